@@ -72,6 +72,9 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'store',
     'strangers',
   ],
+  // Types of answers, and how texts of others are made safe to show.
+  console: ['api', 'printable'],
+  'console-server': ['audit', 'config', 'contract', 'control', 'identity', 'store', 'strangers'],
   'policy-trial': [
     'cli',
     'config',
@@ -171,6 +174,7 @@ const OWN_FILES = [
   /^gateway\/src\/protocols\.ts$/,
   /^gateway\/src\/(ssh|http)\//,
   /^packages\/control\/src\/ssh\//,
+  /^packages\/control\/src\/clients\/(mysql|postgres|ssh|http)\.ts$/,
   /^protocols\/(mysql|postgres|ssh|http)\//,
   /^packages\/sql-(mysql|postgres)\//,
   // The scheme of an address is called so, and a way to log in of OpenAPI.

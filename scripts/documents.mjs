@@ -23,6 +23,9 @@ export function pages() {
   ]);
 }
 
+/** Pictures in documents, by their paths in the checkout; their places below docs are those beside the pages. */
+export const pictures = () => globSync('docs/images/*.png', { cwd: ROOT }).toSorted();
+
 /** As GitHub makes the anchor of a heading, so that a link leads to the same place on both. */
 export const anchorOf = (heading) =>
   heading
@@ -38,7 +41,7 @@ const CODE_OR_LINK = /^```[^]*?^```|`[^`\n]+`|\[((?:`[^`\n]*`|[^\]`])*)\]\(([^()
 export function pageOf(file, text, known = pages()) {
   const own = known.get(file);
   return text.replaceAll(CODE_OR_LINK, (whole, words, link) => {
-    if (link === undefined || /^[a-z]+:|^#/.test(link)) return whole;
+    if (link === undefined || /^[a-z]+:|^#|\.png$/.test(link)) return whole;
     const [path, anchor] = link.split('#');
     const target = posix.join(posix.dirname(file), path);
     const page = known.get(target) ?? FILES[target];

@@ -53,13 +53,14 @@ export async function setup() {
     writeFileSync(STAMP, wanted);
   }
   await step('Building', join(ROOT, 'node_modules', '.bin', 'tsc'), ['-b']);
-  await buildDocumentation();
+  await buildPages('Building the console', 'console.mjs');
+  await buildPages('Building the documentation', 'site.mjs');
 }
 
 /** A gateway runs without its pages, so that what is in the way of them is said and stops nothing. */
-async function buildDocumentation() {
+async function buildPages(title, script) {
   try {
-    await step('Building the documentation', NODE, [join(ROOT, 'scripts', 'site.mjs')]);
+    await step(title, NODE, [join(ROOT, 'scripts', script)]);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     process.stderr.write(`${error.message} Sluice runs without these pages.\n`);

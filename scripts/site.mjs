@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, extname, join, posix } from 'node:path';
-import { FILES, ROOT, SITE, pageOf, pages } from './documents.mjs';
+import { FILES, ROOT, SITE, pageOf, pages, pictures } from './documents.mjs';
 
 const LIST = join(SITE, 'site.json');
 const LOOK = join(ROOT, 'docs', '.vitepress');
@@ -23,7 +23,12 @@ const LOOK = join(ROOT, 'docs', '.vitepress');
 function digestOf(known) {
   const hash = createHash('sha256');
   const look = globSync('**/*.{mjs,css}', { cwd: LOOK }).toSorted();
-  const files = [...known.keys(), ...Object.keys(FILES), ...look.map((file) => `docs/.vitepress/${file}`)];
+  const files = [
+    ...known.keys(),
+    ...Object.keys(FILES),
+    ...pictures(),
+    ...look.map((file) => `docs/.vitepress/${file}`),
+  ];
   for (const file of [...files, 'pnpm-lock.yaml', 'scripts/site.mjs', 'scripts/documents.mjs'])
     hash
       .update(`${file}\0`)
@@ -38,6 +43,7 @@ const TYPES = {
   '.css': 'text/css; charset=utf-8',
   '.json': 'application/json; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '.png': 'image/png',
   '.woff2': 'font/woff2',
 };
 
@@ -80,6 +86,7 @@ async function build() {
     mkdirSync(dirname(join(staged, page)), { recursive: true });
     writeFileSync(join(staged, page), pageOf(file, readFileSync(join(ROOT, file), 'utf8'), known));
   }
+  for (const file of pictures()) cpSync(join(ROOT, file), join(staged, file.slice('docs/'.length)));
   for (const [file, name] of Object.entries(FILES)) cpSync(join(ROOT, file), join(staged, 'public', name));
   const { build: vitepress } = await import('vitepress');
   await vitepress(join(ROOT, 'docs'), { outDir: join(SITE, folder) });

@@ -46,6 +46,7 @@ export default {
           page('Write rules', '/rules'),
           page('Mask', '/mask'),
           page('Approve', '/approve'),
+          page('In a browser', '/console'),
           page('Audit', '/audit'),
           page('Operate', '/operation'),
           page('Secure', '/security'),

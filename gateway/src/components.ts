@@ -13,7 +13,7 @@ import { Journal } from '@sluice/recording';
 import { RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
-import { Revocations, type Revoked, toRow } from '@sluice/control';
+import { Events, Revocations, type Revoked, toRow } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
 import { Guesses } from './guesses.js';
 import { type Snapshot, snapshotOf } from './snapshot.js';
@@ -42,6 +42,7 @@ export interface Components {
   readonly guesses: Guesses;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;
+  readonly events: Events;
   readonly barrier: CommitBarrier;
   readonly counters: Counters;
   readonly log: Log;
@@ -91,12 +92,14 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const agents = await Agents.open(store.agents, log);
   const revocations = new Revocations(RevocationNotes.open(join(config.data, 'revocations')), operator);
   const webhooks = new Webhooks(config.webhooks, operator);
+  const events = new Events();
   const sshKeys = await SshKeys.open(store, config.connections.values(), (message, details) =>
     operator.warn(details, message),
   );
   const tell: Told = (request, event, who) => {
     const { session, command, number } = request;
     log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
+    events.approval(request);
     if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
   };
   const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
@@ -123,6 +126,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     guesses,
     revocations,
     webhooks,
+    events,
     barrier,
     counters,
     log,

@@ -7,6 +7,7 @@ import { isLoopback } from '@sluice/addresses';
 import type { Language, NamesAtTarget, PlanAhead } from '@sluice/analysis';
 import type { Approvals } from '@sluice/approvals';
 import { BEACON, type Beacon } from '@sluice/cli';
+import { type Console, openConsole } from '@sluice/console-server';
 import { type Config, protocolNamed } from '@sluice/config';
 import { type Finding, examineTarget } from '@sluice/doctor';
 import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
@@ -18,7 +19,15 @@ import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
-import { type Control, type Controlled, type Readiness, type Revocations, Streams, openControl } from '@sluice/control';
+import {
+  type Control,
+  type Controlled,
+  type Events,
+  type Readiness,
+  type Revocations,
+  Streams,
+  openControl,
+} from '@sluice/control';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
 import { type GuessCounter, type Guesses, personOf, targetName } from './guesses.js';
 import { Holds } from './holds.js';
@@ -67,6 +76,7 @@ export class Gateway implements Controlled {
   readonly revocations: Revocations;
   readonly streams = new Streams();
   readonly webhooks: Webhooks;
+  readonly events: Events;
   readonly packages: readonly LoadedPackage[];
   readonly log: Log;
   readonly readings: Readings;
@@ -94,6 +104,7 @@ export class Gateway implements Controlled {
   readonly #packetMaskTargets: MySqlMaskTargets;
   readonly #httpTargets = new HttpTargets();
   #control: Control | undefined;
+  #console: Console | undefined;
   #snapshot: Snapshot;
   /** The last file that was to be taken into use could not be. */
   #problem: ConfigurationProblem | undefined;
@@ -115,6 +126,7 @@ export class Gateway implements Controlled {
     this.approvals = components.approvals;
     this.revocations = components.revocations;
     this.webhooks = components.webhooks;
+    this.events = components.events;
     this.packages = components.packages;
     this.journal = components.journal;
     this.log = components.log;
@@ -209,6 +221,11 @@ export class Gateway implements Controlled {
 
   get url(): string {
     return this.#control?.url ?? '';
+  }
+
+  /** What people open with a browser; undefined: there is no console. */
+  get consoleUrl(): string | undefined {
+    return this.#console?.origin;
   }
 
   get config(): Config {
@@ -325,6 +342,7 @@ export class Gateway implements Controlled {
     await this.#ended('approvals', withdrawn);
     await this.#ended('webhooks', this.webhooks.stop());
     await this.#ended('control API', this.#control?.close());
+    await this.#ended('console', this.#console?.close());
     this.log.stop();
     this.log.write({ k: 'gateway', t: Date.now(), event: 'stopped', version: VERSION });
     await this.#ended('reading of the record', this.readings.close());
@@ -358,6 +376,10 @@ export class Gateway implements Controlled {
       if (!this.addresses.has(name)) this.addresses.set(name, address);
     }
     this.#control = await openControl(this);
+    const pages = join(ROOT, 'packages', 'console', 'dist', 'app');
+    this.#console = await openConsole(this, { store: this.#store, pages, handshakes: this.handshakes });
+    this.approvals.console = this.#console?.origin;
+    for (const address of this.#console?.addresses.slice(0, 1) ?? []) this.addresses.set('console', address);
     const beacon: Beacon = {
       url: this.#control.url,
       pid: process.pid,

@@ -117,20 +117,13 @@ export class Holds {
     } as const;
     const held = await this.#approvals.ask(asked, comparisonOf(holding.command, asked.text));
     const { number } = held;
+    const asked = { request: number, approvers: approversOf(holding), page: held.page };
     if (linger !== undefined && holding.waits) return this.#lingering(holding, held, linger);
-    if (!waits) {
-      return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
-    }
+    if (!waits) return refused(holding, { code: 'approval-needed', ...asked });
     const stop = (): void =>
       this.#approvals.withdraw(number, WHY[waiter.signal.reason as WaitEnded](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, DRAINING);
-    const say = (): void =>
-      waiter.say?.({
-        code: 'command-waits',
-        request: number,
-        rules: holds.map(({ rule }) => rule),
-        approvers: approversOf(holding),
-      });
+    const say = (): void => waiter.say?.({ code: 'command-waits', rules: holds.map(({ rule }) => rule), ...asked });
     waiter.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
     const reminder = setInterval(say, REMIND_MS);
@@ -159,15 +152,15 @@ export class Holds {
   async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
     const { waiter, draining, holds } = holding;
     const { number } = held;
+    const asked = { request: number, approvers: approversOf(holding), page: held.page };
     this.#attached(number);
     // Whoever can be told nothing before the answer has no `say`.
     const rules = holds.map(({ rule }) => rule);
-    waiter.say?.({ code: 'command-waits', request: number, rules, approvers: approversOf(holding) });
+    waiter.say?.({ code: 'command-waits', rules, ...asked });
     const ended = await firstOf(held.outcome, waiter, draining);
     this.#detached(number, ended === 'gone' ? linger : undefined);
     if (ended === 'gone') return lost(holding);
-    if (ended === 'later')
-      return refused(holding, { code: 'approval-needed', request: number, approvers: approversOf(holding) });
+    if (ended === 'later') return refused(holding, { code: 'approval-needed', ...asked });
     if (ended === 'drain') return refused(holding, { code: 'approval-withdrawn', request: number, why: DRAINING });
     if (ended.state === 'approved') {
       if (await this.#approvals.use({ number })) return undefined;

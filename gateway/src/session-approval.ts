@@ -59,7 +59,7 @@ export class SessionApprovals {
   async #ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     const { connection, approval, principal } = entrance;
     const { approvers, count, timeoutMs, window } = approval;
-    const { number, outcome } = await this.#approvals.ask({
+    const { number, outcome, page } = await this.#approvals.ask({
       kind: 'session',
       session: entrance.session,
       command: 0,
@@ -76,7 +76,7 @@ export class SessionApprovals {
       waits: false,
       transaction: false,
     });
-    const people = { request: number, approvers: `${count} of ${approvers.join(', ')}` };
+    const people = { request: number, approvers: `${count} of ${approvers.join(', ')}`, page };
     if (approval.fail || !say) {
       return refused({ code: 'session-approval-needed', connection: connection.name, ...people });
     }

@@ -32,6 +32,9 @@ export interface StandOptions {
   /** The listener that agents dial in at, and the agent that the connection goes by. */
   readonly agents?: string;
   readonly via?: string;
+  readonly control?: string;
+  /** Where the console is. */
+  readonly console?: string;
   readonly listener?: string;
   readonly limits?: string;
   readonly rules?: string;
@@ -65,8 +68,8 @@ export async function openStand(options: StandOptions): Promise<Stand> {
   writeFileSync(
     file,
     `data: data
-listeners: { postgres: ${options.listener ?? '{ address: 127.0.0.1, port: 0, tls: self-signed }'}${options.agents === undefined ? '' : `, agents: ${options.agents}`} }
-control: { port: 0 }
+listeners: { postgres: ${options.listener ?? '{ address: 127.0.0.1, port: 0, tls: self-signed }'}${options.agents === undefined ? '' : `, agents: ${options.agents}`}${options.console === undefined ? '' : `, console: ${options.console}`} }
+control: { port: ${options.control ?? 0} }
 limits: ${options.limits ?? '{}'}
 record: ${options.record ?? '{}'}
 ${options.sections ?? ''}

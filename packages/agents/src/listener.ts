@@ -23,7 +23,14 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Agents, Link } from './agents.js';
 
 import type { Log } from '@sluice/audit';
-import { type HandshakeTurns, type Stranger, type StrangerSockets, inWords, listening } from '@sluice/strangers';
+import {
+  type HandshakeTurns,
+  type Stranger,
+  type StrangerSockets,
+  inWords,
+  listening,
+  takeTurns,
+} from '@sluice/strangers';
 
 /** How often requests that are late are looked for, in milliseconds. */
 const CHECK_MS = 1_000;
@@ -110,18 +117,6 @@ export async function listenForAgents(
     address: `${certificate ? 'wss' : 'ws'}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
     close: () => void server.close(),
   };
-}
-
-/** TLS begins when it is the turn of a connection, and no sooner. */
-function takeTurns(server: Server, handshakes: HandshakeTurns): void {
-  const begin = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => {
-    socket.on('error', () => undefined);
-    void handshakes.turn(socket.remoteAddress ?? '', socket, 'tls').then(() => {
-      if (!socket.destroyed) for (const one of begin) one.call(server, socket);
-    });
-  });
 }
 
 const endOf = ({ remoteAddress = '', remotePort = 0 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>

@@ -214,6 +214,18 @@ export const ConnectionRow = named(
 );
 export type ConnectionRow = z.output<typeof ConnectionRow>;
 
+export const ClientSnippet = named(
+  'ClientSnippet',
+  'What to paste into one client.',
+)(
+  z.strictObject({
+    client: text,
+    about: text,
+    text: text.describe('$TOKEN stands for the token, which the gateway does not know any more.'),
+  }),
+);
+export type ClientSnippet = z.output<typeof ClientSnippet>;
+
 export const Explanation = named(
   'Explanation',
   'What the rules say of a command.',
@@ -242,6 +254,7 @@ export const ApprovalRow = named(
     principal: text,
     connection: text,
     session: text,
+    page: maybe(text.describe('Its address in the console, where there is one.')),
     text: text.describe('In lists its start.'),
     textBytes: count.describe('How long the whole text is.'),
     parameters: texts.describe('In lists the first of them.'),
@@ -288,6 +301,38 @@ export const ApprovalRow = named(
   }),
 );
 export type ApprovalRow = z.output<typeof ApprovalRow>;
+
+export const ApprovalContext = named(
+  'ApprovalContext',
+  'Who asks for a request, and what their session did before it.',
+)(
+  z.strictObject({
+    open: flag.describe('The session is open. Else what follows is known in part.'),
+    kind: maybe(z.enum(['person', 'agent'])),
+    groups: maybe(texts),
+    owner: maybe(text.describe('Who answers for the agent that asks.')),
+    issuer: maybe(text),
+    makers: maybe(texts.describe('Who made the token that it was opened with, or confirmed the login.')),
+    protocol: maybe(text),
+    client: maybe(text.describe('Address of the client.')),
+    started: maybe(time),
+    commands: maybe(count.describe('Let through.')),
+    denied: maybe(count),
+    before: z
+      .array(
+        z.strictObject({
+          at: count.describe('Milliseconds since the start of the session.'),
+          text,
+          decision: maybe(z.enum(['allow', 'deny', 'hold'])),
+          rule: maybe(text),
+          message: maybe(text),
+        }),
+      )
+      .describe('The last commands before it.'),
+    more: flag.describe('The session did too much to look at here: /v1/sessions/{id}/timeline has it.'),
+  }),
+);
+export type ApprovalContext = z.output<typeof ApprovalContext>;
 
 export const AgentRow = named(
   'Agent',

@@ -30,6 +30,8 @@ const ALONE: Surroundings = {
 export interface Held {
   readonly number: number;
   readonly outcome: Promise<ApprovalRequest>;
+  /** Where people find it with a browser; undefined: nowhere. */
+  readonly page: string | undefined;
 }
 
 interface OpenRequest {
@@ -66,6 +68,8 @@ export class Approvals {
   readonly #open = new Map<number, OpenRequest>();
   readonly #approved = new ApprovedShapes();
   #last: number;
+  /** Where people find requests with a browser, `https://sluice.example`; undefined: nowhere. */
+  console: string | undefined;
 
   private constructor(storage: Storage, tell: Told, around: Surroundings, last: number) {
     this.#storage = storage;
@@ -118,7 +122,7 @@ export class Approvals {
   async ask(asked: ReleaseQuestion, comparison?: Comparison): Promise<Held> {
     const since = comparison && (await this.#since(comparison));
     const same = asked.waits ? undefined : this.#sameAs(asked.digest, 'pending');
-    if (same) return { number: same.request.number, outcome: same.outcome.promise };
+    if (same) return this.#held(same);
     this.#forgetStale();
     if (this.#open.size >= MAX_OPEN_REQUESTS)
       throw new ApprovalError('full', 'Too many commands wait for approval already.');
@@ -148,7 +152,16 @@ export class Approvals {
       throw error;
     }
     if (!entry.closed) this.#wait(entry);
-    return { number, outcome: entry.outcome.promise };
+    return this.#held(entry);
+  }
+
+  #held({ request: { number }, outcome }: OpenRequest): Held {
+    return { number, outcome: outcome.promise, page: this.pageOf(number) };
+  }
+
+  /** The address of a request in the console. */
+  pageOf(number: number): string | undefined {
+    return this.console === undefined ? undefined : `${this.console}/approvals/${number}`;
   }
 
   /**

@@ -3,6 +3,7 @@ export { type ChangedTable, estimated } from './estimate.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
   askerOf,
+  mayRelease,
   satisfied,
   type ReleaseQuestion,
   type Impact,

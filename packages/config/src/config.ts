@@ -19,6 +19,8 @@ export interface Config {
     readonly clients: readonly ListenerConfig[];
     /** Where agents dial in; undefined: nowhere. */
     readonly agents: Pick<ListenerConfig, 'addresses' | 'port' | 'tls'> | undefined;
+    /** Where people open the console; undefined: nowhere. */
+    readonly console: ConsoleConfig | undefined;
   };
   readonly control: {
     readonly address: string;
@@ -97,6 +99,16 @@ export interface ListenerConfig {
   readonly clientCertificates?: { readonly ca: string; readonly crl?: string | undefined };
 }
 
+/** Where people open the console with a browser. Times are milliseconds. */
+export interface ConsoleConfig extends Pick<ListenerConfig, 'addresses' | 'port' | 'tls'> {
+  /** What browsers have in their address line, `https://sluice.example`; undefined: the first address and port. */
+  readonly origin: string | undefined;
+  /** A login ends when nobody has used it for this long. */
+  readonly idle: number;
+  /** How long a login lasts at most. */
+  readonly session: number;
+}
+
 /** An identity provider whose tokens are taken. Times are milliseconds. */
 export interface IssuerConfig {
   readonly name: string;
@@ -111,6 +123,8 @@ export interface IssuerConfig {
         readonly token: 'id_token' | 'access_token';
       }
     | undefined;
+  /** What the console is registered as there; undefined: as `login`. */
+  readonly console: { readonly clientId: string; readonly clientSecret: Secret | undefined } | undefined;
   readonly scopes: readonly string[];
   readonly kind: 'person' | 'agent';
   readonly principal: { readonly claim: string; readonly prefix: string };

@@ -57,6 +57,13 @@ export const issuer = (outside: ConfigSources) =>
       client_secret: secret(outside)
         .optional()
         .describe('for providers that want one of a program too; whoever reaches the control API is given it'),
+      console: z
+        .strictObject({
+          client_id: z.string().min(1).describe('one of "audience" as well'),
+          client_secret: secret(outside).optional().describe('stays with the gateway'),
+        })
+        .optional()
+        .describe('what the console is registered as, where that is another client than the one of "sluice login"'),
       scopes: z.array(z.string().min(1)).min(1).default(['openid', 'profile', 'email']),
       token: z.enum(['id_token', 'access_token']).default('id_token').describe('which one "sluice login" shows'),
       kind: z.enum(['person', 'agent']).default('person').describe('what its tokens stand for'),

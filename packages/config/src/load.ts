@@ -110,6 +110,7 @@ function toConfig(from: Settings, folder: string): Config {
     listeners: {
       clients: [...PROTOCOL_NAMES.flatMap((name) => (own[name] as ListenerConfig | undefined) ?? []), ...packages],
       agents: toAgents(agents),
+      console: from.listeners.console,
     },
     control: from.control,
     limits: {
@@ -166,6 +167,7 @@ function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig
     url: from.issuer,
     audience: [from.audience].flat(),
     login: clientId === undefined ? undefined : { clientId, clientSecret, token },
+    console: from.console && { clientId: from.console.client_id, clientSecret: from.console.client_secret },
     scopes,
     kind: from.kind,
     principal: { claim: from.principal, prefix: from.principal_prefix },

@@ -26,6 +26,7 @@ export function referenceMistakes(value: unknown): Mistake[] {
   return [
     ...listedTwice(record(listeners)['packages']),
     ...ofIssuers(record(issuers)),
+    ...ofConsole(record(listeners)['console'], record(issuers)),
     ...Object.entries(people).flatMap(([name, one]) => ofPrincipal(one, ['principals', name], known)),
     ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
@@ -91,6 +92,16 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
         : []),
     ];
   });
+}
+
+/** People log in to the console at an issuer, and nowhere else. */
+function ofConsole(value: unknown, issuers: Readonly<Record<string, unknown>>): Mistake[] {
+  const canLogIn = Object.values(issuers)
+    .map(record)
+    .some((one) => one['kind'] !== 'agent' && (one['client_id'] ?? one['console']) !== undefined);
+  if (value === undefined || canLogIn) return [];
+  const message = 'nobody can log in to the console';
+  return [{ path: ['listeners', 'console'], message, hint: 'Add an issuer with a client_id: docs/console.md.' }];
 }
 
 function ofPrincipal(value: unknown, path: Path, { issuers }: KnownNames): Mistake[] {

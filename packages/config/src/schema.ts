@@ -6,6 +6,7 @@ import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { pointerSteps } from '@sluice/http-requests';
 import { z } from 'zod';
+import { consoleListener } from './console.js';
 import { issuer, roles } from './issuers.js';
 import type { ConfigSources } from './files.js';
 import { PROTOCOLS, PROTOCOL_NAMES } from './protocols/index.js';
@@ -26,7 +27,7 @@ import {
 } from './values.js';
 
 /** What is under `listeners` besides protocols, so that a package of that name would be taken for it. */
-const TAKEN = [...PROTOCOL_NAMES, 'agents', 'packages'];
+const TAKEN = [...PROTOCOL_NAMES, 'agents', 'packages', 'console'];
 
 /**
  * The shape of `sluice.yaml`. Every object is strict: a key that is not known is a mistake, not a wish for later.
@@ -77,6 +78,7 @@ export function settings(outside: ConfigSources) {
           .default([])
           .describe('where clients of protocols in packages of somebody else connect'),
         agents: agents.optional().describe('where agents dial in'),
+        console: consoleListener(outside).optional().describe('where people open the console with a browser'),
       })
       .prefault({}),
     control: control.prefault({}),

@@ -22,6 +22,7 @@ test('an issuer needs its address and the audience of its tokens, and has safe d
     url: 'https://login.acme.example',
     audience: ['sluice'],
     login: undefined,
+    console: undefined,
     scopes: ['openid', 'profile', 'email'],
     kind: 'person',
     principal: { claim: 'sub', prefix: '' },

@@ -3,14 +3,21 @@
  * in its own file (refusal.ts of Postgres, words.ts of SSH). Does not: hold the sentences of rules, which are those of the people who wrote them.
  */
 
+/** What people are asked: a request, how many of whom can answer it, and where they find it with a browser. */
+export interface Asked {
+  readonly request: number;
+  readonly approvers: string;
+  readonly page?: string | undefined;
+}
+
 /** Why a command was not let through, where no rule and no analysis said so. */
 export type DenyReason =
   /** Its own client withdrew it while it waited. */
   | { readonly code: 'cancelled' }
   | { readonly code: 'nobody-can-wait-yet' }
   | { readonly code: 'nobody-could-be-asked'; readonly why?: string }
-  /** People have to agree, and it does not wait for them. `approvers`: how many of whom. */
-  | { readonly code: 'approval-needed'; readonly request: number; readonly approvers: string }
+  /** People have to agree, and it does not wait for them. */
+  | ({ readonly code: 'approval-needed' } & Asked)
   | { readonly code: 'approval-denied'; readonly request: number; readonly by: string; readonly why: string }
   | { readonly code: 'approval-expired'; readonly request: number }
   | { readonly code: 'approval-withdrawn'; readonly request: number; readonly why?: string }
@@ -44,13 +51,8 @@ export type RefusalReason =
   | { readonly code: 'access-lost' }
   | { readonly code: 'too-many-sessions-of-user'; readonly user: string; readonly sessions: number }
   | { readonly code: 'too-many-sessions'; readonly sessions: number }
-  /** People have to agree to the session. `approvers`: how many of whom. */
-  | {
-      readonly code: 'session-approval-needed';
-      readonly connection: string;
-      readonly request: number;
-      readonly approvers: string;
-    }
+  /** People have to agree to the session. */
+  | ({ readonly code: 'session-approval-needed'; readonly connection: string } & Asked)
   | { readonly code: 'session-denied'; readonly request: number; readonly by: string; readonly why: string }
   | { readonly code: 'session-approval-outdated'; readonly request: number }
   | { readonly code: 'session-approval-expired'; readonly request: number }
@@ -80,16 +82,11 @@ export type Ending =
   | { readonly code: 'long-row-unread' }
   | { readonly code: 'record-unwritable' };
 
-/** What a client is told while it waits for people. `approvers`: how many of whom. */
+/** What a client is told while it waits for people. */
 export type Notice =
   /** `rules`: names of those that want it. */
-  | {
-      readonly code: 'command-waits';
-      readonly request: number;
-      readonly rules: readonly string[];
-      readonly approvers: string;
-    }
-  | { readonly code: 'session-waits'; readonly request: number; readonly approvers: string };
+  | ({ readonly code: 'command-waits'; readonly rules: readonly string[] } & Asked)
+  | ({ readonly code: 'session-waits' } & Asked);
 
 /** What kind of a refusal it is, for logs and metrics. */
 export type RefusalKind = 'credentials' | 'connection' | 'access' | 'limit' | 'unavailable';

@@ -3,6 +3,7 @@
  * its users have no words of their own. Does not: decide anything.
  */
 import {
+  type Asked,
   type DenyReason,
   type Ending,
   type Notice,
@@ -238,11 +239,10 @@ const UNUSABLE = 'its approval could not be used';
 const ASK_ADMINISTRATOR = 'Ask an administrator of the gateway.';
 const ASK_APPROVERS = 'Ask the approvers of this connection.';
 
-type Release = { readonly request: number; readonly approvers: string };
-const howToRelease = ({ request, approvers }: Release): string =>
-  `${approvers} can release it: sluice approvals approve ${request}`;
-const howToAgree = ({ request, approvers }: Release): string =>
-  `${approvers} can agree: sluice approvals approve ${request}`;
+const howToRelease = (asked: Asked): string => `${asked.approvers} can release it: ${where(asked)}`;
+const howToAgree = (asked: Asked): string => `${asked.approvers} can agree: ${where(asked)}`;
+const where = ({ request, page }: Asked): string =>
+  `${page === undefined ? '' : `${page} or `}sluice approvals approve ${request}`;
 
 /** What `Gate.words` says. */
 export interface Words {

@@ -1,5 +1,7 @@
 /** What routes share in their answers: problems, and texts that are not JSON. Does not: what a route answers. */
+import type { ServerResponse } from 'node:http';
 import { Problem } from '@sluice/api';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 
 /** Statuses that a route says no with, besides those that every route may, see `describeApi`. */
@@ -17,3 +19,13 @@ export const textOf = (description: string, ...types: readonly string[]): object
   description,
   content: Object.fromEntries(types.map((type) => [type, { schema: z.string() }])),
 });
+
+/** Begins an answer of server-sent events (WHATWG HTML section 9.2), with what every answer of the listener says to browsers. */
+export function beginEvents(reply: FastifyReply): ServerResponse {
+  const headers = Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined);
+  const { raw } = reply.hijack();
+  const own = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' };
+  raw.writeHead(200, { ...(Object.fromEntries(headers) as Record<string, string>), ...own });
+  raw.flushHeaders();
+  return raw;
+}

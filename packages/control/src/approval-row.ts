@@ -2,14 +2,15 @@
 import type { ApprovalRow } from '@sluice/api';
 import type { ApprovalRequest } from '@sluice/approvals';
 
-/** A request as people and programs are told of it. */
-export const toRow = (request: ApprovalRequest): ApprovalRow => ({
+/** A request as people and programs are told of it. `page`: its address in the console. */
+export const toRow = (request: ApprovalRequest, page?: string): ApprovalRow => ({
   number: request.number,
   kind: request.kind ?? 'command',
   state: request.state,
   principal: request.principal,
   connection: request.connection,
   session: request.session,
+  ...(page !== undefined && { page }),
   text: request.text,
   textBytes: request.textBytes ?? Buffer.byteLength(request.text),
   parameters: request.parameters,

@@ -2,13 +2,14 @@
 import { ApprovalRow } from '@sluice/api';
 import { ApprovalError, type ApprovalRequest, type ApproverProof, askerOf } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
-import { type Proven, notOwnWord, samePerson } from '@sluice/identity';
+import { type Proven, notOwnWord } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { peopleLogIn } from '@sluice/config';
 import type { Controlled } from './controlled.js';
 import { shownOf } from '@sluice/audit';
 import { toRow } from './approval-row.js';
+import { maySeeOthers, maySeeRequest } from './events.js';
 import { NOT_STORED, problems } from './answers.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 
@@ -33,6 +34,10 @@ const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const
 /** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
 export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   const about = { config: { about: 'connections' } } as const;
+  const shown = (request: ApprovalRequest): ApprovalRow => toRow(request, gateway.approvals.pageOf(request.number));
+  /** What it differs from may be somebody else's, which is for those who may see that. */
+  const shownTo = (principal: Principal, { since, ...request }: ApprovalRequest): ApprovalRow =>
+    shown(since && maySeeOthers(principal) ? { ...request, since } : request);
   const list = {
     tags: ['approvals'],
     summary: 'Requests that the caller may see, the newest first',
@@ -43,14 +48,14 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   app.get('/v1/approvals', { ...about, schema: list }, async (request): Promise<ApprovalRow[]> => {
     const { principal } = caller(request);
     const found = await visible(gateway, principal, scope(request), request.query);
-    return found.map((one) => rowFor(principal, one));
+    return found.map((one) => shownTo(principal, one));
   });
 
   /** The request that a call is about, if it is within reach of what the caller shows. */
   const named = async (request: FastifyRequest, number: number): Promise<ApprovalRequest | undefined> => {
     const found = await gateway.approvals.find(number);
     const within = scope(request);
-    if (found && maySee(caller(request).principal, found)) admit(within, found.connection);
+    if (found && maySeeRequest(caller(request).principal, found)) admit(within, found.connection);
     return found;
   };
 
@@ -63,9 +68,9 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
     const { number } = request.params;
     const found = await named(request, number);
-    if (!found || !maySee(caller(request).principal, found))
+    if (!found || !maySeeRequest(caller(request).principal, found))
       throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
-    return rowFor(caller(request).principal, found);
+    return shownTo(caller(request).principal, found);
   });
 
   for (const says of ['approve', 'deny'] as const) {
@@ -87,7 +92,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       const fault = notOwnWord(proven, peopleLogIn(gateway.config));
       if (fault !== undefined)
         throw new ControlError(403, fault, 'Log in yourself: "sluice login", or have a token made by the operator.');
-      return toRow(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, shownBy(proven))));
+      return shown(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, shownBy(proven))));
     });
   }
 
@@ -109,7 +114,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     const all = principal.roles.includes('admin');
     const { approvals, revocations } = gateway;
     const taken = await inWords(approvals.takeBack(number, principal, request.body.reason, all, shownBy(proven)));
-    return revocations.isStored(`approval:${number}`) ? toRow(taken) : reply.code(202).send(NOT_STORED);
+    return revocations.isStored(`approval:${number}`) ? shown(taken) : reply.code(202).send(NOT_STORED);
   });
 }
 
@@ -126,7 +131,7 @@ async function visible(
   for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += size) {
     const page = await approvals.recent(size, next);
     for (const one of page)
-      if ((state === undefined || one.state === state) && within(one.connection) && maySee(principal, one))
+      if ((state === undefined || one.state === state) && within(one.connection) && maySeeRequest(principal, one))
         found.push(one);
     next = page.at(-1)?.number;
     if (page.length < size) break;
@@ -147,13 +152,3 @@ const shownBy = ({ tokenId, makers, claimed }: Proven): ApproverProof => ({
   ...shownOf(tokenId, makers),
   ...(claimed && { claimed }),
 });
-
-const maySee = (principal: Principal, request: ApprovalRequest): boolean =>
-  samePerson(askerOf(request), principal) || maySeeOthers(principal);
-
-const maySeeOthers = ({ roles }: Principal): boolean =>
-  roles.some((role) => ['approver', 'admin', 'auditor'].includes(role));
-
-/** What it differs from may be somebody else's, which is for those who may see that. */
-const rowFor = (principal: Principal, { since, ...request }: ApprovalRequest): ApprovalRow =>
-  toRow(since && maySeeOthers(principal) ? { ...request, since } : request);

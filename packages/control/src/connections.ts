@@ -1,9 +1,10 @@
 /** Routes about what the caller may reach, and the short token to reach it with. Does not: open anything. */
-import { ConnectionRow } from '@sluice/api';
-import { mayUse } from '@sluice/identity';
+import { ClientSnippet, ConnectionRow } from '@sluice/api';
+import { mayUse, samePerson } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '@sluice/audit';
 import { problems } from './answers.js';
+import { snippetsOf } from './clients/index.js';
 import { ControlError, type Routes, admit } from './routes.js';
 
 const Wish = z.strictObject({
@@ -41,6 +42,42 @@ export function connectionRoutes({ app, gateway, caller, scope }: Routes): void 
           tls: gateway.config.listeners.clients.some((one) => one.protocol === protocol && one.tls !== 'off'),
         }))
     );
+  });
+
+  const snippets = {
+    tags: ['connections'],
+    summary: 'What to paste into each client of a connection',
+    params: z.object({ connection: z.string() }),
+    querystring: z.object({
+      token: z.string().optional().describe("The id of a token of the caller's own that is logged in with."),
+    }),
+    response: { 200: z.array(ClientSnippet), ...problems(403, 404) },
+  };
+  app.get('/v1/connections/:connection/clients', { ...about, schema: snippets }, (request): ClientSnippet[] => {
+    const { principal } = caller(request);
+    const within = scope(request);
+    const connection = gateway.config.connections.get(request.params.connection);
+    const listener = connection && gateway.addresses.get(connection.protocol);
+    const reached = connection && (principal.roles.includes('admin') || mayUse(principal, connection.access));
+    if (!connection || listener === undefined || !reached)
+      throw new ControlError(404, `There is no connection "${request.params.connection}" for you.`);
+    admit(within, connection.name);
+    const token = request.query.token === undefined ? undefined : gateway.identity.token(request.query.token);
+    const own = token && samePerson(gateway.identity.personOf(token), principal);
+    const at = listener.lastIndexOf(':');
+    const bound = listener.slice(0, at).replaceAll(/[[\]]/g, '');
+    return [
+      ...snippetsOf(connection.protocol, {
+        // "All addresses" is no address to go to: this listener is reached at one.
+        host: ['0.0.0.0', '::'].includes(bound) ? request.hostname.replaceAll(/[[\]]/g, '') : bound,
+        port: listener.slice(at + 1),
+        tls: gateway.config.listeners.clients.some(
+          ({ protocol, tls }) => protocol === connection.protocol && tls !== 'off',
+        ),
+        connection: connection.name,
+        user: own ? gateway.identity.loginName(token) : principal.name,
+      }),
+    ];
   });
 
   const login = {

@@ -13,6 +13,7 @@ import type { Journal } from '@sluice/recording';
 import type { Agents } from '@sluice/agents';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
 import type { Readings } from '@sluice/reading';
+import type { Events } from './events.js';
 import type { Revocations } from './revocations.js';
 import type { Streams } from './streams.js';
 import type { Places, StrangerSockets } from '@sluice/strangers';
@@ -48,6 +49,8 @@ export interface Controlled {
   readonly documentation: string;
   readonly readings: Readings;
   readonly streams: Streams;
+  /** What is told to whoever looks. */
+  readonly events: Events;
   readonly log: Log;
   readonly places: Places;
   readonly strangers: StrangerSockets;

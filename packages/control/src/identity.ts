@@ -9,7 +9,19 @@ import { actorOf } from '@sluice/audit';
 import { OPEN } from './openapi.js';
 import type { Routes } from './routes.js';
 
-/** Who the caller is, and where callers become somebody: identity providers, logins and logouts of the command line. */
+const who = (summary: string): { tags: string[]; summary: string; response: { 200: typeof WhoAmI } } => ({
+  tags: ['identity'],
+  summary,
+  response: { 200: WhoAmI },
+});
+const config = { about: 'caller' } as const;
+
+/** Who the caller is. */
+export function whoAmIRoute({ app, caller }: Routes): void {
+  app.get('/v1/whoami', { config, schema: who('Who the caller is') }, (request): WhoAmI => toWho(caller(request)));
+}
+
+/** Where callers become somebody: identity providers, logins and logouts of the command line. */
 export function identityRoutes({ app, gateway, caller }: Routes): void {
   // Open to all: whoever wants to log in has no token yet. It says what every login page of the provider says as well.
   const issuers = {
@@ -34,14 +46,6 @@ export function identityRoutes({ app, gateway, caller }: Routes): void {
           ],
     ),
   );
-
-  const who = (summary: string): { tags: string[]; summary: string; response: { 200: typeof WhoAmI } } => ({
-    tags: ['identity'],
-    summary,
-    response: { 200: WhoAmI },
-  });
-  const config = { about: 'caller' } as const;
-  app.get('/v1/whoami', { config, schema: who('Who the caller is') }, (request): WhoAmI => toWho(caller(request)));
 
   /** `sluice login` has a token, and shows it for the first time. */
   app.post('/v1/logins', { config, schema: who('Put a login on record') }, (request): WhoAmI => {

@@ -1,25 +1,25 @@
-/** The control API's server: TLS, times, rates, proofs and roles before a route. Does not: what routes do. */
+/** The control API's server: times, which routes there are, and how it says no. Does not: who may call them (callers.ts), what they do. */
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ResponseSerializationError, serializerCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Role } from '@sluice/contract';
-import { type Proven, TokenError, TokenLimitError } from '@sluice/identity';
+import { type Directory, type Proven, TokenError, TokenLimitError } from '@sluice/identity';
 import { ListenError } from '@sluice/strangers';
-import { MAX_REQUESTS_PER_SECOND, RequestRates } from './rates.js';
-import { addressGroup } from '@sluice/addresses';
 import { HEADERS, type Sockets, addHeaders, watchSockets } from './strangers.js';
 import type { Controlled } from './controlled.js';
-import { type App, ControlError, type Routes, type TokenScope, admit } from './routes.js';
+import { type Entry, admitCallers } from './callers.js';
+import { type App, ControlError, type Routes } from './routes.js';
 import { agentRoutes } from './agents.js';
 import { approvalRoutes } from './approvals.js';
+import { contextRoute } from './approval-context.js';
 import { connectionRoutes } from './connections.js';
 import { documentationRoutes } from './documentation.js';
+import { eventRoutes } from './event-stream.js';
 import { healthRoutes } from './health.js';
-import { identityRoutes } from './identity.js';
+import { identityRoutes, whoAmIRoute } from './identity.js';
 import { loginRoutes } from './logins.js';
 import { sshClientRoutes } from './ssh/client-config.js';
 import { metricsRoute } from './metrics.js';
-import { OPEN, checked, describeApi } from './openapi.js';
+import { checked, describeApi } from './openapi.js';
 import { operatingRoutes } from './operating.js';
 import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
@@ -66,6 +66,42 @@ export async function openControl(gateway: Controlled): Promise<Control> {
 
 /** All that the control API answers. */
 export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets): Promise<void> {
+  answerProblems(app, gateway);
+  app.setNotFoundHandler(() => {
+    throw new ControlError(404, 'There is nothing at this address.');
+  });
+  addHeaders(app, gateway);
+  const routes = admitCallers(app, gateway, byToken(gateway), sockets);
+  await describeApi(app);
+  healthRoutes(routes);
+  addRoutesForPeople(routes);
+  documentationRoutes(routes);
+  identityRoutes(routes);
+  loginRoutes(routes);
+  metricsRoute(routes);
+  reloadRoute(routes);
+}
+
+/**
+ * What people use with a browser as well, by the console's own listener. What is not here exists on the control listener alone,
+ * whatever somebody's roles: metrics, reload, and what is open to whoever has no token yet.
+ */
+export function addRoutesForPeople(routes: Routes): void {
+  agentRoutes(routes);
+  approvalRoutes(routes);
+  connectionRoutes(routes);
+  contextRoute(routes);
+  eventRoutes(routes);
+  whoAmIRoute(routes);
+  sshClientRoutes(routes);
+  operatingRoutes(routes);
+  policyRoutes(routes);
+  sessionRoutes(routes);
+  tokenRoutes(routes);
+}
+
+/** Requests are checked by the schemas of routes, answers too, and every error becomes a sentence. */
+export function answerProblems(app: App, gateway: Controlled): void {
   app.setValidatorCompiler(checked);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error: Error & { statusCode?: number; hint?: string }, _request, reply: FastifyReply) => {
@@ -80,100 +116,26 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
     if (status === 401) void reply.header('connection', 'close');
     return say(reply, status, message, error.hint);
   });
-  app.setNotFoundHandler(() => {
-    throw new ControlError(404, 'There is nothing at this address.');
-  });
-  addHeaders(app, gateway);
-  const rates = new RequestRates();
-  app.addHook('onRequest', async (request, reply) => paced(gateway, rates, request, reply));
-  const callers = new WeakMap<object, Proven>();
-  const scoped = new WeakSet<object>();
-  app.addHook('onRoute', ({ schema, config, url }) => {
-    if (schema?.security !== OPEN.security && config?.about === undefined)
-      throw new Error(`The route ${url} does not say what it is about.`);
-  });
-  // Before a body is read: nobody is told what is wrong with a request that they may not send.
-  app.addHook('onRequest', async (request, reply) => {
-    const { schema, config } = request.routeOptions;
-    if (request.is404 || schema?.security === OPEN.security) return;
-    const known = await authenticated(gateway, request);
-    if (known?.by === 'issuer') {
-      // Counted for their address before it was known whose token it is.
-      rates.giveBack(addressOf(request));
-      wait(rates.take(known.principal.name), reply);
-    }
-    if (known) sockets?.loggedIn(request.raw.socket, known.principal.name);
-    const proven = permitted(known, config.roles ?? []);
-    if (config.about === 'gateway') admit(scopeOf(proven), undefined);
-    callers.set(request.raw, proven);
-  });
-  // A handler that forgot the scope of its caller answers nothing. A refusal may come before it is asked for.
-  app.addHook('preSerialization', async (request, reply, payload) => {
-    const { about } = request.routeOptions.config;
-    if (about === 'connections' && reply.statusCode < 300 && !scoped.has(request.raw))
-      throw new Error(`${request.routeOptions.url} has not looked at the scope of its caller`);
-    return payload;
-  });
-  const caller: Routes['caller'] = ({ raw }) => permitted(callers.get(raw), []);
-  const scope: Routes['scope'] = (request) => {
-    scoped.add(request.raw);
-    return scopeOf(caller(request));
-  };
-  const routes: Routes = { app, gateway, caller, scope };
-  await describeApi(app);
-  healthRoutes(routes);
-  agentRoutes(routes);
-  approvalRoutes(routes);
-  connectionRoutes(routes);
-  documentationRoutes(routes);
-  identityRoutes(routes);
-  loginRoutes(routes);
-  sshClientRoutes(routes);
-  metricsRoute(routes);
-  operatingRoutes(routes);
-  policyRoutes(routes);
-  reloadRoute(routes);
-  sessionRoutes(routes);
-  tokenRoutes(routes);
 }
 
-const scopeOf =
-  ({ connections }: Proven): TokenScope =>
-  (connection) =>
-    connections === undefined || (connection !== undefined && connections.includes(connection));
-
-/**
- * Before anything is looked up: a right gateway token costs one hash and counts for its owner, so that strangers at the same
- * address keep nobody out; all else counts for the address.
- */
-function paced({ identity }: Controlled, rates: RequestRates, request: FastifyRequest, reply: FastifyReply): void {
-  if (request.routeOptions.config.unpaced) return;
-  const token = bearerOf(request);
-  const caller = token === undefined ? undefined : identity.bearer(token)?.principal.name;
-  wait(rates.take(caller ?? addressOf(request)), reply);
-}
-
-/** No principal has a name with a blank in it. */
-const addressOf = (request: FastifyRequest): string => `address ${addressGroup(request.ip)}`;
-
-/** @throws ControlError unless there is nothing to wait for */
-function wait(milliseconds: number, reply: FastifyReply): void {
-  if (milliseconds === 0) return;
-  const seconds = Math.ceil(milliseconds / 1_000);
-  // What is sent behind it on the same connection is not read: an answer would cost as much as the one that is refused.
-  void reply.header('retry-after', seconds).header('connection', 'close');
-  throw new ControlError(
-    429,
-    `You ask the control API more often than ${MAX_REQUESTS_PER_SECOND} times a second.`,
-    `Try again in ${seconds} s. What happens is told by /v1/sessions/{id}/watch without asking again.`,
-  );
-}
+/** Callers of the control listener show a token. A right one of the gateway's own costs one hash. */
+const byToken = ({ identity }: Controlled): Entry => ({
+  countsFor: (request) => {
+    const token = bearerOf(request);
+    return token === undefined ? undefined : identity.bearer(token)?.principal.name;
+  },
+  known: (request) => authenticated(identity, request),
+  nobody: {
+    message: 'This token is not valid.',
+    hint: '"sluice login" gets one, or an administrator makes one with "sluice token create".',
+  },
+});
 
 const bearerOf = (request: FastifyRequest): string | undefined =>
   /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
 
 /** Whom a request's token proves; undefined: nobody. */
-async function authenticated({ identity }: Controlled, request: FastifyRequest): Promise<Proven | undefined> {
+async function authenticated(identity: Directory, request: FastifyRequest): Promise<Proven | undefined> {
   const token = bearerOf(request);
   if (token === undefined) return undefined;
   try {
@@ -183,17 +145,4 @@ async function authenticated({ identity }: Controlled, request: FastifyRequest):
     if (error.reason === 'invalid') return undefined;
     throw new ControlError(503, `This token cannot be checked now: ${error.message}.`, 'Try again in a minute.');
   }
-}
-
-function permitted(proven: Proven | undefined, roles: readonly Role[]): Proven {
-  if (!proven)
-    throw new ControlError(
-      401,
-      'This token is not valid.',
-      '"sluice login" gets one, or an administrator makes one with "sluice token create".',
-    );
-  if (roles.length > 0 && !roles.some((role) => proven.principal.roles.includes(role))) {
-    throw new ControlError(403, `"${proven.principal.name}" may not do this: it is for ${roles.join(' or ')}.`);
-  }
-  return proven;
 }

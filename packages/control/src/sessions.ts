@@ -12,7 +12,7 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ReadFailure, type SessionReading, type SessionQuestionWithoutEnd } from '@sluice/reading';
 import { type SessionView, actorOf } from '@sluice/audit';
-import { problems, textOf } from './answers.js';
+import { beginEvents, problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 
@@ -21,6 +21,8 @@ const limit = z.coerce.number().int().min(1).max(10_000);
 const Query = z.object({
   state: z.enum(['open']).optional().describe('Only those that are open.'),
   before: z.string().max(64).optional().describe('Only those behind this session in the list: the next page.'),
+  principal: z.string().max(1_000).optional().describe('Only those of this one.'),
+  connection: z.string().max(1_000).optional().describe('Only those on this one.'),
   claim: z
     .union([z.string(), z.array(z.string())])
     .transform((one) => [one].flat())
@@ -70,7 +72,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   app.get('/v1/sessions', { config: READERS, schema: list }, async (request): Promise<SessionRow[]> => {
     const { principal, connections } = caller(request);
     const within = scope(request);
-    const { state, before, claim, limit: most } = request.query;
+    const { state, before, claim, principal: of, connection: on, limit: most } = request.query;
     const claims = claim.map(claimOf);
     if (state === 'open') {
       const open = [...gateway.sessions.values()].reverse();
@@ -78,6 +80,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
         .filter(({ principal: owner }) => owner !== undefined && mayRead(owner, principal))
         .map(liveRow)
         .filter(({ connection, claims: own }) => within(connection) && hasAll(own, claims))
+        .filter((row) => (of ?? row.principal) === row.principal && (on ?? row.connection) === row.connection)
         .slice(0, most);
     }
     // Taken before the index is asked: one that ends meanwhile is still shown as it was.
@@ -85,8 +88,21 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       [...gateway.sessions.values()].flatMap((one) => (one.principal ? [[one.id, liveRow(one)]] : [])),
     );
     const person = seesAll(principal) ? undefined : principal;
-    const found = await heeded(readings.list(principal.name, { person, connections, claims, before, limit: most }));
+    const filter = { person, connections, claims, principal: of, connection: on, before, limit: most };
+    const found = await heeded(readings.list(principal.name, filter));
     return found.map((session) => live.get(session.id) ?? recordedRow(session));
+  });
+
+  const one = {
+    tags: ['sessions'],
+    summary: 'One session',
+    params: ById,
+    response: { 200: SessionRow, ...problems(404, 429, 503) },
+  };
+  app.get('/v1/sessions/:id', { config: READERS, schema: one }, async (request): Promise<SessionRow> => {
+    const session = await find(request.params.id, caller(request), scope(request));
+    const live = gateway.sessions.get(session.id);
+    return live?.principal ? liveRow(live) : recordedRow(session);
   });
 
   const timeline = {
@@ -155,10 +171,8 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     // In this order and without a pause, so that each record is either on disk or still to come.
     const reading = begin(who, reply, { session, as: 'events', follow: gateway.sessions.has(session.id) });
     const stop = log.watch(session.id, (header, payload) => reading.live(header, payload));
-    const { raw } = reply.hijack();
+    const raw = beginEvents(reply);
     whenGone(raw, stop);
-    raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    raw.flushHeaders();
     try {
       for await (const chunk of reading.chunks) {
         if (!raw.write(chunk)) await drained(raw);

@@ -21,26 +21,30 @@ const SHARES = 8;
 
 /** Counts sockets: those that have shown no token with all other strangers, those that have on their own. */
 export function watchSockets(app: App, { places: { strangers, limits } }: Controlled): Sockets {
-  const waiting = new WeakMap<Socket, Stranger>();
+  const waiting = new Map<string, Stranger>();
   const callers = new Map<string, number>();
   const mostOfOne = Math.max(1, Math.floor(limits.control / SHARES));
   let inAll = 0;
+  // The TCP socket, also where TLS comes first: what is on it then has the same addresses.
   app.server.on('connection', (socket: Socket) => {
+    const client = endOf(socket);
     waiting.set(
-      socket,
+      client,
       strangers.add(socket, () => socket.destroy()),
     );
+    socket.once('close', () => waiting.delete(client));
   });
   return {
     loggedIn: (socket, principal) => {
-      const stranger = waiting.get(socket);
+      const client = endOf(socket);
+      const stranger = waiting.get(client);
       if (!stranger) return;
       const own = callers.get(principal) ?? 0;
       if (own >= mostOfOne || inAll >= limits.control) {
         const whose = own >= mostOfOne ? `"${principal}" has ${own} connections` : `There are ${inAll} connections`;
         throw new ControlError(503, `${whose} open to the control API, which is the most there may be.`);
       }
-      waiting.delete(socket);
+      waiting.delete(client);
       stranger.loggedIn();
       inAll++;
       callers.set(principal, own + 1);
@@ -53,6 +57,9 @@ export function watchSockets(app: App, { places: { strangers, limits } }: Contro
     },
   };
 }
+
+const endOf = ({ remoteAddress = '', remotePort = 0 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>
+  `${remoteAddress}:${remotePort}`;
 
 /** Of every answer: nothing is taken for another type than it says, and no address is told to other pages. */
 export const HEADERS = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' } as const;

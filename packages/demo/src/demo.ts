@@ -39,6 +39,8 @@ export interface DemoOptions {
   readonly mysqlPort: number;
   /** Of the demo's identity provider; absent: the one behind that of the control API. */
   readonly issuerPort?: number | undefined;
+  /** Of the console; absent: eight behind that of the control API. */
+  readonly consolePort?: number | undefined;
   readonly folder?: string | undefined;
 }
 
@@ -68,7 +70,8 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
     if (await createShop(shop)) progress('Created the sample shop');
     const config = readFile(folder);
     progress('Starting the gateway ...');
-    if (config.issuers.has(ISSUER)) issuer = await startIssuer(issuerPortOf(options));
+    const console = `http://127.0.0.1:${consolePortOf(options)}`;
+    if (config.issuers.has(ISSUER)) issuer = await startIssuer(issuerPortOf(options), { console });
     const vmPort = await freePort();
     const missing = missingVm(config);
     const tickets = missingTickets(config) ?? (await startTickets());
@@ -191,9 +194,11 @@ function adapted(
   config: Config,
   folder: string,
   shopPort: number,
-  { port, controlPort, sshPort, httpPort, mysqlPort }: DemoOptions,
+  options: DemoOptions,
   issuer: DevIssuer | undefined,
 ): Config {
+  const { port, controlPort, sshPort, httpPort, mysqlPort } = options;
+  const { console } = config.listeners;
   const withPort = (connection: ConnectionConfig): ConnectionConfig =>
     connection.protocol === 'postgres' && ['shop', 'backroom', 'payroll'].includes(connection.name)
       ? { ...connection, target: { ...connection.target, port: shopPort } }
@@ -210,6 +215,7 @@ function adapted(
     listeners: {
       ...config.listeners,
       clients: config.listeners.clients.map((one) => ({ ...one, port: ports.get(one.protocol) ?? one.port })),
+      console: console && { ...console, port: consolePortOf(options) },
     },
     control: { ...config.control, port: controlPort },
     issuers: new Map(
@@ -233,6 +239,10 @@ async function tokenFor(gateway: Gateway, folder: string, principal: string): Pr
 const issuerPortOf = ({ controlPort, issuerPort }: Pick<DemoOptions, 'controlPort' | 'issuerPort'>): number =>
   issuerPort ?? controlPort + 1;
 
+/** Where the console listens, unless somebody says so. */
+const consolePortOf = ({ controlPort, consolePort }: Pick<DemoOptions, 'controlPort' | 'consolePort'>): number =>
+  consolePort ?? controlPort + 8;
+
 /** Says at once which ports are taken, all of them, before a database is started for nothing. */
 async function checkPorts(options: DemoOptions): Promise<void> {
   const { port, controlPort, sshPort, httpPort, mysqlPort } = options;
@@ -240,6 +250,7 @@ async function checkPorts(options: DemoOptions): Promise<void> {
     ['--port', port, 'listeners.postgres'],
     ['--control-port', controlPort, 'control'],
     ['--issuer-port', issuerPortOf(options), 'issuers.demo'],
+    ['--console-port', consolePortOf(options), 'listeners.console'],
     ['--ssh-port', sshPort, 'listeners.ssh'],
     ['--http-port', httpPort, 'listeners.http'],
     ['--mysql-port', mysqlPort, 'listeners.mysql'],

@@ -21,6 +21,7 @@ program
   .option('--port <number>', 'port of the gateway', '6432')
   .option('--control-port <number>', 'port of the control API', '7432')
   .option('--issuer-port <number>', 'port of the identity provider of the demo; default: the one behind --control-port')
+  .option('--console-port <number>', 'port of the console; default: eight behind --control-port')
   .option('--ssh-port <number>', 'port for SSH clients', '2222')
   .option('--http-port <number>', 'port for HTTP clients', '8443')
   .option('--mysql-port <number>', 'port for clients of MySQL', '3307')
@@ -29,6 +30,7 @@ program
     async (
       options: Readonly<Record<'port' | 'controlPort' | 'sshPort' | 'httpPort' | 'mysqlPort', string>> & {
         readonly issuerPort?: string;
+        readonly consolePort?: string;
         readonly folder?: string;
       },
     ) => {
@@ -36,6 +38,7 @@ program
         port: portOf(options.port),
         controlPort: portOf(options.controlPort),
         issuerPort: options.issuerPort === undefined ? undefined : portOf(options.issuerPort),
+        consolePort: options.consolePort === undefined ? undefined : portOf(options.consolePort),
         sshPort: portOf(options.sshPort),
         httpPort: portOf(options.httpPort),
         mysqlPort: portOf(options.mysqlPort),

@@ -34,7 +34,7 @@ ${line('delete from customers where id = 300;')} ${paint.dim('one row: passes')}
 ${bold('As an agent')}, which may only read:
 ${line(psql('assistant', tokens.assistant))}
 
-${issuer ? people(sluice, issuer.url) : ''}${bold('Through an agent')}, a process of its own that dials out to the gateway, as it would from a private network:
+${issuer ? people(sluice, issuer.url, gateway.consoleUrl) : ''}${bold('Through an agent')}, a process of its own that dials out to the gateway, as it would from a private network:
 ${line(`${sluice} connect backroom --user developer`)}
 ${line(`${sluice} agents ls`)}
 
@@ -59,7 +59,8 @@ Everything is kept in ${bold(folder)}: the rules in sluice.yaml, the record, the
 const people = (
   sluice: string,
   url: string,
-): string => `${paint.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
+  console: string | undefined,
+): string => `${console === undefined ? '' : inBrowser(console)}${paint.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
     ${paint.cyan(`XDG_CONFIG_HOME=~/.sluice-ana ${sluice} login`)}
     ${paint.cyan(`XDG_CONFIG_HOME=~/.sluice-ana ${sluice} connect shop -c "update payments set amount = 0 where id = 1"`)}
 ${paint.dim('It waits. In a second terminal log in as Ben, who approves:')}
@@ -69,6 +70,11 @@ ${paint.dim('It waits. In a second terminal log in as Ben, who approves:')}
 ${paint.dim('The connection "payroll" waits at the login already.')}
 
 `;
+const inBrowser = (url: string): string => `${paint.bold('In a browser')}: ${paint.cyan(url)}
+    ${paint.dim('Ana connects and asks in one window, Ben approves in another one: a private window, or another browser.')}
+
+`;
+
 /** What to try by HTTP, or why it cannot be. */
 function service(sluice: string, gateway: Gateway, folder: string, tickets: Tickets | string): string {
   if (typeof tickets === 'string') return `${paint.bold('No service by HTTP')}: ${tickets}.`;

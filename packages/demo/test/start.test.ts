@@ -67,10 +67,16 @@ test.skipIf(missing)(
     // PostgreSQL runs as another user, where this is root.
     chmodSync(folder, 0o711);
     const ports: number[] = [];
-    while (ports.length < 6) ports.push(await freePort());
-    const options = ['--port', '--control-port', '--issuer-port', '--ssh-port', '--http-port', '--mysql-port'].flatMap(
-      (option, at) => [option, String(ports[at])],
-    );
+    while (ports.length < 7) ports.push(await freePort());
+    const options = [
+      '--port',
+      '--control-port',
+      '--issuer-port',
+      '--console-port',
+      '--ssh-port',
+      '--http-port',
+      '--mysql-port',
+    ].flatMap((option, at) => [option, String(ports[at])]);
     const demo = spawn(process.execPath, [DEMO, 'start', ...options, '--folder', folder], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -129,7 +135,7 @@ function run(line: string, data: string): Promise<string> {
 
 /** Columns of tables may be as wide as what stood in them: runs of blanks become two. */
 function cleanerOf(folder: string, ports: readonly number[]): (text: string) => string {
-  const usual = ['6432', '7432', '7433', '2222', '8443', '3307'];
+  const usual = ['6432', '7432', '7433', '7440', '2222', '8443', '3307'];
   return (text) => {
     let cleaned = text.replaceAll(folder, '/srv/sluice');
     for (const [at, port] of ports.entries()) cleaned = cleaned.replaceAll(String(port), usual[at] ?? '');

@@ -20,8 +20,11 @@ export function examineCertificates(config: Config, now = Date.now()): Finding[]
   return [...listeners(config), ...authorities(config)].flatMap(({ about, pem }) => examine(about, pem, now));
 }
 
-function listeners({ listeners: { clients, agents }, data }: Config): Shown[] {
-  const all = [...clients, ...(agents ? [{ ...agents, protocol: 'agents' }] : [])];
+function listeners({ listeners: { clients, agents, console }, data }: Config): Shown[] {
+  const own = Object.entries({ agents, console }).flatMap(([protocol, one]) =>
+    one ? [{ tls: one.tls, protocol }] : [],
+  );
+  const all = [...clients, ...own];
   return all.flatMap(({ protocol, tls }): Shown[] => {
     if (tls === 'off') return [];
     if (tls !== 'self-signed') return [{ about: `listener ${protocol}`, pem: tls.cert }];

@@ -6,12 +6,14 @@ import { Kysely, type Selectable } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { AgentStore } from './agents.js';
 import { type ApprovalRecord, ApprovalStore } from './approvals.js';
+import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
 import { GuessStore } from './guesses.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
 export type { ApprovalRecord, ApprovalStore } from './approvals.js';
+export type { ConsoleLoginRecord, ConsoleLoginStore } from './console-logins.js';
 export {
   type IndexedSession,
   type JournalPosition,
@@ -72,12 +74,14 @@ export interface TokenOwner {
 export class Store {
   readonly agents: AgentStore;
   readonly guesses: GuessStore;
+  readonly consoleLogins: ConsoleLoginStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
     this.#db = db;
     this.agents = new AgentStore(db);
     this.guesses = new GuessStore(db);
+    this.consoleLogins = new ConsoleLoginStore(db);
   }
 
   /**

@@ -10,6 +10,18 @@ export interface Database {
   agent_tokens: AgentTokensTable;
   approvals: ApprovalsTable;
   guesses: GuessesTable;
+  console_logins: ConsoleLoginsTable;
+}
+
+export interface ConsoleLoginsTable {
+  /** SHA-256 of the cookie's secret, base64url. */
+  digest: string;
+  /** JSON: a name, and what an issuer said of them. */
+  who: string;
+  proof: string;
+  created: number;
+  used: number;
+  expires: number;
 }
 
 export interface GuessesTable {
@@ -169,6 +181,19 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('hour', 'bigint', (column) => column.notNull())
         .addColumn('count', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('guesses_key', ['person', 'masked_column', 'hour'])
+        .execute();
+    },
+  },
+  '0010_console_logins': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('console_logins')
+        .addColumn('digest', 'text', (column) => column.primaryKey())
+        .addColumn('who', 'text', (column) => column.notNull())
+        .addColumn('proof', 'text', (column) => column.notNull())
+        .addColumn('created', 'bigint', (column) => column.notNull())
+        .addColumn('used', 'bigint', (column) => column.notNull())
+        .addColumn('expires', 'bigint', (column) => column.notNull())
         .execute();
     },
   },

@@ -34,13 +34,15 @@ export class SessionIndex {
   }
 
   /** Newest first. `person`: only theirs; `connections`: only those on them; `before`: only those behind that session in this order. */
-  list({ person, connections, claims = [], before, limit }: SessionFilter): IndexedSession[] {
+  list({ person, connections, claims = [], principal, connection, before, limit }: SessionFilter): IndexedSession[] {
     const after = before === undefined ? undefined : this.find(before);
     if (before !== undefined && !after) return [];
     const conditions = [
       ...(person === undefined ? [] : [THEIRS]),
       ...(connections === undefined ? [] : ['connection in (select value from json_each(@connections))']),
       ...claims.map((_, at) => claimCondition(at)),
+      ...(principal === undefined ? [] : ['principal = @principal']),
+      ...(connection === undefined ? [] : ['connection = @connection']),
       ...(after ? ['(started, id) < (@started, @id)'] : []),
     ];
     const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
@@ -51,6 +53,8 @@ export class SessionIndex {
         issuer: person?.issuer ?? null,
         subject: person?.subject ?? null,
         connections: connections && JSON.stringify(connections),
+        principal,
+        connection,
         started: after?.started,
         id: after?.id,
         limit,
@@ -212,6 +216,9 @@ export interface SessionFilter {
   readonly connections?: readonly string[] | undefined;
   /** Only those with all of these. */
   readonly claims?: readonly { readonly name: string; readonly value: string }[] | undefined;
+  /** Only those of this name, on this connection. */
+  readonly principal?: string | undefined;
+  readonly connection?: string | undefined;
   readonly before?: string | undefined;
   readonly limit: number;
 }

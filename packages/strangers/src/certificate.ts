@@ -22,7 +22,7 @@ export interface ClientAuthorities {
  * Authenticated encryption with forward secrecy only (RFC 9325 section 4.2). TLS 1.2 is what the oldest supported drivers
  * speak; a client may not renegotiate, since each handshake costs more of us than of it.
  */
-const TLS_SETTINGS = {
+export const TLS_SETTINGS = {
   minVersion: 'TLSv1.2',
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   ciphers: [

@@ -2,6 +2,8 @@
  * Key exchanges of people who have proven nothing, which cost the gateway more than them. Lives here: how many begin in a second,
  * and whose is next. Does not: TLS or SSH themselves.
  */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { addressGroup } from '@sluice/addresses';
 
@@ -90,4 +92,16 @@ export class HandshakeTurns {
     this.#waiters.delete(group);
     this.#line.splice(this.#line.indexOf(group), 1);
   }
+}
+
+/** TLS of a server of HTTPS begins when it is the turn of a connection, and no sooner. Called before anybody else listens to it. */
+export function takeTurns(server: Server, handshakes: HandshakeTurns): void {
+  const begin = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', () => undefined);
+    void handshakes.turn(socket.remoteAddress ?? '', socket, 'tls').then(() => {
+      if (!socket.destroyed) for (const one of begin) one.call(server, socket);
+    });
+  });
 }

@@ -1,6 +1,6 @@
 /** Ports, and bounds for whoever comes to them and has proven nothing. */
-export { type ServerTls, selfSigned, serverTls } from './certificate.js';
-export { HandshakeTurns } from './handshakes.js';
+export { type ServerTls, TLS_SETTINGS, selfSigned, serverTls } from './certificate.js';
+export { HandshakeTurns, takeTurns } from './handshakes.js';
 export { ListenError, listening, placeOf } from './listen.js';
 export { Places } from './places.js';
 export { ProvenSockets } from './proven-sockets.js';

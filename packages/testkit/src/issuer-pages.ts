@@ -1,7 +1,9 @@
-/** The people of the demo. Whoever comes to the page says which of them they are. */
-export const PEOPLE: Readonly<
+export type IssuerPeople = Readonly<
   Record<string, { readonly name: string; readonly groups: readonly string[]; readonly is: string }>
-> = {
+>;
+
+/** The people of the demo. Whoever comes to the page says which of them they are. */
+export const PEOPLE: IssuerPeople = {
   ana: { name: 'Ana', groups: ['engineers'], is: 'an engineer, who asks' },
   ben: { name: 'Ben', groups: ['dba'], is: 'a database administrator, who approves' },
 };
@@ -22,12 +24,12 @@ ${body}
 </html>
 `;
 
-export const choosePage = (action: string): string =>
+export const choosePage = (action: string, people: IssuerPeople): string =>
   page(
     'Who are you?',
     `<p>This identity provider belongs to the demo. Its people are made up, and have no passwords.</p>
 <form method="post" action="${escaped(action)}">
-${Object.entries(PEOPLE)
+${Object.entries(people)
   .map(([id, { name, is }]) => `<button name="account" value="${id}">${name}<br><small>${is}</small></button>`)
   .join('\n')}
 </form>`,
@@ -52,6 +54,17 @@ ${form}
 
 export const donePage = (): string =>
   page('Logged in', '<p>The rest is in your terminal. You can close this window.</p>');
+
+/** `form` is the provider's own. */
+export const logoutPage = (form: string): string =>
+  page(
+    'Log out here as well?',
+    `<p>You are logged out of Sluice.</p>
+${form}
+<button type="submit" form="op.logoutForm" name="logout" value="yes" autofocus>Yes, log out</button>`,
+  );
+
+export const loggedOutPage = (): string => page('Logged out', '<p>You can close this window.</p>');
 
 export const failedPage = (why: string): string => page('This did not work', `<p>${escaped(why)}</p>`);
 

@@ -2,7 +2,17 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Provider, type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider';
-import { PEOPLE, choosePage, codePage, confirmPage, donePage, failedPage } from './issuer-pages.js';
+import {
+  type IssuerPeople,
+  PEOPLE,
+  choosePage,
+  codePage,
+  confirmPage,
+  donePage,
+  failedPage,
+  loggedOutPage,
+  logoutPage,
+} from './issuer-pages.js';
 
 /** The identity provider of the demo: certified software, made-up people, no passwords. On loopback only. */
 export interface DevIssuer {
@@ -10,19 +20,31 @@ export interface DevIssuer {
   close(): Promise<void>;
 }
 
+export interface DevIssuerOptions {
+  /** Others than those of the demo. */
+  readonly people?: IssuerPeople;
+  /** Where the console is that people log in to, `http://127.0.0.1:7440`. */
+  readonly console?: string;
+}
+
+/** What the console is registered as, where there is one. The secret is for a demo on loopback. */
+export const CONSOLE_CLIENT = { id: 'sluice-console', secret: 'of-the-demo-and-of-tests-only' } as const;
 /** What `sluice login` is registered as. */
 const CLIENT_ID = 'sluice';
 
 /** `port`: 0 for any. One that is taken is not used. */
-export async function startIssuer(port: number): Promise<DevIssuer> {
+export async function startIssuer(
+  port: number,
+  { people = PEOPLE, console }: DevIssuerOptions = {},
+): Promise<DevIssuer> {
   const server = createServer();
   await listening(server, port).catch(() => listening(server, 0));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const provider = new Provider(url, configuration());
+  const provider = new Provider(url, configuration(people, console));
   const answer = provider.callback();
   server.on('request', (request, response) => {
     const choosing = /^\/choose\/[\w-]+$/.test(request.url ?? '');
-    const answered = choosing ? choose(provider, request, response) : answer(request, response);
+    const answered = choosing ? choose(provider, people, request, response) : answer(request, response);
     answered.catch((error: unknown) => {
       response.writeHead(400, HEAD).end(failedPage(error instanceof Error ? error.message : 'unknown'));
     });
@@ -50,13 +72,19 @@ const HEAD = {
 };
 
 /** The page on which one says who one is: GET shows it, POST takes the answer. */
-async function choose(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function choose(
+  provider: Provider,
+  people: IssuerPeople,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   // Bound to the browser by a cookie: whoever has only the address gets nowhere.
   const interaction = await provider.interactionDetails(request, response);
   const { uid, params, session } = interaction;
-  if (request.method !== 'POST') return void response.writeHead(200, HEAD).end(choosePage(`/choose/${uid}`));
+  const page = choosePage(`/choose/${uid}`, people);
+  if (request.method !== 'POST') return void response.writeHead(200, HEAD).end(page);
   const accountId = new URLSearchParams(await bodyOf(request)).get('account') ?? '';
-  if (!Object.hasOwn(PEOPLE, accountId)) return void response.writeHead(400, HEAD).end(choosePage(`/choose/${uid}`));
+  if (!Object.hasOwn(people, accountId)) return void response.writeHead(400, HEAD).end(page);
   if (session && session.accountId !== accountId) {
     // Somebody else at the same browser, which happens all the time where one plays all parts.
     await (await provider.Session.findByUid(session.uid))?.destroy();
@@ -64,7 +92,7 @@ async function choose(provider: Provider, request: IncomingMessage, response: Se
     await interaction.save(interaction.exp - Math.floor(Date.now() / 1000));
   }
   // Programs on one's own machine are asked about each time (RFC 8252 section 8.6): to choose is to consent.
-  const grant = new provider.Grant({ clientId: CLIENT_ID, accountId });
+  const grant = new provider.Grant({ clientId: String(params['client_id']), accountId });
   grant.addOIDCScope(String(params['scope'] ?? 'openid'));
   const result = { login: { accountId }, consent: { grantId: await grant.save() } };
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
@@ -81,7 +109,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return body;
 }
 
-function configuration(): Configuration {
+function configuration(people: IssuerPeople, console: string | undefined): Configuration {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = {
     ...privateKey.export({ format: 'jwk' }),
@@ -105,17 +133,23 @@ function configuration(): Configuration {
         // Of a native client the port may be any (RFC 8252 section 7.3).
         redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'],
       },
+      ...(console === undefined ? [] : [consoleClient(console)]),
     ],
     scopes: ['openid', 'profile', 'groups'],
     claims: { openid: ['sub'], profile: ['name'], groups: ['groups'] },
     // Claims belong into the ID token: that is what is shown to the gateway.
     conformIdTokenClaims: false,
     findAccount: (_, id) =>
-      Object.hasOwn(PEOPLE, id)
-        ? { accountId: id, claims: () => ({ sub: id, name: PEOPLE[id]?.name, groups: PEOPLE[id]?.groups }) }
+      Object.hasOwn(people, id)
+        ? { accountId: id, claims: () => ({ sub: id, name: people[id]?.name, groups: people[id]?.groups }) }
         : undefined,
     features: {
       devInteractions: { enabled: false },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx, form) => void (ctx.body = logoutPage(form)),
+        postLogoutSuccessSource: (ctx) => void (ctx.body = loggedOutPage()),
+      },
       revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
       deviceFlow: {
         enabled: true,
@@ -141,6 +175,20 @@ function configuration(): Configuration {
     },
   };
 }
+
+/** A client of the web: with a secret, and one address to come back to. */
+const consoleClient = (origin: string): NonNullable<Configuration['clients']>[number] => ({
+  client_id: CONSOLE_CLIENT.id,
+  client_secret: CONSOLE_CLIENT.secret,
+  client_name: 'the console of Sluice',
+  application_type: 'web',
+  token_endpoint_auth_method: 'client_secret_post',
+  id_token_signed_response_alg: 'ES256',
+  grant_types: ['authorization_code'],
+  response_types: ['code'],
+  redirect_uris: [`${origin}/auth/callback`],
+  post_logout_redirect_uris: [`${origin}/`],
+});
 
 /** Everything is forgotten when the demo stops. Bounded: the oldest goes. */
 class Memory implements Adapter {

@@ -125,6 +125,7 @@ function described(row: ApprovalRow): string {
       return `  ${when}  ${printableLine(`${by}: ${decision}${reason && `, ${reason}`}${after}`)}`;
     }),
     ...(why === undefined ? [] : [`  ${printableLine(why)}`]),
+    ...(row.page === undefined ? [] : [`  in a browser: ${printableLine(row.page)}`]),
   ].join('\n');
 }
 

@@ -1,0 +1,303 @@
+/** What a stranger, a page of somebody else's and somebody without a role try at the console's listener. No browser: what browsers send is written. */
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { Browser, missingPostgres } from '@sluice/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ConsoleStand, type Person, openConsoleStand } from './console-stand.js';
+
+/** Somebody who is logged in, by the header with their cookie. */
+interface Visitor {
+  readonly cookie: string;
+  /** Lines of `set-cookie` that the login ended with. */
+  readonly lines: readonly string[];
+}
+
+describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', () => {
+  let it: ConsoleStand;
+  let ben: Visitor;
+
+  const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(`${it.origin}${path}`, { redirect: 'manual', ...init });
+
+  /** As the pages of the console send it. */
+  const own = (visitor: Visitor, more: Record<string, string> = {}): Record<string, string> => ({
+    cookie: visitor.cookie,
+    origin: it.origin,
+    'x-sluice-console': 'active',
+    'content-type': 'application/json',
+    ...more,
+  });
+
+  /** The first step of a login: the cookie, and where the browser is sent. */
+  const begin = async (to = '/'): Promise<{ readonly cookie: string; readonly at: string; readonly line: string }> => {
+    const answer = await ask(`/auth/login?issuer=corp&to=${encodeURIComponent(to)}`);
+    const [line = ''] = answer.headers.getSetCookie();
+    return { line, cookie: line.split(';')[0] ?? '', at: answer.headers.get('location') ?? '' };
+  };
+
+  /** Where the issuer sends the browser of somebody who has logged in there. */
+  const backFrom = async (at: string, account: Person): Promise<string> => {
+    const browser = new Browser();
+    await browser.open(at);
+    // The last step goes to us without our cookie, which is refused there: what is in the address is what counts.
+    const seen: string[] = [];
+    const real = globalThis.fetch;
+    globalThis.fetch = (async (input: URL | string, init?: RequestInit) => {
+      const url = new URL(String(input));
+      if (url.origin !== it.origin) return real(input, init);
+      seen.push(url.pathname + url.search);
+      return new Response('there');
+    }) as typeof fetch;
+    try {
+      await browser.submit({ account });
+    } finally {
+      globalThis.fetch = real;
+    }
+    return seen[0] ?? '';
+  };
+
+  const login = async (account: Person, to = '/'): Promise<Visitor & { readonly location: string }> => {
+    const { cookie, at } = await begin(to);
+    const answer = await ask(await backFrom(at, account), { headers: { cookie } });
+    const lines = answer.headers.getSetCookie();
+    const session = lines.find((line) => line.startsWith('__Host-sluice-session='))?.split(';')[0] ?? '';
+    return { cookie: session, lines, location: answer.headers.get('location') ?? '' };
+  };
+
+  beforeAll(async () => {
+    it = await openConsoleStand('self-signed');
+    const certificate = readFileSync(join(it.stand.gateway.config.data, 'gateway.crt'), 'utf8');
+    setDefaultCACertificates([...getCACertificates('default'), certificate]);
+    ben = await login('ben');
+  });
+  afterAll(() => it.stop());
+
+  test('a login sets cookies that no script, no other site and no network gets', async () => {
+    const { line } = await begin();
+    expect(line).toMatch(/^__Host-sluice-login=[\w-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=600; Secure$/);
+    const session = ben.lines.find((one) => one.startsWith('__Host-sluice-session='));
+    expect(session).toMatch(/=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=28800; Secure$/);
+    expect(ben.lines.find((one) => one.startsWith('__Host-sluice-login='))).toContain('Max-Age=0');
+    const who = (await (await ask('/v1/whoami', { headers: own(ben) })).json()) as { name: string; roles: string[] };
+    expect(who).toMatchObject({ name: 'ben', roles: ['user', 'approver'] });
+  });
+
+  test('the secret of a cookie is not in the store', async () => {
+    const secret = ben.cookie.split('=')[1] ?? '';
+    const files = ['control.db', 'control.db-wal'].map((name) => join(it.stand.gateway.config.data, name));
+    const kept = Buffer.concat(files.map((file) => readFileSync(file))).toString('latin1');
+    expect(secret).toHaveLength(43);
+    expect(kept).toContain('"ben"');
+    expect(kept).not.toContain(secret);
+  });
+
+  test('nobody is anybody without a cookie: neither by a token nor by an address', async () => {
+    const { token } = await it.stand.gateway.identity.createToken({ principal: 'dev', name: 'a right one' });
+    for (const headers of [
+      {},
+      { authorization: `Bearer ${token}` },
+      { 'x-forwarded-for': '127.0.0.1' },
+      { cookie: '__Host-sluice-session=x' },
+    ] as Record<string, string>[])
+      expect((await ask('/v1/whoami', { headers })).status).toBe(401);
+    // The same cookie twice: somebody else may have put one of them there.
+    expect((await ask('/v1/whoami', { headers: { cookie: `${ben.cookie}; ${ben.cookie}` } })).status).toBe(401);
+  });
+
+  test('what only the machine may use does not exist, whatever the role', async () => {
+    const olga = await login('olga');
+    const paths = [
+      '/metrics',
+      '/v1/reload',
+      '/v1/issuers',
+      '/healthz',
+      '/readyz',
+      '/v1/openapi.json',
+      '/v1/logins',
+      '/docs/',
+      '/login/ABCD-EFGH',
+    ];
+    for (const path of paths) {
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const { 'content-type': _, ...bare } = own(olga);
+        const answer = await ask(path, {
+          method,
+          ...(method === 'POST' ? { headers: own(olga), body: '{}' } : { headers: bare }),
+        });
+        const isPage = method === 'GET' && answer.headers.get('content-type')?.startsWith('text/html');
+        // An address that is nobody's has the document of all pages, which says so.
+        expect([path, method, isPage || answer.status === 404]).toEqual([path, method, true]);
+        expect(await answer.text()).not.toMatch(/client_secret|clientSecret|sluice_commands|"openapi"/);
+      }
+    }
+    expect((await ask('/v1/status', { headers: own(olga) })).status).toBe(200);
+    expect((await ask('/v1/status', { headers: own(ben) })).status).toBe(403);
+  });
+
+  test('a change wants our own origin and a header that forms cannot send', async () => {
+    const tries: readonly Record<string, string>[] = [
+      { cookie: ben.cookie, 'content-type': 'text/plain' },
+      { cookie: ben.cookie, origin: 'https://evil.example', 'x-sluice-console': 'active' },
+      { cookie: ben.cookie, origin: 'null', 'x-sluice-console': 'active' },
+      { cookie: ben.cookie, origin: it.origin },
+      { cookie: ben.cookie, 'x-sluice-console': 'active' },
+      { cookie: ben.cookie, origin: it.origin.replace('https', 'http'), 'x-sluice-console': 'active' },
+    ];
+    for (const path of ['/v1/tokens', '/v1/approvals/1/approve', '/auth/logout'])
+      for (const headers of tries)
+        expect([path, headers, (await ask(path, { method: 'POST', headers, body: '{}' })).status]).toEqual([
+          path,
+          headers,
+          403,
+        ]);
+    expect((await ask('/v1/tokens', { method: 'OPTIONS', headers: { origin: 'https://evil.example' } })).status).toBe(
+      403,
+    );
+    const made = await ask('/v1/tokens', { method: 'POST', headers: own(ben), body: '{}' });
+    expect(made.status).toBe(200);
+    expect(made.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  test('a page of another site reads nothing, also where cookies are sent along', async () => {
+    for (const site of ['cross-site', 'same-site'])
+      expect((await ask('/v1/whoami', { headers: own(ben, { 'sec-fetch-site': site }) })).status).toBe(403);
+    // However its address is written.
+    expect((await ask('/%761/whoami', { headers: own(ben, { 'sec-fetch-site': 'cross-site' }) })).status).not.toBe(200);
+    expect((await ask('/v1/whoami', { headers: own(ben, { 'sec-fetch-site': 'same-origin' }) })).status).toBe(200);
+  });
+
+  test('a name that is not ours gets nothing (DNS rebinding)', async () => {
+    const { hostname, port } = new URL(it.origin);
+    const answers = await Promise.all(
+      ['evil.example', `localhost:${port}`, '127.0.0.1', `127.0.0.1.:${port}`].map(
+        (host) =>
+          new Promise<number>((resolve, reject) => {
+            const headers = { host, cookie: ben.cookie };
+            request({ hostname, port, path: '/v1/whoami', headers, rejectUnauthorized: false }, (answer) => {
+              answer.resume();
+              resolve(answer.statusCode ?? 0);
+            })
+              .on('error', reject)
+              .end();
+          }),
+      ),
+    );
+    expect(answers).toEqual([421, 421, 421, 421]);
+  });
+
+  test('no page is framed, sniffed or let run what is not ours', async () => {
+    const page = await ask('/approvals/7');
+    const policy = page.headers.get('content-security-policy') ?? '';
+    const [, nonce] = /'nonce-([^']+)'/.exec(policy) ?? [];
+    expect(policy).toBe(
+      `default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    );
+    expect(await page.text()).toContain(`content="${nonce}"`);
+    expect((await ask('/')).headers.get('content-security-policy')).not.toContain(nonce);
+    for (const path of ['/', '/v1/whoami', '/auth/issuers', '/v1/nothing', '/nothing.js']) {
+      const { headers } = await ask(path);
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('x-frame-options')).toBe('DENY');
+      expect(headers.get('referrer-policy')).toBe('no-referrer');
+      expect(headers.get('cross-origin-resource-policy')).toBe('same-origin');
+      expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+    }
+  });
+
+  test('no path leads out of the built pages', async () => {
+    for (const path of [
+      '/assets/../../package.json',
+      '/assets/%2e%2e/%2e%2e/package.json',
+      '/..%2f..%2fpackage.json',
+      '/index.html',
+      '/package.json',
+    ]) {
+      const answer = await ask(path);
+      expect([path, answer.status]).toEqual([path, 404]);
+    }
+  });
+
+  test('nobody is sent anywhere else after a login', async () => {
+    for (const to of [
+      'https://evil.example',
+      '//evil.example',
+      '/\\evil.example',
+      '/\t/evil.example',
+      'javascript:alert(1)',
+      '/auth/callback',
+      '/approvals#x',
+      '/ok\r\nset-cookie: a=b',
+      `/${'a'.repeat(600)}`,
+    ])
+      expect([to, (await login('ben', to)).location]).toEqual([to, '/']);
+    expect((await login('ben', '/approvals/7')).location).toBe('/approvals/7');
+  });
+
+  test('a login that was begun elsewhere logs in nobody (login CSRF)', async () => {
+    const { at, cookie } = await begin();
+    const theirs = await backFrom(at, 'ben');
+    const other = await begin();
+    const forged = cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    for (const headers of [
+      {},
+      { cookie: other.cookie },
+      { cookie: forged },
+      { cookie: '__Host-sluice-login=' },
+      { cookie: `${cookie}; ${other.cookie}` },
+    ] as Record<string, string>[]) {
+      const answer = await ask(theirs, { headers });
+      expect(answer.headers.get('location')).toMatch(/^\/\?failed=[\w-]+$/);
+      expect(answer.headers.getSetCookie().filter((line) => line.startsWith('__Host-sluice-session='))).toEqual([]);
+    }
+    // A code is good once.
+    const first = await ask(theirs, { headers: { cookie } });
+    const again = await ask(theirs, { headers: { cookie } });
+    expect([first, again].map(({ headers }) => headers.get('location'))).toEqual([
+      '/',
+      expect.stringMatching(/^\/\?failed=/),
+    ]);
+    // A page of another site begins none.
+    const begun = await ask('/auth/login?issuer=corp', { headers: { 'sec-fetch-site': 'cross-site' } });
+    expect([begun.headers.get('location'), begun.headers.getSetCookie()]).toEqual(['/', []]);
+  });
+
+  test('what the issuer says of a failed login is told as it is, and nobody else has our page say anything', async () => {
+    const { cookie } = await begin();
+    const answer = await ask('/auth/callback?error=access_denied&error_description=%3Cb%3Eno%3C%2Fb%3E&state=x', {
+      headers: { cookie },
+    });
+    const failed = new URL(answer.headers.get('location') ?? '', it.origin).searchParams.get('failed') ?? '';
+    const told = (await (await ask(`/auth/failure?failed=${failed}`)).json()) as { why: string };
+    expect(told.why).toMatch(/^corp did not log you in: /);
+    expect((await ask('/auth/failure?failed=Call+us+at+once')).status).toBe(404);
+  });
+
+  test('who logs out is out at once, streams too, also for a copy of the cookie', async () => {
+    const visitor = await login('ben');
+    const events = await ask('/v1/events', { headers: own(visitor) });
+    const reading = events.text().catch(() => 'cut off');
+    expect(events.headers.get('x-content-type-options')).toBe('nosniff');
+    const out = await ask('/auth/logout', { method: 'POST', headers: own(visitor), body: '{}' });
+    expect(((await out.json()) as { at: string }).at).toMatch(new RegExp(`^${it.issuer.url}/session/end\\?`));
+    expect(out.headers.getSetCookie()[0]).toContain('__Host-sluice-session=; ');
+    expect((await ask('/v1/whoami', { headers: own(visitor) })).status).toBe(401);
+    await reading;
+    expect((await ask('/v1/whoami', { headers: own(ben) })).status).toBe(200);
+  });
+
+  test('somebody without a role sees and does nothing but be somebody', async () => {
+    const nemo = await login('nemo');
+    const status = async (path: string, method = 'GET'): Promise<number> =>
+      (await ask(path, { method, headers: own(nemo), ...(method === 'POST' && { body: '{"reason":"x"}' }) })).status;
+    expect(await status('/v1/whoami')).toBe(200);
+    expect(await (await ask('/v1/approvals', { headers: own(nemo) })).json()).toEqual([]);
+    expect(await (await ask('/v1/connections', { headers: own(nemo) })).json()).toEqual([]);
+    expect(await status('/v1/sessions')).toBe(403);
+    expect(await status('/v1/agents')).toBe(403);
+    expect(await status('/v1/approvals/1/approve', 'POST')).toBe(403);
+    expect(await status('/v1/connections/db/clients')).toBe(404);
+    expect(await status('/v1/sessions/x', 'DELETE')).toBe(403);
+  });
+});

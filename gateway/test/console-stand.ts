@@ -1,0 +1,108 @@
+/** A gateway with a console, an identity provider with people, and a browser. Does not: test anything. */
+import { existsSync } from 'node:fs';
+import { freePort, startPostgres, type PostgresServer } from '@sluice/testkit';
+import { CONSOLE_CLIENT, type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
+import { type Browser, type Page, chromium } from 'playwright-core';
+import { type Stand, openStand, targetOf } from './stand.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+export const missingChromium = (): boolean => !existsSync(CHROMIUM);
+
+const PEOPLE = {
+  ana: { name: 'Ana', groups: ['engineers'], is: 'asks' },
+  ben: { name: 'Ben', groups: ['dba'], is: 'approves' },
+  cleo: { name: 'Cleo', groups: ['dba'], is: 'approves as well' },
+  olga: { name: 'Olga', groups: ['platform'], is: 'looks after the gateway' },
+  nemo: { name: 'Nemo', groups: [], is: 'has no role' },
+};
+export type Person = keyof typeof PEOPLE;
+
+const RULES = `
+    - { rule: nothing-is-dropped, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped here. }
+    - { rule: two-look, when: 'action.tables.exists(t, t.endsWith("ledger")) && action.verb == "delete"', hold: { approvers: ["group:dba"], count: 2, timeout: 10m } }
+    - { rule: soon-over, when: 'action.tables.exists(t, t.endsWith("brief")) && action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 6s } }
+    - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 10m } }
+`;
+
+export interface ConsoleStand {
+  readonly stand: Stand;
+  readonly server: PostgresServer;
+  readonly issuer: DevIssuer;
+  readonly origin: string;
+  /** A token of ana's own, for clients. */
+  tokenOf(page: Page): Promise<string>;
+  /** Ends the gateway and starts it again on the same ports and folder. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** @param tls of the console's listener */
+export async function openConsoleStand(tls = 'off', more = ''): Promise<ConsoleStand> {
+  const server = await startPostgres({ major: 18 });
+  const port = await freePort();
+  const [control, listener] = [await freePort(), await freePort()];
+  const origin = `${tls === 'off' ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const issuer = await startIssuer(0, { people: PEOPLE, console: origin });
+  const open = (folder?: string): Promise<Stand> =>
+    openStand({
+      target: targetOf(server),
+      rules: RULES,
+      ...(folder !== undefined && { folder }),
+      listener: `{ address: 127.0.0.1, port: ${listener}, tls: self-signed }`,
+      console: `{ address: 127.0.0.1, port: ${port}, tls: ${tls}${more} }`,
+      control: String(control),
+      access: '["group:engineers", "group:dba", "group:platform"]',
+      sections: `issuers: { corp: { issuer: "${issuer.url}", audience: [sluice, ${CONSOLE_CLIENT.id}], client_id: sluice, console: { client_id: ${CONSOLE_CLIENT.id}, client_secret: ${CONSOLE_CLIENT.secret} }, scopes: [openid, profile, groups], groups: groups } }
+roles: { user: ["group:engineers", "group:dba", "group:platform"], approver: ["group:dba"], admin: ["group:platform"] }`,
+    });
+  let stand = await open();
+  const stops: Stand[] = [stand];
+  return {
+    get stand() {
+      return stand;
+    },
+    server,
+    issuer,
+    origin,
+    tokenOf: async (page) =>
+      page.evaluate(async () => {
+        const headers = { 'content-type': 'application/json', 'x-sluice-console': 'active' };
+        const made = await fetch('/v1/tokens', { method: 'POST', headers, body: JSON.stringify({ name: 'test' }) });
+        return ((await made.json()) as { token: string }).token;
+      }),
+    restart: async () => {
+      await stand.gateway.stop();
+      stand = await open(stand.folder);
+    },
+    stop: async () => {
+      await stand.gateway.stop();
+      for (const one of stops) await one.stop();
+      await server.stop();
+      await issuer.close();
+    },
+  };
+}
+
+export const openBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+
+/** A browser of somebody's own, logged in, at a page of the console. What its pages complain of is in `complaints`. */
+export async function loggedIn(
+  browser: Browser,
+  origin: string,
+  person: Person,
+  path = '/',
+): Promise<{ readonly page: Page; readonly complaints: string[] }> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ignoreHTTPSErrors: true });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(`${origin}${path}`);
+  await page.getByRole('link', { name: 'Log in with corp' }).click();
+  await page.getByRole('button', { name: PEOPLE[person].name }).click();
+  await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+  complaints.length = 0;
+  return { page, complaints };
+}

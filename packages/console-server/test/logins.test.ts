@@ -1,0 +1,83 @@
+import type { Directory, Proven } from '@sluice/identity';
+import type { ConsoleLoginRecord, ConsoleLoginStore } from '@sluice/store';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ConsoleLogins } from '../src/logins.js';
+
+const MINUTE = 60_000;
+const TIMES = { idle: 10 * MINUTE, session: 60 * MINUTE };
+const claimed = { name: 'ana', kind: 'person', groups: ['dba'], issuer: 'corp', subject: 'u1' } as const;
+const proven = {
+  by: 'issuer',
+  principal: { ...claimed, roles: ['user'] },
+  claimed,
+  tokenId: 'corp:1',
+} as unknown as Proven;
+
+/** A store in memory, with the same promises. */
+function storeOf(kept: Map<string, ConsoleLoginRecord>): ConsoleLoginStore {
+  return {
+    current: async (now: number) => [...kept.values()].filter(({ expires }) => expires > now),
+    add: async (one: ConsoleLoginRecord) => void kept.set(one.digest, one),
+    touch: async (digest: string, used: number) =>
+      void kept.set(digest, { ...(kept.get(digest) as ConsoleLoginRecord), used }),
+    remove: async (digest: string) => void kept.delete(digest),
+  } as unknown as ConsoleLoginStore;
+}
+
+/** Knows whoever the issuer knows, with the roles of now. */
+const identity = (roles: readonly string[] | undefined): Directory =>
+  ({ current: () => roles && { ...claimed, roles }, issuers: undefined }) as unknown as Directory;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test('a login ends when nobody uses it, and in any case at its end', async () => {
+  const kept = new Map<string, ConsoleLoginRecord>();
+  const logins = await ConsoleLogins.open(storeOf(kept), TIMES);
+  const secret = await logins.begin(proven);
+  const found = (): boolean => logins.find(secret, identity(['user'])) !== undefined;
+  for (let minute = 0; minute < 54; minute += 9) {
+    vi.advanceTimersByTime(9 * MINUTE);
+    expect(found()).toBe(true);
+    logins.touch(logins.find(secret, identity(['user']))?.login ?? '');
+  }
+  // Used a moment ago, and over.
+  vi.advanceTimersByTime(6 * MINUTE);
+  expect(found()).toBe(false);
+  const other = await logins.begin(proven);
+  vi.advanceTimersByTime(10 * MINUTE);
+  expect(logins.find(other, identity(['user']))).toBeUndefined();
+  expect(kept.size).toBe(0);
+});
+
+test('a restart forgets neither who is logged in nor when they last did something', async () => {
+  const kept = new Map<string, ConsoleLoginRecord>();
+  const secret = await (await ConsoleLogins.open(storeOf(kept), TIMES)).begin(proven);
+  expect(JSON.stringify([...kept])).not.toContain(secret);
+  vi.advanceTimersByTime(9 * MINUTE);
+  const again = await ConsoleLogins.open(storeOf(kept), TIMES);
+  expect(again.find(secret, identity(['user']))?.proven).toMatchObject({
+    by: 'issuer',
+    tokenId: 'corp:1',
+    principal: { name: 'ana' },
+  });
+  vi.advanceTimersByTime(MINUTE);
+  expect(again.find(secret, identity(['user']))).toBeUndefined();
+});
+
+test('roles are those of now, and who is nobody any more is nobody here', async () => {
+  const logins = await ConsoleLogins.open(storeOf(new Map()), TIMES);
+  const secret = await logins.begin(proven);
+  expect(logins.find(secret, identity(['approver']))?.proven.principal.roles).toEqual(['approver']);
+  expect(logins.find(secret, identity(undefined))).toBeUndefined();
+  expect(logins.find(`${secret}x`, identity(['user']))).toBeUndefined();
+  expect(logins.find(undefined, identity(['user']))).toBeUndefined();
+});
+
+test('nobody has more than twenty at a time: the oldest goes', async () => {
+  const logins = await ConsoleLogins.open(storeOf(new Map()), TIMES);
+  const secrets: string[] = [];
+  for (let at = 0; at < 21; at++) secrets.push(await logins.begin(proven));
+  const left = secrets.map((secret) => logins.find(secret, identity(['user'])) !== undefined);
+  expect(left).toEqual([false, ...Array.from({ length: 20 }, () => true)]);
+});

@@ -1,0 +1,86 @@
+/** Questions to the gateway. Owns: what every request has, and how a no becomes an error. Does not: keep answers (queries.ts). */
+import type { Problem, TimelineEntry } from '@sluice/api';
+
+/** The gateway said no, or nothing. The message is for people; so is the hint. */
+export class ApiError extends Error {
+  /** As in HTTP; 0: there was no answer. */
+  readonly status: number;
+  readonly hint: string | undefined;
+
+  constructor(status: number, { message, hint }: Problem) {
+    super(message);
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+/** Somebody who has done nothing for this long is not at the keyboard, in milliseconds. */
+const PRESENT_MS = 60_000;
+let lastInput = Date.now();
+for (const event of ['pointerdown', 'keydown', 'wheel', 'touchstart'])
+  addEventListener(event, () => (lastInput = Date.now()), { passive: true, capture: true });
+
+/** The header that tells our own pages from others; what a page asks by itself does not count as use of the login. */
+const own = (): Record<string, string> => ({
+  'x-sluice-console': Date.now() - lastInput < PRESENT_MS ? 'active' : 'idle',
+});
+
+async function answered(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+  const headers = { ...own(), ...(body !== undefined && { 'content-type': 'application/json' }) };
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      ...sent,
+      ...(signal && { signal }),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, {
+      message: 'The gateway does not answer.',
+      hint: 'It may be starting again; this page goes on by itself.',
+    });
+  }
+  if (response.ok) return response;
+  const problem: Problem = await response.json().catch(() => ({ message: `The gateway answers ${response.status}.` }));
+  throw new ApiError(response.status, problem);
+}
+
+/** Rejects with an ApiError, as all of these. */
+export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await answered('GET', path, undefined, signal)).json() as Promise<T>;
+}
+
+/** A page of a session, with the address of the next one, where there is one (RFC 8288). */
+export async function askPage(
+  path: string,
+  signal?: AbortSignal,
+): Promise<{ readonly rows: TimelineEntry[]; readonly next: string | undefined }> {
+  const response = await answered('GET', path, undefined, signal);
+  const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+  return { rows: (await response.json()) as TimelineEntry[], next };
+}
+
+/** An answer that goes on: server-sent events, whose data is JSON. Ends when the gateway ends it. */
+export async function* askEvents<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
+  const { body } = await answered('GET', path, undefined, signal);
+  if (!body) return;
+  let text = '';
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const events = text.split('\n\n');
+    text = events.pop() ?? '';
+    for (const event of events) {
+      const data = event.split('\n').flatMap((line) => (line.startsWith('data:') ? [line.slice(5)] : []));
+      if (data.length > 0) yield JSON.parse(data.join('\n')) as T;
+    }
+  }
+}
+
+export async function send<T>(method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> {
+  return (await answered(method, path, method === 'POST' ? (body ?? {}) : undefined)).json() as Promise<T>;
+}

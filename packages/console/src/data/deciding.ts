@@ -1,0 +1,33 @@
+/** Who may decide about what, as far as a page can tell. Does not: decide it: the gateway does, each time. Pure. */
+import type { ApprovalRow, WhoAmI } from '@sluice/api';
+
+const isOwn = (row: ApprovalRow, who: WhoAmI): boolean => row.principal.toLowerCase() === who.name.toLowerCase();
+
+/** Why somebody does not decide about a request; undefined: they may. */
+export function whyNot(row: ApprovalRow, who: WhoAmI): string | undefined {
+  if (row.state !== 'pending') return undefined;
+  if (isOwn(row, who)) return 'You asked this yourself: somebody else has to decide.';
+  if (!who.roles.includes('approver')) return 'You see this, and do not decide: you are no approver.';
+  const named = row.requirements.some(({ approvers }) =>
+    approvers.some((entry) => {
+      const colon = entry.indexOf(':');
+      const name = entry.slice(colon + 1);
+      return entry.startsWith('group:') ? who.groups.includes(name) : name === who.name;
+    }),
+  );
+  if (!named) return 'You see this, and do not decide: the rule names other approvers.';
+  const said = row.words.some(
+    (word) => word.by === who.name && word.decision === 'approve' && word.takenBack === undefined,
+  );
+  return said ? 'You have approved this; others have to as well.' : undefined;
+}
+
+export const mayDecide = (row: ApprovalRow, who: WhoAmI): boolean =>
+  row.state === 'pending' && whyNot(row, who) === undefined;
+
+/** Approvals that count, of one requirement, by name: the gateway counts people, and is right where this is not. */
+export const approvedBy = (row: ApprovalRow): string[] => [
+  ...new Set(
+    row.words.flatMap((word) => (word.decision === 'approve' && word.takenBack === undefined ? [word.by] : [])),
+  ),
+];

@@ -1,0 +1,131 @@
+/** The inbox of requests, and one of them beside it. Owns: which is shown, and keys that move between them. Does not: one request (request.tsx). */
+import { Anchor, Group, Kbd, SegmentedControl, Text } from '@mantine/core';
+import type { ApprovalRow, WhoAmI } from '@sluice/api';
+import { printableLine } from '@sluice/printable';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useState } from 'react';
+import { mayDecide } from '../data/deciding.js';
+import { pendingQuery, recentQuery, whoAmI } from '../data/queries.js';
+import { State } from '../parts/state.js';
+import { Empty, Fault, Waiting } from '../parts/states.js';
+import { Left, When } from '../parts/time.js';
+import { PageTitle } from '../parts/titles.js';
+import { Request } from './request.js';
+
+/** Of a statement in the list. Characters. */
+const MAX_LINE = 300;
+
+export function Approvals(): ReactNode {
+  const { number } = useParams({ strict: false });
+  const chosen = number === undefined ? undefined : Number(number);
+  const [which, setWhich] = useState<'pending' | 'recent'>('pending');
+  const { data: who } = useQuery(whoAmI);
+  const { data: rows, error, refetch } = useQuery(which === 'pending' ? pendingQuery : recentQuery);
+  useMoving(rows ?? [], chosen);
+  if (!who) return null;
+  const mine = (rows ?? []).filter((row) => mayDecide(row, who));
+  const ordered = which === 'pending' ? [...mine, ...(rows ?? []).filter((row) => !mine.includes(row))] : (rows ?? []);
+  return (
+    <>
+      <PageTitle>Approvals</PageTitle>
+      <div className="two" data-both={chosen !== undefined}>
+        <section className="list" aria-label="Requests">
+          <Group justify="space-between" mb="sm">
+            <SegmentedControl
+              aria-label="Which requests"
+              value={which}
+              onChange={(value) => setWhich(value as 'pending' | 'recent')}
+              data={[
+                { value: 'pending', label: 'Waiting' },
+                { value: 'recent', label: 'All' },
+              ]}
+            />
+            <Text size="xs" c="dimmed" visibleFrom="sm">
+              <Kbd>j</Kbd> <Kbd>k</Kbd> move
+            </Text>
+          </Group>
+          {error && <Fault error={error} again={() => void refetch()} />}
+          {!rows && !error && <Waiting what="Asking for requests ..." />}
+          {rows?.length === 0 && <Nothing which={which} who={who} />}
+          <ul className="plain" aria-live="polite">
+            {ordered.map((row) => (
+              <li key={row.number}>
+                <Line row={row} current={row.number === chosen} mine={mine.includes(row)} />
+              </li>
+            ))}
+          </ul>
+        </section>
+        {chosen !== undefined && Number.isSafeInteger(chosen) && <Request key={chosen} number={chosen} who={who} />}
+      </div>
+    </>
+  );
+}
+
+const Line = ({
+  row,
+  current,
+  mine,
+}: {
+  readonly row: ApprovalRow;
+  readonly current: boolean;
+  readonly mine: boolean;
+}): ReactNode => (
+  <Link
+    className="row"
+    to="/approvals/$number"
+    params={{ number: String(row.number) }}
+    aria-current={current ? 'true' : undefined}
+  >
+    <Group justify="space-between" gap="xs" wrap="nowrap">
+      <Text fw={600} truncate>
+        {row.number} · {printableLine(row.principal)} on {row.connection}
+      </Text>
+      {row.state === 'pending' ? (
+        <Text size="sm" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+          <Left until={row.expires} />
+        </Text>
+      ) : (
+        <State of={row.state} />
+      )}
+    </Group>
+    <div className="one-line">{printableLine(row.text.slice(0, MAX_LINE))}</div>
+    <Text size="sm" c="dimmed">
+      {row.requirements.map(({ rule }) => printableLine(rule)).join(', ')} · <When at={row.created} />
+      {mine && ' · waits for you'}
+    </Text>
+  </Link>
+);
+
+const Nothing = ({ which, who }: { readonly which: 'pending' | 'recent'; readonly who: WhoAmI }): ReactNode => (
+  <Empty title={which === 'pending' ? 'Nothing waits' : 'No requests yet'}>
+    {who.roles.includes('approver')
+      ? 'When a rule holds a statement, it appears here by itself. You may leave this page open.'
+      : 'When a rule holds something that you sent, it appears here, and you see who decides about it. You decide about nothing: you are no approver.'}{' '}
+    {which === 'pending' && (
+      <Anchor component={Link} to="/sessions" underline="always">
+        See what runs
+      </Anchor>
+    )}
+  </Empty>
+);
+
+/** `j` and `k` go to the next and the one before, unless somebody writes. */
+function useMoving(rows: readonly ApprovalRow[], chosen: number | undefined): void {
+  const navigate = useNavigate();
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const step = { j: 1, k: -1 }[event.key];
+      if (step === undefined || event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return;
+      const at = rows.findIndex((row) => row.number === chosen);
+      const next = rows[at < 0 ? 0 : at + step];
+      if (next) void navigate({ to: '/approvals/$number', params: { number: String(next.number) } });
+    };
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
+  }, [rows, chosen, navigate]);
+}
+
+const isWriting = ({ target }: KeyboardEvent): boolean =>
+  target instanceof HTMLElement &&
+  (target.closest('input, textarea, select, [role="dialog"]') !== null || target.isContentEditable);

@@ -1,0 +1,145 @@
+/** Entries of a session, as its page shows them. Owns: what each kind looks like, in texts. Does not: draw terminals: their output is text here. */
+import { Group, Table, Text } from '@mantine/core';
+import type { TimelineEntry } from '@sluice/api';
+import { printable, printableLine } from '@sluice/printable';
+import type { ReactNode } from 'react';
+import { State } from '../parts/state.js';
+import { Statement } from '../parts/statement.js';
+import { lasting } from '../parts/time.js';
+
+/** Of an answer, in a page of many. */
+const MAX_ROWS = 50;
+const MAX_OUTPUT = 4_000;
+
+export const Entries = ({ of }: { readonly of: readonly TimelineEntry[] }): ReactNode => (
+  <ol className="plain" aria-label="What happened">
+    {of.map((entry, at) => (
+      // Entries are added at the end, and never change.
+      // oxlint-disable-next-line react/no-array-index-key
+      <li key={at}>
+        <Text size="xs" c="dimmed">
+          after {lasting(entry.at / 1_000)}
+          {entry.command !== undefined && `, command ${entry.command}`}
+          {entry.account !== undefined && entry.account !== '' && `, as ${printableLine(entry.account)}`}
+        </Text>
+        <Entry entry={entry} />
+      </li>
+    ))}
+  </ol>
+);
+
+function Entry({ entry }: { readonly entry: TimelineEntry }): ReactNode {
+  switch (entry.type) {
+    case 'command':
+      return <Command entry={entry} />;
+    case 'response':
+      return <Answer entry={entry} />;
+    case 'output':
+      return <Output entry={entry} />;
+    default:
+      return <Text size="sm">{printableLine(entry.summary ?? entry.type)}</Text>;
+  }
+}
+
+const Command = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
+  const { text = '', request, decision, rule, message, parameters, phase } = entry;
+  const asked = request
+    ? `${request.method} ${request.host}${request.path}${request.query && `?${request.query}`}`
+    : text;
+  return (
+    <div>
+      <Group gap="sm">
+        {decision && <State of={decision} />}
+        {rule !== undefined && <Text size="sm">by rule {printableLine(rule)}</Text>}
+        {phase === 'prepare' && <Text size="sm">prepared</Text>}
+      </Group>
+      <Statement text={asked} />
+      {Array.isArray(parameters) && parameters.length > 0 && (
+        <Text size="sm" ff="monospace">
+          {parameters
+            .map(
+              (value, at) => `$${at + 1} = ${printableLine(typeof value === 'string' ? value : JSON.stringify(value))}`,
+            )
+            .join(', ')}
+        </Text>
+      )}
+      {message !== undefined && <Text size="sm">{printableLine(message)}</Text>}
+    </div>
+  );
+};
+
+const Answer = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
+  const { summary, outcome, rows, bytes, hidden, result } = entry;
+  const counts = [
+    rows !== undefined && `${rows.toLocaleString('en')} rows`,
+    bytes !== undefined && `${bytes.toLocaleString('en')} bytes`,
+  ].filter(Boolean);
+  return (
+    <div>
+      <Text size="sm">{printableLine([summary ?? outcome ?? '', ...counts].join(', '))}</Text>
+      {hidden &&
+        Object.entries(hidden).map(([reason, count]) => (
+          <Text key={reason} size="sm">
+            Hidden: {count} {count === 1 ? 'column' : 'columns'}, because: {printableLine(reason)}
+          </Text>
+        ))}
+      {result?.messages.map((text) => (
+        <Text key={text} size="sm">
+          {printableLine(text)}
+        </Text>
+      ))}
+      {result && result.columns.length > 0 && result.rows.length > 0 && (
+        <details>
+          <summary>What the client was given, masks applied</summary>
+          <div className="scroll">
+            <Table aria-label="Rows">
+              <Table.Thead>
+                <Table.Tr>
+                  {result.columns.map((name, at) => (
+                    // oxlint-disable-next-line react/no-array-index-key
+                    <Table.Th key={at}>{printableLine(name)}</Table.Th>
+                  ))}
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {result.rows.slice(0, MAX_ROWS).map((row, at) => (
+                  // oxlint-disable-next-line react/no-array-index-key
+                  <Table.Tr key={at}>
+                    {row.map((cell, column) => (
+                      // oxlint-disable-next-line react/no-array-index-key
+                      <Table.Td key={column}>{cell === null ? <i>NULL</i> : printable(cell)}</Table.Td>
+                    ))}
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </div>
+          {result.rows.length > MAX_ROWS && <Text size="sm">The first {MAX_ROWS} of those on record.</Text>}
+        </details>
+      )}
+    </div>
+  );
+};
+
+const STREAMS: Readonly<Record<string, string>> = {
+  out: 'Output',
+  err: 'Error output',
+  in: 'Input',
+  line: 'Line',
+  request: 'Sent',
+  head: 'Head',
+  size: 'Size',
+};
+
+/** Bytes of a terminal or a program, as text: nothing in them is obeyed. */
+const Output = ({ entry: { data = '', stream = 'out' } }: { readonly entry: TimelineEntry }): ReactNode => {
+  const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+  const text = new TextDecoder().decode(bytes);
+  return (
+    <div>
+      <Text size="sm">{STREAMS[stream] ?? stream}</Text>
+      <pre className="code">{printable(text.slice(0, MAX_OUTPUT))}</pre>
+      {text.length > MAX_OUTPUT && <Text size="sm">Its start; an export has all of it.</Text>}
+    </div>
+  );
+};

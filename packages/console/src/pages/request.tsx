@@ -1,0 +1,191 @@
+/** One request, with all that one needs to decide. Owns: what is shown of it, and in which order. Does not: send the decision (decide.tsx). */
+import { Alert, List, Paper, Stack, Text, Title } from '@mantine/core';
+import type { ApprovalRow, WhoAmI } from '@sluice/api';
+import { printable, printableLine } from '@sluice/printable';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { ApiError } from '../data/api.js';
+import { approvedBy } from '../data/deciding.js';
+import { approvalQuery, contextQuery } from '../data/queries.js';
+import { Facts } from '../parts/facts.js';
+import { State } from '../parts/state.js';
+import { Statement } from '../parts/statement.js';
+import { Fault, Waiting } from '../parts/states.js';
+import { Left, When, lasting } from '../parts/time.js';
+import { Back } from '../parts/titles.js';
+import { Decide } from './decide.js';
+
+export function Request({ number, who }: { readonly number: number; readonly who: WhoAmI }): ReactNode {
+  const { data: row, error, refetch } = useQuery(approvalQuery(number));
+  return (
+    <Paper component="section" withBorder p="md" aria-label={`Request ${number}`}>
+      <Stack gap="md">
+        <div>
+          <Back to="/approvals">All requests</Back>
+        </div>
+        {error && <Fault error={error} again={() => void refetch()} />}
+        {!row && !error && <Waiting what={`Asking for request ${number} ...`} />}
+        {row && <Shown row={row} who={who} />}
+      </Stack>
+    </Paper>
+  );
+}
+
+const Shown = ({ row, who }: { readonly row: ApprovalRow; readonly who: WhoAmI }): ReactNode => (
+  <>
+    <Stack gap={4}>
+      <Title order={2} size="h4">
+        Request {row.number}: {printableLine(row.principal)} on {row.connection}
+      </Title>
+      <Text component="div">
+        <State of={row.state} /> {row.state === 'pending' && <Left until={row.expires} />}
+        {row.closed !== undefined && <When at={row.closed} />}
+        {row.why !== undefined && ` · ${printableLine(row.why)}`}
+      </Text>
+    </Stack>
+    <Statement text={row.text} label={row.kind === 'session' ? 'What is asked' : 'Statement'} />
+    {row.parameters.length > 0 && <Values of={row.parameters} all={row.values} />}
+    <Decide row={row} who={who} />
+    <Part title="Why it waits">
+      <List size="sm" spacing={2}>
+        {row.requirements.map(({ rule, approvers, count }) => (
+          <List.Item key={rule}>
+            Rule <b>{printableLine(rule)}</b>: {count === 1 ? 'one' : count} of{' '}
+            {approvers.map(printableLine).join(', ')}
+          </List.Item>
+        ))}
+        {row.onTimeout === 'allow' && <List.Item>It passes when nobody answers in time.</List.Item>}
+        {row.transaction && <List.Item>A transaction is open meanwhile, and may hold locks.</List.Item>}
+        {!row.waits && row.kind === 'command' && (
+          <List.Item>The client does not wait: the identical command passes once after an approval.</List.Item>
+        )}
+      </List>
+    </Part>
+    <Impact row={row} />
+    <Words row={row} />
+    <Context row={row} />
+  </>
+);
+
+const Part = ({ title, children }: { readonly title: string; readonly children: ReactNode }): ReactNode => (
+  <section>
+    <Title order={3} size="h6" mb={4}>
+      {title}
+    </Title>
+    {children}
+  </section>
+);
+
+const Values = ({ of, all }: { readonly of: readonly string[]; readonly all: number }): ReactNode => (
+  <Part title="Its values">
+    <pre className="code">
+      {of.map((value, at) => `$${at + 1} = ${printable(value)}`).join('\n')}
+      {all > of.length && `\n... ${all - of.length} more`}
+    </pre>
+  </Part>
+);
+
+function Impact({ row: { impact } }: { readonly row: ApprovalRow }): ReactNode {
+  if (!impact) return null;
+  const many = (count: number): string => count.toLocaleString('en');
+  return (
+    <Part title="What it would touch, by estimate">
+      <List size="sm" spacing={2}>
+        {impact.tables.map(({ verb, table, rows, totalRows, cascades, triggers }) => (
+          <List.Item key={`${verb} ${table}`}>
+            {printableLine(`${verb} on ${table}`)}
+            {rows !== undefined &&
+              `: about ${many(rows)}${totalRows === undefined || totalRows < rows ? '' : ` of ${many(totalRows)}`} rows`}
+            {rows === undefined && totalRows !== undefined && `: the table has about ${many(totalRows)} rows`}
+            {cascades.length > 0 && `; reaches ${printableLine(cascades.join(', '))}`}
+            {triggers.length > 0 && `; fires ${printableLine(triggers.join(', '))}`}
+          </List.Item>
+        ))}
+        {impact.unknown !== undefined && <List.Item>No estimate of rows: {printableLine(impact.unknown)}</List.Item>}
+      </List>
+    </Part>
+  );
+}
+
+function Words({ row }: { readonly row: ApprovalRow }): ReactNode {
+  const needed = Math.max(...row.requirements.map(({ count }) => count), 1);
+  const by = approvedBy(row);
+  if (row.words.length === 0 && needed === 1) return null;
+  return (
+    <Part title={needed > 1 ? `Approved by ${by.length} of ${needed}` : 'What was said'}>
+      {row.words.length === 0 && <Text size="sm">Nobody has said anything yet.</Text>}
+      <List size="sm" spacing={2}>
+        {row.words.map(({ by: name, at, decision, reason, takenBack }) => (
+          <List.Item key={`${name} ${at}`}>
+            <b>{printableLine(name)}</b> {decision === 'approve' ? 'approved' : 'denied'} <When at={at} />
+            {reason !== '' && `: ${printableLine(reason)}`}
+            {takenBack !== undefined && ' (taken back)'}
+          </List.Item>
+        ))}
+      </List>
+    </Part>
+  );
+}
+
+/** Who asks, and what their session did before it. */
+function Context({ row }: { readonly row: ApprovalRow }): ReactNode {
+  const { data, error } = useQuery(contextQuery(row.number));
+  // Those who may not know are told why, and nothing is wrong.
+  if (error instanceof ApiError && error.status === 403) return <Text size="sm">{error.message}</Text>;
+  if (error) return <Fault error={error} />;
+  if (!data) return <Waiting what="Asking what came before ..." />;
+  const others = (data.makers ?? []).filter((name) => name !== row.principal);
+  const counted = data.commands === undefined ? undefined : `${data.commands} passed, ${data.denied ?? 0} refused`;
+  return (
+    <>
+      <Part title="Who asks">
+        <Facts
+          of={[
+            ['Name', printableLine(row.principal)],
+            ['Kind', data.kind === 'agent' ? 'an agent (a program)' : data.kind && 'a person'],
+            ['Its owner', data.owner && printableLine(data.owner)],
+            ['Groups', data.groups?.map(printableLine).join(', ')],
+            ['Known by', data.issuer && printableLine(data.issuer)],
+            ['Token made by', others.map(printableLine).join(', ')],
+            [
+              'Client',
+              [data.client, data.protocol]
+                .filter(Boolean)
+                .map((one) => printableLine(one ?? ''))
+                .join(', '),
+            ],
+            ['In this session', counted],
+            [
+              'Session',
+              <Link key="session" to="/sessions/$id" params={{ id: row.session }}>
+                {row.session}
+              </Link>,
+            ],
+          ]}
+        />
+        {!data.open && <Text size="sm">The session is over: what is left of it is on record.</Text>}
+      </Part>
+      <Part title="What the session did before">
+        {data.more && (
+          <Alert variant="outline">It did too much to show here. The page of the session has all of it.</Alert>
+        )}
+        {!data.more && data.before.length === 0 && <Text size="sm">Nothing: this is the first thing it asks.</Text>}
+        <ul className="plain">
+          {data.before.map((one, at) => (
+            // oxlint-disable-next-line react/no-array-index-key
+            <li key={at}>
+              <Text size="sm" component="div">
+                <State of={one.decision ?? 'over'} /> after {lasting(one.at / 1_000)}
+                {one.rule !== undefined && ` · ${printableLine(one.rule)}`}
+              </Text>
+              <div className="one-line" title={printable(one.text)}>
+                {printableLine(one.text)}
+              </div>
+            </li>
+          ))}
+        </ul>
+      </Part>
+    </>
+  );
+}

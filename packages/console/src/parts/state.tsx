@@ -1,0 +1,27 @@
+/** A state as a word and a colour, never by the colour alone. */
+import { Text } from '@mantine/core';
+import type { ReactNode } from 'react';
+
+const KINDS: Readonly<Record<string, 'good' | 'bad' | 'wait' | 'over'>> = {
+  pending: 'wait',
+  approved: 'good',
+  denied: 'bad',
+  withdrawn: 'over',
+  expired: 'over',
+  open: 'good',
+  login: 'wait',
+  ended: 'over',
+  allow: 'good',
+  deny: 'bad',
+  hold: 'wait',
+};
+const WORDS: Readonly<Record<string, string>> = { pending: 'waits', allow: 'passed', deny: 'refused', hold: 'held' };
+
+export const State = ({ of }: { readonly of: string }): ReactNode => (
+  <span className="state">
+    <span className="dot" data-kind={KINDS[of] ?? 'over'} />
+    <Text span size="sm" fw={600}>
+      {WORDS[of] ?? of}
+    </Text>
+  </span>
+);
