@@ -117,13 +117,13 @@ export class Holds {
     } as const;
     const held = await this.#approvals.ask(asked, comparisonOf(holding.command, asked.text));
     const { number } = held;
-    const asked = { request: number, approvers: approversOf(holding), page: held.page };
+    const notice = { request: number, approvers: approversOf(holding), page: held.page };
     if (linger !== undefined && holding.waits) return this.#lingering(holding, held, linger);
-    if (!waits) return refused(holding, { code: 'approval-needed', ...asked });
+    if (!waits) return refused(holding, { code: 'approval-needed', ...notice });
     const stop = (): void =>
       this.#approvals.withdraw(number, WHY[waiter.signal.reason as WaitEnded](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, DRAINING);
-    const say = (): void => waiter.say?.({ code: 'command-waits', rules: holds.map(({ rule }) => rule), ...asked });
+    const say = (): void => waiter.say?.({ code: 'command-waits', rules: holds.map(({ rule }) => rule), ...notice });
     waiter.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
     const reminder = setInterval(say, REMIND_MS);
@@ -152,15 +152,15 @@ export class Holds {
   async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
     const { waiter, draining, holds } = holding;
     const { number } = held;
-    const asked = { request: number, approvers: approversOf(holding), page: held.page };
+    const notice = { request: number, approvers: approversOf(holding), page: held.page };
     this.#attached(number);
     // Whoever can be told nothing before the answer has no `say`.
     const rules = holds.map(({ rule }) => rule);
-    waiter.say?.({ code: 'command-waits', rules, ...asked });
+    waiter.say?.({ code: 'command-waits', rules, ...notice });
     const ended = await firstOf(held.outcome, waiter, draining);
     this.#detached(number, ended === 'gone' ? linger : undefined);
     if (ended === 'gone') return lost(holding);
-    if (ended === 'later') return refused(holding, { code: 'approval-needed', ...asked });
+    if (ended === 'later') return refused(holding, { code: 'approval-needed', ...notice });
     if (ended === 'drain') return refused(holding, { code: 'approval-withdrawn', request: number, why: DRAINING });
     if (ended.state === 'approved') {
       if (await this.#approvals.use({ number })) return undefined;

@@ -1,6 +1,6 @@
 /** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { ApprovalRow } from '@sluice/api';
-import { ApprovalError, type ApprovalRequest, type ApproverProof, askerOf } from '@sluice/approvals';
+import { ApprovalError, type ApprovalRequest, type ApproverProof } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type Proven, notOwnWord } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
