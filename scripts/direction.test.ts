@@ -33,6 +33,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'sql-postgres',
   ],
   masking: ['contract'],
+  budgets: ['config', 'identity', 'store'],
   recording: ['contract'],
   identity: ['addresses', 'contract', 'keys'],
   approvals: ['contract'],

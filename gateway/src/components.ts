@@ -15,7 +15,7 @@ import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
 import { Revocations, type Revoked, toRow } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
-import { Guesses } from './guesses.js';
+import { Guesses } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';

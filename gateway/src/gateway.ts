@@ -20,7 +20,7 @@ import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
 import { type Control, type Controlled, type Readiness, type Revocations, Streams, openControl } from '@sluice/control';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
-import { type GuessCounter, type Guesses, personOf, targetName } from './guesses.js';
+import { type GuessCounter, type Guesses, personOf, targetName } from '@sluice/budgets';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';

@@ -27,7 +27,7 @@ import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guar
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './http/judge.js';
 import { type JudgedCall, judgeCall } from '@sluice/proposed-calls';
-import type { GuessCounter } from './guesses.js';
+import type { GuessCounter } from '@sluice/budgets';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
 import { type TargetQuestions, askFor } from '@sluice/sql-postgres';

@@ -37,7 +37,7 @@ import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
-import { personOf } from './guesses.js';
+import { personOf } from '@sluice/budgets';
 import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
 import { boundTo } from './snapshot.js';

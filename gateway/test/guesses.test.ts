@@ -2,7 +2,7 @@ import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } 
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { GuessRecord } from '@sluice/store';
-import { Guesses, type KeptGuesses } from '../src/guesses.js';
+import { Guesses, type KeptGuesses } from '@sluice/budgets';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const HOUR_MS = 3_600_000;

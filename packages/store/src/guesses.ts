@@ -1,4 +1,4 @@
-/** Guesses at masked columns on disk. Owns: their table. Does not: count (gateway/src/guesses.ts). */
+/** Guesses at masked columns on disk. Owns: their table. Does not: count (packages/budgets). */
 import type { Kysely } from 'kysely';
 import type { Database } from './schema.js';
 
