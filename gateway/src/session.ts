@@ -29,7 +29,7 @@ import { executedBy, keptValues } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
-import { givenToAgent } from '@sluice/proposed-calls';
+import { givenOn } from '@sluice/proposed-calls';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
@@ -332,8 +332,8 @@ export class Session implements Gate, LoginSession {
 
   #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
     this.commands++;
-    // Its agent makes the call, or does not: nothing of it is at work here.
-    if (command.type === 'tool') return this.record(givenToAgent(command.id));
+    // Its agent makes the call, or does not, and an answer goes on as one of its request: nothing of it is at work here.
+    if (command.type === 'tool' || command.type === 'answer') return this.record(givenOn(command));
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
       if (command.type === 'request' && command.body.type === 'stream')
@@ -390,7 +390,8 @@ export class Session implements Gate, LoginSession {
         text,
         holds,
         waits: this.#waits && !holds.some(({ fail }) => fail),
-        linger: this.isVisit ? (this.connection?.http?.linger ?? 0) : undefined,
+        // Nobody repeats an answer.
+        linger: this.isVisit && command.type !== 'answer' ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         waiter: waiter,

@@ -2,8 +2,10 @@
  * Requests by HTTP before the rules. Owns: facts of one request, its verdict, and what the record and approvers are shown of it. Does
  * not: rules, or what a request means.
  */
+import type { Language } from '@sluice/analysis';
 import type {
   Answer,
+  AnswerCommand,
   AppliedMask,
   Deny,
   Facts,
@@ -27,6 +29,7 @@ import {
   requestText,
   shownBody,
 } from '@sluice/http-requests';
+import { type JudgedAnswer, judgeAnswer, judgedEdits } from '@sluice/judged-answers';
 import {
   type ModelCall,
   type ModelSettings,
@@ -144,12 +147,39 @@ export class HttpJudge {
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
     const answers = model && 'answers' in model ? model.answers : undefined;
     const follow = answers && editorsFor(answers, context, verdict.holds);
-    const edits = this.#edits(verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
+    const { masks } = verdict;
+    const origin = {
+      facts,
+      context,
+      masks,
+      text: command.text,
+      operation: answers?.operation,
+      shown: () => requestText(shown, this.#with.mark),
+      edits: (all: readonly AppliedMask[]) => this.#edits(all, undefined, follow),
+      masked: (all: readonly AppliedMask[], text: string) => this.#masksOf(all)?.text(text) ?? text,
+    };
+    const plain = this.#edits(masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
+    const edits = judgedEdits(this.#policy, origin, plain);
     const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () => requestText(shown, this.#with.mark));
     const body = this.#bodyOf(shown);
     const answer: Answer =
       inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
     return { ...inWords, answer, body };
+  }
+
+  /** An answer that the rules are asked about, by what is known of its request. */
+  judgeAnswer(
+    command: AnswerCommand,
+    languages: ReadonlyMap<string, Language>,
+  ): Judgement | Promise<Judgement> | undefined {
+    const judged = judgeAnswer(command, this.#policy, languages);
+    const inWords = ({ verdict, edits, shown, refused }: JudgedAnswer): Judgement => {
+      const own = `"text":${JSON.stringify(command.text)}`;
+      if (refused) return refusedFacts(NO_FACTS, refused, own);
+      const made = judgedInWords(NO_FACTS, verdict, own, shown);
+      return made.answer.type === 'allow' && edits ? { ...made, answer: { ...made.answer, http: edits } } : made;
+    };
+    return judged instanceof Promise ? judged.then(inWords) : judged && inWords(judged);
   }
 
   /** `follow`: the answer is one of a model. */

@@ -7,7 +7,12 @@
 export interface Rule {
   readonly rule: string;
   readonly when?: string;
-  readonly then: { readonly type: 'deny'; readonly message: string } | { readonly type: 'allow' } | MaskRule | HoldRule;
+  readonly then:
+    | { readonly type: 'deny'; readonly message: string }
+    | { readonly type: 'allow' }
+    | MaskRule
+    | HoldRule
+    | RiskRule;
   /** 'observe' records what the rule would have done and does not do it. */
   readonly mode: 'enforce' | 'observe';
   /** Where it stands, for error messages: `policies.production[2]`. */
@@ -31,9 +36,15 @@ export interface MaskRule {
   readonly request?: true;
 }
 
-/** The command waits until people have released it. */
+/** What it matches counts for the attribute `risk`, and decides nothing by itself. */
+export interface RiskRule {
+  readonly type: 'risk';
+  readonly points: number;
+}
+
+/** The command waits until people have released it; of `hold_answer` its answer does, until they have read it. */
 export interface HoldRule {
-  readonly type: 'hold';
+  readonly type: 'hold' | 'hold_answer';
   /** Who may release it: people by `group:name` or `user:name`, programs by `agent:name`. Never the one who asked. */
   readonly approvers: readonly string[];
   /** How long it may stay unanswered, in milliseconds. */
@@ -95,7 +106,7 @@ export interface AppliedHold extends HoldRule {
 /** A rule that matched a command, as the record names it. */
 export interface RuleMatch {
   readonly rule: string;
-  readonly effect: 'deny' | 'allow' | 'mask' | 'hold';
+  readonly effect: Rule['then']['type'];
   readonly observed: boolean;
 }
 

@@ -42,8 +42,11 @@ function describe(action: Action, opinions: readonly RuleOpinion[]): string[] {
     ...resources.map((line) => `${indent}  ${line}`),
     ...action.reasons.map((line) => `${indent}  note: it ${line}`),
     ...opinions.map(
-      ({ rule, matches }) =>
-        `${indent}  ${matches ? '●' : '○'} ${rule.rule} (${rule.then.type}${rule.mode === 'observe' ? ', observe' : ''})`,
+      ({ rule, matches, isLater }) =>
+        `${indent}  ${matches ? '●' : '○'} ${rule.rule} (${effectOf(rule)}${rule.mode === 'observe' ? ', observe' : ''}${isLater ? ', asked when there is an answer' : ''})`,
     ),
   ];
 }
+
+const effectOf = ({ then }: RuleOpinion['rule']): string =>
+  then.type === 'risk' ? `${then.points} points` : then.type;

@@ -1,5 +1,14 @@
 /** Rules and facts to a decision. Pure. */
-export { type PolicyContext, type TargetAnswers, type TargetAttribute, Unanswered } from './context.js';
+export {
+  AnswerUnread,
+  type PolicyContext,
+  type SeenAnswer,
+  type SeenCode,
+  type SeenWriting,
+  type TargetAnswers,
+  type TargetAttribute,
+  Unanswered,
+} from './context.js';
 export { type Explained, explain } from './explain.js';
 export {
   CompiledPolicy,

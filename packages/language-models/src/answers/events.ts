@@ -25,9 +25,14 @@ const FOLLOWERS: Readonly<Partial<Record<Operation, (masks: AnswerMasks) => Foll
 };
 
 /** Undefined: answers of this operation do not stream. */
-export function eventsOf(operation: Operation, parts: JsonParts, propose: Propose): EventEditor | undefined {
+export function eventsOf(
+  operation: Operation,
+  parts: JsonParts,
+  propose: Propose,
+  masks = new AnswerMasks(parts),
+): EventEditor | undefined {
   const make = FOLLOWERS[operation];
-  return make && new ModelEvents(make(new AnswerMasks(parts)), parts, propose);
+  return make && new ModelEvents(make(masks), parts, propose);
 }
 
 class ModelEvents implements EventEditor {

@@ -118,6 +118,10 @@ function read(bytes: Buffer): Json {
   }
 }
 
+/** The calls in such an answer. */
+export const callsIn = (operation: Operation, answer: ObjectNode): readonly Omit<ProposedCall, 'shown'>[] =>
+  FINDERS[operation]?.(answer).places.map(({ call }) => call) ?? [];
+
 /** They have each token by itself, in which nothing is found. True: there were some. */
 function withoutLogprobs(value: Json): boolean {
   if (value.type === 'array') return value.items.map(withoutLogprobs).includes(true);
