@@ -42,7 +42,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'proposed-calls',
   ],
   masking: ['contract'],
-  budgets: ['config', 'identity', 'store'],
+  budgets: ['config', 'contract', 'identity', 'store'],
   recording: ['contract'],
   identity: ['addresses', 'contract', 'keys'],
   approvals: ['contract'],

@@ -106,7 +106,7 @@ export class Judge {
     if (text.length > this.#maxText) return this.#inWords(text, tooLong());
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type === 'request')
-      return this.#http?.judge(command) ?? this.#inWords(text, unjudged('this is no connection by HTTP'));
+      return this.#http?.judge(command, again) ?? this.#inWords(text, unjudged('this is no connection by HTTP'));
     if (command.type === 'tool') return this.#judgeTool(command);
     if (command.type === 'answer')
       return (

@@ -1,2 +1,4 @@
-/** What people have used up, over sessions and restarts: values that they have compared masked columns with. */
-export { type GuessCounter, Guesses, type KeptGuesses, personOf, targetName } from './guesses.js';
+/** What people have used up, over sessions and restarts: values compared with masked columns, and calls of language models. */
+export { Counts, type KeptCounts } from './counts.js';
+export { type GuessCounter, guessCounter, personOf, targetName } from './guesses.js';
+export { type Charge, ModelBudgets, type ModelUse, outputOf } from './models.js';

@@ -12,7 +12,8 @@ export interface Rule {
     | { readonly type: 'allow' }
     | MaskRule
     | HoldRule
-    | RiskRule;
+    | RiskRule
+    | BudgetRule;
   /** 'observe' records what the rule would have done and does not do it. */
   readonly mode: 'enforce' | 'observe';
   /** Where it stands, for error messages: `policies.production[2]`. */
@@ -40,6 +41,23 @@ export interface MaskRule {
 export interface RiskRule {
   readonly type: 'risk';
   readonly points: number;
+}
+
+/** What may be used up of language models within a calendar day of UTC: what is more is refused. */
+export interface BudgetRule {
+  readonly type: 'budget';
+  /** Each principal, each model, or each of both has one of its own; none of them: all share it. */
+  readonly per: readonly ('principal' | 'model')[];
+  readonly requests?: number;
+  readonly tokens?: number;
+  /** In the currency of the prices of the connection. */
+  readonly cost?: number;
+}
+
+/** A budget that applies. `key`: of the rule, whatever stands before it in its list. */
+export interface AppliedBudget extends BudgetRule {
+  readonly rule: string;
+  readonly key: string;
 }
 
 /** The command waits until people have released it; of `hold_answer` its answer does, until they have read it. */

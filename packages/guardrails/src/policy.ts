@@ -2,7 +2,7 @@
  * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
  * conditions (condition.ts).
  */
-import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
+import type { Action, AppliedBudget, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
@@ -30,6 +30,8 @@ export interface Verdict {
   readonly matched: readonly RuleMatch[];
   /** Of every rule that matched. They hold for whatever is let through. */
   readonly masks: readonly AppliedMask[];
+  /** Of every rule that matched: what is let through takes from them. */
+  readonly budgets: readonly AppliedBudget[];
 }
 
 /** A rule that cannot be used. `path` leads to the field, `offset` into its text. */
@@ -81,10 +83,11 @@ export function compilePolicy(
 /** Why a rule cannot be meant so. */
 function faultOf({ then }: Rule, condition: Condition | undefined): string | undefined {
   if (then.type === 'risk' && condition?.readsRisk) return 'points for "risk" cannot hang on "risk" itself';
-  if (!condition?.readsAnswer || (then.type !== 'allow' && then.type !== 'hold')) return undefined;
+  if (!condition?.readsAnswer || (then.type !== 'allow' && then.type !== 'hold' && then.type !== 'budget'))
+    return undefined;
   return then.type === 'hold'
     ? 'the answer is there when the command has run: "hold_answer" has people read it first'
-    : 'the answer is there when the command has run, which "allow" is about';
+    : `the answer is there when the command has run, which "${then.type}" is about`;
 }
 
 /** What one rule had to say about one action. */
@@ -169,8 +172,8 @@ export class CompiledPolicy {
   judgeAnswer(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
       const attributes = this.#attributes(facts, text, context);
-      const { refused, holds, matched, masks } = findings(this.#ofAnswers, facts, attributes);
-      return { decision: refused ?? unrefused(holds), holds, matched, masks };
+      const { refused, holds, matched, masks, budgets } = findings(this.#ofAnswers, facts, attributes);
+      return { decision: refused ?? unrefused(holds), holds, matched, masks, budgets };
     } catch (error) {
       if (error instanceof BodyUnreadable) return refusal(error.message);
       return refusal('This answer could not be checked against the rules, so it is not passed on.');
@@ -286,6 +289,7 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
   const matched = new Map<string, RuleMatch>();
   const masks = new Map<string, AppliedMask>();
   const holds = new Map<string, AppliedHold>();
+  const budgets = new Map<string, AppliedBudget>();
   const allowed = new Set<Action>();
   let refused: DenyDecision | undefined;
   for (const action of actions)
@@ -296,13 +300,24 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
       matched.set(rule.rule, { rule: rule.rule, effect: then.type, observed });
       if (observed || then.type === 'risk') continue;
       if (then.type === 'allow') allowed.add(action);
+      else if (then.type === 'budget') budgets.set(rule.path, { rule: rule.rule, key: keyOf(rule), ...then });
       else if (then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...then });
       else if (then.type === 'deny')
         refused ??= { type: 'deny', rule: rule.rule, message: then.message, cause: 'rule' };
       else holds.set(rule.path, { rule: rule.rule, ...then });
     }
-  return { refused, allowed, holds: [...holds.values()], matched: [...matched.values()], masks: [...masks.values()] };
+  return {
+    refused,
+    allowed,
+    holds: [...holds.values()],
+    matched: [...matched.values()],
+    masks: [...masks.values()],
+    budgets: [...budgets.values()],
+  };
 }
+
+/** Where it stands in its list changes nothing about it. */
+const keyOf = ({ rule, path }: Rule): string => `${path.replace(/\[\d+\]$/, '')} ${rule}`;
 
 const isOfCommands = ({ rule, condition }: CompiledRule): boolean =>
   rule.then.type !== 'hold_answer' && condition?.readsAnswer !== true;
@@ -360,6 +375,7 @@ const refusal = (message: string): Verdict => ({
   holds: [],
   matched: [],
   masks: [],
+  budgets: [],
 });
 
 /** Copying a masked value to an unmasked place would remove its mask. */

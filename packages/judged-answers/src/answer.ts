@@ -9,7 +9,14 @@ import type { Header } from '@sluice/contract';
 import { AnswerUnread, type SeenAnswer, type SeenCode, type SeenWriting } from '@sluice/guardrails';
 import { foundIn } from '@sluice/http-bodies';
 import { BodyUnreadable, mediaType } from '@sluice/http-requests';
-import { ModelText, type Operation, type Writing, foundInWriting, readWriting } from '@sluice/language-models';
+import {
+  type Meter,
+  ModelText,
+  type Operation,
+  type Writing,
+  foundInWriting,
+  readWriting,
+} from '@sluice/language-models';
 import { readCode } from './code.js';
 
 const FIRST_FAULT = 400;
@@ -22,15 +29,22 @@ export class Answer implements SeenAnswer {
   /** What a model was asked for; undefined: it is the answer of none. */
   readonly #operation: Operation | undefined;
   readonly #body: Buffer | undefined;
+  readonly #meter: Meter | undefined;
   #writing: Writing | undefined;
   #found: readonly string[] | undefined;
   #code: readonly SeenCode[] | undefined;
 
-  constructor(status: number, headers: readonly Header[], operation: Operation | undefined, body?: Buffer) {
+  constructor(
+    status: number,
+    headers: readonly Header[],
+    { operation, meter }: { readonly operation: Operation | undefined; readonly meter?: Meter | undefined },
+    body?: Buffer,
+  ) {
     this.status = status;
     this.#type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
     this.media = mediaType(this.#type);
     this.#operation = operation;
+    this.#meter = meter;
     this.#body = body;
   }
 
@@ -96,7 +110,7 @@ export class Answer implements SeenAnswer {
     const body = this.#whole;
     const operation = this.#operation as Operation;
     try {
-      return readWriting(operation, body, this.media === 'text/event-stream');
+      return readWriting(operation, body, this.media === 'text/event-stream', this.#meter);
     } catch (error) {
       // What proxies say is wrong, in a page or a line.
       if (!(error instanceof BodyUnreadable) || this.status < FIRST_FAULT) throw error;

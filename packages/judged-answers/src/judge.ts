@@ -7,7 +7,7 @@ import type { AnswerCommand, AppliedMask, Deny, Facts, Header, HttpEdits } from 
 import type { CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
 import { WHOLE_AND_PLAIN, unmasked } from '@sluice/http-bodies';
 import { BodyUnreadable } from '@sluice/http-requests';
-import type { Operation } from '@sluice/language-models';
+import type { Meter, Operation } from '@sluice/language-models';
 import { Answer } from './answer.js';
 
 /** Of an answer that is judged whole. */
@@ -25,6 +25,8 @@ export interface AnswerOrigin {
   readonly shown: () => string;
   /** What a model was asked for. */
   readonly operation: Operation | undefined;
+  /** Is told what a model has used up. */
+  readonly meter?: Meter | undefined;
   /** Of the rules that matched the request. */
   readonly masks: readonly AppliedMask[];
   /** How the answer passes with these masks. */
@@ -57,12 +59,11 @@ export function judgedEdits(
   if (!may) return edits;
   const answer: NonNullable<HttpEdits['answer']> = (status, headers, propose) => {
     const plain = edits?.answer?.(status, headers, propose) ?? { headers, body: undefined };
-    const reads =
-      status < 200 && status !== SWITCHED ? undefined : needs(new Answer(status, headers, origin.operation));
+    const reads = status < 200 && status !== SWITCHED ? undefined : needs(new Answer(status, headers, origin));
     if (!reads) return plain;
     if (reads === 'body' && isPiece(status, headers)) throw unmasked('is a piece of something');
     const question = (body: Buffer) => {
-      const known = new Answer(status, headers, origin.operation, reads === 'body' ? body : undefined);
+      const known = new Answer(status, headers, origin, reads === 'body' ? body : undefined);
       return { text: known.text, sha256: known.sha256, about: new About(origin, known) };
     };
     return { headers: plain.headers, body: undefined, judging: { reads, maxBytes: MAX_ANSWER_BYTES, question } };

@@ -9,16 +9,14 @@ export interface Database {
   agents: AgentsTable;
   agent_tokens: AgentTokensTable;
   approvals: ApprovalsTable;
-  guesses: GuessesTable;
+  counts: CountsTable;
 }
 
-export interface GuessesTable {
-  /** Whom the counts are of: a principal, or an issuer and what it calls somebody. */
-  person: string;
-  masked_column: string;
-  /** Hours since 1970. */
+export interface CountsTable {
+  owner: string;
+  what: string;
   hour: number;
-  count: number;
+  amount: number;
 }
 
 export interface AgentsTable {
@@ -170,6 +168,21 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('count', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('guesses_key', ['person', 'masked_column', 'hour'])
         .execute();
+    },
+  },
+  // Guesses are no longer all that is counted.
+  '0010_counts': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('counts')
+        .addColumn('owner', 'text', (column) => column.notNull())
+        .addColumn('what', 'text', (column) => column.notNull())
+        .addColumn('hour', 'bigint', (column) => column.notNull())
+        .addColumn('amount', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('counts_key', ['owner', 'what', 'hour'])
+        .execute();
+      await sql`insert into counts select person, masked_column, hour, count from guesses`.execute(db);
+      await db.schema.dropTable('guesses').execute();
     },
   },
 };

@@ -10,6 +10,7 @@ import { type Given, type Later, refusedCall } from './follower.js';
 import { isUse } from './messages.js';
 import { Queue } from './queue.js';
 import { callIn, isCall } from './responses.js';
+import { type Meter, usageIn } from './usage.js';
 import {
   type ObjectNode,
   NULL,
@@ -45,10 +46,12 @@ export class WholeAnswer implements Editor {
   readonly #operation: Operation;
   readonly #parts: JsonParts;
   readonly #queue: Queue;
+  readonly #meter: Meter | undefined;
   readonly #came: Buffer[] = [];
   #bytes = 0;
 
-  constructor(operation: Operation, parts: JsonParts, propose: Propose) {
+  constructor(operation: Operation, parts: JsonParts, propose: Propose, meter?: Meter) {
+    this.#meter = meter;
     this.#operation = operation;
     this.#parts = parts;
     this.#queue = new Queue(propose, () => NO_BYTES);
@@ -79,6 +82,8 @@ export class WholeAnswer implements Editor {
   #given(came: Buffer): readonly (Given | Buffer)[] {
     const answer = read(came);
     if (!isObject(answer)) return [this.#masked(came)];
+    const usage = this.#meter && usageIn(answer);
+    if (usage) this.#meter?.used(usage);
     let isChanged = this.#parts.detectors !== undefined && withoutLogprobs(answer);
     const found = FINDERS[this.#operation]?.(answer);
     if (!found || found.places.length === 0) return [this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)];

@@ -10,6 +10,7 @@ import { plainText } from '../requests/normal.js';
 import { AnswerMasks, type Channel } from './channel.js';
 import { eventsOf } from './events.js';
 import { isObject } from './tree.js';
+import { type Meter, usageIn } from './usage.js';
 import { callsIn } from './whole.js';
 
 export interface Writing {
@@ -33,9 +34,9 @@ const NO_MASKS = new JsonParts(undefined, undefined);
  *
  * @throws BodyUnreadable where it is neither, or too much
  */
-export function readWriting(operation: Operation, body: Buffer, isEvents: boolean): Writing {
+export function readWriting(operation: Operation, body: Buffer, isEvents: boolean, meter?: Meter): Writing {
   try {
-    return isEvents ? readEvents(operation, body) : readDocument(operation, body.toString('utf8'));
+    return isEvents ? readEvents(operation, body, meter) : readDocument(operation, body.toString('utf8'), meter);
   } catch (error) {
     if (error instanceof BodyUnmasked) throw unread(error.why);
     if (error instanceof JsonError) throw unread(error.message);
@@ -50,13 +51,13 @@ export const foundInWriting = ({ texts, others, calls }: Writing): readonly Dete
 const unread = (why: string): BodyUnreadable =>
   new BodyUnreadable(`The rules read the answers of this model, and this one ${why}.`);
 
-function readEvents(operation: Operation, body: Buffer): Writing {
+function readEvents(operation: Operation, body: Buffer, meter: Meter | undefined): Writing {
   const heard = new HeardAnswer();
   const propose = ({ tool, input }: ProposedCall) => {
     heard.calls.push({ tool, input });
     return { type: 'allow' } as const;
   };
-  const events = eventsOf(operation, NO_MASKS, propose, heard);
+  const events = eventsOf(operation, NO_MASKS, propose, { masks: heard, meter });
   if (!events) throw unread('is a stream of events, which answers of this kind are not');
   const reader = new EventsMask(NO_MASKS, events);
   reader.push(body);
@@ -64,8 +65,10 @@ function readEvents(operation: Operation, body: Buffer): Writing {
   return heard.writing;
 }
 
-function readDocument(operation: Operation, text: string): Writing {
+function readDocument(operation: Operation, text: string, meter: Meter | undefined): Writing {
   const read = readJson(text.replace(/^\ufeff/, ''));
+  const usage = meter && usageIn(read);
+  if (usage) meter.used(usage);
   const texts = new Set<string>();
   const others = new Set<string>();
   collect(read, '', texts, others);
