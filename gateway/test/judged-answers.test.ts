@@ -166,18 +166,18 @@ test('whoever hangs up withdraws the question, and one that nobody answers is re
   expect(late.message).toContain('Nobody');
 });
 
-test('a refused answer of a call that nobody can read, and one that is too long', async () => {
+test('an answer that is too long to be judged does not pass', async () => {
   const rules = `
     - { rule: no-secrets, when: '"api_key" in answer.found', deny: The answer has a key. }
 `;
   const stand = await open({ rules });
-  stand.double.says = () => ({ text: 'x'.repeat(17 * 1024 * 1024) });
+  stand.double.says = () => ({ text: 'x'.repeat(5 * 1024 * 1024) });
   stand.double.cut = (text) => [text];
   const long = await error(
     stand.openai.chat.completions.create({ model: 'm', messages: said('hi') }, { maxRetries: 0 }),
   );
   expect(long.status).toBe(502);
-  expect(long.message).toContain('has more than 16777216 bytes');
+  expect(long.message).toContain('has more than 4194304 bytes');
 });
 
 test('conditions on an answer that cannot be meant so are mistakes', async () => {

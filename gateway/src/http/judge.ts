@@ -191,7 +191,9 @@ export class HttpJudge {
     const { budgets: from, models } = this.#with;
     const { model, tokens: input, mostOutput } = call;
     return from.of.take(budgets, from.owner, {
-      ...{ model, input, output: outputOf(mostOutput) },
+      model,
+      input,
+      output: outputOf(mostOutput),
       price: models?.prices.get(model),
     });
   }

@@ -1,7 +1,8 @@
 /** A decision and how it came about, in words for people. Does not: decide (policy.ts). */
 import type { Action, Facts } from '@sluice/contract';
 import type { PolicyContext } from './context.js';
-import type { CompiledPolicy, RuleOpinion, Verdict } from './policy.js';
+import type { CompiledPolicy, RuleOpinion } from './policy.js';
+import type { Verdict } from './verdict.js';
 
 /** A decision and how it came about; `text` says it for people. */
 export interface Explained extends Verdict {

@@ -10,14 +10,5 @@ export {
   Unanswered,
 } from './context.js';
 export { type Explained, explain } from './explain.js';
-export {
-  CompiledPolicy,
-  GATEWAY,
-  type DenyCause,
-  type PolicyDecision,
-  PolicyError,
-  type PolicyProblem,
-  type Verdict,
-  compilePolicy,
-  unrefused,
-} from './policy.js';
+export { CompiledPolicy, PolicyError, type PolicyProblem, compilePolicy } from './policy.js';
+export { GATEWAY, type DenyCause, type PolicyDecision, type Verdict, unrefused } from './verdict.js';

@@ -10,8 +10,8 @@ import { BodyUnreadable } from '@sluice/http-requests';
 import type { Meter, Operation } from '@sluice/language-models';
 import { Answer } from './answer.js';
 
-/** Of an answer that is judged whole. */
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** Of an answer that is judged whole, on the thread that serves everybody. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 /** More than this nobody reads before a client has waited too long. */
 const MAX_SHOWN_CHARACTERS = 200_000;
 const SWITCHED = 101;

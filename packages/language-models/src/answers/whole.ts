@@ -9,7 +9,7 @@ import type { Operation } from '../provider.js';
 import { type Given, type Later, refusedCall } from './follower.js';
 import { isUse } from './messages.js';
 import { Queue } from './queue.js';
-import { callIn, isCall } from './responses.js';
+import { callIn, isCall, messageFor } from './responses.js';
 import { type Meter, usageIn } from './usage.js';
 import {
   type ObjectNode,
@@ -189,14 +189,7 @@ function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void 
   const places = output.flatMap((item, at): Place[] => {
     if (!isObject(item) || !isCall(item)) return [];
     const refuse = (sentence: string): void => {
-      const part = objectNode({ type: textNode('output_text'), text: textNode(sentence), annotations: listNode([]) });
-      output[at] = objectNode({
-        id: textNode(`msg_${memberText(item, 'id') ?? ''}`),
-        type: textNode('message'),
-        role: textNode('assistant'),
-        status: textNode('completed'),
-        content: listNode([part]),
-      });
+      output[at] = messageFor(item, textNode(sentence));
     };
     return [{ call: callIn(item, ''), refuse }];
   });
