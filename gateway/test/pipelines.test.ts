@@ -68,8 +68,11 @@ async function open(
 /** As runners do it: a shell that ends at the first command that fails. */
 const run = (script: string, cwd: string, env: Record<string, string>): Promise<string> =>
   new Promise((resolve, reject) => {
-    const child = execFile('bash', ['-eo', 'pipefail'], { cwd, env: { ...process.env, ...env } }, (error, out, problem) =>
-      error ? reject(new Error(`${error.message}\n${problem}`)) : resolve(out),
+    const child = execFile(
+      'bash',
+      ['-eo', 'pipefail'],
+      { cwd, env: { ...process.env, ...env } },
+      (error, out, problem) => (error ? reject(new Error(`${error.message}\n${problem}`)) : resolve(out)),
     );
     child.stdin?.end(script);
   });
@@ -89,11 +92,16 @@ const missing = missingTool('jq') ?? missingTool('curl');
 
 describe.skipIf(missing)(`pipelines${missing ? ` (${missing})` : ''}`, () => {
   test('GitHub Actions: each step', async () => {
-    const { stand, issuer } = await open('openai', ['run_id', 'sha', 'repository', 'actor'], 'claim:repository=acme/shop');
+    const { stand, issuer } = await open(
+      'openai',
+      ['run_id', 'sha', 'repository', 'actor'],
+      'claim:repository=acme/shop',
+    );
     // What a runner offers its steps: a token for an audience.
     const offered = createServer((request, response) => {
       const url = new URL(request.url ?? '', 'http://runner');
-      const asked = request.headers.authorization === 'bearer of-the-runner' && url.searchParams.get('audience') === 'sluice';
+      const asked =
+        request.headers.authorization === 'bearer of-the-runner' && url.searchParams.get('audience') === 'sluice';
       void issuer.token(GITHUB).then((value) => response.writeHead(asked ? 200 : 401).end(JSON.stringify({ value })));
     });
     await new Promise<void>((resolve) => offered.listen(0, '127.0.0.1', resolve));
@@ -115,7 +123,10 @@ describe.skipIf(missing)(`pipelines${missing ? ` (${missing})` : ''}`, () => {
     };
     for (const step of jobs.notes.steps) {
       const given = existsSync(added) ? readFileSync(added, 'utf8').trim().split('\n') : [];
-      await run(step.run, folder, { ...runner, ...Object.fromEntries(given.map((line) => line.split(/=(.*)/s).slice(0, 2))) });
+      await run(step.run, folder, {
+        ...runner,
+        ...Object.fromEntries(given.map((line) => line.split(/=(.*)/s).slice(0, 2))),
+      });
     }
     expect(readFileSync(join(folder, 'notes.md'), 'utf8')).toBe('The kettle whistles now.\n');
     expect(stand.double.heard.at(-1)?.headers.authorization).toBe('Bearer the-key-of-the-provider');
@@ -130,11 +141,15 @@ describe.skipIf(missing)(`pipelines${missing ? ` (${missing})` : ''}`, () => {
     // Another repository has no way in.
     const token = await issuer.token({ ...GITHUB, repository: 'acme/other' });
     const other = await fetch(`${stand.url}/v1/models`, { headers: { authorization: `Bearer ${token}` } });
-    expect(other.status).toBe(404);
+    expect(other.status).toBe(403);
   });
 
   test('GitLab CI: its script', async () => {
-    const { stand, issuer } = await open('anthropic', ['pipeline_id', 'sha', 'project_path', 'user_login'], 'claim:project_path=acme/shop');
+    const { stand, issuer } = await open(
+      'anthropic',
+      ['pipeline_id', 'sha', 'project_path', 'user_login'],
+      'claim:project_path=acme/shop',
+    );
     const job = example('gitlab-ci.yml')['release-notes'] as unknown as {
       script: string[];
       variables: Record<string, string>;

@@ -13,7 +13,7 @@ export interface KeptCounts {
 
 const HOUR_MS = 3_600_000;
 /** So many hours are kept, and the one that runs. */
-export const HOURS_KEPT = 24;
+const HOURS_KEPT = 24;
 const SAVE_MS = 1_000;
 /** Owners times what is counted. */
 const MAX_COUNTERS = 50_000;

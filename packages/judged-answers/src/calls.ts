@@ -267,7 +267,7 @@ const GO: readonly Pattern[] = [
     'egress',
     any(
       '"(?:net|net/http|net/smtp|net/rpc|net/url|crypto/tls|golang\\.org/x/crypto/ssh)"',
-      at('http', '(?:Get|Post|PostForm|Head|NewRequest|Client|DefaultClient|ListenAndServe)'),
+      at('http|httputil', '(?:Get|Post|PostForm|Head|NewRequest|Client|DefaultClient|ListenAndServe)'),
       at('net', '(?:Dial|Listen|Lookup)'),
       at('tls|ssh|grpc|smtp', '(?:Dial|SendMail|NewClient)'),
     ),

@@ -3,7 +3,7 @@
  * or know the calls of a language (calls.ts).
  */
 import type { Language } from '@sluice/analysis';
-import type { Facts } from '@sluice/contract';
+import type { Dialect, Facts } from '@sluice/contract';
 import type { SeenCode } from '@sluice/guardrails';
 import { type CodeBlock, codeIn } from '@sluice/language-models';
 import { factsOfText } from '@sluice/proposed-calls';
@@ -105,7 +105,9 @@ function shell(text: string, languages: ReadonlyMap<string, Language>, owner: st
 /** As each of the servers reads it that can. */
 async function sql(text: string, languages: ReadonlyMap<string, Language>, owner: string): Promise<readonly Facts[]> {
   const read = await Promise.all(
-    (['postgres', 'mysql'] as const).map((dialect) => factsIn(text, { type: 'sql', dialect }, languages, owner)),
+    [...languages.keys()].map((name) =>
+      factsIn(text, { type: 'sql', dialect: name as Dialect['name'] }, languages, owner),
+    ),
   );
   return read.filter(({ syntaxError, actions }) => syntaxError === undefined && actions.length > 0);
 }
