@@ -263,6 +263,32 @@ describe('answers of any service', () => {
     expect((await held).text).toBe('{"key":"none","mail":"bob@example.com"}');
   });
 
+  test('people who read it see no more than its client gets: neither what is masked by its place, nor the credential of the gateway', async () => {
+    const rules = `
+    - { rule: people-look, hold_answer: { approvers: ["user:ada"], timeout: 1m } }
+    - { rule: masked, mask: { json: ["/mail"] } }
+`;
+    const stand = await openHttpStand({
+      rules,
+      credential: '{ bearer: "the-key-of-the-service" }',
+      serve: (request, response) => {
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify({ mail: 'bob@example.com', sent: request.headers.authorization, note: 'hello' }));
+      },
+    });
+    stops.push(stand.stop);
+    const held = get(stand, '/fine');
+    const { number } = await pending(stand);
+    const { text } = await control(stand).get<{ text: string }>(`/v1/approvals/${number}`);
+    expect(text).toContain('"note":"hello"');
+    expect(text).not.toContain('bob@example.com');
+    expect(text).not.toContain('the-key-of-the-service');
+    await control(stand).post(`/v1/approvals/${number}/approve`, { reason: 'fine' });
+    const answer = (await held).text;
+    expect(answer).toContain('"note":"hello"');
+    expect(text).toContain(answer);
+  });
+
   test('a rule that only observes stops nothing', async () => {
     const stand = await plain(`
     - { rule: no-keys, when: '"api_key" in answer.found', deny: The answer has a key., mode: observe }

@@ -175,6 +175,7 @@ export class HttpJudge {
       shown: () => requestText(shown, this.#with.mark),
       edits: (all: readonly AppliedMask[]) => this.#edits(all, undefined, follow),
       masked: (all: readonly AppliedMask[], text: string) => this.#masksOf(all)?.text(text) ?? text,
+      unfollowed: (all: readonly AppliedMask[]) => this.#edits(all, undefined, undefined),
     };
     const body = metered ?? sent;
     const plain = this.#edits(masks, body?.type === 'whole' ? body.bytes : undefined, follow);

@@ -25,6 +25,7 @@ const FIRST_FAULT = 400;
 export class Answer implements SeenAnswer {
   readonly status: number;
   readonly media: string;
+  readonly headers: readonly Header[];
   readonly #type: string;
   /** What a model was asked for; undefined: it is the answer of none. */
   readonly #operation: Operation | undefined;
@@ -41,6 +42,7 @@ export class Answer implements SeenAnswer {
     body?: Buffer,
   ) {
     this.status = status;
+    this.headers = headers;
     this.#type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
     this.media = mediaType(this.#type);
     this.#operation = operation;
@@ -91,13 +93,14 @@ export class Answer implements SeenAnswer {
    * @throws BodyUnreadable where nobody could
    */
   get shown(): string {
-    if (!this.#operation) return textOf(this.#whole);
+    if (!this.#operation) return textOf(this.body);
     const { texts, calls } = this.#read;
     const made = calls.map(({ tool, input }) => `The tool "${tool}" would be called with ${input}`);
     return [...texts.filter((text) => !calls.some(({ input }) => input === text)), ...made].join('\n\n');
   }
 
-  get #whole(): Buffer {
+  /** @throws AnswerUnread */
+  get body(): Buffer {
     if (this.#body === undefined) throw new AnswerUnread('its body is not there');
     return this.#body;
   }
@@ -107,7 +110,7 @@ export class Answer implements SeenAnswer {
   }
 
   #write(): Writing {
-    const body = this.#whole;
+    const body = this.body;
     const operation = this.#operation as Operation;
     try {
       return readWriting(operation, body, this.media === 'text/event-stream', this.#meter);
@@ -119,7 +122,7 @@ export class Answer implements SeenAnswer {
   }
 
   #foundInBody(): readonly string[] {
-    const bytes = this.#whole;
+    const bytes = this.body;
     if (bytes.length === 0) return [];
     try {
       return foundIn({ type: 'whole', media: this.#type, bytes }, '');

@@ -3,7 +3,16 @@
  * people are shown who read it first. Does not: collect bodies, or wait for anybody, which protocols and the gateway do.
  */
 import type { Language } from '@sluice/analysis';
-import type { AnswerCommand, AppliedMask, Deny, Facts, Header, HttpEdits } from '@sluice/contract';
+import {
+  type AnswerCommand,
+  type AppliedMask,
+  type Deny,
+  type Facts,
+  type Header,
+  type HttpEdits,
+  type Propose,
+  Unmasked,
+} from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
 import { WHOLE_AND_PLAIN, unmasked } from '@sluice/http-bodies';
 import { BodyUnreadable } from '@sluice/http-requests';
@@ -31,8 +40,9 @@ export interface AnswerOrigin {
   readonly masks: readonly AppliedMask[];
   /** How the answer passes with these masks. */
   readonly edits: (masks: readonly AppliedMask[]) => HttpEdits | undefined;
-  /** A text with these masks. */
+  /** A text with these masks, and how a body passes with them that nobody follows. */
   readonly masked: (masks: readonly AppliedMask[], text: string) => string;
+  readonly unfollowed: (masks: readonly AppliedMask[]) => HttpEdits | undefined;
 }
 
 /** `AnswerQuestion.about` of the gateway's own. */
@@ -99,20 +109,29 @@ export function judgeAnswer(
 function judged({ origin, answer }: About, policy: CompiledPolicy): JudgedAnswer {
   const verdict = policy.judgeAnswer(origin.facts, origin.text, { ...origin.context, answer });
   const masks = [...origin.masks, ...verdict.masks];
-  const shown = (): string => `${origin.shown()}\n\n${answer.text}:\n${origin.masked(masks, answer.shown)}`;
-  const refused = verdict.decision.type === 'hold' ? unreadable(answer) : undefined;
-  return { verdict, edits: origin.edits(masks), shown, ...(refused && { refused }) };
+  const shown = verdict.decision.type === 'hold' ? shownOf(origin, answer, masks) : '';
+  const edits = origin.edits(masks);
+  if (typeof shown !== 'string') return { verdict, edits, shown: () => '', refused: shown };
+  return { verdict, edits, shown: () => `${origin.shown()}\n\n${answer.text}:\n${shown}` };
 }
 
-/** Why people cannot be asked to read it. */
-function unreadable(answer: Answer): Deny | undefined {
-  const no = (message: string): Deny => ({ type: 'deny', rule: 'gateway', message });
+const NOTHING_PROPOSED: Propose = () => ({ type: 'allow' });
+
+/** What people are shown who have to read it: nothing that its client would not get. Or why they cannot be asked to. */
+function shownOf(origin: AnswerOrigin, answer: Answer, masks: readonly AppliedMask[]): string | Deny {
+  const no = (why: string): Deny => ({
+    type: 'deny',
+    rule: 'gateway',
+    message: `People have to read this answer first, and ${why}.`,
+  });
   try {
-    return answer.shown.length > MAX_SHOWN_CHARACTERS
-      ? no(`People have to read this answer first, and it has more than ${MAX_SHOWN_CHARACTERS} characters.`)
-      : undefined;
+    const { body } = origin.unfollowed(masks)?.answer?.(answer.status, answer.headers, NOTHING_PROPOSED) ?? {};
+    const passed = body ? Buffer.concat([Buffer.from(body.push(answer.body)), body.end()]) : answer.body;
+    const text = new Answer(answer.status, answer.headers, { operation: origin.operation }, passed).shown;
+    if (text.length > MAX_SHOWN_CHARACTERS) return no(`it has more than ${MAX_SHOWN_CHARACTERS} characters`);
+    return origin.masked(masks, text);
   } catch (error) {
-    if (error instanceof BodyUnreadable) return no(error.message);
+    if (error instanceof BodyUnreadable || error instanceof Unmasked) return no('it is nothing that anybody could read');
     throw error;
   }
 }
