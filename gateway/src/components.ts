@@ -15,7 +15,7 @@ import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
 import { Events, Revocations, type Revoked, toRow } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
-import { Guesses } from './guesses.js';
+import { Counts, ModelBudgets } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
@@ -39,7 +39,8 @@ export interface Components {
   readonly agents: Agents;
   readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
-  readonly guesses: Guesses;
+  readonly counts: Counts;
+  readonly budgets: ModelBudgets;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;
   readonly events: Events;
@@ -106,8 +107,8 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     standing: (word) => standing(identity, word),
     keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
-  const guesses = await Guesses.open(store.guesses, ({ message }) =>
-    operator.warn({ error: message }, 'guesses at masked columns cannot be saved: a restart would forget them'),
+  const counts = await Counts.open(store.counts, ({ message }) =>
+    operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them'),
   );
   for (const what of revocations.left()) await revokeAgain(what, { identity, agents, approvals, revocations });
   const redactionKey = await secretOf(store, 'record.secret');
@@ -123,7 +124,10 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     agents,
     sshKeys,
     approvals,
-    guesses,
+    counts,
+    budgets: new ModelBudgets(counts, (rule, unit, amount) =>
+      Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount),
+    ),
     revocations,
     webhooks,
     events,

@@ -82,7 +82,7 @@ function conditionMistakes(rules: Parameters<typeof compilePolicy>[0], locate: L
 function warningsOf(config: Config): string[] {
   const warnings = config.listeners.clients.flatMap((one) => protocolNamed(one.protocol).listenerWarnings(one));
   const asks = [...config.connections.values()].some(
-    ({ approval, rules }) => approval !== undefined || rules.some(({ then }) => then.type === 'hold'),
+    ({ approval, rules }) => approval !== undefined || rules.some(({ then }) => 'approvers' in then),
   );
   if (asks && !peopleLogIn(config))
     warnings.push(
@@ -110,7 +110,7 @@ function warningsOf(config: Config): string[] {
     for (const rule of rules) {
       if (rule.then.type === 'allow' && rule.when === undefined)
         warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);
-      if (rule.then.type === 'hold' && rule.then.onTimeout === 'allow')
+      if ('onTimeout' in rule.then && rule.then.onTimeout === 'allow')
         warnings.push(`Rule "${rule.rule}" lets pass what nobody answers (on_timeout: allow).`);
     }
   }

@@ -13,7 +13,7 @@ import { type Finding, examineTarget } from '@sluice/doctor';
 import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { markedWith } from '@sluice/http-requests';
-import { type Directory, PendingLogins, mayUse, ownerOf } from '@sluice/identity';
+import { type Directory, PendingLogins, type Person, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
@@ -29,7 +29,7 @@ import {
   openControl,
 } from '@sluice/control';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
-import { type GuessCounter, type Guesses, personOf, targetName } from './guesses.js';
+import { type Counts, type ModelBudgets, guessCounter, personOf, targetName } from '@sluice/budgets';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
@@ -37,7 +37,7 @@ import { Door } from './http/door.js';
 import type { HttpJudging } from './http/judge.js';
 import type { HttpComponents } from './http/components.js';
 import { VISIT_IDLE_MS } from './http/visits.js';
-import { Judge } from './judge.js';
+import { Judge, type JudgeOptions } from './judge.js';
 import { type OpenPort, openListeners } from './listeners.js';
 import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
 
@@ -90,7 +90,8 @@ export class Gateway implements Controlled {
   readonly addresses = new Map<string, string>();
 
   readonly #store: Store;
-  readonly #guesses: Guesses;
+  readonly #counts: Counts;
+  readonly #budgets: ModelBudgets;
   readonly #pools: Components['pools'];
   readonly #services: Services;
   readonly #draining: AbortController;
@@ -134,7 +135,8 @@ export class Gateway implements Controlled {
     this.keeper = components.keeper;
     this.counters = components.counters;
     this.#store = components.store;
-    this.#guesses = components.guesses;
+    this.#counts = components.counts;
+    this.#budgets = components.budgets;
     this.#pools = components.pools;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (level, sentence) =>
@@ -350,7 +352,7 @@ export class Gateway implements Controlled {
     this.journal.close();
     await this.#ended('witness', this.keeper.stop());
     await this.#ended('analysis', Promise.all(this.#pools.map((pool) => pool.close())));
-    await this.#ended('guesses', this.#guesses.close());
+    await this.#ended('counts', this.#counts.close());
     await this.#ended('store', this.#store.close());
     this.revocations.close();
     rmSync(join(this.config.data, BEACON), { force: true });
@@ -506,23 +508,18 @@ export class Gateway implements Controlled {
       holds: new Holds(components.approvals, components.redactionKey, this.config.record.parameters === 'full'),
       sessionApprovals: new SessionApprovals(components.approvals, components.redactionKey),
       cancels: new Map(),
-      judge: (session) =>
-        this.judgeFor(
-          session.connection as Connection,
-          session.principal as Principal,
-          components.redactionKey,
-          session.masks,
-          components.maskKey,
-          components.guesses.counter(
-            ownerOf(session.principal as Principal, session.makers),
-            targetName(session.connection as Connection),
-          ),
-          this.questionsFor(
-            session.connection as Connection,
-            personOf(ownerOf(session.principal as Principal, session.makers)),
-            () => session.sameNames,
-          ),
-        ),
+      judge: (session) => {
+        const connection = session.connection as Connection;
+        const principal = session.principal as Principal;
+        const owner = ownerOf(principal, session.makers);
+        return this.judgeFor(connection, principal, owner, {
+          redactionKey: components.redactionKey,
+          masks: session.masks,
+          streamKey: components.maskKey,
+          guesses: guessCounter(components.counts, owner, targetName(connection)),
+          questions: this.questionsFor(connection, personOf(owner), () => session.sameNames),
+        });
+      },
       masks: (connection) => this.#masksOf(connection),
       sessions: this.places.limits.connections,
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
@@ -556,11 +553,14 @@ export class Gateway implements Controlled {
   judgeFor(
     connection: Connection,
     principal: Principal,
-    redactionKey: Uint8Array,
-    masks?: SessionMasks,
-    streamKey?: Uint8Array,
-    guesses?: GuessCounter,
-    questions?: TargetQuestions,
+    owner: Person,
+    {
+      redactionKey,
+      masks,
+      streamKey,
+      guesses,
+      questions,
+    }: Pick<JudgeOptions, 'masks' | 'streamKey' | 'guesses' | 'questions'> & { readonly redactionKey: Uint8Array },
   ): Judge {
     const policy = this.#snapshot.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
@@ -568,7 +568,7 @@ export class Gateway implements Controlled {
     const { notFollowed } = connection;
     const maxText = this.config.limits.text;
     const { languages } = this;
-    const http = this.#httpJudging(connection, redactionKey, streamKey);
+    const http = this.#httpJudging(connection, owner, redactionKey, streamKey);
     const names = this.#namesOf(connection);
     return new Judge({
       languages,
@@ -593,6 +593,7 @@ export class Gateway implements Controlled {
 
   #httpJudging(
     connection: Connection,
+    owner: Person,
     redactionKey: Uint8Array,
     maskKey: Uint8Array = redactionKey,
   ): HttpJudging | undefined {
@@ -602,7 +603,8 @@ export class Gateway implements Controlled {
     const { reading, unread, models, descriptors } = connection.http;
     const mark = markedWith(redactionKey);
     const masks = { key: maskKey, unread, marked: reading.spec?.marked ?? [] };
-    return { reading, mark, message: limits.message, bodies: record.bodies, edits, masks, models, descriptors };
+    const budgets = { of: this.#budgets, owner };
+    return { reading, mark, message: limits.message, bodies: record.bodies, edits, masks, models, budgets, descriptors };
   }
 
   #look(): void {

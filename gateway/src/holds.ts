@@ -219,6 +219,7 @@ export const termsOf = (holds: readonly AppliedHold[]): string =>
 
 function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
   if (command.type === 'request') return meaningOf(command);
+  if (command.type === 'answer') return command.sha256;
   const { id: _, ...rest } = command;
   return rest;
 }

@@ -13,6 +13,7 @@ import {
   keptValues,
 } from '@sluice/analysis';
 import type {
+  AnswerCommand,
   Command,
   Deny,
   Dialect,
@@ -27,7 +28,7 @@ import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guar
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './http/judge.js';
 import { type JudgedCall, judgeCall } from '@sluice/proposed-calls';
-import type { GuessCounter } from './guesses.js';
+import type { GuessCounter } from '@sluice/budgets';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
 import { type TargetQuestions, askFor } from '@sluice/sql-postgres';
@@ -105,8 +106,12 @@ export class Judge {
     if (text.length > this.#maxText) return this.#inWords(text, tooLong());
     // What SQL calls a password is none here, and approvers have to see the text as it would run.
     if (command.type === 'request')
-      return this.#http?.judge(command) ?? this.#inWords(text, unjudged('this is no connection by HTTP'));
+      return this.#http?.judge(command, again) ?? this.#inWords(text, unjudged('this is no connection by HTTP'));
     if (command.type === 'tool') return this.#judgeTool(command);
+    if (command.type === 'answer')
+      return (
+        this.#http?.judgeAnswer(command, this.#languages) ?? this.#inWords(text, unjudged('nobody knows its request'))
+      );
     if (command.type !== 'sql') return this.#inWords(text, this.#judgeProgram(command), (exact) => exact);
     const owner = this.#context.principal.name;
     const language = this.#languages.get(command.dialect.name);
@@ -126,7 +131,7 @@ export class Judge {
   }
 
   /** A request that is answered with bytes instead of rows: of an SSH client, or by a protocol in somebody else's package. */
-  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand | ToolCommand>): Judged {
+  #judgeProgram(command: Exclude<Command, SqlCommand | HttpCommand | ToolCommand | AnswerCommand>): Judged {
     const { text, type } = command;
     const facts = command.type === 'custom' ? customFacts(command) : analyzeShell(command);
     if (command.type === 'custom' && this.#policy.masks && isWritten(facts) && looksMasked(text))

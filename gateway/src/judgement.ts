@@ -3,6 +3,7 @@
  * ask the rules.
  */
 import type { Answer, AppliedHold, AppliedMask, Deny, Facts, RuleMatch } from '@sluice/contract';
+import type { Charge } from '@sluice/budgets';
 import type { PolicyDecision, Verdict } from '@sluice/guardrails';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
@@ -16,6 +17,8 @@ export interface Judgement {
   readonly changes: boolean;
   /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */
   readonly transaction: boolean;
+  /** What it has taken from budgets, to be settled when the command is over. */
+  readonly charge?: Charge | undefined;
   /** The body of a request, as it is recorded behind the command. */
   readonly body?: Uint8Array | undefined;
 }

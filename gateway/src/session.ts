@@ -29,7 +29,7 @@ import { executedBy, keptValues } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
-import { givenToAgent } from '@sluice/proposed-calls';
+import { givenOn } from '@sluice/proposed-calls';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge } from './judge.js';
 import type { Judgement } from './judgement.js';
@@ -37,7 +37,7 @@ import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
-import { personOf } from './guesses.js';
+import { type Charge, personOf } from '@sluice/budgets';
 import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
 import { boundTo } from './snapshot.js';
@@ -98,6 +98,8 @@ export class Session implements Gate, LoginSession {
   #ended = 0;
   /** Programs and requests at work, which may be several at a time, and whether they end by themselves. */
   readonly #programs = new Map<number, 'ends' | 'endless'>();
+  /** What requests at work have taken from budgets. */
+  readonly #charges = new Map<number, Charge>();
   /** Bodies of requests by HTTP that pass unread, on their way to the record. */
   readonly #bodies = new Map<number, BodyRedactor>();
   /** Takes the secrets out of a head. */
@@ -188,6 +190,7 @@ export class Session implements Gate, LoginSession {
   closed(): void {
     clearTimeout(this.#deadline);
     this.masks?.closed();
+    for (const charge of this.#charges.values()) charge.end();
     for (const key of this.#cancelKeys) this.#services.cancels.delete(key);
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
   }
@@ -260,6 +263,7 @@ export class Session implements Gate, LoginSession {
     if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
       this.#ended = event.command;
     }
+    if (event.type === 'end') this.#settle(event.command);
     if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
     const kept = this.#recorded(event);
     // A program may go on for ever, and nobody would ask for leave again.
@@ -288,6 +292,11 @@ export class Session implements Gate, LoginSession {
     return log.response(this.id, { ...event, data: [this.#head(whole)] });
   }
 
+  #settle(command: number): void {
+    this.#charges.get(command)?.end();
+    this.#charges.delete(command);
+  }
+
   #countHidden(hidden: HiddenCounts): void {
     const { counters } = this.#services;
     for (const [reason, columns] of Object.entries(hidden))
@@ -309,7 +318,10 @@ export class Session implements Gate, LoginSession {
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
   #answer(command: Command, judgement: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
-    if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) return denied(command, UNRECORDED);
+    if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) {
+      judgement.charge?.undo();
+      return denied(command, UNRECORDED);
+    }
     if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(judgement);
     if (judgement.answer.type === 'deny') this.denied++;
@@ -332,10 +344,12 @@ export class Session implements Gate, LoginSession {
     );
   }
 
-  #passes(command: Command, { answer, changes, transaction }: Judgement, waiter: Waiter | undefined): void {
+  #passes(command: Command, judgement: Judgement, waiter: Waiter | undefined): void {
+    const { answer, changes, transaction, charge } = judgement;
     this.commands++;
-    // Its agent makes the call, or does not: nothing of it is at work here.
-    if (command.type === 'tool') return this.record(givenToAgent(command.id));
+    if (charge) this.#charges.set(command.id, charge);
+    // Its agent makes the call, or does not, and an answer goes on as one of its request: nothing of it is at work here.
+    if (command.type === 'tool' || command.type === 'answer') return this.record(givenOn(command));
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
       if (command.type === 'request' && command.body.type === 'stream')
@@ -392,7 +406,8 @@ export class Session implements Gate, LoginSession {
         text,
         holds,
         waits: this.#waits && !holds.some(({ fail }) => fail),
-        linger: this.isVisit ? (this.connection?.http?.linger ?? 0) : undefined,
+        // Nobody repeats an answer.
+        linger: this.isVisit && command.type !== 'answer' ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         waiter: waiter,
@@ -411,10 +426,12 @@ export class Session implements Gate, LoginSession {
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
       const same = (!again.held || termsOf(again.held.holds) === termsOf(holds)) && target === this.#boundTo();
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : denied(kept, CHANGED);
-      if (waiter.signal.aborted) return this.#refusedLate(command, denied(kept, CANCELLED));
+      const gone = waiter.signal.aborted ? denied(kept, CANCELLED) : undefined;
+      if (gone || answer.type === 'deny' || !log.recording) again.charge?.undo();
+      if (gone) return this.#refusedLate(command, gone);
       if (answer.type === 'deny') return this.#refusedLate(command, answer);
       if (!log.recording) return denied(kept, UNRECORDED);
-      this.#passes(command, judgement, waiter);
+      this.#passes(command, { ...judgement, charge: again.charge }, waiter);
       return answer;
     } finally {
       this.#waiting--;

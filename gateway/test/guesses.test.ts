@@ -1,8 +1,8 @@
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { GuessRecord } from '@sluice/store';
-import { Guesses, type KeptGuesses } from '../src/guesses.js';
+import type { CountRecord } from '@sluice/store';
+import { Counts, type KeptCounts, guessCounter } from '@sluice/budgets';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const HOUR_MS = 3_600_000;
@@ -11,14 +11,14 @@ const person = (name: string, more: { issuer?: string; subject?: string } = {}) 
   ({ name, kind: 'person', groups: [], roles: [], ...more }) as const;
 
 /** A store in memory, which can be made to fail. */
-class Kept implements KeptGuesses {
-  readonly rows = new Map<string, GuessRecord>();
+class Kept implements KeptCounts {
+  readonly rows = new Map<string, CountRecord>();
   broken = false;
-  since = (hour: number): Promise<GuessRecord[]> =>
+  since = (hour: number): Promise<CountRecord[]> =>
     Promise.resolve([...this.rows.values()].filter((row) => row.hour >= hour));
-  save = (records: readonly GuessRecord[]): Promise<void> => {
+  save = (records: readonly CountRecord[]): Promise<void> => {
     if (this.broken) return Promise.reject(new Error('locked'));
-    for (const row of records) this.rows.set(JSON.stringify([row.person, row.column, row.hour]), row);
+    for (const row of records) this.rows.set(JSON.stringify([row.owner, row.what, row.hour]), row);
     return Promise.resolve();
   };
   purge = (hour: number): Promise<void> => {
@@ -31,7 +31,7 @@ describe('guesses', () => {
   const open = async (kept = new Kept()) => {
     const clock = { now: 1000 * HOUR_MS };
     const problems: string[] = [];
-    const guesses = await Guesses.open(
+    const guesses = await Counts.open(
       kept,
       ({ message }) => problems.push(message),
       () => clock.now,
@@ -41,12 +41,12 @@ describe('guesses', () => {
 
   test('are summed over a day for each person and column', async () => {
     const { guesses, clock } = await open();
-    const ana = guesses.counter(person('ana'), 'db');
+    const ana = guessCounter(guesses, person('ana'), 'db');
     expect(ana.count('t.email', 3)).toBe(3);
     expect(ana.count('t.email', 2)).toBe(5);
     expect(ana.count('t.ssn', 1)).toBe(1);
-    expect(guesses.counter(person('ben'), 'db').count('t.email', 1)).toBe(1);
-    expect(guesses.counter(person('ana'), 'other').count('t.email', 1)).toBe(1);
+    expect(guessCounter(guesses, person('ben'), 'db').count('t.email', 1)).toBe(1);
+    expect(guessCounter(guesses, person('ana'), 'other').count('t.email', 1)).toBe(1);
     clock.now += 23 * HOUR_MS;
     expect(ana.count('t.email', 1)).toBe(6);
     clock.now += 2 * HOUR_MS;
@@ -57,15 +57,15 @@ describe('guesses', () => {
   test('belong to whom an identity provider knows, whatever they are called', async () => {
     const { guesses } = await open();
     const known = { issuer: 'corp', subject: '17' };
-    guesses.counter(person('ana', known), 'db').count('t.email', 4);
-    expect(guesses.counter(person('ana.smith', known), 'db').known('t.email')).toBe(4);
-    expect(guesses.counter(person('ana', { issuer: 'corp', subject: '18' }), 'db').known('t.email')).toBe(0);
+    guessCounter(guesses, person('ana', known), 'db').count('t.email', 4);
+    expect(guessCounter(guesses, person('ana.smith', known), 'db').known('t.email')).toBe(4);
+    expect(guessCounter(guesses, person('ana', { issuer: 'corp', subject: '18' }), 'db').known('t.email')).toBe(0);
     await guesses.close();
   });
 
   test('are saved again when the store was locked, and somebody is told once', async () => {
     const { guesses, kept, problems } = await open();
-    const ana = guesses.counter(person('ana'), 'db');
+    const ana = guessCounter(guesses, person('ana'), 'db');
     kept.broken = true;
     ana.count('t.email', 4);
     await guesses.save();
@@ -74,24 +74,24 @@ describe('guesses', () => {
     kept.broken = false;
     await guesses.close();
     const again = await open(kept);
-    expect(again.guesses.counter(person('ana'), 'db').known('t.email')).toBe(4);
+    expect(guessCounter(again.guesses, person('ana'), 'db').known('t.email')).toBe(4);
     await again.guesses.close();
   });
 
   test('of yesterday are forgotten by the store too', async () => {
     const { guesses, clock, kept } = await open();
-    const ana = guesses.counter(person('ana'), 'db');
+    const ana = guessCounter(guesses, person('ana'), 'db');
     ana.count('t.email', 4);
     await guesses.save();
     clock.now += 26 * HOUR_MS;
     ana.count('t.ssn', 1);
     await guesses.close();
-    expect([...kept.rows.values()].map(({ column }) => column)).toEqual(['db t.ssn']);
+    expect([...kept.rows.values()].map(({ what }) => what)).toEqual(['db t.ssn']);
   });
 
   test('have no more room than is set, and what has none is refused as having guessed too often', async () => {
     const { guesses } = await open();
-    const ana = guesses.counter(person('ana'), 'db');
+    const ana = guessCounter(guesses, person('ana'), 'db');
     for (let n = 0; n < 50_000; n++) ana.count(`t.c${n}`, 1);
     expect(ana.count('t.one_more', 1)).toBe(Number.MAX_SAFE_INTEGER);
     expect(ana.count('t.c7', 1)).toBe(2);

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HttpCommand, Rule } from '@sluice/contract';
+import { Counts, ModelBudgets } from '@sluice/budgets';
 import { compilePolicy } from '@sluice/guardrails';
 import { PLAIN_READING } from '@sluice/http-requests';
 import { type Provider, WordList } from '@sluice/language-models';
@@ -71,6 +72,8 @@ const deny = (rule: string, when: string): Rule => ({
 });
 const policy = compilePolicy([deny('found', 'request.found.size() > 0'), deny('listed', 'llm.text.listed("phrases")')]);
 const phrases = new WordList('ignore all previous instructions\nproject blue heron\n秘密プロジェクト\n');
+const nothing = { since: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
+const counts = await Counts.open(nothing, () => undefined);
 const judges = new Map(
   (['openai', 'anthropic'] as const).map((provider) => [
     provider,
@@ -87,7 +90,8 @@ const judges = new Map(
         bodies: 1024,
         edits: undefined,
         masks: { key: Buffer.from('a key'), unread: new Map(), marked: [] },
-        models: { provider, lists: new Map([['phrases', phrases]]), tools: new Map() },
+        models: { provider, lists: new Map([['phrases', phrases]]), tools: new Map(), prices: new Map() },
+        budgets: { of: new ModelBudgets(counts, () => undefined), owner: { name: 'dev' } },
       },
     ),
   ]),

@@ -2,8 +2,13 @@
  * Requests by HTTP before the rules. Owns: facts of one request, its verdict, and what the record and approvers are shown of it. Does
  * not: rules, or what a request means.
  */
+import type { Language } from '@sluice/analysis';
+import type { Person } from '@sluice/identity';
+import { type Charge, type ModelBudgets, outputOf } from '@sluice/budgets';
 import type {
   Answer,
+  AnswerCommand,
+  AppliedBudget,
   AppliedMask,
   Deny,
   Facts,
@@ -29,10 +34,12 @@ import {
   requestText,
   shownBody,
 } from '@sluice/http-requests';
+import { type JudgedAnswer, judgeAnswer, judgedEdits } from '@sluice/judged-answers';
 import {
   type ModelCall,
   type ModelSettings,
   TOKENISED,
+  askingForUsage,
   findingsOf,
   readModel,
   saysSomething,
@@ -54,6 +61,8 @@ export interface HttpJudging {
   /** The target serves language models. */
   readonly models: ModelSettings | undefined;
   readonly descriptors: GrpcCalls | undefined;
+  /** What calls of them take from, and whose they are. */
+  readonly budgets: { readonly of: ModelBudgets; readonly owner: Person };
 }
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
@@ -108,7 +117,7 @@ export class HttpJudge {
    * Nothing but the request decides under one policy: not the time, and not what was asked before. One without a body that is the same to the
    * last header therefore has the judgement that it had.
    */
-  judge(command: HttpCommand): Judgement {
+  judge(command: HttpCommand, again = false): Judgement {
     const { alike, body, upgrade, fault, text } = command;
     const same =
       alike === undefined || body.type !== 'none' || fault !== undefined || text.length > MAX_REMEMBERED_LENGTH
@@ -116,12 +125,13 @@ export class HttpJudge {
         : `${this.#number} ${alike} ${upgrade ?? ''} ${text}`;
     const before = same === undefined ? undefined : judged.get(same);
     if (before) return before;
-    const judgement = this.#judge(command);
+    const judgement = this.#judge(command, again);
     if (same !== undefined) judged.set(same, judgement);
     return judgement;
   }
 
-  #judge(command: HttpCommand): Judgement {
+  /** `again`: people have released it. */
+  #judge(command: HttpCommand, again: boolean): Judgement {
     if (command.fault !== undefined)
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
     const { body: sentBody, upgrade, message } = command;
@@ -145,21 +155,72 @@ export class HttpJudge {
         ? TOKENISED
         : this.#sent(command, verdict.masks, call && JSON_TYPE);
     const unsent = sent?.type === 'deny' ? sent : undefined;
-    const shown = shownAs(command, sent);
+    const isHeld = verdict.decision.type === 'hold' && !again;
+    const passes = !unsent && !isHeld && verdict.decision.type !== 'deny';
+    const charge = call && passes ? this.#taken(verdict.budgets, call) : undefined;
+    if (charge && 'type' in charge) return this.#refused(command, facts, charge);
+    const metered = call && charge ? meteredBody(call, command, sent) : undefined;
+    const shown = shownAs(command, metered ?? sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
-    const answers = model && 'answers' in model ? model.answers : undefined;
+    const answered = model && 'answers' in model ? model.answers : undefined;
+    const answers = answered && {
+      operation: answered.operation,
+      meter: charge,
+      hidesUsage: metered !== undefined,
+    };
     const follow = answers && editorsFor(answers, context, verdict.holds);
-    const changed = this.#edits(command, verdict.masks, sent?.type === 'whole' ? sent.bytes : undefined, follow);
+    const { masks } = verdict;
+    const show = (): string => requestText(legible(this.#with.descriptors, shown), this.#with.mark);
+    const origin = {
+      facts,
+      context,
+      masks,
+      text: command.text,
+      operation: answers?.operation,
+      meter: charge,
+      shown: show,
+      edits: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, follow),
+      masked: (all: readonly AppliedMask[], text: string) => this.#masksOf(all)?.text(text) ?? text,
+      unfollowed: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, undefined),
+    };
+    const body = metered ?? sent;
+    const plain = this.#edits(command, masks, body?.type === 'whole' ? body.bytes : undefined, follow);
+    const changed = judgedEdits(this.#policy, origin, plain);
     const isTold =
       upgrade !== undefined && judgesMessages(this.#policy, command, reading, (one, its) => this.#about(one, its));
     const edits = isTold ? { ...changed, messages: true as const } : changed;
-    const inWords = judgedInWords(facts, verdict, this.#recorded(shown), () =>
-      requestText(legible(this.#with.descriptors, shown), this.#with.mark),
-    );
-    const body = this.#bodyOf(shown);
+    const inWords = judgedInWords(facts, verdict, this.#recorded(shown), show);
     const answer: Answer =
       inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
-    return { ...inWords, answer, body };
+    return { ...inWords, answer, body: this.#bodyOf(shown), charge };
+  }
+
+  /** What a call takes from its budgets, or why there is no room for it; undefined: it has none. */
+  #taken(budgets: readonly AppliedBudget[], call: ModelCall): Charge | Deny | undefined {
+    if (budgets.length === 0) return undefined;
+    const { budgets: from, models } = this.#with;
+    const { model, tokens: input, mostOutput } = call;
+    return from.of.take(budgets, from.owner, {
+      model,
+      input,
+      output: outputOf(mostOutput),
+      price: models?.prices.get(model),
+    });
+  }
+
+  /** An answer that the rules are asked about, by what is known of its request. */
+  judgeAnswer(
+    command: AnswerCommand,
+    languages: ReadonlyMap<string, Language>,
+  ): Judgement | Promise<Judgement> | undefined {
+    const judged = judgeAnswer(command, this.#policy, languages);
+    const inWords = ({ verdict, edits, shown, refused }: JudgedAnswer): Judgement => {
+      const own = `"text":${JSON.stringify(command.text)}`;
+      if (refused) return refusedFacts(NO_FACTS, refused, own);
+      const made = judgedInWords(NO_FACTS, verdict, own, shown);
+      return made.answer.type === 'allow' && edits ? { ...made, answer: { ...made.answer, http: edits } } : made;
+    };
+    return judged instanceof Promise ? judged.then(inWords) : judged && inWords(judged);
   }
 
   /** `follow`: the answer is one of a model. */
@@ -283,6 +344,17 @@ function shownAs(command: HttpCommand, sent: (HttpBody & { type: 'whole' }) | De
   if (!sent || sent === MASK_WRITTEN || command.body.type !== 'whole') return command;
   const { media, bytes } = command.body;
   return { ...command, body: { type: 'stream', media, length: bytes.length } };
+}
+
+/** The body that asks for what its answer uses up, where such an answer does not say so by itself. */
+function meteredBody(
+  { operation }: ModelCall,
+  { body }: HttpCommand,
+  sent: HttpBody | Deny | undefined,
+): (HttpBody & { type: 'whole' }) | undefined {
+  const now = sent?.type === 'whole' ? sent : body;
+  const bytes = now.type === 'whole' ? askingForUsage(operation, now.bytes) : undefined;
+  return bytes && now.type === 'whole' ? { ...now, bytes } : undefined;
 }
 
 /** Undefined: they hang on a body that is too long to be read. */

@@ -87,7 +87,9 @@ export const TimelineEntry = named(
     command: maybe(count),
     phase: maybe(z.enum(['prepare', 'run'])),
     kind: maybe(
-      z.enum(['exec', 'shell', 'subsystem', 'forward', 'request', 'tool']).describe('Of commands that are no SQL.'),
+      z
+        .enum(['exec', 'shell', 'subsystem', 'forward', 'request', 'tool', 'answer'])
+        .describe('Of commands that are no SQL.'),
     ),
     account: maybe(text),
     stream: maybe(z.enum(['out', 'err', 'size', 'line', 'request', 'head', 'in'])),

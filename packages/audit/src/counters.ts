@@ -12,6 +12,8 @@ export class Counters {
   maskedCells = 0;
   /** Columns of results that were NULL because nothing better is known of them, by connection and reason. */
   readonly hiddenColumns = new Map<string, number>();
+  /** What budgets of language models have been used up, by rule and unit. */
+  readonly budgets = new Map<string, number>();
   /** From the first command of a turn being judged to its bytes leaving for the target, the record's write included. */
   readonly latency = new Latency();
 

@@ -183,8 +183,23 @@ function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig
   };
 }
 
-function thenOf({ deny, mask, hold }: Settings['policies'][string][number]): Rule['then'] {
+function thenOf({ deny, mask, hold, hold_answer, budget, risk }: Settings['policies'][string][number]): Rule['then'] {
   if (deny !== undefined) return { type: 'deny', message: deny };
+  if (risk !== undefined) return { type: 'risk', points: risk };
+  if (budget) {
+    const { per, requests, tokens, cost } = budget;
+    return {
+      type: 'budget',
+      per,
+      ...(requests !== undefined && { requests }),
+      ...(tokens !== undefined && { tokens }),
+      ...(cost !== undefined && { cost }),
+    };
+  }
+  if (hold_answer) {
+    const { timeout, on_timeout, ...rest } = hold_answer;
+    return { type: 'hold_answer', ...rest, timeoutMs: timeout, onTimeout: on_timeout, fail: false };
+  }
   if (hold) {
     const { timeout, on_timeout, ...rest } = hold;
     return { type: 'hold', ...rest, timeoutMs: timeout, onTimeout: on_timeout };

@@ -265,11 +265,13 @@ function ofPorts(
 /** Whoever is to release a command has to be somebody. */
 function approversOf(rules: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(rules).flatMap((one, at) =>
-    list(record(record(one)['hold'])['approvers']).flatMap((entry, index) => {
-      const wrong =
-        typeof entry === 'string' && /^(group|user|agent):/.test(entry) ? wrongAccess(entry, known) : undefined;
-      return wrong ? [{ path: [...path, at, 'hold', 'approvers', index], ...wrong }] : [];
-    }),
+    ['hold', 'hold_answer'].flatMap((kind) =>
+      list(record(record(one)[kind])['approvers']).flatMap((entry, index) => {
+        const wrong =
+          typeof entry === 'string' && /^(group|user|agent):/.test(entry) ? wrongAccess(entry, known) : undefined;
+        return wrong ? [{ path: [...path, at, kind, 'approvers', index], ...wrong }] : [];
+      }),
+    ),
   );
 }
 

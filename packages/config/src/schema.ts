@@ -168,6 +168,25 @@ const hold = z.strictObject({
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
 });
 
+const holdAnswer = hold
+  .omit({ fail: true })
+  .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') });
+
+const amountOf = z.number().positive().optional();
+const budget = z
+  .strictObject({
+    per: z
+      .array(z.enum(['principal', 'model']))
+      .default(['principal'])
+      .describe('each principal, each model, or each of both has one of its own; []: all share it'),
+    requests: amountOf.describe('calls of models within a day of UTC'),
+    tokens: amountOf.describe('tokens of their prompts and answers'),
+    cost: amountOf.describe('by the prices of the connection (llm.prices)'),
+  })
+  .refine(({ requests, tokens, cost }) => [requests, tokens, cost].some((one) => one !== undefined), {
+    error: 'a budget needs "requests", "tokens" or "cost"',
+  });
+
 const rule = z
   .strictObject({
     rule: name,
@@ -177,10 +196,14 @@ const rule = z
     mode: z.enum(['enforce', 'observe']).default('enforce').describe('observe: record what the rule would have done'),
     mask: mask.optional().describe('what of the answers is not shown as it is'),
     hold: hold.optional().describe('have people release it before it runs'),
+    hold_answer: holdAnswer.optional().describe('have people read its answer by HTTP before its client gets it'),
+    budget: budget.optional().describe('refuse calls of language models beyond what may be used up in a day'),
+    risk: z.number().int().min(1).max(1000).optional().describe('points that it adds to the attribute "risk"'),
   })
-  .superRefine(({ rule, deny, allow, mask, hold }, context) => {
-    if ([deny, allow, mask, hold].filter((one) => one !== undefined).length === 1) return;
-    context.addIssue({ code: 'custom', message: `rule "${rule}" needs either "deny", "allow", "mask" or "hold"` });
+  .superRefine(({ rule, deny, allow, mask, hold, hold_answer, budget, risk }, context) => {
+    if ([deny, allow, mask, hold, hold_answer, budget, risk].filter((one) => one !== undefined).length === 1) return;
+    const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget" or "risk"`;
+    context.addIssue({ code: 'custom', message });
   });
 
 const control = z.strictObject({

@@ -2,6 +2,7 @@
  * What somebody asks a target to do. Owns: the union of all commands. Does not: their fields, which the files of the languages
  * have.
  */
+import type { AnswerCommand } from './answer.js';
 import type { Effect, Resource } from './facts.js';
 import type { HttpCommand } from './http.js';
 import type { SqlCommand } from './sql.js';
@@ -17,6 +18,7 @@ export type Command =
   | ForwardCommand
   | HttpCommand
   | ToolCommand
+  | AnswerCommand
   | CustomCommand;
 
 /**

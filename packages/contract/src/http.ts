@@ -3,6 +3,7 @@
  * it is changed on its way. Does not: the door it comes in by (`Entrance`), and framing, which is the protocol's. Types only, but
  * for where the gateway's own paths begin, how much it reads there, and an error.
  */
+import type { AnswerJudging } from './answer.js';
 import type { StreamEditor } from './masking.js';
 import type { Propose } from './tool.js';
 
@@ -159,6 +160,8 @@ export interface EditedAnswer {
   readonly body: BodyEditor | undefined;
   /** Trailers as the client may have them, whether there is an editor or not; absent: as they are. */
   readonly trailers?: (trailers: readonly Header[]) => readonly Header[];
+  /** Nothing of it passes before it has been asked about. What may pass goes as `Allow.http` of that answer says, as it came. */
+  readonly judging?: AnswerJudging;
 }
 
 /** Edits a body as it passes. Both `push` and `end` throw `Unmasked`. */

@@ -1,4 +1,5 @@
 /** The shared words of Sluice: what a protocol, a rule and a record mean by a command, its facts and a decision. */
+export * from './answer.js';
 export * from './column-names.js';
 export * from './command.js';
 export * from './decision.js';

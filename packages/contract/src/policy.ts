@@ -7,7 +7,13 @@
 export interface Rule {
   readonly rule: string;
   readonly when?: string;
-  readonly then: { readonly type: 'deny'; readonly message: string } | { readonly type: 'allow' } | MaskRule | HoldRule;
+  readonly then:
+    | { readonly type: 'deny'; readonly message: string }
+    | { readonly type: 'allow' }
+    | MaskRule
+    | HoldRule
+    | RiskRule
+    | BudgetRule;
   /** 'observe' records what the rule would have done and does not do it. */
   readonly mode: 'enforce' | 'observe';
   /** Where it stands, for error messages: `policies.production[2]`. */
@@ -31,9 +37,32 @@ export interface MaskRule {
   readonly request?: true;
 }
 
-/** The command waits until people have released it. */
+/** What it matches counts for the attribute `risk`, and decides nothing by itself. */
+export interface RiskRule {
+  readonly type: 'risk';
+  readonly points: number;
+}
+
+/** What may be used up of language models within a calendar day of UTC: what is more is refused. */
+export interface BudgetRule {
+  readonly type: 'budget';
+  /** Each principal, each model, or each of both has one of its own; none of them: all share it. */
+  readonly per: readonly ('principal' | 'model')[];
+  readonly requests?: number;
+  readonly tokens?: number;
+  /** In the currency of the prices of the connection. */
+  readonly cost?: number;
+}
+
+/** A budget that applies. `key`: of the rule, whatever stands before it in its list. */
+export interface AppliedBudget extends BudgetRule {
+  readonly rule: string;
+  readonly key: string;
+}
+
+/** The command waits until people have released it; of `hold_answer` its answer does, until they have read it. */
 export interface HoldRule {
-  readonly type: 'hold';
+  readonly type: 'hold' | 'hold_answer';
   /** Who may release it: people by `group:name` or `user:name`, programs by `agent:name`. Never the one who asked. */
   readonly approvers: readonly string[];
   /** How long it may stay unanswered, in milliseconds. */
@@ -95,7 +124,7 @@ export interface AppliedHold extends HoldRule {
 /** A rule that matched a command, as the record names it. */
 export interface RuleMatch {
   readonly rule: string;
-  readonly effect: 'deny' | 'allow' | 'mask' | 'hold';
+  readonly effect: Rule['then']['type'];
   readonly observed: boolean;
 }
 

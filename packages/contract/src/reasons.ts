@@ -25,6 +25,15 @@ export type DenyReason =
   | { readonly code: 'session-outdated' }
   /** Rules read the body of a request, and this one is longer than `limit` bytes. */
   | { readonly code: 'body-too-long'; readonly limit: number }
+  /** A budget has no room for it before `free`, in milliseconds since 1970. `wanted`: what it may take. */
+  | {
+      readonly code: 'budget-used-up';
+      readonly unit: 'requests' | 'tokens' | 'cost';
+      readonly used: number;
+      readonly limit: number;
+      readonly wanted: number;
+      readonly free: number;
+    }
   | { readonly code: 'record-unwritable' };
 
 /** Why a login did not succeed. Reveals nothing that the caller has not proven to know. */

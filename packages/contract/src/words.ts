@@ -67,6 +67,11 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: `The rules read the body of this request, and it is longer than ${reason.limit.toLocaleString('en')} bytes.`,
         hint: 'Send less at a time, or have limits.message raised.',
       };
+    case 'budget-used-up':
+      return {
+        message: `This budget has no room for the request: ${amount(reason.used)} of ${amount(reason.limit)} ${UNITS[reason.unit]} are used up today, and it may take ${amount(reason.wanted)}.`,
+        hint: `It is free again at ${new Date(reason.free).toISOString().slice(0, 16).replace('T', ' ')} UTC. Whoever runs the gateway can raise it.`,
+      };
     case 'record-unwritable':
       return {
         message: 'The record cannot be written at the moment, so nothing is run.',
@@ -256,3 +261,7 @@ export const NEUTRAL_WORDS: Words = {
   ending: endingInWords,
   notice: (notice) => noticeInWords(notice, 'command'),
 };
+
+const UNITS = { requests: 'requests', tokens: 'tokens', cost: 'of cost' } as const;
+
+const amount = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 4 });

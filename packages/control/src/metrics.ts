@@ -46,6 +46,12 @@ export function metricsRoute({ app, gateway }: Routes): void {
       return [count, { connection, decision, rule }];
     }),
   );
+  gauge('budget_used_total', 'what budgets of language models were used up', ['rule', 'unit'], () =>
+    Array.from(gateway.counters.budgets, ([key, count]): Sample => {
+      const [rule = '', unit = ''] = JSON.parse(key) as string[];
+      return [count, { rule, unit }];
+    }),
+  );
   gauge('logins_total', 'logins that opened a session', ['connection'], () =>
     byName(gateway.counters.logins, 'connection'),
   );

@@ -15,6 +15,7 @@ import {
 import pg from 'pg';
 import { startDemoAgent } from './agent.js';
 import { type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
+import { DOUBLE_KEY, missingDouble, startDouble, withDouble } from './models/double.js';
 import { TICKETS_KEY, missingTickets, startTickets, withTickets } from './tickets.js';
 import type { Demo } from './running-demo.js';
 import { screen } from './screen.js';
@@ -75,11 +76,13 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
     const vmPort = await freePort();
     const missing = missingVm(config);
     const tickets = missingTickets(config) ?? (await startTickets());
+    const double = missingDouble(config) ?? (await startDouble());
     const stock = missingStock(config) ?? (await startStock(SHOP_PASSWORD));
     const read = (): Config => {
       const own = adapted(readFile(folder), folder, shop.port, options, issuer);
       const placed = typeof tickets === 'string' ? own : withTickets(own, tickets.port);
-      const stocked = withStock(placed, typeof stock === 'string' ? undefined : stock.port);
+      const spoken = typeof double === 'string' ? placed : withDouble(placed, double.port);
+      const stocked = withStock(spoken, typeof stock === 'string' ? undefined : stock.port);
       return withVm(stocked, missing === undefined ? vmPort : undefined);
     };
     const gateway = await start(() => Gateway.start(read(), operatorLog(true, 'warn', new LogFile(folder))));
@@ -100,6 +103,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
       issuer,
       vm,
       tickets,
+      double,
       stock,
       folder,
       tokens,
@@ -108,6 +112,7 @@ export async function startDemo(options: DemoOptions, progress: (text: string) =
         await gateway.stop();
         if (typeof vm !== 'string') await vm.stop();
         if (typeof tickets !== 'string') await tickets.stop();
+        if (typeof double !== 'string') await double.stop();
         if (typeof stock !== 'string') await stock.stop();
         await stopAgent?.();
         await issuer?.close();
@@ -181,6 +186,7 @@ const readFile = (folder: string): Config =>
     ...process.env,
     SLUICE_SHOP_PASSWORD: SHOP_PASSWORD,
     SLUICE_TICKETS_KEY: TICKETS_KEY,
+    SLUICE_DOUBLE_KEY: DOUBLE_KEY,
   }).config;
 
 function configurationFile(folder: string): string {

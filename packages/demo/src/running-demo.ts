@@ -1,6 +1,6 @@
 /** A demo that runs, for whoever plays it or prints what to try. Does not: start one (demo.ts). */
 import type { Gateway } from '@sluice/gateway';
-import type { MySqlServer, PostgresServer, SshdServer } from '@sluice/testkit';
+import type { ModelDouble, MySqlServer, PostgresServer, SshdServer } from '@sluice/testkit';
 import type { DevIssuer } from '@sluice/testkit/issuer';
 import type { Tickets } from './tickets.js';
 
@@ -14,6 +14,8 @@ export interface Demo {
   readonly vm: SshdServer | string;
   /** The sample service, or why there is none. */
   readonly tickets: Tickets | string;
+  /** The double of language models, or why there is none. */
+  readonly double: ModelDouble | string;
   /** The sample database on MariaDB, or why there is none. */
   readonly stock: MySqlServer | string;
   readonly folder: string;

@@ -1,7 +1,8 @@
 /** What `npm start` prints: lines to paste that find this demo, wherever its folder is. */
+import { join } from 'node:path';
 import { paint } from '@sluice/cli';
-import type { Gateway } from '@sluice/gateway';
-import type { MySqlServer, SshdServer } from '@sluice/testkit';
+import { type Gateway, ROOT } from '@sluice/gateway';
+import type { ModelDouble, MySqlServer, SshdServer } from '@sluice/testkit';
 import type { Demo } from './running-demo.js';
 import type { Tickets } from './tickets.js';
 
@@ -9,7 +10,7 @@ import type { Tickets } from './tickets.js';
 const quoted = (text: string): string => (/^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** @param home the folder that the command line looks in by itself */
-export function screen({ gateway, folder, tokens, issuer, vm, tickets, stock }: Demo, home: string): string {
+export function screen({ gateway, folder, tokens, issuer, vm, tickets, double, stock }: Demo, home: string): string {
   const sluice = folder === home ? './sluice' : `./sluice --data ${quoted(folder)}`;
   const [host, port] = (gateway.addresses.get('postgres') ?? '').split(':');
   const bold = paint.bold;
@@ -43,6 +44,8 @@ ${onMariaDb(sluice, gateway, tokens.developer, stock)}
 ${machine(sluice, gateway, vm)}
 
 ${service(sluice, gateway, folder, tickets)}
+
+${models(sluice, gateway, folder, tokens.developer, double)}
 
 ${bold('From a second terminal')}
 ${line(`${sluice} sessions ls`)}                 ${paint.dim('who did what')}
@@ -87,6 +90,22 @@ ${line(`${curl} ${url}/tickets`)}
 ${line(`${curl} ${url}/echo`)}  ${paint.dim('shows what the service was sent, but for the key')}
 ${line(`${curl} -X DELETE ${url}/tickets`)}  ${paint.dim('refused: rule all-tickets')}
 ${line(`${curl} -X DELETE ${url}/tickets/2`)}  ${paint.dim(`waits for somebody to approve: ${sluice} approvals ls`)}`;
+}
+
+/** What to try with the SDKs of language models, or why it cannot be. */
+function models(sluice: string, gateway: Gateway, folder: string, token: string, double: ModelDouble | string): string {
+  if (typeof double === 'string') return `${paint.bold('No language model')}: ${double}.`;
+  const url = `https://${gateway.addresses.get('http')}/double`;
+  const line = (text: string): string => `    ${paint.cyan(text)}`;
+  const program = (name: string): string => `node ${quoted(join(ROOT, 'packages', 'demo', 'dist', 'models', name))}`;
+  return `${paint.bold('A language model')}: a double, which says what it is told to; by the SDKs of OpenAI and of Anthropic.
+${line(`export NODE_EXTRA_CA_CERTS=${quoted(`${folder}/gateway.crt`)}`)}
+${line(`export OPENAI_BASE_URL=${url}-openai/v1 OPENAI_API_KEY=${token}`)}
+${line(`export ANTHROPIC_BASE_URL=${url}-anthropic ANTHROPIC_API_KEY=${token}`)}
+${line(`${program('ask-openai.js')} "Whose address do you know?"`)}  ${paint.dim('masked as it streams')}
+${line(`${program('ask-openai.js')} "Is AKIAIOSFODNN7REALKEY still good?"`)}  ${paint.dim('refused: rule prompts-have-no-keys')}
+${line(`${program('ask-anthropic.js')} "Clean up, please."`)}  ${paint.dim('one of two calls of a tool is refused')}
+${line(`${program('ask-anthropic.js')} "Write me a script."`)}  ${paint.dim(`waits for somebody to read the answer: ${sluice} approvals ls`)}`;
 }
 
 /** What to try on MariaDB, or why it cannot be. */

@@ -35,7 +35,8 @@ export function withTickets(config: Config, port: number): Config {
   return { ...config, connections };
 }
 
-const placed = (
+/** A connection with the port of this start. */
+export const placed = (
   one: ConnectionConfig,
   http: NonNullable<ConnectionConfig['http']>,
   port: number,

@@ -115,7 +115,7 @@ const NOT_HERE: Readonly<Record<string, string>> = {
     'the demo has MySQL only where MariaDB is installed: gateway/test/mysql.test.ts',
   'sluice client-config my_cnf': 'the same: gateway/test/mysql-clients.test.ts',
   'sluice policy explain --connection openai --method POST --path /v1/chat/completions --body @call.json':
-    'the demo has no language model: gateway/test/language-models.test.ts',
+    'its connection is another one in the demo: gateway/test/language-models.test.ts',
   'SLUICE_AGENT_TOKEN=agent_... sluice agent --gateway wss://gateway.example:7443 --allow allow.txt':
     'its address is made up: the agent of the demo is started by packages/demo/src/agent.ts',
   'sluice agent login 1': 'what a signature begins with, and no command',

@@ -13,6 +13,7 @@ import {
   type TargetAttribute,
   Unanswered,
 } from './context.js';
+import { ANSWER_ATTRIBUTES, answerAttributes, asksAnswer, registerAnswerTypes, shadowing } from './answer.js';
 import { MODEL_ATTRIBUTES, aboutModel, modelAttributes, registerModelFunctions } from './model.js';
 import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
 
@@ -48,6 +49,7 @@ const ATTRIBUTES = {
   masked: { asked: 'list<string>', moved: 'list<string>', guesses: 'int' },
   ...REQUEST_ATTRIBUTES,
   ...MODEL_ATTRIBUTES,
+  ...ANSWER_ATTRIBUTES,
 } as const;
 
 export class ConditionError extends Error {
@@ -70,8 +72,16 @@ export interface Condition {
   readonly asksTarget: readonly TargetAttribute[];
   /** It asks about masked columns. */
   readonly readsMasked: boolean;
+  /** It asks about the answer, so it has none before that is there. */
+  readonly readsAnswer: boolean;
+  /** Status and type do not suffice for that. */
+  readonly readsAnswerBody: boolean;
+  /** It asks for the sum of points. */
+  readonly readsRisk: boolean;
+  /** It may ask about code in an answer. */
+  readonly readsCode: boolean;
 }
-type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm';
+type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm' | 'answer';
 
 /** What is the same for every action of a command, prepared once. */
 export interface Attributes {
@@ -82,6 +92,8 @@ export interface Attributes {
   readonly model: PolicyContext['model'];
   readonly ownTables: ReadonlySet<string> | undefined;
   readonly target: TargetAnswers;
+  /** The sum of the points of rules that match. */
+  readonly risk: () => number;
 }
 
 /**
@@ -93,19 +105,22 @@ export interface Attributes {
 export function compileCondition(source: string): Condition {
   const original = checked(source);
   const expression = checked(withLinearMatches(source, original.ast));
-  const holds = (action: Action, attributes: Attributes): boolean =>
-    about(attributes.request, () =>
-      aboutModel(
-        attributes.model,
-        () => expression({ ...attributes.named, action: actionAttributes(action, attributes) }) === true,
-      ),
-    );
   let readsText = false;
+  const answers: ReturnType<typeof asksAnswer>[] = [];
+  let readsRisk = false;
   visit(original.ast, (node) => {
     if (node.op === 'id' && node.args === 'command') readsText = true;
-    const fault = faultIn(node);
+    if (node.op === 'id' && node.args === 'risk') readsRisk = true;
+    answers.push(asksAnswer(node));
+    const fault = shadowing(node) ?? faultIn(node);
     if (fault) throw new ConditionError(fault.message, fault.offset);
   });
+  const holds = (action: Action, attributes: Attributes): boolean => {
+    // Before the condition is asked: points are those of other conditions.
+    const risk = readsRisk ? { risk: BigInt(attributes.risk()) } : {};
+    const named = { ...attributes.named, ...risk, action: actionAttributes(action, attributes) };
+    return about(attributes.request, () => aboutModel(attributes.model, () => expression(named) === true));
+  };
   // A name that stands there for something else costs a question too many.
   const mentions = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(source);
   return Object.assign(holds, {
@@ -113,21 +128,42 @@ export function compileCondition(source: string): Condition {
     readsSession: mentions('temporary'),
     asksTarget: TARGET_ATTRIBUTES.filter(mentions),
     readsMasked: mentions('masked'),
+    readsAnswer: answers.some((one) => one !== undefined),
+    // Each head that is asked for has the name of the answer before it.
+    readsAnswerBody: answers.includes('body') || count(answers, 'answer') > count(answers, 'head'),
+    readsRisk,
+    readsCode: mentions('code'),
   });
 }
+
+const count = <Value>(all: readonly Value[], one: Value): number => all.filter((other) => other === one).length;
 
 export const attributesOf = (
   facts: Facts,
   text: string,
-  { principal, connection, masked, command, request, found, model, ownTables, target = NOT_ASKED }: PolicyContext,
+  {
+    principal,
+    connection,
+    masked,
+    command,
+    request,
+    found,
+    model,
+    answer,
+    ownTables,
+    target = NOT_ASKED,
+  }: PolicyContext,
+  risk: () => number,
 ): Attributes => ({
+  risk,
   request,
   model,
   ownTables,
   target,
   named: {
     ...requestAttributes(request, found),
-    llm: modelAttributes(model),
+    llm: modelAttributes(model, answer),
+    answer: answerAttributes(answer),
     command: {
       text,
       confidence: facts.confidence,
@@ -203,10 +239,12 @@ function isTemporary(
 const LINEAR = 'matchesLinear';
 
 const environment = (() => {
-  const made = registerModelFunctions(registerRequestFunctions(new Environment()), LINEAR, matchesLinear)
+  const models = registerModelFunctions(registerRequestFunctions(new Environment()), LINEAR, matchesLinear);
+  const made = registerAnswerTypes(models)
     .registerFunction(`string.${LINEAR}(string): bool`, matchesLinear)
     .registerFunction(`${LINEAR}(string, string): bool`, matchesLinear);
   for (const [name, schema] of Object.entries(ATTRIBUTES)) made.registerVariable({ name, schema });
+  made.registerVariable('risk', 'int');
   return made;
 })();
 

@@ -1,7 +1,7 @@
 /** Who asks, by which connection, and what the target was asked, as rules see it. Does not: ask, or decide (policy.ts). */
 import type { Action, Command, MaskedUse, Principal } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
-import type { ModelCall, ModelSettings } from '@sluice/language-models';
+import type { ModelCall, ModelSettings, ModelText } from '@sluice/language-models';
 
 /** What rules can ask that only the target knows. */
 export const TARGET_ATTRIBUTES = ['estimated_rows', 'meant_tables'] as const;
@@ -20,6 +20,39 @@ export class Unanswered extends Error {
   override readonly name = 'Unanswered';
 }
 
+/** A rule asks about an answer that is not there, or of which only the head is. */
+export class AnswerUnread extends Error {
+  override readonly name = 'AnswerUnread';
+}
+
+/** An answer by HTTP, as rules see it. All but the first two throw `AnswerUnread` where there is a head alone. */
+export interface SeenAnswer {
+  readonly status: number;
+  /** Of Content-Type, lower case, without parameters. */
+  readonly media: string;
+  /** What detectors find in it, by the names that rules use. @throws BodyUnreadable */
+  found(): readonly string[];
+  /** What a model has written; absent where it is the answer of none. */
+  readonly said?: SeenWriting | undefined;
+}
+
+export interface SeenWriting {
+  /** @throws BodyUnreadable */
+  text(): ModelText;
+  /** @throws BodyUnreadable */
+  code(): readonly SeenCode[];
+}
+
+/** Code that a model has written. */
+export interface SeenCode {
+  /** As its fence says, lower case; empty where that says nothing. */
+  readonly language: string;
+  readonly text: string;
+  /** What it would do, as far as it was read. */
+  readonly effects: readonly string[];
+  readonly verbs: readonly string[];
+}
+
 /** Who asks, and by which connection. */
 export interface PolicyContext {
   readonly principal: Principal;
@@ -32,6 +65,8 @@ export interface PolicyContext {
   readonly found?: () => readonly string[];
   /** Of a request to a language model, and what its connection says of those. */
   readonly model?: { readonly call: ModelCall; readonly settings: ModelSettings };
+  /** Of an answer that is judged; 'unread': nothing of it has come. Absent: a command is judged, before there is one. */
+  readonly answer?: SeenAnswer | 'unread';
   /** Names that mean tables of the session's own where they stand without a schema; only for the first statement of a text. */
   readonly ownTables?: ReadonlySet<string> | undefined;
   /** Absent until the target was asked, which is done for rules that need it. */

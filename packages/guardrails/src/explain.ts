@@ -1,7 +1,8 @@
 /** A decision and how it came about, in words for people. Does not: decide (policy.ts). */
 import type { Action, Facts } from '@sluice/contract';
 import type { PolicyContext } from './context.js';
-import type { CompiledPolicy, RuleOpinion, Verdict } from './policy.js';
+import type { CompiledPolicy, RuleOpinion } from './policy.js';
+import type { Verdict } from './verdict.js';
 
 /** A decision and how it came about; `text` says it for people. */
 export interface Explained extends Verdict {
@@ -42,8 +43,11 @@ function describe(action: Action, opinions: readonly RuleOpinion[]): string[] {
     ...resources.map((line) => `${indent}  ${line}`),
     ...action.reasons.map((line) => `${indent}  note: it ${line}`),
     ...opinions.map(
-      ({ rule, matches }) =>
-        `${indent}  ${matches ? '●' : '○'} ${rule.rule} (${rule.then.type}${rule.mode === 'observe' ? ', observe' : ''})`,
+      ({ rule, matches, isLater }) =>
+        `${indent}  ${matches ? '●' : '○'} ${rule.rule} (${effectOf(rule)}${rule.mode === 'observe' ? ', observe' : ''}${isLater ? ', asked when there is an answer' : ''})`,
     ),
   ];
 }
+
+const effectOf = ({ then }: RuleOpinion['rule']): string =>
+  then.type === 'risk' ? `${then.points} points` : then.type;

@@ -1,15 +1,15 @@
 /** Rules and facts to a decision. Pure. */
-export { type PolicyContext, type TargetAnswers, type TargetAttribute, Unanswered } from './context.js';
+export {
+  AnswerUnread,
+  type PolicyContext,
+  type SeenAnswer,
+  type SeenCode,
+  type SeenWriting,
+  type TargetAnswers,
+  type TargetAttribute,
+  Unanswered,
+} from './context.js';
 export { type Explained, explain } from './explain.js';
 export { judgesMessages } from './messages.js';
-export {
-  CompiledPolicy,
-  GATEWAY,
-  type DenyCause,
-  type PolicyDecision,
-  PolicyError,
-  type PolicyProblem,
-  type Verdict,
-  compilePolicy,
-  unrefused,
-} from './policy.js';
+export { CompiledPolicy, PolicyError, type PolicyProblem, compilePolicy } from './policy.js';
+export { GATEWAY, type DenyCause, type PolicyDecision, type Verdict, unrefused } from './verdict.js';

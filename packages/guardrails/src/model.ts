@@ -4,6 +4,7 @@
  */
 import type { Environment } from '@marcbachmann/cel-js';
 import { ModelText, type SeenMessage } from '@sluice/language-models';
+import { modelAnswer } from './answer.js';
 import type { PolicyContext } from './context.js';
 
 export const MODEL_ATTRIBUTES = {
@@ -20,6 +21,7 @@ export const MODEL_ATTRIBUTES = {
     tokens: 'int',
     text: 'ModelText',
     messages: 'list<ModelMessage>',
+    answer: 'ModelAnswer',
   },
 } as const;
 
@@ -61,8 +63,8 @@ const NO_CALL = {
 
 type Model = NonNullable<PolicyContext['model']>;
 
-export function modelAttributes(model: Model | undefined): object {
-  if (!model) return NO_CALL;
+export function modelAttributes(model: Model | undefined, answer: PolicyContext['answer']): object {
+  if (!model) return { ...NO_CALL, answer: modelAnswer(answer) };
   const { call, settings } = model;
   const { operation, stream, continues } = call;
   return {
@@ -85,6 +87,7 @@ export function modelAttributes(model: Model | undefined): object {
     get messages(): readonly ModelMessage[] {
       return call.messages.map((seen) => new ModelMessage(seen));
     },
+    answer: modelAnswer(answer),
   };
 }
 

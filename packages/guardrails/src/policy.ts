@@ -2,35 +2,11 @@
  * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
  * conditions (condition.ts).
  */
-import type { Action, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
+import type { Action, AppliedBudget, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
-import { type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
-
-export type PolicyDecision =
-  | { readonly type: 'allow' }
-  /** Every rule that wants people to look at it; all have to be satisfied. */
-  | { readonly type: 'hold'; readonly holds: readonly AppliedHold[] }
-  | {
-      readonly type: 'deny';
-      readonly rule: string;
-      readonly message: string;
-      readonly hint?: string;
-      readonly cause: DenyCause;
-    };
-
-/** What a refusal goes back to; each but `rule` is the gateway's own, where no rule has refused. */
-export type DenyCause = 'rule' | 'unknown-action' | 'masked-moved' | 'unjudged';
-
-export interface Verdict {
-  readonly decision: PolicyDecision;
-  /** Every hold that applies, also where something is refused as well. */
-  readonly holds: readonly AppliedHold[];
-  /** Every rule that matched, in order, whether it decided or not. */
-  readonly matched: readonly RuleMatch[];
-  /** Of every rule that matched. They hold for whatever is let through. */
-  readonly masks: readonly AppliedMask[];
-}
+import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
+import { type DenyDecision, type Verdict, movedMasked, refusal, unknownAction, unrefused } from './verdict.js';
 
 /** A rule that cannot be used. `path` leads to the field, `offset` into its text. */
 export interface PolicyProblem {
@@ -53,9 +29,6 @@ interface CompiledRule {
   readonly condition: Condition | undefined;
 }
 
-/** The rule that Sluice's own refusals are attributed to. */
-export const GATEWAY = 'gateway';
-
 /** @throws PolicyError with every mistake in the conditions */
 export function compilePolicy(
   rules: readonly Rule[],
@@ -64,7 +37,10 @@ export function compilePolicy(
   const problems: PolicyProblem[] = [];
   const compiled = rules.map((rule): CompiledRule => {
     try {
-      return { rule, condition: rule.when === undefined ? undefined : compileCondition(rule.when) };
+      const condition = rule.when === undefined ? undefined : compileCondition(rule.when);
+      const fault = faultOf(rule, condition);
+      if (fault !== undefined) problems.push({ path: `${rule.path}.when`, offset: 0, message: fault });
+      return { rule, condition };
     } catch (error) {
       if (!(error instanceof ConditionError)) throw error;
       problems.push({ path: `${rule.path}.when`, offset: error.offset, message: error.message });
@@ -75,15 +51,30 @@ export function compilePolicy(
   return new CompiledPolicy(compiled, new Set(options.trustedFunctions));
 }
 
+/** Why a rule cannot be meant so. */
+function faultOf({ then }: Rule, condition: Condition | undefined): string | undefined {
+  if (then.type === 'risk' && condition?.readsRisk) return 'points for "risk" cannot hang on "risk" itself';
+  if (!condition?.readsAnswer || (then.type !== 'allow' && then.type !== 'hold' && then.type !== 'budget'))
+    return undefined;
+  return then.type === 'hold'
+    ? 'the answer is there when the command has run: "hold_answer" has people read it first'
+    : `the answer is there when the command has run, which "${then.type}" is about`;
+}
+
 /** What one rule had to say about one action. */
 export interface RuleOpinion {
   readonly rule: Rule;
   readonly matches: boolean;
+  /** It is asked about the answer, which is not there. */
+  readonly isLater: boolean;
 }
 
 /** The only way from rules and facts to a decision. Whatever goes wrong in here is a no. */
 export class CompiledPolicy {
+  readonly #all: readonly CompiledRule[];
+  /** Those that are asked before a command runs, and those that are asked about its answer. */
   readonly #rules: readonly CompiledRule[];
+  readonly #ofAnswers: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
   /** Verdicts depend on the text and not on the facts alone. */
   readonly readsText: boolean;
@@ -97,7 +88,10 @@ export class CompiledPolicy {
   readonly holds: boolean;
 
   constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>) {
-    this.#rules = rules;
+    this.#all = rules;
+    this.#rules = rules.filter(isOfCommands);
+    const isRisky = rules.some(({ rule, condition }) => rule.then.type === 'risk' && condition?.readsAnswer);
+    this.#ofAnswers = rules.filter((one) => isOfAnswers(one, isRisky));
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
@@ -109,11 +103,66 @@ export class CompiledPolicy {
   /** Never throws. */
   judge(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
-      return this.#judge(facts, attributesOf(facts, text, context), context);
+      return this.#judge(facts, this.#attributes(facts, text, context), context);
     } catch (error) {
       if (error instanceof BodyUnreadable || error instanceof Unanswered) return refusal(error.message);
       return refusal('This command could not be checked against the rules, so it was not run.');
     }
+  }
+
+  /** Some rule is asked about answers, or has people read them. */
+  get judgesAnswers(): boolean {
+    return this.#ofAnswers.length > 0;
+  }
+
+  /** Some rule may ask about code in an answer. */
+  get readsCode(): boolean {
+    return this.#all.some(({ condition }) => condition?.readsAnswer === true && condition.readsCode);
+  }
+
+  /**
+   * What of an answer has to be there before its client has any of it: its head says that a rule matches, or its body may. Undefined:
+   * nothing hangs on it. `context.answer`: 'unread', or one of which only the head is there.
+   */
+  needsAnswer(facts: Facts, text: string, context: PolicyContext): 'head' | 'body' | undefined {
+    const attributes = this.#attributes(facts, text, context);
+    const needs = this.#ofAnswers
+      .filter(({ rule }) => rule.then.type !== 'risk')
+      .map(({ rule, condition }) => {
+        try {
+          if (!facts.actions.some((action) => matches(condition, action, attributes))) return undefined;
+        } catch (error) {
+          if (!(error instanceof AnswerUnread)) return 'head';
+        }
+        return rule.then.type === 'hold_answer' || condition?.readsAnswerBody || condition?.readsRisk ? 'body' : 'head';
+      });
+    return needs.find((one) => one === 'body') ?? needs.find((one) => one !== undefined);
+  }
+
+  /** What rules say of an answer that is all there. Never throws. */
+  judgeAnswer(facts: Facts, text: string, context: PolicyContext): Verdict {
+    try {
+      const attributes = this.#attributes(facts, text, context);
+      const { refused, holds, matched, masks, budgets } = findings(this.#ofAnswers, facts, attributes);
+      return { decision: refused ?? unrefused(holds), holds, matched, masks, budgets };
+    } catch (error) {
+      if (error instanceof BodyUnreadable) return refusal(error.message);
+      return refusal('This answer could not be checked against the rules, so it is not passed on.');
+    }
+  }
+
+  #attributes(facts: Facts, text: string, context: PolicyContext): Attributes {
+    let sum: number | undefined;
+    const attributes = attributesOf(facts, text, context, () => (sum ??= this.#risk(facts, attributes, context)));
+    return attributes;
+  }
+
+  /** Points of rules that match: before there is an answer, of those that do not ask about it. */
+  #risk({ actions }: Facts, attributes: Attributes, { answer }: PolicyContext): number {
+    return (answer === undefined ? this.#rules : this.#all).reduce((sum, { rule, condition }) => {
+      if (rule.then.type !== 'risk' || rule.mode === 'observe') return sum;
+      return actions.some((action) => matches(condition, action, attributes)) ? sum + rule.then.points : sum;
+    }, 0);
   }
 
   /**
@@ -122,7 +171,7 @@ export class CompiledPolicy {
    */
   needsBody(facts: Facts, text: string, context: PolicyContext): 'rule' | 'hold' | 'observed' | undefined {
     try {
-      const attributes = attributesOf(facts, text, context);
+      const attributes = this.#attributes(facts, text, context);
       const { decision } = this.#judge(facts, attributes, context);
       if (decision.type === 'hold') return 'hold';
       const observed = this.#rules.filter(({ rule }) => rule.mode === 'observe');
@@ -139,7 +188,7 @@ export class CompiledPolicy {
   /** What of the target has to be asked before these facts are judged: conditions that decide without it ask for nothing. */
   needsOfTarget(facts: Facts, text: string, context: PolicyContext): ReadonlySet<TargetAttribute> {
     const needed = new Set<TargetAttribute>();
-    const attributes = attributesOf(facts, text, context);
+    const attributes = this.#attributes(facts, text, context);
     for (const { condition } of this.#rules) {
       if (!condition || condition.asksTarget.length === 0) continue;
       // What is asked of masked columns is known later, and what it decides with it.
@@ -151,7 +200,7 @@ export class CompiledPolicy {
 
   /** The masks of rules that match, and of those of which that is not known before the target was asked. */
   masksOf(facts: Facts, text: string, context: PolicyContext): readonly AppliedMask[] {
-    const attributes = attributesOf(facts, text, context);
+    const attributes = this.#attributes(facts, text, context);
     return this.#rules.flatMap(({ rule, condition }) => {
       if (rule.then.type !== 'mask' || rule.mode === 'observe') return [];
       const may = facts.actions.some((action) => asked(condition, action, attributes) ?? true);
@@ -161,11 +210,14 @@ export class CompiledPolicy {
 
   /** What each rule says of each action, for explanations. */
   opinions(facts: Facts, text: string, context: PolicyContext): { action: Action; opinions: RuleOpinion[] }[] {
-    const attributes = attributesOf(facts, text, context);
+    const attributes = this.#attributes(facts, text, context);
     return facts.actions.map((action) => ({
       action,
       // What makes a rule impossible to ask is said in the decision.
-      opinions: this.#rules.map(({ rule, condition }) => ({ rule, matches: observes(condition, action, attributes) })),
+      opinions: this.#all.map((one) => {
+        const isLater = !isOfCommands(one);
+        return { rule: one.rule, matches: !isLater && observes(one.condition, action, attributes), isLater };
+      }),
     }));
   }
 
@@ -178,35 +230,15 @@ export class CompiledPolicy {
     const moved = masked?.moved ?? [];
     if (facts.syntaxError) return refusal(facts.syntaxError.message);
     if (facts.forbidden !== undefined) return refusal(facts.forbidden);
-    const matched = new Map<string, RuleMatch>();
-    const masks = new Map<string, AppliedMask>();
-    const holds = new Map<string, AppliedHold>();
-    let refused: DenyDecision | undefined;
+    const { allowed, refused, ...said } = findings(this.#rules, facts, attributes);
+    let no = refused;
     for (const action of facts.actions) {
-      let allowed = false;
-      for (const { rule, condition } of this.#rules) {
-        const observed = rule.mode === 'observe';
-        if (!(observed ? observes(condition, action, attributes) : matches(condition, action, attributes))) continue;
-        matched.set(rule.rule, { rule: rule.rule, effect: rule.then.type, observed });
-        if (observed) continue;
-        if (rule.then.type === 'allow') allowed = true;
-        else if (rule.then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...rule.then });
-        else if (rule.then.type === 'hold') holds.set(rule.path, { rule: rule.rule, ...rule.then });
-        // Of two that refuse, the first in the file gives the sentence.
-        else if (refused === undefined || refused.cause !== 'rule') {
-          refused = { type: 'deny', rule: rule.rule, message: rule.then.message, cause: 'rule' };
-        }
-      }
-      if (!allowed && refused === undefined && this.#unknown(action, trusted)) refused = unknownAction(action);
-      if (!allowed && refused === undefined && moved.length > 0) refused = movedMasked(moved);
+      if (no !== undefined) break;
+      if (allowed.has(action)) continue;
+      if (this.#unknown(action, trusted)) no = unknownAction(action);
+      else if (moved.length > 0) no = movedMasked(moved);
     }
-    const held = [...holds.values()];
-    return {
-      decision: refused ?? unrefused(held),
-      holds: held,
-      matched: [...matched.values()],
-      masks: [...masks.values()],
-    };
+    return { ...said, decision: no ?? unrefused(said.holds) };
   }
 
   #unknown({ effects, unknownFunctions }: Action, trusted?: ReadonlySet<string>): boolean {
@@ -215,6 +247,56 @@ export class CompiledPolicy {
       unknownFunctions === undefined || !unknownFunctions.every((name) => this.#trusted.has(name) || trusted?.has(name))
     );
   }
+}
+
+interface Findings extends Omit<Verdict, 'decision'> {
+  /** By the first rule in the file of those that refuse the first action that any does. */
+  readonly refused: DenyDecision | undefined;
+  readonly allowed: ReadonlySet<Action>;
+}
+
+/** What rules say of each action. @throws whatever conditions throw */
+function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes: Attributes): Findings {
+  const matched = new Map<string, RuleMatch>();
+  const masks = new Map<string, AppliedMask>();
+  const holds = new Map<string, AppliedHold>();
+  const budgets = new Map<string, AppliedBudget>();
+  const allowed = new Set<Action>();
+  let refused: DenyDecision | undefined;
+  for (const action of actions)
+    for (const { rule, condition } of rules) {
+      const observed = rule.mode === 'observe';
+      if (!(observed ? observes(condition, action, attributes) : matches(condition, action, attributes))) continue;
+      const { then } = rule;
+      matched.set(rule.rule, { rule: rule.rule, effect: then.type, observed });
+      if (observed || then.type === 'risk') continue;
+      if (then.type === 'allow') allowed.add(action);
+      else if (then.type === 'budget') budgets.set(rule.path, { rule: rule.rule, key: keyOf(rule), ...then });
+      else if (then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...then });
+      else if (then.type === 'deny')
+        refused ??= { type: 'deny', rule: rule.rule, message: then.message, cause: 'rule' };
+      else holds.set(rule.path, { rule: rule.rule, ...then });
+    }
+  return {
+    refused,
+    allowed,
+    holds: [...holds.values()],
+    matched: [...matched.values()],
+    masks: [...masks.values()],
+    budgets: [...budgets.values()],
+  };
+}
+
+/** Where it stands in its list changes nothing about it. */
+const keyOf = ({ rule, path }: Rule): string => `${path.replace(/\[\d+\]$/, '')} ${rule}`;
+
+const isOfCommands = ({ rule, condition }: CompiledRule): boolean =>
+  rule.then.type !== 'hold_answer' && condition?.readsAnswer !== true;
+
+/** `isRisky`: answers give points. */
+function isOfAnswers({ rule: { then }, condition }: CompiledRule, isRisky: boolean): boolean {
+  if (then.type === 'hold_answer' || condition?.readsAnswer === true) return true;
+  return isRisky && condition?.readsRisk === true && (then.type === 'deny' || then.type === 'mask');
 }
 
 /** A rule that only observes stops nothing, also where it asks about a body that cannot be read. */
@@ -237,52 +319,10 @@ function asked(condition: Condition | undefined, action: Action, attributes: Att
     return matches(condition, action, attributes);
   } catch (error) {
     if (error instanceof BodyUnread || error instanceof BodyUnreadable || error instanceof Unanswered) return undefined;
+    if (error instanceof AnswerUnread) return undefined;
     throw error;
   }
 }
 
 const matches = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
   condition === undefined || condition(action, attributes);
-
-type DenyDecision = Extract<PolicyDecision, { type: 'deny' }>;
-
-/** What holds decide where nothing is refused. */
-export const unrefused = (holds: readonly AppliedHold[]): PolicyDecision =>
-  holds.length > 0 ? { type: 'hold', holds } : { type: 'allow' };
-
-const deny = (cause: DenyCause, message: string, hint?: string): DenyDecision => ({
-  type: 'deny',
-  rule: GATEWAY,
-  message,
-  ...(hint !== undefined && { hint }),
-  cause,
-});
-
-const refusal = (message: string): Verdict => ({
-  decision: deny('unjudged', message),
-  holds: [],
-  matched: [],
-  masks: [],
-});
-
-/** Copying a masked value to an unmasked place would remove its mask. */
-const movedMasked = (moved: readonly string[]): DenyDecision =>
-  deny(
-    'masked-moved',
-    `This statement puts values of masked columns where no mask would hold them (${[...new Set(moved)].join(', ')}).`,
-    'An administrator can admit it with an "allow" rule.',
-  );
-
-const UNPREPARED = /, and no such prepared statement is known$/;
-const PREPARE_IT = 'Prepare it in this session first, under this name.';
-
-function unknownAction({ verb, reasons, unknownFunctions }: Action): DenyDecision {
-  const why = reasons.length > 0 ? reasons.join('; ') : 'does something that is not known';
-  const admit =
-    unknownFunctions === undefined
-      ? 'An administrator can admit it with an "allow" rule.'
-      : `An administrator who knows what they do can list them under functions.trusted: ${unknownFunctions.join(', ')}.`;
-  // Nobody would admit what the target would answer with an error.
-  const hint = reasons.length > 0 && reasons.every((one) => UNPREPARED.test(one)) ? PREPARE_IT : admit;
-  return deny('unknown-action', `This ${verb} ${why}.`, hint);
-}

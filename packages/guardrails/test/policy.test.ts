@@ -56,6 +56,7 @@ describe('without rules', () => {
       holds: [],
       matched: [],
       masks: [],
+      budgets: [],
     });
   });
 
@@ -129,6 +130,7 @@ describe('observe', () => {
       holds: [],
       matched: [{ rule: 'all', effect: 'deny', observed: true }],
       masks: [],
+      budgets: [],
     });
   });
 
@@ -172,6 +174,7 @@ describe('what no rule can allow', () => {
       holds: [],
       matched: [],
       masks: [],
+      budgets: [],
     });
   });
 

@@ -11,7 +11,7 @@ import { JsonParts } from './json.js';
 import type { Unread } from './media.js';
 import type { BodyParts } from './parts.js';
 import { Pointers } from './pointers.js';
-import { namedText, shortText } from './text.js';
+import { leafMask, namedText, shortText } from './text.js';
 
 export interface HttpMaskOptions {
   /** Secret of this installation, for pseudonyms. */
@@ -116,6 +116,11 @@ export class HttpMasks {
     return made.equals(bytes) ? undefined : made;
   }
 
+  /** A text by itself, as masks leave it. */
+  text(text: string): string {
+    return leafMask(this.#parts, '', text);
+  }
+
   #answer(
     status: number,
     headers: readonly Header[],
@@ -152,7 +157,7 @@ export class HttpMasks {
 }
 
 /** What is compressed, or a piece of something, or not sent again because it has not changed, could not be looked through. */
-const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
+export const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
   ['Accept-Encoding', 'identity'],
   ['Range', undefined],
   ['If-Range', undefined],

@@ -4,7 +4,7 @@ export { type Editor, type EventEditor, NO_BYTES } from './editor.js';
 export { EventsMask } from './events.js';
 export { BodyUnmasked, unmasked } from './fault.js';
 export { foundIn, foundInTexts } from './found.js';
-export { HttpMasks, OF_THE_SENT, type HttpMaskOptions } from './http-masks.js';
+export { HttpMasks, OF_THE_SENT, WHOLE_AND_PLAIN, type HttpMaskOptions } from './http-masks.js';
 export { hasMask } from './marks.js';
 export type { Unread } from './media.js';
 export { JsonMask, JsonParts, NotJson } from './json.js';

@@ -73,6 +73,11 @@ export class ModelCall {
     return this.#said.numbers > 0;
   }
 
+  /** Tokens that its answer may have at most, where it says so. */
+  get mostOutput(): number | undefined {
+    return this.#said.mostOutput;
+  }
+
   /** An estimate, of all that is sent. */
   get tokens(): number {
     const texts = this.#said.messages.flatMap(({ parts }) => parts);

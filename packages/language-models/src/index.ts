@@ -1,8 +1,11 @@
 /** Calls of language models: what a request says to one, and what comes back. Pure. */
 export { type AnswerOf, answerEditors } from './answers/editors.js';
+export { type CodeBlock, codeIn } from './answers/code.js';
+export { type Meter, type Usage, askingForUsage } from './answers/usage.js';
+export { type Writing, foundInWriting, readWriting } from './answers/writing.js';
 export { ModelCall, type SeenMessage } from './call.js';
 export { type Operation, PROVIDERS, type Provider } from './provider.js';
-export { type ModelSettings, type ToolArgument, toolName } from './settings.js';
+export { type ModelSettings, type Price, type ToolArgument, toolName } from './settings.js';
 export { TOKENISED, findingsOf, readModel, saysSomething, seenRequest } from './reading.js';
 export { ModelText } from './requests/text.js';
 export { WordList } from './requests/words.js';

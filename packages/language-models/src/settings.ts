@@ -8,6 +8,14 @@ export interface ModelSettings {
   readonly lists: ReadonlyMap<string, WordList>;
   /** By the name of the tool, as `toolName` has it. */
   readonly tools: ReadonlyMap<string, ToolArgument>;
+  /** By the name of the model. */
+  readonly prices: ReadonlyMap<string, Price>;
+}
+
+/** Of a million tokens. */
+export interface Price {
+  readonly input: number;
+  readonly output: number;
 }
 
 /** An argument of a tool that is a command of its own. */

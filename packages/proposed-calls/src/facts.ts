@@ -24,24 +24,34 @@ export function factsOfCall(
   if (text === undefined)
     return factsOf(tool, [], `has no argument "${argument.argument}" that could be read, which rules judge`);
   const { language } = argument;
-  if (language.type === 'shell') {
-    const { shell } = language;
-    return withInner(
-      tool,
-      analyzeShell({ type: 'exec', id: 1, shell, text, account: '', environment: [], terminal: false }),
-    );
-  }
-  const reader = languages.get(language.dialect);
-  const dialect = reader?.dialectOf ? reader.dialectOf(language.version) : dialectOf(NEWEST_MAJOR);
-  if (!dialect || !reader || reader.name !== dialect.name)
-    return factsOf(tool, [], `has an argument in ${language.dialect}, which nothing here reads`);
-  const facts = reader.analyze({ type: 'sql', id: 1, phase: 'run', dialect, text }, { owner, urgency: 'live' });
+  const facts = factsOfText(text, language, languages, owner);
+  if (!facts) return factsOf(tool, [], `has an argument in ${nameOf(language)}, which nothing here reads`);
   if (!(facts instanceof Promise)) return withInner(tool, facts);
   return facts.then(
     (late) => withInner(tool, late),
     () => factsOf(tool, [], 'has an argument that could not be analysed'),
   );
 }
+
+/** Of a text in a language of commands; undefined: nothing here reads it. May reject. */
+export function factsOfText(
+  text: string,
+  language: ToolArgument['language'],
+  languages: ReadonlyMap<string, Language>,
+  owner: string,
+): Facts | Promise<Facts> | undefined {
+  if (language.type === 'shell') {
+    const { shell } = language;
+    return analyzeShell({ type: 'exec', id: 1, shell, text, account: '', environment: [], terminal: false });
+  }
+  const reader = languages.get(language.dialect);
+  const dialect = reader?.dialectOf ? reader.dialectOf(language.version) : dialectOf(NEWEST_MAJOR);
+  if (!dialect || !reader || reader.name !== dialect.name) return undefined;
+  return reader.analyze({ type: 'sql', id: 1, phase: 'run', dialect, text }, { owner, urgency: 'live' });
+}
+
+const nameOf = (language: ToolArgument['language']): string =>
+  language.type === 'sql' ? language.dialect : language.shell;
 
 /** The call, and what it leads to. What the gateway never lets through, and what is no such text, it does not let a tool have. */
 function withInner(tool: string, { actions, confidence, forbidden, syntaxError }: Facts): Facts {

@@ -1,2 +1,3 @@
 /** Calls of tools that a language model proposes: what they would do, and which rules they are judged by. */
-export { type JudgedCall, editorsFor, givenToAgent, judgeCall } from './judge.js';
+export { factsOfText } from './facts.js';
+export { type JudgedCall, editorsFor, givenOn, judgeCall } from './judge.js';

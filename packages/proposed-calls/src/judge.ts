@@ -3,7 +3,7 @@
  * those see. Does not: find calls in answers (packages/language-models).
  */
 import type { Language } from '@sluice/analysis';
-import type { AppliedHold, Deny, Facts, Propose, ResponseEvent, ToolCommand } from '@sluice/contract';
+import type { AnswerCommand, AppliedHold, Deny, Facts, Propose, ResponseEvent, ToolCommand } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import type { JsonParts, OwnEditors } from '@sluice/http-bodies';
 import { type AnswerOf, answerEditors, toolName } from '@sluice/language-models';
@@ -67,12 +67,12 @@ const NOT_HELD: Deny = {
   message: 'People would have to agree to this call, and calls that a model proposes cannot wait for them.',
 };
 
-/** How a call that its agent may make ends on record: the agent makes it, or does not, and nobody here hears of it. */
-export const givenToAgent = (command: number): ResponseEvent => ({
+/** How a call or an answer that may pass ends on record: an agent makes the call, or does not, and nobody here hears of it. */
+export const givenOn = ({ id, type }: ToolCommand | AnswerCommand): ResponseEvent => ({
   type: 'end',
-  command,
+  command: id,
   outcome: 'ok',
-  summary: 'given to the agent',
+  summary: type === 'tool' ? 'given to the agent' : 'given to the client',
   rows: 0,
   bytes: 0,
   data: [],

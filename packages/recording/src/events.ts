@@ -170,9 +170,9 @@ export interface CommandHeader {
   readonly id: number;
   readonly phase: 'prepare' | 'run' | 'custom';
   /** What kind of command it is, where it is not SQL, and the account on the target that it is for. */
-  readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward' | 'request' | 'tool';
+  readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward' | 'request' | 'tool' | 'answer';
   readonly account?: string;
-  /** Of a call that a language model proposed: the command in whose answer it was. */
+  /** Of a call that a language model proposed, and of an answer: the command that was answered. */
   readonly origin?: number;
   readonly text: string;
   /** Of a request by HTTP: all of it but its body, whose bytes are a part of their own (`request`). */
@@ -247,7 +247,8 @@ export function commandHeader(
 /** Of what is no SQL: its type, and what such a command has besides. */
 function kindOf(command: Command): string {
   if (command.type === 'request') return '"type":"request",';
-  if (command.type === 'tool') return `"type":"tool","origin":${count(command.origin)},`;
+  if (command.type === 'tool' || command.type === 'answer')
+    return `"type":"${command.type}","origin":${count(command.origin)},`;
   if (command.type === 'custom' || !('account' in command)) return '';
   return `"type":"${command.type}","account":${JSON.stringify(command.account)},`;
 }

@@ -8,7 +8,7 @@ import { AgentStore } from './agents.js';
 import { type ApprovalRecord, ApprovalStore } from './approvals.js';
 import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
-import { GuessStore } from './guesses.js';
+import { CountStore } from './counts.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
@@ -21,7 +21,7 @@ export {
   type SessionFilter,
   SessionIndex,
 } from './session-index.js';
-export type { GuessRecord, GuessStore } from './guesses.js';
+export type { CountRecord, CountStore } from './counts.js';
 export { RevocationNotes } from './revocations.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
@@ -73,14 +73,14 @@ export interface TokenOwner {
  */
 export class Store {
   readonly agents: AgentStore;
-  readonly guesses: GuessStore;
+  readonly counts: CountStore;
   readonly consoleLogins: ConsoleLoginStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
     this.#db = db;
     this.agents = new AgentStore(db);
-    this.guesses = new GuessStore(db);
+    this.counts = new CountStore(db);
     this.consoleLogins = new ConsoleLoginStore(db);
   }
 

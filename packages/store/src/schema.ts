@@ -9,7 +9,7 @@ export interface Database {
   agents: AgentsTable;
   agent_tokens: AgentTokensTable;
   approvals: ApprovalsTable;
-  guesses: GuessesTable;
+  counts: CountsTable;
   console_logins: ConsoleLoginsTable;
 }
 
@@ -24,13 +24,11 @@ export interface ConsoleLoginsTable {
   expires: number;
 }
 
-export interface GuessesTable {
-  /** Whom the counts are of: a principal, or an issuer and what it calls somebody. */
-  person: string;
-  masked_column: string;
-  /** Hours since 1970. */
+export interface CountsTable {
+  owner: string;
+  what: string;
   hour: number;
-  count: number;
+  amount: number;
 }
 
 export interface AgentsTable {
@@ -195,6 +193,21 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('used', 'bigint', (column) => column.notNull())
         .addColumn('expires', 'bigint', (column) => column.notNull())
         .execute();
+    },
+  },
+  // Guesses are no longer all that is counted.
+  '0011_counts': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('counts')
+        .addColumn('owner', 'text', (column) => column.notNull())
+        .addColumn('what', 'text', (column) => column.notNull())
+        .addColumn('hour', 'bigint', (column) => column.notNull())
+        .addColumn('amount', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('counts_key', ['owner', 'what', 'hour'])
+        .execute();
+      await sql`insert into counts select person, masked_column, hour, count from guesses`.execute(db);
+      await db.schema.dropTable('guesses').execute();
     },
   },
 };

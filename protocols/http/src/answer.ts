@@ -3,7 +3,11 @@
  * body is framed for the client, and its record. Does not: know the connections it comes from and goes to.
  */
 import {
+  type Answer,
+  type AnswerJudging,
+  type AnswerQuestion,
   type BodyEditor,
+  type Deny,
   type EditedAnswer,
   type Header,
   type HttpEdits,
@@ -12,6 +16,7 @@ import {
   Unmasked,
 } from '@sluice/contract';
 import { Recent, remembered } from '@sluice/wire';
+import { CollectedAnswer } from './collected.js';
 import { phraseOf } from './status.js';
 import { Decoder, codingOf } from './coding.js';
 import { HttpError } from './errors.js';
@@ -27,6 +32,14 @@ export interface AnswerPort {
   readonly edit: HttpEdits['answer'];
   /** Has a call judged that the answer proposes. */
   readonly propose: Propose;
+  /** Has the answer judged. Never rejects. */
+  readonly judge: (question: AnswerQuestion) => Answer | Promise<Answer>;
+  /** Whose memory it takes that an answer is collected. */
+  readonly principal: string;
+  /** The client waits for the verdict on its answer, and may be told so. */
+  waits(): void;
+  /** Rules or people have refused the answer. */
+  refused(deny: Deny): void;
   readonly target: HttpTarget;
   readonly prefix: string;
   readonly method: string;
@@ -75,6 +88,8 @@ export class AnswerRelay {
   #status = 0;
   /** The head has gone to the client: what comes now can only be cut off. */
   begun = false;
+  /** All of it that has come, while it is not judged. */
+  #collected: CollectedAnswer | undefined;
   /** The editor waits for somebody. */
   #isWaiting = false;
   /** All of the body has come. */
@@ -103,12 +118,60 @@ export class AnswerRelay {
       const { client } = this.#port;
       if (client.version === '2' && answer.status > MAX_STATUS)
         throw new Unmasked(`the target answered with status ${answer.status}, which is none of HTTP/2`);
-      const edited = this.#edited(answer);
-      this.#status = answer.status;
-      this.#head = edited;
-      if (!this.#editor || this.#editor.keepsLength || isEvents(edited.headers)) return this.#begin();
-      this.#headWaiter = setTimeout(() => this.#guard(() => this.#begin()), HEAD_MS).unref();
+      const came = { ...answer, reason: this.#reason(answer), headers: this.#passable(answer.headers) };
+      const edited = this.#port.edit?.(came.status, came.headers, this.#port.propose);
+      this.#status = came.status;
+      if (edited?.judging) this.#collect(came, edited.judging);
+      else this.#start(this.#edited(came, edited));
     });
+  }
+
+  #start(edited: AnswerHead): void {
+    this.#head = edited;
+    if (!this.#editor || this.#editor.keepsLength || isEvents(edited.headers)) return this.#begin();
+    this.#headWaiter = setTimeout(() => this.#guard(() => this.#begin()), HEAD_MS).unref();
+  }
+
+  /** Rules judge it before anything of it goes. */
+  #collect(came: AnswerHead, judging: AnswerJudging): void {
+    const { waits, principal } = this.#port;
+    const late = (message: string): void => this.#failed(message);
+    const collected = new CollectedAnswer(came, judging, principal, { waits, late });
+    this.#collected = collected;
+    if (judging.reads === 'head') return this.#judge(collected);
+    const coding = codingOf(came.headers);
+    if (coding && came.framing.type !== 'none') this.#decoder = new Decoder(coding, this.#sink);
+  }
+
+  #judge(collected: CollectedAnswer): void {
+    const answer = this.#port.judge(collected.question());
+    if (!(answer instanceof Promise)) return this.#judged(collected, answer);
+    this.#isWaiting = true;
+    this.#read(false);
+    void answer.then((late) => {
+      this.#isWaiting = false;
+      this.#guard(() => this.#judged(collected, late));
+    });
+  }
+
+  #judged(collected: CollectedAnswer, answer: Answer): void {
+    if (this.#over) return;
+    const { came, isDecoded } = collected;
+    const body = collected.take();
+    this.#collected = undefined;
+    if (answer.type === 'deny') {
+      this.stop();
+      return this.#port.refused(answer);
+    }
+    const edited = answer.http?.answer?.(came.status, came.headers, this.#port.propose);
+    if (edited?.judging) throw new Error('an answer is judged once');
+    this.#decoder = undefined;
+    this.#start(this.#edited(came, edited, isDecoded));
+    if (body.length > 0 && isDecoded) this.#decoded(body);
+    else if (body.length > 0) this.data(body);
+    if (!collected.hasEnded) return this.#read(true);
+    if (this.#decoder) (this.#decoder as Decoder).end();
+    else this.#ended();
   }
 
   /** The head goes, if it has not gone, and what has waited behind it. */
@@ -131,6 +194,10 @@ export class AnswerRelay {
     const { edit, record, propose } = this.#port;
     const headers = this.#passable(answer.headers);
     const edited = edit?.(answer.status, headers, propose);
+    if (edited?.judging)
+      throw new Unmasked(
+        'rules judge its answer, and nobody here can read what it is switched to, so it does not pass',
+      );
     if (edited?.body && !edited.body.keepsLength)
       throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
     const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
@@ -142,7 +209,8 @@ export class AnswerRelay {
 
   data(bytes: Buffer): void {
     if (this.#over) return;
-    if (!this.#decoder) this.#decoded(bytes);
+    if (this.#collected && !this.#decoder) this.#guard(() => this.#collected?.add(bytes));
+    else if (!this.#decoder) this.#decoded(bytes);
     else if (!this.#decoder.push(bytes)) this.#port.wantAnswer(false);
   }
 
@@ -163,6 +231,8 @@ export class AnswerRelay {
   stop(): void {
     this.#over = true;
     this.#decoder?.stop();
+    this.#collected?.take();
+    this.#collected = undefined;
     clearTimeout(this.#waiter);
     clearTimeout(this.#headWaiter);
   }
@@ -174,18 +244,16 @@ export class AnswerRelay {
     return edit(status, [['Reason', reason]], propose).headers[0]?.[1] ?? '';
   }
 
-  #edited(came: AnswerHead): AnswerHead {
-    const answer = { ...came, reason: this.#reason(came) };
-    const headers = this.#passable(answer.headers);
-    const edited = this.#port.edit?.(answer.status, headers, this.#port.propose);
-    const passed = edited?.headers ?? headers;
+  /** `isDecoded`: its body is here already, behind every content coding. */
+  #edited(answer: AnswerHead, edited: EditedAnswer | undefined, isDecoded = false): AnswerHead {
+    const passed = edited?.headers ?? answer.headers;
     const editor = edited?.body;
     this.#trailersOf = edited?.trailers;
-    if (!editor || answer.framing.type === 'none') return { ...answer, headers: passed };
+    if (answer.framing.type === 'none') return { ...answer, headers: passed };
     const coding = codingOf(answer.headers);
     this.#editor = editor;
-    if (!coding && editor.keepsLength) return { ...answer, headers: passed };
-    if (coding) this.#decoder = new Decoder(coding, this.#sink);
+    if (editor ? !coding && editor.keepsLength : !(coding && isDecoded)) return { ...answer, headers: passed };
+    if (coding && !isDecoded) this.#decoder = new Decoder(coding, this.#sink);
     const rest = passed.filter(([name]) => !OF_THE_BYTES.has(lower(name)));
     return { ...answer, headers: rest.map(weakened), framing: { type: 'chunked' } };
   }
@@ -205,6 +273,7 @@ export class AnswerRelay {
 
   /** Bytes behind every content coding. */
   #decoded(bytes: Buffer): void {
+    if (this.#collected) return this.#guard(() => this.#collected?.add(bytes));
     const editor = this.#editor;
     if (!editor) return this.#guard(() => this.#deliver(bytes));
     this.#guard(() => this.#deliver(editor.push(bytes)));
@@ -258,6 +327,11 @@ export class AnswerRelay {
   }
 
   #ended(): void {
+    const collected = this.#collected;
+    if (collected) {
+      const isJudged = collected.ended();
+      return isJudged ? undefined : this.#guard(() => this.#judge(collected));
+    }
     clearTimeout(this.#waiter);
     const editor = this.#editor;
     this.#isEnding = true;

@@ -36,7 +36,7 @@ import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
 import { phraseOf } from './status.js';
 import { Transfer } from './transfer.js';
-import { waiterFor } from './waiter.js';
+import { isTold, waiterFor } from './waiter.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
 /** How long no byte may come of a body that is read before the verdict, in milliseconds. */
@@ -175,6 +175,7 @@ export class Exchange implements ExchangeEvents {
 
   clientEnded(): void {
     if (this.#state.type === 'asking') this.#waiting?.abort('gone');
+    else if (this.#state.type === 'allowed') this.#state.transfer.clientEnded();
   }
 
   clientGone(): void {
@@ -251,10 +252,14 @@ export class Exchange implements ExchangeEvents {
 
   #waiter(body: HttpBody): Waiter {
     const begin = (): void => {
-      if (this.#state.type === 'asking' && !(this.#client instanceof HeldStream))
-        this.#client = new HeldStream(this.#client, this.#api);
+      if (this.#state.type === 'asking') this.#hold();
     };
     return waiterFor({ within: this.#preference.within, api: this.#api, body, gone: () => this.#gone(), begin });
+  }
+
+  /** From now on its client is told that it waits. */
+  #hold(): void {
+    if (!(this.#client instanceof HeldStream)) this.#client = new HeldStream(this.#client, this.#api);
   }
 
   #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
@@ -285,8 +290,14 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'over') return record.end('lost', 'the client was gone before the request was sent');
     const read = this.#kept.take();
     const sent = allow.http?.body;
+    const clientNow = (): ClientSide => this.#client;
     const transfer = new Transfer({
-      client: this.#client,
+      get client() {
+        return clientNow();
+      },
+      waits: () => {
+        if (isTold(this.#api, command.body)) this.#hold();
+      },
       request: this.#request,
       visit,
       command,

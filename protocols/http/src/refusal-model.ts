@@ -47,7 +47,9 @@ export function modelError(api: ModelApi, problem: ProblemDetails): object {
 
 /** SDKs repeat a request by its status, unless they are told: what was judged is judged alike again, but for what people may release. */
 export const retryHeaders = ({ status, code }: ProblemDetails): readonly Header[] =>
-  status < FIRST_SERVER_ERROR && status !== 429 && code !== 'approval-needed' ? [['x-should-retry', 'false']] : [];
+  code === 'budget-used-up' || (status < FIRST_SERVER_ERROR && status !== 429 && code !== 'approval-needed')
+    ? [['x-should-retry', 'false']]
+    : [];
 
 /** Such an API is told "later" by a conflict, which SDKs repeat after a while; 202 would be a success without an answer. */
 export const laterFor = (api: HttpApi, problem: ProblemDetails): ProblemDetails =>

@@ -25,6 +25,7 @@ import { isModelApi, laterFor, modelError, retryHeaders } from './refusal-model.
 
 const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'body-too-long': 413,
+  'budget-used-up': 429,
   'nobody-could-be-asked': 503,
   'rules-changed': 409,
   'session-outdated': 409,
@@ -51,8 +52,11 @@ export function denied(deny: Deny, command: number, async: boolean): ProblemDeta
   }
   const request = reason && 'request' in reason ? { request: reason.request } : {};
   const status = (reason && DENY_STATUS[reason.code]) ?? (deny.syntaxError ? 400 : 403);
-  return { ...about, ...request, status, code: reason?.code ?? 'refused' };
+  const free = reason?.code === 'budget-used-up' ? { retryAfter: secondsUntil(reason.free) } : {};
+  return { ...about, ...request, ...free, status, code: reason?.code ?? 'refused' };
 }
+
+const secondsUntil = (time: number): number => Math.max(1, Math.ceil((time - Date.now()) / 1000));
 
 const REFUSAL_STATUS: Readonly<Record<RefusalKind, number>> = {
   credentials: 401,

@@ -5,7 +5,9 @@
 import type { Duplex } from 'node:stream';
 import {
   type Answer,
+  type AnswerQuestion,
   CredentialError,
+  type Deny,
   type Ending,
   type Header,
   type HttpCommand,
@@ -14,6 +16,7 @@ import {
   type ProposedCall,
   Unmasked,
   type Visit,
+  type Waiter,
   endingInWords,
 } from '@sluice/contract';
 import { AnswerRelay } from './answer.js';
@@ -25,7 +28,7 @@ import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEven
 import { trailersGoingOn } from './proof.js';
 import type { ExchangeRecorder } from './recorder.js';
 import type { ProblemDetails } from './problem.js';
-import { badGateway, ended } from './refusal.js';
+import { badGateway, denied, ended } from './refusal.js';
 import { outgoing } from './request.js';
 import { faultOfAnswer } from './websocket/handshake.js';
 import { relayWebSocket } from './websocket/relay.js';
@@ -37,8 +40,18 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 const UNAUTHORISED = 401;
 const CREDENTIAL_REFUSED = 'the target answers 401: it does not accept the credential of this connection';
 
+/** Whatever goes wrong while an answer is judged is a no. */
+const UNJUDGED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This answer could not be judged, so it was not passed on.',
+};
+
 export interface TransferParts {
+  /** As it is now: one that waits for long is told so, and is another one then. */
   readonly client: ClientSide;
+  /** The client waits for people, or for the verdict on its answer. */
+  readonly waits: () => void;
   readonly request: IncomingRequest;
   readonly visit: Visit;
   readonly command: HttpCommand;
@@ -68,16 +81,24 @@ export class Transfer implements RequestEvents, AnswerEvents {
   #retried = false;
   #bodyEnded: boolean;
   #endSwitched: ((ending: Ending) => void) | undefined;
+  /** Aborted when nobody waits for the verdict on the answer any more. */
+  readonly #waiting = new AbortController();
 
   constructor(parts: TransferParts) {
     this.#parts = parts;
     this.#bodyEnded = parts.bodyEnded;
-    const { client, record, edits, visit, prefix, request } = parts;
+    const { record, edits, visit, prefix, request, waits } = parts;
     this.#answer = new AnswerRelay({
-      client,
+      get client() {
+        return parts.client;
+      },
       record,
       edit: edits?.answer,
       propose: (call) => this.#propose(call),
+      judge: (question) => this.#judge(question),
+      principal: visit.admission.principal,
+      waits,
+      refused: (deny) => this.#refused(deny),
       target: visit.admission.target.http,
       prefix,
       method: request.method,
@@ -124,6 +145,11 @@ export class Transfer implements RequestEvents, AnswerEvents {
   clientGone(): void {
     if (this.#phase === 'over') return;
     this.#end('lost', 'the client went away');
+  }
+
+  /** Nobody is asked for it to read an answer. */
+  clientEnded(): void {
+    this.#waiting.abort('gone');
   }
 
   visitEnded(ending: Ending): void {
@@ -198,6 +224,31 @@ export class Transfer implements RequestEvents, AnswerEvents {
     const { visit, command } = this.#parts;
     const text = `${call.tool}(${call.shown})`;
     return visit.gate.ask({ ...call, type: 'tool', id: visit.nextId(), text, origin: command.id });
+  }
+
+  async #judged(answer: Promise<Answer>): Promise<Answer> {
+    try {
+      return await answer;
+    } catch {
+      return UNJUDGED;
+    }
+  }
+
+  #judge(question: AnswerQuestion): Answer | Promise<Answer> {
+    const { visit, command, waits } = this.#parts;
+    const { signal } = this.#waiting;
+    const waiter: Waiter = { answersDelivered: () => Promise.resolve('idle'), say: waits, signal };
+    try {
+      const answer = visit.gate.ask({ ...question, type: 'answer', id: visit.nextId(), origin: command.id }, waiter);
+      return answer instanceof Promise ? this.#judged(answer) : answer;
+    } catch {
+      return UNJUDGED;
+    }
+  }
+
+  #refused(deny: Deny): void {
+    const { id } = this.#parts.command;
+    this.#fail(denied(deny, id, false), `the answer was refused by rule "${deny.rule}"`, 'error');
   }
 
   /** Something is wrong here: nothing more of it passes, and who knows what says so. */
@@ -278,11 +329,11 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   /** A no where there is still room for one; else the client sees that its answer has broken off. */
-  #fail(problem: ProblemDetails, summary: string): void {
+  #fail(problem: ProblemDetails, summary: string, outcome: 'error' | 'lost' = 'lost'): void {
     if (this.#phase === 'over') return;
     const { client, refuse } = this.#parts;
     const begun = this.#answer.begun;
-    this.#end('lost', summary);
+    this.#end(outcome, summary);
     if (!begun) return refuse({ ...problem, command: this.#parts.command.id });
     client.abort();
     client.done();
@@ -294,6 +345,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
     this.#phase = 'over';
     this.#target = undefined;
     this.#answer.stop();
+    this.#waiting.abort('gone');
     target?.abort();
     this.#parts.record.end(outcome, summary);
     this.#parts.over();

@@ -66,6 +66,9 @@ class ModelWaiter extends SilentWaiter {
   }
 }
 
+/** Whether a client can be told that it waits: one that has asked a model for a stream. */
+export const isTold = (api: HttpApi, body: HttpBody): boolean => isModelApi(api) && asksForStream(body);
+
 /** Whether a request to a model asks for its answer as a stream. */
 function asksForStream(body: HttpBody): boolean {
   if (body.type !== 'whole') return false;

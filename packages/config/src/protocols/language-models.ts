@@ -40,6 +40,11 @@ const tool = z
     return z.NEVER;
   });
 
+const price = z.strictObject({
+  input: z.number().min(0).describe('of what is said to it'),
+  output: z.number().min(0).describe('of what it says'),
+});
+
 export function modelSettings(outside: ConfigSources): z.ZodType<ModelSettings | undefined> {
   return z
     .strictObject({
@@ -52,12 +57,17 @@ export function modelSettings(outside: ConfigSources): z.ZodType<ModelSettings |
         .record(z.string().min(1), tool)
         .default({})
         .describe('tools with an argument that is judged as what it is'),
+      prices: z
+        .record(z.string().min(1), price)
+        .default({})
+        .describe('of a million tokens, by the name of the model, for budgets'),
     })
     .transform(
-      ({ provider, lists, tools }): ModelSettings => ({
+      ({ provider, lists, tools, prices }): ModelSettings => ({
         provider,
         lists: new Map(Object.entries(lists)),
         tools: new Map(Object.entries(tools).map(([named, one]) => [toolName(named), one])),
+        prices: new Map(Object.entries(prices)),
       }),
     )
     .optional()

@@ -7,6 +7,7 @@ import { ROOT } from '@sluice/gateway';
 import type { Demo } from '../running-demo.js';
 import type { Show } from './step.js';
 import { byHttp } from './tickets.js';
+import { byModels } from './models.js';
 import { type Person, person } from './person.js';
 
 const RULES = 'policies:\n  production:\n';
@@ -46,6 +47,7 @@ export async function approvals(demo: Demo, show: Show): Promise<void> {
       return number;
     };
     await byHttp(demo, { token, approve }, show);
+    await byModels(demo, { token, approve }, show);
   } finally {
     ana.forget();
     ben.forget();

@@ -3,6 +3,7 @@ import type { Propose } from '@sluice/contract';
 import { EventsMask, type JsonParts, type OwnEditors, unmasked } from '@sluice/http-bodies';
 import type { Operation } from '../provider.js';
 import { eventsOf } from './events.js';
+import type { Meter } from './usage.js';
 import { WholeAnswer } from './whole.js';
 
 /** Operations whose answers have what a model has written. */
@@ -14,16 +15,20 @@ export const isWritten = (operation: Operation): boolean => WRITTEN.has(operatio
 /** What is known of an answer before it comes. */
 export interface AnswerOf {
   readonly operation: Operation;
+  /** Is told what it uses up. */
+  readonly meter?: Meter | undefined;
+  /** Its client has not asked for that, and is not told. */
+  readonly hidesUsage?: boolean;
 }
 
 /** For one answer. */
 export const answerEditors =
-  ({ operation }: AnswerOf) =>
+  ({ operation, meter, hidesUsage }: AnswerOf) =>
   (parts: JsonParts, propose: Propose, status: number): OwnEditors =>
   (kind, sign) => {
-    if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose));
+    if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose, { meter, hidesUsage }));
     const isDocument = sign === undefined || DOCUMENTS.has(sign);
-    if (kind === 'json' || (isDocument && kind !== 'other')) return new WholeAnswer(operation, parts, propose);
+    if (kind === 'json' || (isDocument && kind !== 'other')) return new WholeAnswer(operation, parts, propose, meter);
     // What proxies say is wrong, in a page or a line. All else is read as an answer by whoever asked for one, whatever type it claims.
     if (status >= FIRST_FAULT && kind !== 'other') return undefined;
     throw unmasked('is neither JSON nor a stream of events');

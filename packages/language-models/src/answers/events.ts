@@ -11,6 +11,7 @@ import { ChatFollower } from './chat.js';
 import type { Follower, Given, ModelEvent } from './follower.js';
 import { MessagesFollower } from './messages.js';
 import { Queue } from './queue.js';
+import { type Meter, usageIn, withoutUsage } from './usage.js';
 import { ResponsesFollower } from './responses.js';
 
 /** Ends a stream of OpenAI's, and says nothing. */
@@ -25,9 +26,19 @@ const FOLLOWERS: Readonly<Partial<Record<Operation, (masks: AnswerMasks) => Foll
 };
 
 /** Undefined: answers of this operation do not stream. */
-export function eventsOf(operation: Operation, parts: JsonParts, propose: Propose): EventEditor | undefined {
+export function eventsOf(
+  operation: Operation,
+  parts: JsonParts,
+  propose: Propose,
+  { masks = new AnswerMasks(parts), ...metering }: Metering & { readonly masks?: AnswerMasks } = {},
+): EventEditor | undefined {
   const make = FOLLOWERS[operation];
-  return make && new ModelEvents(make(new AnswerMasks(parts)), parts, propose);
+  return make && new ModelEvents(make(masks), parts, propose, metering);
+}
+
+interface Metering {
+  readonly meter?: Meter | undefined;
+  readonly hidesUsage?: boolean | undefined;
 }
 
 class ModelEvents implements EventEditor {
@@ -35,10 +46,13 @@ class ModelEvents implements EventEditor {
   /** Places that rules name, which are looked for in each event as it goes. */
   readonly #places: JsonParts | undefined;
   readonly #queue: Queue;
+  readonly #metering: Metering;
+  #events = 0;
   #isOver = false;
 
-  constructor(follower: Follower, { pointers }: JsonParts, propose: Propose) {
+  constructor(follower: Follower, { pointers }: JsonParts, propose: Propose, metering: Metering) {
     this.#follower = follower;
+    this.#metering = metering;
     this.#places = pointers && new JsonParts(undefined, pointers);
     this.#queue = new Queue(propose, (event) => this.#written(event));
   }
@@ -72,7 +86,13 @@ class ModelEvents implements EventEditor {
 
   #given(name: string, text: string): readonly (Given | Buffer)[] {
     if (text === '') return [];
-    return text === DONE ? [Buffer.from(`data: ${DONE}\n\n`)] : this.#follower.event(name, readEvent(text));
+    if (text === DONE) return [Buffer.from(`data: ${DONE}\n\n`)];
+    const data = readEvent(text);
+    const { meter, hidesUsage } = this.#metering;
+    const usage = meter && usageIn(data);
+    if (usage) meter.used(usage);
+    meter?.passed(++this.#events);
+    return hidesUsage && !withoutUsage(data) ? [] : this.#follower.event(name, data);
   }
 
   #ended(): void {

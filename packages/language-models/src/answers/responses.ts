@@ -112,9 +112,7 @@ export class ResponsesFollower implements Follower {
           if (answer?.type === 'deny')
             this.#refused.set(
               idOf(item),
-              message(messageId(item), 'completed', [
-                part(this.#masks.leaf(refusedCall(proposed[at] as ProposedCall, answer))),
-              ]),
+              messageFor(item, this.#masks.leaf(refusedCall(proposed[at] as ProposedCall, answer))),
             );
           else this.#passed.add(callKey(item));
         });
@@ -236,7 +234,7 @@ export class ResponsesFollower implements Follower {
       );
     };
     const within = { item_id: id, content_index: plainNode('0') };
-    const done = message(id, 'completed', [part(text)]);
+    const done = messageFor(item, text);
     this.#refused.set(idOf(item), done);
     return [
       make('output_item.added', { item: message(id, 'in_progress', []) }),
@@ -264,6 +262,9 @@ const begun = (added: ObjectNode, item: ObjectNode, leaf: string | undefined): O
   });
   return objectNode({ ...Object.fromEntries(added.members), item: first });
 };
+
+/** What stands in place of a call, when it is whole. */
+export const messageFor = (call: Json, text: Json): Json => message(messageId(call), 'completed', [part(text)]);
 
 const messageId = (item: Json): Json => textNode(`msg_${memberText(item, 'id') ?? ''}`);
 

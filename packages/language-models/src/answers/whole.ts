@@ -9,7 +9,8 @@ import type { Operation } from '../provider.js';
 import { type Given, type Later, refusedCall } from './follower.js';
 import { isUse } from './messages.js';
 import { Queue } from './queue.js';
-import { callIn, isCall } from './responses.js';
+import { callIn, isCall, messageFor } from './responses.js';
+import { type Meter, usageIn } from './usage.js';
 import {
   type ObjectNode,
   NULL,
@@ -45,10 +46,12 @@ export class WholeAnswer implements Editor {
   readonly #operation: Operation;
   readonly #parts: JsonParts;
   readonly #queue: Queue;
+  readonly #meter: Meter | undefined;
   readonly #came: Buffer[] = [];
   #bytes = 0;
 
-  constructor(operation: Operation, parts: JsonParts, propose: Propose) {
+  constructor(operation: Operation, parts: JsonParts, propose: Propose, meter?: Meter) {
+    this.#meter = meter;
     this.#operation = operation;
     this.#parts = parts;
     this.#queue = new Queue(propose, () => NO_BYTES);
@@ -79,6 +82,8 @@ export class WholeAnswer implements Editor {
   #given(came: Buffer): readonly (Given | Buffer)[] {
     const answer = read(came);
     if (!isObject(answer)) return [this.#masked(came)];
+    const usage = this.#meter && usageIn(answer);
+    if (usage) this.#meter?.used(usage);
     let isChanged = this.#parts.detectors !== undefined && withoutLogprobs(answer);
     const found = FINDERS[this.#operation]?.(answer);
     if (!found || found.places.length === 0) return [this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)];
@@ -117,6 +122,10 @@ function read(bytes: Buffer): Json {
     throw error;
   }
 }
+
+/** The calls in such an answer. */
+export const callsIn = (operation: Operation, answer: ObjectNode): readonly Omit<ProposedCall, 'shown'>[] =>
+  FINDERS[operation]?.(answer).places.map(({ call }) => call) ?? [];
 
 /** They have each token by itself, in which nothing is found. True: there were some. */
 function withoutLogprobs(value: Json): boolean {
@@ -180,14 +189,7 @@ function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void 
   const places = output.flatMap((item, at): Place[] => {
     if (!isObject(item) || !isCall(item)) return [];
     const refuse = (sentence: string): void => {
-      const part = objectNode({ type: textNode('output_text'), text: textNode(sentence), annotations: listNode([]) });
-      output[at] = objectNode({
-        id: textNode(`msg_${memberText(item, 'id') ?? ''}`),
-        type: textNode('message'),
-        role: textNode('assistant'),
-        status: textNode('completed'),
-        content: listNode([part]),
-      });
+      output[at] = messageFor(item, textNode(sentence));
     };
     return [{ call: callIn(item, ''), refuse }];
   });

@@ -24,6 +24,8 @@ export interface Said {
   readonly files: number;
   /** The provider adds what it has kept of earlier ones. */
   readonly continues: boolean;
+  /** Tokens that the answer may have at most, of all its choices; undefined: the call does not say. */
+  readonly mostOutput: number | undefined;
   /** How many numbers of tokens stand where texts would: nobody here reads them. */
   readonly numbers: number;
 }
@@ -97,9 +99,21 @@ export function readCall(operation: Operation, body: Json): Said {
       // A stored one: that of completions is a text.
       only(members, 'prompt')?.type === 'object' ||
       CONTINUING.some((name) => isGiven(only(members, name))),
+    mostOutput: mostOutputOf(members),
     numbers: found.numbers,
   };
 }
+
+const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
+
+function mostOutputOf(members: Members): number | undefined {
+  const limits = LIMITS.flatMap((name) => positive(only(members, name)) ?? []);
+  return limits.length === 0 ? undefined : Math.max(...limits) * (positive(only(members, 'n')) ?? 1);
+}
+
+/** What is no such number the provider refuses. */
+const positive = (value: Json | undefined): number | undefined =>
+  value?.type === 'plain' && /^[1-9]\d{0,8}$/.test(value.text) ? Number(value.text) : undefined;
 
 const CONTINUING = ['previous_response_id', 'conversation', 'container'];
 

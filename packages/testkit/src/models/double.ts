@@ -62,7 +62,10 @@ export class ModelDouble {
     const scripts = Array.from({ length: n }, () => this.says(asked));
     const [script = {}] = scripts;
     if (path.endsWith('/chat/completions')) {
-      if (stream) return this.#stream(response, chatEvents(model, scripts, this.cut, logprobs), '[DONE]');
+      const events = stream ? chatEvents(model, scripts, this.cut, logprobs) : [];
+      // The last one says what was used, where somebody asks.
+      const sent = asked.stream_options?.include_usage === true ? events : events.slice(0, -1);
+      if (stream) return this.#stream(response, sent, '[DONE]');
       return whole(response, chatAnswer(model, scripts, this.cut, logprobs));
     }
     if (path.endsWith('/responses')) {
@@ -100,6 +103,7 @@ interface Asked {
   readonly stream?: boolean;
   readonly n?: number;
   readonly logprobs?: boolean;
+  readonly stream_options?: { readonly include_usage?: boolean };
   readonly [name: string]: unknown;
 }
 
