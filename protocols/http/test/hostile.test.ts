@@ -117,15 +117,19 @@ describe('clients', () => {
 
   test('two thousand slow clients leave a good one quick', async () => {
     const slow = await Promise.all(Array.from({ length: 2000 }, () => RawClient.to(rig.port)));
-    for (const client of slow) client.write(`GET /svc/x HTTP/1.1\r\nHost`);
-    const times: number[] = [];
-    for (let n = 0; n < 20; n++) {
-      const began = performance.now();
-      await (await fetch(`${rig.url}/x`, { headers: authorized })).text();
-      times.push(performance.now() - began);
+    try {
+      for (const client of slow) client.write(`GET /svc/x HTTP/1.1\r\nHost`);
+      const times: number[] = [];
+      // What they have sent is read with the first of these, by both ends in this process.
+      for (let n = 0; n < 21; n++) {
+        const began = performance.now();
+        await (await fetch(`${rig.url}/x`, { headers: authorized })).text();
+        if (n > 0) times.push(performance.now() - began);
+      }
+      expect(times.sort((a, b) => a - b)[10]).toBeLessThan(100);
+    } finally {
+      for (const client of slow) client.socket.destroy();
     }
-    expect(times.sort((a, b) => a - b)[10]).toBeLessThan(100);
-    for (const client of slow) client.socket.destroy();
   });
 
   test('a client that sends no head in time is told so, and ends', async () => {
@@ -133,9 +137,10 @@ describe('clients', () => {
     try {
       const client = await RawClient.to(rig.port);
       client.write(`GET /svc/x HTTP/1.1\r\nHost`);
+      while (rig.connections === 0) await sleep(5);
       await sleep(50);
       for (let n = 0; n < 20; n++) vi.advanceTimersByTime(3_000);
-      await sleep(50);
+      for (let n = 0; n < 100 && client.text === ''; n++) await sleep(20);
       expect(client.text).toMatch(/^HTTP\/1\.1 408 /);
     } finally {
       vi.useRealTimers();
