@@ -38,13 +38,15 @@ export interface Tally {
 export interface DifferentialOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Ends when the server has run so many distinct texts. */
+  readonly statements?: number | undefined;
   /** Forgets this column wherever it is a source: what is to be found then are the outputs that show it. */
   readonly forget?: string | undefined;
 }
 
 export async function differential(
   server: LineageServer,
-  { seed, seconds, forget }: DifferentialOptions,
+  { seed, seconds, statements = Number.POSITIVE_INFINITY, forget }: DifferentialOptions,
 ): Promise<Tally> {
   const tally: Tally = {
     statements: 0,
@@ -64,7 +66,7 @@ export async function differential(
   const generator = new Generator(seed, server.catalog.contents.flavour);
   const seen = new Set<string>();
   const end = performance.now() + seconds * 1000;
-  while (performance.now() < end) {
+  while (performance.now() < end && tally.accepted < statements) {
     const text = generator.statement();
     tally.statements++;
     if (seen.has(text)) continue;
