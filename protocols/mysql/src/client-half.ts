@@ -421,6 +421,9 @@ export class ClientHalf {
     return true;
   }
 
+  /** What a name stands for that a statement has prepared. */
+  readonly #textOf = (name: string): string | undefined => this.#names.text(name);
+
   /** Asks about a command; `allowed` is called once it may run, with its packet, which is a copy if that took a while. */
   #ask(
     asked: AskedCommand,
@@ -429,13 +432,12 @@ export class ClientHalf {
     denied?: () => void,
   ): void {
     const { port, session, waiter } = this.#shared;
-    const command: SqlCommand = {
-      type: 'sql',
-      id: ++this.#id,
-      dialect: session.dialect,
-      ...asked,
-      prepared: (name) => this.#names.text(name),
-    };
+    const { phase, text, dialect = session.dialect, parameters } = asked;
+    const id = ++this.#id;
+    const prepared = this.#textOf;
+    const command: SqlCommand = parameters
+      ? { type: 'sql', id, dialect, phase, text, prepared, parameters }
+      : { type: 'sql', id, dialect, phase, text, prepared };
     const act = (answer: Answer, whole: Packet): void => {
       // Masks come for packets. Nothing here could change an answer by others, so none is asked for.
       if (answer.type === 'allow' && !answer.masking) return allowed(answer, whole);
@@ -465,16 +467,18 @@ export class ClientHalf {
       readonly command?: CommandState;
       readonly moreFollow?: boolean;
       readonly asksCursor?: boolean;
-      readonly ended?: (outcome: 'ok' | 'error', cursor: boolean) => unknown;
-    } & Pick<OwedAnswer, 'own' | 'prepared'>,
+      readonly ended?: OwedAnswer['ended'];
+      readonly own?: OwedAnswer['own'];
+      readonly prepared?: OwedAnswer['prepared'];
+    },
   ): void {
     this.#shared.owed = {
       reply: new Reply(kind, this.#noEof, asksCursor),
       state: command,
       moreFollow,
-      ended: (outcome, cursor) => void ended(outcome, cursor),
-      ...(own && { own }),
-      ...(prepared && { prepared }),
+      ended,
+      own,
+      prepared,
     };
     this.#shared.wires.send('upstream', packet);
   }
