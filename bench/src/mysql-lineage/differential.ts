@@ -132,7 +132,10 @@ async function compare(
   }
 }
 
-/** Whether it is the value that makes the difference: what a variable has in its first row depends on what it had before. */
+/**
+ * Whether it is the value that makes the difference: what a variable has in its first row depends on what it had before, and which row a
+ * group stands for that has several is the server's affair, also between two databases with the same values.
+ */
 async function isStable(
   server: LineageServer,
   text: string,
@@ -145,8 +148,9 @@ async function isStable(
     await server.run(text),
     await server.run(text, column),
   ];
+  const control = await server.runControl(text);
   const [plain, twin, ...again] = runs.map((run) => String(run?.[at]));
-  return plain !== twin && again[0] === plain && again[1] === twin;
+  return plain !== twin && again[0] === plain && again[1] === twin && String(control?.[at]) === plain;
 }
 
 function follow({ catalog }: LineageServer, text: string): StatementLineage | undefined {

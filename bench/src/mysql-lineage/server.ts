@@ -12,6 +12,8 @@ const TABLES = {
   tags: ['person', 'place', 'label'],
 } as const;
 export const DATABASE = 'lineage';
+/** The same as that in all its values. */
+const CONTROL = 'control';
 
 /** A column by table and name. */
 export const COLUMNS = Object.entries(TABLES).flatMap(([table, columns]) =>
@@ -80,6 +82,8 @@ export interface LineageServer {
   readonly catalog: Awaited<ReturnType<typeof readCatalog>>;
   /** The values of each column of the result, in no order; undefined where the server refuses the text. */
   run(text: string, twin?: { table: string; column: string }): Promise<readonly (readonly string[])[] | undefined>;
+  /** The same in another database that has the same values. */
+  runControl(text: string): Promise<readonly (readonly string[])[] | undefined>;
   /** The same in the twin of each column, in one round trip; undefined where the server refuses the text in one of them. */
   runInTwins(text: string): Promise<readonly (readonly (readonly string[])[])[] | undefined>;
   /** A query of so many columns as the server keeps it for a view; undefined where it makes none of it. */
@@ -106,6 +110,7 @@ export async function startLineageServer(flavour: MySqlFlavour): Promise<Lineage
   try {
     await make(connection, DATABASE, undefined);
     for (const column of COLUMNS) await make(connection, twinOf(column), column);
+    await make(connection, CONTROL, undefined);
     const query = async (text: string): Promise<(string | null)[][]> => {
       const [rows] = await connection.query<RowDataPacket[][]>({ sql: text, rowsAsArray: true });
       return Array.isArray(rows)
@@ -140,6 +145,7 @@ export async function startLineageServer(flavour: MySqlFlavour): Promise<Lineage
         return refusal;
       },
       run: async (text, twin) => (await runIn([twin ? twinOf(twin) : DATABASE], text))?.[0],
+      runControl: async (text) => (await runIn([CONTROL], text))?.[0],
       runInTwins: (text) => runIn(COLUMNS.map(twinOf), text),
       asView: async (text, columns) => {
         const names = Array.from({ length: columns }, (_, at) => `o${at}`).join(', ');

@@ -98,6 +98,15 @@ test('a text means what the session makes of it', () => {
   expect(remembered(text)?.outputs[0]?.sources.size).toBe(0);
 });
 
+test('what stands in the reason of a session is no part of a text', () => {
+  const [one, other] = ['select 1 as x', 'select mail as x from people'];
+  const uncertain = (reason: string): SessionNames => ({ ...newSession('shop'), uncertain: reason });
+  const hostile = ['', 'a', `a=${one}`, `a\0=${one}`, `a${one}`].flatMap((reason) => [reason, `${reason}\0=`]);
+  for (const text of [one, `=${other}`, `\0=${other}`, other])
+    for (const reason of hostile) remembered(text, uncertain(reason));
+  for (const reason of hostile) expect(remembered(other, uncertain(reason))).toEqual(anew(other, uncertain(reason)));
+});
+
 test('a variable that is given the same again leaves the session as it was', () => {
   const given = after('set @a = 1');
   expect(after('set @a = 1', given).variables).toBe(given.variables);

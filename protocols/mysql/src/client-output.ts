@@ -28,12 +28,18 @@ export class ClientOutput {
     this.#shared = shared;
   }
 
+  /** So many bytes have come. */
+  open(size: number): void {
+    this.#arena.begin(size);
+  }
+
+  /** A part of these, behind others, whose memory stays what it is until all have been taken. */
   begin(chunk: Buffer): void {
+    this.#addRows();
+    this.rows.begin();
     this.#chunk = chunk;
     this.#run = 0;
     this.#from = 0;
-    this.#arena.begin(chunk.length);
-    this.rows.begin();
   }
 
   /** A packet passes, of which so many bytes are known: it has its number, and is recorded while it fits. */

@@ -71,20 +71,28 @@ export class TargetHalf {
     }
   }
 
+  /** A packet that was cut is made whole by itself: the rest of the chunk is not copied for it. */
   #receive(bytes: Buffer): void {
+    this.#output.open(bytes.length);
     let chunk = bytes;
-    if (this.#size > 0) {
-      this.#keep(bytes);
-      if (this.#size < this.#needed) return;
-      chunk = Buffer.concat(this.#partial);
+    while (this.#size > 0) {
+      const missing = this.#needed - this.#size;
+      if (chunk.length < missing) return this.#keep(chunk);
+      const whole = Buffer.concat([...this.#partial, chunk.subarray(0, missing)]);
       this.#partial = [];
       this.#size = 0;
+      chunk = chunk.subarray(missing);
+      this.#take(whole);
     }
+    if (chunk.length > 0) this.#take(chunk);
+    const { owed } = this.#shared;
+    if (owed?.state) this.#shared.recorder.flush(owed.state);
+  }
+
+  #take(chunk: Buffer): void {
     this.#output.begin(chunk);
     const at = this.#packets(chunk);
     this.#output.pass(at);
-    const { owed } = this.#shared;
-    if (owed?.state) this.#shared.recorder.flush(owed.state);
     if (at < chunk.length) this.#keep(chunk.subarray(at));
   }
 

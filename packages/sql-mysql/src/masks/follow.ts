@@ -37,7 +37,7 @@ export function follow(
   if (digest !== undefined || text.length > MAX_REMEMBERED_CHARACTERS)
     return read(catalog, session, digest?.text ?? text, reading);
   const memory = memoryOf(catalog);
-  const key = `${keyOf(reading)}${session.database ?? ''}\0${sessionKey(session)}`;
+  const key = `${keyOf(reading)}${sessionKey(session)}`;
   const exact = `${key}=${text}`;
   const shape = filterShapeOf(text);
   const known = memory.get(exact) ?? (shape === undefined ? undefined : memory.get(`${key}~${shape}`));
@@ -132,14 +132,14 @@ function numberOf(part: object): number {
 
 const ofMap = (map: ReadonlyMap<string, unknown>): number => (map.size === 0 ? 0 : numberOf(map));
 
-/** All that lineage may depend on in a session besides its database; but for its diagnostics, which no remembered kind reads. */
-const sessionKey = ({
-  variables,
-  temporary,
-  prepared,
-  handlers,
-  anyVariable,
-  stored,
-  uncertain = '',
-}: SessionNames): string =>
-  `${ofMap(variables)} ${ofMap(temporary)} ${ofMap(prepared)} ${ofMap(handlers)} ${numberOf(anyVariable)} ${numberOf(stored)} ${uncertain}\0`;
+/**
+ * All that lineage may depend on in a session; but for its diagnostics, which no remembered kind reads. Where a part ends does not depend
+ * on what is written in it: reasons have names from texts of clients in them.
+ */
+function sessionKey(session: SessionNames): string {
+  const { database, variables, temporary, prepared, handlers, anyVariable, stored, uncertain } = session;
+  const maps = `${ofMap(variables)} ${ofMap(temporary)} ${ofMap(prepared)} ${ofMap(handlers)}`;
+  return `${maps} ${numberOf(anyVariable)} ${numberOf(stored)} ${counted(database)}${counted(uncertain)}`;
+}
+
+const counted = (text: string | undefined): string => (text === undefined ? '-' : `${text.length}:${text}`);
