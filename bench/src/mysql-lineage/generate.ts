@@ -133,7 +133,9 @@ export class Generator {
       const other = this.#chance(0.15) ? this.#aliased(named, [], outer, 0) : undefined;
       const join = at === 0 ? '' : this.#join(merged);
       if (join.startsWith('natural')) merged = true;
-      const factor = other ? `(${one.text} ${this.#pick(['right join', 'left join'])} ${other.text} on 1 = 1)` : one.text;
+      const factor = other
+        ? `(${one.text} ${this.#pick(['right join', 'left join'])} ${other.text} on 1 = 1)`
+        : one.text;
       const isPlain = join.includes(' join') && !join.includes('natural') && !join.includes('cross');
       parts.push(`${join}${factor}${isPlain ? ' on 1 = 1' : ''}`);
       for (const { alias, names } of other ? [one, other] : [one]) {

@@ -53,14 +53,6 @@ export function scriptFolder(suites: string | undefined): string | undefined {
 
 export async function runScripts(folder: string, { seconds, onProgress }: ScriptOptions): Promise<ScriptTally> {
   const { path, remove } = temporaryFolder('mysql-scripts');
-  const server = await startMySql({
-    flavour: 'mariadb',
-    settings: ['local-infile=1', 'max-allowed-packet=64M', 'innodb-flush-log-at-trx-commit=0'],
-  });
-  const { port, user, password } = server;
-  const gateway = await spawnGateway(join(path, 'gateway'), yamlOf(server), undefined, 'mysql');
-  const direct: Way = { port, user, password };
-  const through: Way = { port: gateway.port, user: 'bench%target', password: gateway.token };
   const names = readdirSync(join(folder, 'main'))
     .flatMap((file) => (file.endsWith('.test') && !ENDING.test(file) ? [file.slice(0, -5)] : []))
     .toSorted();
@@ -68,27 +60,57 @@ export async function runScripts(folder: string, { seconds, onProgress }: Script
   const others = new Map<string, string>();
   const until = performance.now() + seconds * 1000;
   let tried = 0;
+  let ways = await openWays(join(path, 'first'));
   try {
     for (const name of names) {
       if (performance.now() > until) break;
       tried++;
       const run = async (way: Way): Promise<Outcome> => {
-        await emptied(direct);
-        return runScript(folder, join(path, 'var'), name, way, direct.port);
+        await emptied(ways.direct);
+        return runScript(folder, join(path, 'var'), name, way, ways.direct.port);
       };
-      const plain = await run(direct);
-      if (plain.status !== 0) continue;
-      const ours = await run(through);
-      if (ours.status === 0 && ours.output === plain.output) same.push(name);
-      else others.set(name, differenceOf(plain, ours));
+      try {
+        const plain = await run(ways.direct);
+        if (plain.status !== 0) continue;
+        const ours = await run(ways.through);
+        if (ours.status === 0 && ours.output === plain.output) same.push(name);
+        else others.set(name, differenceOf(plain, ours));
+      } catch (error) {
+        // The script before it has ended the server, or given its account away.
+        onProgress(`${name}: ${String(error)}`);
+        await ways.stop();
+        ways = await openWays(join(path, name));
+      }
       if (tried % 50 === 0) onProgress(`${tried} of ${names.length}: ${same.length} the same, ${others.size} others`);
     }
   } finally {
-    await end(gateway.child);
-    await server.stop();
+    await ways.stop();
     remove();
   }
   return { tried, alone: same.length + others.size, same, others };
+}
+
+interface Ways {
+  readonly direct: Way;
+  readonly through: Way;
+  stop(): Promise<void>;
+}
+
+async function openWays(folder: string): Promise<Ways> {
+  const server = await startMySql({
+    flavour: 'mariadb',
+    settings: ['local-infile=1', 'max-allowed-packet=64M', 'innodb-flush-log-at-trx-commit=0'],
+  });
+  const { port, user, password } = server;
+  const gateway = await spawnGateway(folder, yamlOf(server), undefined, 'mysql');
+  return {
+    direct: { port, user, password },
+    through: { port: gateway.port, user: 'bench%target', password: gateway.token },
+    stop: async () => {
+      await end(gateway.child);
+      await server.stop();
+    },
+  };
 }
 
 async function emptied({ port, user, password }: Way): Promise<void> {
