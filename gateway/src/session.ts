@@ -270,6 +270,8 @@ export class Session implements Gate, LoginSession {
   /** Puts an event on record, of HTTP without secrets, by names that are known. False: it cannot be recorded. */
   #recorded(event: ResponseEvent): boolean {
     const { log, mark } = this.#services;
+    if (this.#bodies.size === 0 && (event.type === 'end' || event.stream !== 'head'))
+      return log.response(this.id, event);
     const body = this.#bodies.get(event.command);
     if (body && event.type === 'part' && event.stream === 'request')
       return this.#recordBody(event.command, body.push(Buffer.concat(event.data)));

@@ -36,6 +36,11 @@ test.skipIf(missingPostgres(18))('what happens is counted, and the dashboard ask
   expect(value('sluice_refused_total{connection="db",decision="deny",rule="no-deletes"}')).toBe(1);
   expect(value('sluice_masked_cells_total')).toBeGreaterThanOrEqual(2);
   expect(value('sluice_added_latency_seconds_count')).toBeGreaterThanOrEqual(3);
+  expect(value('sluice_added_latency_seconds_bucket{le="+Inf"}')).toBe(value('sluice_added_latency_seconds_count'));
+  expect(value('sluice_added_latency_seconds_bucket{le="1"}')).toBeGreaterThanOrEqual(
+    value('sluice_added_latency_seconds_bucket{le="0.0001"}'),
+  );
+  expect(value('sluice_added_latency_seconds_sum')).toBeGreaterThan(0);
   expect(value('sluice_configuration_current')).toBe(1);
   const known = new Set(Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name]) => name));
   const dashboard = readFileSync(join(ROOT, 'docker/grafana.json'), 'utf8');

@@ -263,7 +263,12 @@ export function responseHeader(session: string, event: ResponseEvent, now: numbe
 
 /** Events come from protocols that others wrote, too: whatever they say, a record can be read. */
 const count = (number: unknown): number => (Number.isSafeInteger(number) ? Number(number) : 0);
-const quoted = (text: unknown): string => JSON.stringify(typeof text === 'string' ? text : '');
+const quoted = (text: unknown): string => {
+  if (typeof text !== 'string') return '""';
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+};
+/** Needs no escaping, as nearly all outcomes and summaries. */
+const PLAIN = /^[\w .-]{0,64}$/;
 
 function bound(values: readonly Parameter[], mode: ParameterMode): string {
   if (values.length === 0) return '';

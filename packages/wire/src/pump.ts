@@ -30,23 +30,37 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   /** The memory of that chunk. */
   let received: ArrayBufferLike | undefined;
 
+  /** What goes to the client while a chunk is taken: it leaves in one write. */
+  let gathered: Uint8Array[] | undefined;
+
+  const write = (to: Side, pieces: readonly Uint8Array[]): void => {
+    const stream = streams[to];
+    if (gone[to] || stream.destroyed || stream.writableEnded) return;
+    if (!writeAll(stream, pieces)) full[to] = true;
+    else if (stream.writableLength > 0) {
+      // While much waits in a stream, reading waits too; for less, it goes on in other memory. Nobody reads again into
+      // what goes to the target, unless the client lends: the arena is for clients.
+      if (to === 'upstream' && !lent) return;
+      if (bytesOf(pieces) < LARGE_WRITE_BYTES) kept ||= pieces.some(({ buffer }) => buffer === received);
+      else {
+        full[to] = true;
+        whenWritten(to);
+      }
+    }
+  };
+  const sendGathered = (): void => {
+    const pieces = gathered;
+    gathered = undefined;
+    if (pieces && pieces.length > 0) write('client', pieces);
+  };
+
   const wires: Wires = {
     send(to, bytes) {
-      const stream = streams[to];
-      if (gone[to] || stream.destroyed || stream.writableEnded) return;
-      if (!stream.write(bytes)) full[to] = true;
-      else if (stream.writableLength > 0) {
-        // While much waits in a stream, reading waits too; for less, it goes on in other memory. Nobody reads again into
-        // what goes to the target, unless the client lends: the arena is for clients.
-        if (to === 'upstream' && !lent) return;
-        if (bytes.length < LARGE_WRITE_BYTES) kept ||= bytes.buffer === received;
-        else {
-          full[to] = true;
-          whenWritten(to);
-        }
-      }
+      if (to === 'client' && gathered) gathered.push(bytes);
+      else write(to, [bytes]);
     },
     flushed(to) {
+      sendGathered();
       const stream = streams[to];
       const { promise: left, resolve: done } = Promise.withResolvers<void>();
       if (gone[to] || stream.destroyed || stream.writableEnded) done();
@@ -56,6 +70,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
     finish() {
       if (finishing) return;
       finishing = true;
+      sendGathered();
       for (const side of SIDES) if (!gone[side]) streams[side].end();
       linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER_MS);
       linger.unref();
@@ -103,7 +118,12 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (finishing) return 'free';
       kept = false;
       received = chunk.buffer;
-      conversation.receive(side, chunk);
+      gathered = [];
+      try {
+        conversation.receive(side, chunk);
+      } finally {
+        sendGathered();
+      }
       updateReading();
       return kept ? 'kept' : paused[side] ? 'paused' : 'free';
     };
@@ -133,6 +153,18 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   for (const side of SIDES) attach(side);
   updateReading();
   return promise;
+}
+
+const bytesOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, { length }) => sum + length, 0);
+
+/** In one write, however many pieces there are. False: the stream wants no more until it has drained. */
+function writeAll(stream: Duplex, pieces: readonly Uint8Array[]): boolean {
+  if (pieces.length === 1) return stream.write(pieces[0]);
+  let room = true;
+  stream.cork();
+  for (const piece of pieces) room = stream.write(piece);
+  stream.uncork();
+  return room;
 }
 
 const SIDES = ['client', 'upstream'] as const;

@@ -70,7 +70,7 @@ export class AnswerRecorder {
       summary: command.summary.slice(0, MAX_SUMMARY_CHARACTERS),
       rows: command.rows,
       bytes: command.bytes,
-      ...(command.hidden && { hidden: command.hidden }),
+      hidden: command.hidden,
       data,
     });
     // A portal that is executed again has told it already.

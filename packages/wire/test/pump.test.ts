@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { type Lender, type Loan, type Side, type Wires, connectLender, pump } from '../src/index.js';
@@ -25,14 +25,18 @@ async function server(): Promise<{ port: number; accepted: Promise<Socket> }> {
   return { port: (listener.address() as AddressInfo).port, accepted };
 }
 
-const passing = (wires: Wires) => ({
-  receive: (from: Side, chunk: Buffer) => wires.send(from === 'client' ? 'upstream' : 'client', chunk),
+const passing = (wires: Wires, cuts: readonly number[] = []) => ({
+  receive(from: Side, chunk: Buffer) {
+    const bounds = [0, ...cuts.filter((cut) => cut < chunk.length), chunk.length];
+    for (const [n, start] of bounds.slice(0, -1).entries())
+      wires.send(from === 'client' ? 'upstream' : 'client', chunk.subarray(start, bounds[n + 1]));
+  },
   ended: () => wires.finish(),
   wants: () => true,
 });
 
-/** Client, pump and target, each over a real socket; the target's bytes come by a lender. */
-async function stand(): Promise<{ client: Socket; target: Socket; done: Promise<void> }> {
+/** Client, pump and target, each over a real socket; the target's bytes come by a lender. Chunks are sent on cut at `cuts`. */
+async function stand(cuts?: readonly number[]): Promise<{ client: Socket; target: Socket; done: Promise<void> }> {
   const front = await server();
   const back = await server();
   const client = connect(front.port, '127.0.0.1');
@@ -43,7 +47,7 @@ async function stand(): Promise<{ client: Socket; target: Socket; done: Promise<
   // What the login left in the stream comes before what is lent.
   target.write('left over,');
   await sleep(50);
-  const done = pump(await front.accepted, upstream, passing);
+  const done = pump(await front.accepted, upstream, (wires) => passing(wires, cuts));
   return { client, target, done };
 }
 
@@ -76,11 +80,20 @@ async function read(client: Socket): Promise<Buffer> {
 }
 
 // Small reads, and reads of all sizes: the memory that is read into grows and shrinks.
-test.each([[[3000]], [[17, 4000, 16384, 300_000, 70_000, 1]], [[200_000, 9]]])(
-  'what is lent arrives as it was, also at a client that lets it pile up (pieces of %j)',
-  async (sizes) => {
+test.each([
+  [[3000], []],
+  [[17, 4000, 16384, 300_000, 70_000, 1], []],
+  [[200_000, 9], []],
+  [
+    [200_000, 9],
+    [200, 300, 20_000, 20_100],
+  ],
+  [[9000], [200, 300, 5000]],
+])(
+  'what is lent arrives as it was, also at a client that lets it pile up (pieces of %j, sent on cut at %j)',
+  async (sizes, cuts) => {
     for (const pause of [0, 600]) {
-      const { client, target, done } = await stand();
+      const { client, target, done } = await stand(cuts);
       client.pause();
       const bytes = pattern(12_000_000);
       const sent = send(target, bytes, sizes);
@@ -129,4 +142,64 @@ test('only what is sent of the chunk itself keeps its memory', () => {
   expect(receive?.(chunk)).toBe('kept');
   made = (bytes) => Buffer.from(bytes);
   expect(receive?.(chunk)).toBe('free');
+});
+
+test('what is sent for one chunk leaves in one write, and in its order', async () => {
+  const writes: string[] = [];
+  const front = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      writes.push(chunk.toString());
+      done();
+    },
+    writev(chunks, done) {
+      writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)).toString());
+      done();
+    },
+  });
+  const back = new PassThrough();
+  open.push(front, back);
+  const done = pump(front, back, (wires) => ({
+    ...passing(wires, [2, 3]),
+    ended() {
+      wires.send('client', Buffer.from('bye'));
+      wires.finish();
+    },
+  }));
+  back.push('abcdef');
+  await sleep(20);
+  expect(writes).toEqual(['abcdef']);
+  back.push(null);
+  await sleep(20);
+  expect(writes).toEqual(['abcdef', 'bye']);
+  front.destroy();
+  await done;
+});
+
+test('what is sent before an end in the same chunk arrives before it', async () => {
+  const got: string[] = [];
+  const front = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      got.push(chunk.toString());
+      done();
+    },
+    final(done) {
+      got.push('end');
+      done();
+    },
+  });
+  const back = new PassThrough();
+  open.push(front, back);
+  pump(front, back, (wires) => ({
+    ...passing(wires),
+    receive(_from: Side, chunk: Buffer) {
+      wires.send('client', chunk);
+      wires.send('client', Buffer.from('bye'));
+      wires.finish();
+    },
+  })).catch(() => undefined);
+  back.push('last words, ');
+  await sleep(20);
+  expect(got.join('')).toBe('last words, byeend');
 });

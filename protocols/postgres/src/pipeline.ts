@@ -169,7 +169,7 @@ export class Pipeline {
   /** Messages of an extended query are on their way that no Sync has ended: where one fails, the target passes over the next. */
   get mayBeSkipped(): boolean {
     const last = this.idle ? undefined : this.#owed.at(-1);
-    return last !== undefined && last.type !== 'look' && !IS.stretch(last);
+    return last !== undefined && last.type !== 'look' && !endsStretch(last);
   }
 
   /** What is on its way is a look at the session, or has to be followed by one. */
@@ -208,13 +208,17 @@ export class Pipeline {
     const number = this.#number(this.#owed.length);
     this.#owed.push(owed);
     this.#unflushed = owed.type !== 'sync' && owed.type !== 'query' && owed.type !== 'look';
-    for (const kind of KINDS) if (IS[kind](owed)) this.#last[kind] = number;
+    this.#remember(owed, number);
     const named = nameOf(owed);
     if (named) this.#pending[named.kind].set(named.name, { number, owed });
   }
 
   shift(): void {
-    this.#remove(1);
+    const { head } = this;
+    if (!head) return;
+    this.#forgetName(head);
+    this.#head++;
+    this.#forgetAnswered();
   }
 
   /**
@@ -243,20 +247,41 @@ export class Pipeline {
 
   #remove(count: number): readonly Owed[] {
     const removed = this.#owed.slice(this.#head, this.#head + count);
-    for (const owed of removed) {
-      const named = nameOf(owed);
-      if (named && this.#pending[named.kind].get(named.name)?.owed === owed)
-        this.#pending[named.kind].delete(named.name);
-    }
+    for (const owed of removed) this.#forgetName(owed);
     this.#head += removed.length;
     this.#forgetAnswered();
     return removed;
   }
 
+  #forgetName(owed: Owed): void {
+    const named = nameOf(owed);
+    if (named && this.#pending[named.kind].get(named.name)?.owed === owed) this.#pending[named.kind].delete(named.name);
+  }
+
+  /** Keeps the number of the last one of each kind that this is. */
+  #remember(owed: Owed, number: number): void {
+    const last = this.#last;
+    const { type, command } = owed;
+    if (type === 'sync') last.sync = number;
+    if (endsStretch(owed)) last.stretch = number;
+    if (type === 'look') last.look = number;
+    if (owed.type === 'parse' ? owed.name !== '' : owed.type === 'close' && owed.kind === 'statement')
+      last.named = number;
+    if (command?.phase !== 'run') return;
+    if (command.masking?.runsCode) last.look = number;
+    if (command.masking?.changesSession) last.session = number;
+    if (type !== 'query' && type !== 'execute') return;
+    for (const { type: effect } of command.effects) {
+      if (effect === 'prepare' || effect === 'deallocate' || effect === 'discard') last.statements = number;
+      if (effect === 'declare' || effect === 'close' || effect === 'discard') last.portals = number;
+    }
+  }
+
   /** Moves what is owed to the front, once that is the smaller part: taking single ones away there would move all each time. */
   #forgetAnswered(): void {
     if (this.#head * 2 < this.#owed.length) return;
-    this.#owed = this.#owed.slice(this.#head);
+    if (this.idle) this.#owed.length = 0;
+    else this.#owed = this.#owed.slice(this.#head);
     this.#base += this.#head;
     this.#head = 0;
   }
@@ -270,21 +295,8 @@ interface PendingName {
 /** Kinds of which the last is remembered. `stretch`: what ends a run of messages that fail together. */
 type RememberedKind = 'sync' | 'stretch' | 'look' | 'session' | 'statements' | 'portals' | 'named';
 
-const IS: Readonly<Record<RememberedKind, (owed: Owed) => boolean>> = {
-  sync: ({ type }) => type === 'sync',
-  stretch: ({ type }) => type === 'sync' || type === 'query',
-  look: ({ type, command }) => type === 'look' || (command?.phase === 'run' && command.masking?.runsCode === true),
-  session: ({ command }) => command?.phase === 'run' && command.masking?.changesSession === true,
-  statements: (owed) => changes(owed, ['prepare', 'deallocate', 'discard']),
-  portals: (owed) => changes(owed, ['declare', 'close', 'discard']),
-  named: (owed) => (owed.type === 'parse' && owed.name !== '') || (owed.type === 'close' && owed.kind === 'statement'),
-};
-const KINDS = Object.keys(IS) as RememberedKind[];
-
-const changes = (owed: Owed, types: readonly StatementEffect['type'][]): boolean =>
-  owed.command?.phase === 'run' &&
-  (owed.type === 'query' || owed.type === 'execute') &&
-  owed.command.effects.some((effect) => types.includes(effect.type));
+/** What fails, fails with all that follows it up to one of these. */
+const endsStretch = ({ type }: Owed): boolean => type === 'sync' || type === 'query';
 
 /** The name that a message gives or takes. A refused one does neither. */
 function nameOf(owed: Owed): { readonly kind: 'statement' | 'portal'; readonly name: string } | undefined {

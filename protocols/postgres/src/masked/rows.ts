@@ -160,28 +160,34 @@ export class RowMask {
   /** In the first row the masks of as many columns as `done` have been applied. */
   #resized(chunk: Buffer, start: number, end: number, done: number, memory: Memory): Buffer {
     const out = new RowOutput(chunk, start, end, memory);
+    const masks = this.#masks;
+    const last = this.#last;
     let steady = true;
+    let masked = 0;
     for (let row = start; row < end; ) {
       const next = this.#rowWithin(chunk, row, end);
       const head = out.placeOf(row);
       let growth = 0;
       let at = row + HEADER_BYTES + 2;
-      for (let column = 0; column < this.#last; column++) {
+      for (let column = 0; column < last; column++) {
         const size = sizeAt(chunk, at, next);
         const cell = at + 4;
-        at = cell + Math.max(0, size);
-        const mask = this.#masks[column];
-        if (!mask || (size < 0 && !mask.replacesNull) || (row === start && column < done)) continue;
+        at = size < 0 ? cell : cell + size;
+        const mask = masks[column];
+        if (mask === undefined || (row === start && column < done)) continue;
+        if (size < 0 && !mask.replacesNull) continue;
         const value = mask(chunk, cell, at);
         if (value === undefined || (value === null && size < 0)) continue;
-        this.masked++;
+        masked++;
         out.replace(cell - 4, at, value);
-        growth += (value?.length ?? 0) - Math.max(0, size);
-        if (value === null || value.length !== size) steady = false;
+        const added = value === null ? 0 : value.length;
+        growth += added - (at - cell);
+        if (value === null || added !== size) steady = false;
       }
       if (growth !== 0) out.patch(head + 1, int32(chunk, row + 1) + growth);
       row = next;
     }
+    this.masked += masked;
     this.#steady = steady;
     return out.finish();
   }
