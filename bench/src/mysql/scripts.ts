@@ -170,6 +170,7 @@ async function runScript(folder: string, scratch: string, name: string, way: Way
 function differenceOf(plain: Outcome, ours: Outcome): string {
   const [, number, words = ''] = /failed: (\d+): ([^\n]{0,160})/.exec(ours.output) ?? [];
   if (number !== undefined) return `error ${number}: ${words.replaceAll(/'[^']*'|"[^"]*"|`[^`]*`/g, '...')}`;
+  if (/^mysqltest: At line \d+: Could not open connection/m.test(ours.output)) return 'logs in as somebody else';
   if (ours.status === null) return 'takes too long';
   if (ours.status !== 0) return `ends with status ${ours.status}`;
   const [mine, theirs] = [ours, plain].map(({ output }) => output.split('\n')) as [string[], string[]];
