@@ -7,7 +7,16 @@ import { ENV, NODE, ROOT } from './setup.mjs';
 
 const files = globSync('{agent,gateway,packages/*,protocols/*}/test/**/fuzz-*.test.ts', { cwd: ROOT });
 /** Comparisons with a real server, which take `--major` as well. */
-const IN_BENCH = ['lineage', 'twins', 'mysql-grammar', 'mysql-lineage', 'mysql-twins', 'mysql-words'];
+const IN_BENCH = [
+  'lineage',
+  'twins',
+  'mysql-grammar',
+  'mysql-lineage',
+  'mysql-names',
+  'mysql-scripts',
+  'mysql-twins',
+  'mysql-words',
+];
 const targets = files.map((file) => /fuzz-(.*)\.test\.ts$/.exec(file)?.[1]);
 
 if (IN_BENCH.includes(process.argv[2])) {

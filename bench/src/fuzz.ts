@@ -4,19 +4,22 @@ import { differential, summary } from './lineage/differential.js';
 import { startLineageServer } from './lineage/server.js';
 import { compareBinding, newTally, readSuite } from './mysql/grammar.js';
 import { differential as mysqlDifferential, summary as mysqlSummary } from './mysql-lineage/differential.js';
+import { resolution, resolutionSummary } from './mysql-lineage/resolution.js';
 import { startLineageServer as startMySqlLineage } from './mysql-lineage/server.js';
 import {
   findInWords as mysqlFindInWords,
   runTwins as runMySqlTwins,
   twinSummary as mysqlTwinSummary,
 } from './mysql-twins/twins.js';
+import { runScripts, scriptFolder, writeScripts } from './mysql/scripts.js';
 import { Reader } from './mysql/server.js';
 import { writeWords } from './mysql/words.js';
 import { findInWords, runTwins, twinSummary } from './twins/twins.js';
 
 /**
- * `pnpm fuzz lineage | twins [--seconds 60] [--seed N] [--major 15]`, `pnpm fuzz mysql-grammar [--suites FOLDER]` and
- * `pnpm fuzz mysql-lineage | mysql-twins [--flavour mariadb|mysql] [--forget people.mail]`: ends with status 1 when anything was wrong.
+ * `pnpm fuzz lineage | twins [--seconds 60] [--seed N] [--major 15]`, `pnpm fuzz mysql-grammar | mysql-scripts [--suites FOLDER]` and
+ * `pnpm fuzz mysql-lineage | mysql-names | mysql-twins [--flavour mariadb|mysql] [--forget people.mail] [--statements 10000]`: ends with
+ * status 1 when anything was wrong.
  */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -26,6 +29,7 @@ const { positionals, values } = parseArgs({
     major: { type: 'string', default: '15' },
     flavour: { type: 'string', default: 'mariadb' },
     forget: { type: 'string' },
+    statements: { type: 'string' },
     suites: { type: 'string' },
     programs: { type: 'string' },
     verbose: { type: 'boolean', default: false },
@@ -33,6 +37,7 @@ const { positionals, values } = parseArgs({
 });
 const seed = Number(values.seed);
 const seconds = Number(values.seconds);
+const most = values.statements === undefined ? undefined : Number(values.statements);
 const major = values.major === '18' ? 18 : 15;
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -41,8 +46,10 @@ const TARGETS: Readonly<Record<string, () => Promise<number>>> = {
   lineage: fuzzLineage,
   twins: fuzzTwins,
   'mysql-lineage': fuzzMySqlLineage,
+  'mysql-names': fuzzMySqlNames,
   'mysql-twins': fuzzMySqlTwins,
   'mysql-grammar': fuzzMySqlGrammar,
+  'mysql-scripts': runMySqlScripts,
   'mysql-words': writeMySqlWords,
 };
 
@@ -63,11 +70,26 @@ async function fuzzLineage(): Promise<number> {
 async function fuzzMySqlLineage(): Promise<number> {
   const server = await startMySqlLineage(values.flavour === 'mysql' ? 'mysql' : 'mariadb');
   try {
-    const tally = await mysqlDifferential(server, { seed, seconds, forget: values.forget });
+    const tally = await mysqlDifferential(server, { seed, seconds, statements: most, forget: values.forget });
     if (values.verbose) for (const [what, sql] of tally.examples) print(`${what}\n  ${sql}`);
     for (const wrong of tally.wrong.slice(0, 20)) print(wrong);
     print(mysqlSummary(tally));
     return tally.wrong.length;
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Against views and traces of the server. */
+async function fuzzMySqlNames(): Promise<number> {
+  const flavour = values.flavour === 'mysql' ? 'mysql' : 'mariadb';
+  const server = await startMySqlLineage(flavour);
+  try {
+    const tally = await resolution(server, { seed, seconds, statements: most, forget: values.forget });
+    if (values.verbose) for (const one of tally.unread.slice(0, 20)) print(`not read: ${one}`);
+    for (const one of tally.missed.slice(0, 20)) print(one);
+    print(`${flavour}, seed ${seed}: ${resolutionSummary(tally)}`);
+    return tally.missed.length;
   } finally {
     await server.stop();
   }
@@ -124,6 +146,17 @@ async function writeMySqlWords(): Promise<number> {
   } finally {
     for (const reader of readers) await reader.stop();
   }
+}
+
+/** Counts nothing as wrong: which scripts differ, and why, is for people to read. */
+async function runMySqlScripts(): Promise<number> {
+  const folder = scriptFolder(values.suites);
+  if (folder === undefined) {
+    print('mysql-scripts: skipped. mariadb-test is not installed (node scripts/mysql-suites.mjs FOLDER fetches it)');
+    return 0;
+  }
+  print(writeScripts(await runScripts(folder, { suites: values.suites, seconds, onProgress: print })));
+  return 0;
 }
 
 /** Of a hundred thousand data statements this many may stay unread: made up by the suites of what is not supported. */

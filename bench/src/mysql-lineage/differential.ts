@@ -38,13 +38,15 @@ export interface Tally {
 export interface DifferentialOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Ends when the server has run so many distinct texts. */
+  readonly statements?: number | undefined;
   /** Forgets this column wherever it is a source: what is to be found then are the outputs that show it. */
   readonly forget?: string | undefined;
 }
 
 export async function differential(
   server: LineageServer,
-  { seed, seconds, forget }: DifferentialOptions,
+  { seed, seconds, statements = Number.POSITIVE_INFINITY, forget }: DifferentialOptions,
 ): Promise<Tally> {
   const tally: Tally = {
     statements: 0,
@@ -64,7 +66,7 @@ export async function differential(
   const generator = new Generator(seed, server.catalog.contents.flavour);
   const seen = new Set<string>();
   const end = performance.now() + seconds * 1000;
-  while (performance.now() < end) {
+  while (performance.now() < end && tally.accepted < statements) {
     const text = generator.statement();
     tally.statements++;
     if (seen.has(text)) continue;
@@ -130,7 +132,10 @@ async function compare(
   }
 }
 
-/** Whether it is the value that makes the difference: what a variable has in its first row depends on what it had before. */
+/**
+ * Whether it is the value that makes the difference: what a variable has in its first row depends on what it had before, and which row a
+ * group stands for that has several is the server's affair, also between two databases with the same values.
+ */
 async function isStable(
   server: LineageServer,
   text: string,
@@ -143,8 +148,9 @@ async function isStable(
     await server.run(text),
     await server.run(text, column),
   ];
+  const control = await server.runControl(text);
   const [plain, twin, ...again] = runs.map((run) => String(run?.[at]));
-  return plain !== twin && again[0] === plain && again[1] === twin;
+  return plain !== twin && again[0] === plain && again[1] === twin && String(control?.[at]) === plain;
 }
 
 function follow({ catalog }: LineageServer, text: string): StatementLineage | undefined {

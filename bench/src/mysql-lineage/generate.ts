@@ -129,17 +129,32 @@ export class Generator {
     const count = 1 + (depth > 0 ? this.#below(3) : 0);
     let merged = false;
     for (let at = 0; at < count; at++) {
-      const alias = this.#name('t');
-      const { text, names } = this.#relation(named, at > 0 ? [...columns] : [], outer, depth);
+      const one = this.#aliased(named, at > 0 ? [...columns] : [], outer, depth);
+      const other = this.#chance(0.15) ? this.#aliased(named, [], outer, 0) : undefined;
       const join = at === 0 ? '' : this.#join(merged);
       if (join.startsWith('natural')) merged = true;
-      parts.push(
-        `${join}${text} ${alias}${join.includes(' join') && !join.includes('natural') && !join.includes('cross') ? ' on 1 = 1' : ''}`,
-      );
-      columns.push(...names.map((name) => `${alias}.${name}`));
-      stars.push(`${alias}.*`);
+      const factor = other
+        ? `(${one.text} ${this.#pick(['right join', 'left join'])} ${other.text} on 1 = 1)`
+        : one.text;
+      const isPlain = join.includes(' join') && !join.includes('natural') && !join.includes('cross');
+      parts.push(`${join}${factor}${isPlain ? ' on 1 = 1' : ''}`);
+      for (const { alias, names } of other ? [one, other] : [one]) {
+        columns.push(...names.map((name) => `${alias}.${name}`));
+        stars.push(`${alias}.*`);
+      }
     }
     return { text: parts.join(' '), columns, stars };
+  }
+
+  #aliased(
+    named: readonly Relation[],
+    left: readonly string[],
+    outer: readonly string[],
+    depth: number,
+  ): { alias: string; text: string; names: readonly string[] } {
+    const alias = this.#name('t');
+    const { text, names } = this.#relation(named, left, outer, depth);
+    return { alias, text: `${text} ${alias}`, names };
   }
 
   #join(merged: boolean): string {

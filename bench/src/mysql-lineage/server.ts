@@ -12,6 +12,8 @@ const TABLES = {
   tags: ['person', 'place', 'label'],
 } as const;
 export const DATABASE = 'lineage';
+/** The same as that in all its values. */
+const CONTROL = 'control';
 
 /** A column by table and name. */
 export const COLUMNS = Object.entries(TABLES).flatMap(([table, columns]) =>
@@ -80,8 +82,14 @@ export interface LineageServer {
   readonly catalog: Awaited<ReturnType<typeof readCatalog>>;
   /** The values of each column of the result, in no order; undefined where the server refuses the text. */
   run(text: string, twin?: { table: string; column: string }): Promise<readonly (readonly string[])[] | undefined>;
+  /** The same in another database that has the same values. */
+  runControl(text: string): Promise<readonly (readonly string[])[] | undefined>;
   /** The same in the twin of each column, in one round trip; undefined where the server refuses the text in one of them. */
   runInTwins(text: string): Promise<readonly (readonly (readonly string[])[])[] | undefined>;
+  /** A query of so many columns as the server keeps it for a view; undefined where it makes none of it. */
+  asView(text: string, columns: number): Promise<string | undefined>;
+  /** What the server has made of a text by preparing it, which runs nothing; undefined where it refuses or does not say. */
+  asPrepared(text: string): Promise<string | undefined>;
   /** The server's own word for why it refused the last text. */
   readonly refusal: string;
   stop(): Promise<void>;
@@ -102,6 +110,7 @@ export async function startLineageServer(flavour: MySqlFlavour): Promise<Lineage
   try {
     await make(connection, DATABASE, undefined);
     for (const column of COLUMNS) await make(connection, twinOf(column), column);
+    await make(connection, CONTROL, undefined);
     const query = async (text: string): Promise<(string | null)[][]> => {
       const [rows] = await connection.query<RowDataPacket[][]>({ sql: text, rowsAsArray: true });
       return Array.isArray(rows)
@@ -136,7 +145,36 @@ export async function startLineageServer(flavour: MySqlFlavour): Promise<Lineage
         return refusal;
       },
       run: async (text, twin) => (await runIn([twin ? twinOf(twin) : DATABASE], text))?.[0],
+      runControl: async (text) => (await runIn([CONTROL], text))?.[0],
       runInTwins: (text) => runIn(COLUMNS.map(twinOf), text),
+      asView: async (text, columns) => {
+        const names = Array.from({ length: columns }, (_, at) => `o${at}`).join(', ');
+        try {
+          await connection.query(`use ${DATABASE}; create or replace view ${VIEW} (${names}) as ${text}`);
+          const [[definition]] = (await query(
+            `select view_definition from information_schema.views where table_schema = '${DATABASE}' and table_name = '${VIEW}'`,
+          )) as [[string]];
+          return definition;
+        } catch (error) {
+          refusal = error instanceof Error ? error.message : String(error);
+          return undefined;
+        }
+      },
+      asPrepared: async (text) => {
+        try {
+          await connection.query(`use ${DATABASE}; set optimizer_trace = 'enabled=on'`);
+          const statement = await connection.prepare(text);
+          const [traced] = await query('select query, trace from information_schema.optimizer_trace');
+          await statement.close();
+          connection.unprepare(text);
+          const [of, trace] = traced ?? [];
+          // A statement that leaves no trace leaves the one before it.
+          return of === text && typeof trace === 'string' ? expandedQuery(JSON.parse(trace)) : undefined;
+        } catch (error) {
+          refusal = error instanceof Error ? error.message : String(error);
+          return undefined;
+        }
+      },
       stop: async () => {
         connection.destroy();
         await server.stop();
@@ -148,6 +186,21 @@ export async function startLineageServer(flavour: MySqlFlavour): Promise<Lineage
     throw error;
   }
 }
+
+/** The first text of the whole statement in a trace: names are resolved in it, and nothing is optimised yet. */
+function expandedQuery(trace: unknown): string | undefined {
+  if (typeof trace !== 'object' || trace === null) return undefined;
+  const { expanded_query: expanded } = trace as { expanded_query?: unknown };
+  if (typeof expanded === 'string' && WHOLE.test(expanded)) return expanded;
+  for (const part of Object.values(trace)) {
+    const found = expandedQuery(part);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+/** MySQL numbers the parts of a statement in comments. */
+const WHOLE = /^(?:\/\* select#1 \*\/ )?(?:\(|select|with)/i;
+const VIEW = 'tried';
 
 async function make(
   connection: Connection,

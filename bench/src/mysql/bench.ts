@@ -18,6 +18,8 @@ const IDLE_SESSIONS = 80;
 /** How sysbench sends its statements: as text, or prepared. */
 const MODES = { text: 'disable', prepared: 'auto' } as const;
 const CLIENTS = [1, 8, 32] as const;
+/** Before anything is measured, by each way and mode: code that is compiled as it runs is as it stays then. Seconds. */
+const WARM_UP_S = 6;
 
 export async function benchMySql(options: BenchOptions): Promise<string> {
   const { routes, missing, stop } = await openRoutes();
@@ -26,8 +28,8 @@ export async function benchMySql(options: BenchOptions): Promise<string> {
     '',
     `\`pnpm bench mysql\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; MariaDB on the same machine; ${options.rounds} rounds of ${options.seconds} s, order random in each.`,
     '',
-    'CPU is that of the proxy, all threads, by the kernel. Medians; in brackets the middle half. Machines are shared: trust the ratios.',
-    'haproxy passes bytes and reads nothing of them. MySQL Router reads the protocol. Sluice reads, judges and records.',
+    'CPU is that of the proxy, all threads, by the kernel, after every way has worked for a while. Medians; in brackets the middle half. Machines are shared: trust the ratios.',
+    'haproxy passes bytes and reads nothing of them. MySQL Router reads the protocol. Sluice reads, judges and records. Node relay is two sockets and nothing else: what Node itself costs.',
     ...missing.map((one) => `\nLeft out: ${one}.`),
     '',
   ];
@@ -66,6 +68,8 @@ interface Sample {
 
 async function smallQueries(routes: readonly Route[], { rounds, seconds }: BenchOptions): Promise<string[]> {
   const samples = new Map<string, Sample[]>();
+  for (const route of routes)
+    for (const mode of Object.keys(MODES) as (keyof typeof MODES)[]) await pointSelects(route, mode, 8, WARM_UP_S);
   for (let round = 0; round < rounds; round++) {
     for (const mode of Object.keys(MODES) as (keyof typeof MODES)[])
       for (const clients of CLIENTS)
@@ -114,7 +118,8 @@ async function bulk(routes: readonly Route[], { rounds }: BenchOptions): Promise
   const samples = new Map<string, number[]>();
   const proxies = routes.filter(({ pid }) => pid !== undefined);
   let bytes = 0;
-  for (let round = 0; round < Math.max(3, rounds); round++) {
+  for (const route of [...proxies, ...proxies, ...proxies]) await drain(route, 'select * from bulk');
+  for (let round = 0; round < Math.max(5, rounds); round++) {
     for (const route of shuffled(proxies)) {
       const before = cpuBy(route);
       const read = await drain(route, 'select * from bulk');

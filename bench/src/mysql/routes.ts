@@ -1,6 +1,6 @@
 /**
- * The ways to one MariaDB that `pnpm bench mysql` compares: direct, through Sluice with everything on, through haproxy, and through MySQL
- * Router where `SLUICE_MYSQLROUTER` names it. Owns: starting and ending them. Does not: measure (bench.ts).
+ * The ways to one MariaDB that `pnpm bench mysql` compares: direct, through Sluice with everything on, through haproxy, through a bare
+ * relay of Node (relay.ts), and through MySQL Router where `SLUICE_MYSQLROUTER` names it. Owns: starting and ending them. Does not: measure (bench.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -36,6 +36,7 @@ export async function openRoutes(): Promise<MySqlRoutes> {
   const proxies = [
     await startHaproxy(join(path, 'haproxy'), server.port),
     await startRouter(join(path, 'router'), server.port),
+    await startRelay(server.port),
   ];
   const through = { port: gateway.port, password: gateway.token, pid: gateway.child.pid, database: DATABASE };
   return {
@@ -117,6 +118,13 @@ listen mysql
 `,
   );
   return started('haproxy', spawn(program, ['-db', '-f', file], { stdio: 'ignore' }), port);
+}
+
+/** What Node itself costs. */
+async function startRelay(target: number): Promise<Proxy> {
+  const port = await freePort();
+  const program = join(import.meta.dirname, 'relay.js');
+  return started('Node relay', spawn(process.execPath, [program, `${port}`, `${target}`], { stdio: 'ignore' }), port);
 }
 
 /** It speaks the protocol on both sides, and judges and records nothing. */

@@ -261,17 +261,31 @@ export interface PacketEditor {
   /** Columns that may be NULL from now on, by their place. */
   readonly nullable: ReadonlySet<number>;
   /**
-   * A row as it may pass, in pieces, views of the payload among them: of a long one nothing is copied.
+   * Masks the row in `bytes` from `start` to `end`. Nobody else uses these bytes: what keeps its size is edited where it lies.
    *
+   * @param into takes the row where that is not enough; before an error it may have been given some of it
+   * @returns whether it was. If not, the row may pass as it lies there now
    * @throws Unmasked
    */
-  pieces(payload: Buffer): readonly Buffer[];
+  rewrite(bytes: Buffer, start: number, end: number, into: RewrittenRow): boolean;
   /** Rows of the gateway's own that come behind those of the target, a payload each. */
   readonly behind?: readonly Buffer[];
   /** Columns that are NULL because nothing better is known of them. */
   readonly hidden?: HiddenCounts | undefined;
   /** At the end of the rows: values among them that became NULL because their mask could not read them. Says so once. */
   late?(): HiddenCounts | undefined;
+}
+
+/** Takes a row that is put together anew, from its start to its end. */
+export interface RewrittenRow {
+  /** Bytes of the row that stay what they are. They may be viewed until the answer goes on. */
+  keep(bytes: Buffer, start: number, end: number): void;
+  /** Others in their place, which are copied. */
+  put(value: Buffer): void;
+  /** The same of one byte. */
+  putByte(value: number): void;
+  /** Changes a byte, by its place in what the first call gave. */
+  patch(at: number, value: number): void;
 }
 
 /**

@@ -31,13 +31,16 @@ export function digestOf(tokens: Tokens, statement: Statement | undefined): Text
  */
 function shortened(tokens: Tokens, kept: ReadonlyMap<number, number>): string | undefined {
   const { kinds, starts, ends, source } = tokens;
+  const list = new ConstantList(tokens);
   let text = '';
   for (let at = 0; at < kinds.length - 1; at++) {
     const start = starts[at] as number;
+    const isListed = list.has(at);
     // A blank stands for comments as well. Where there is none, none may be: `count(`.
     if (at > 0 && ends[at - 1] !== start) text += ' ';
     const end = kept.get(start);
-    if (end === undefined) text += constantAt(tokens, at) ?? source.slice(start, ends[at]);
+    if (end === undefined)
+      text += (isListed ? LISTED.get(kinds[at]) : constantAt(tokens, at)) ?? source.slice(start, ends[at]);
     else {
       text += source.slice(start, end);
       while ((ends[at + 1] ?? Infinity) <= end) at++;
@@ -46,6 +49,42 @@ function shortened(tokens: Tokens, kept: ReadonlyMap<number, number>): string | 
   }
   return text;
 }
+
+/** In place of what stands in the list of an IN, where no number is a column: lists have thousands, and only how many counts. */
+const LISTED: ReadonlyMap<unknown, string> = new Map([
+  ['integer', '1'],
+  ['decimal', '.1'],
+  ['float', '1e1'],
+  ['string', "''"],
+]);
+
+/** Whether tokens, asked for one by one, stand in the list of an IN that has had nothing but constants so far. */
+class ConstantList {
+  readonly #tokens: Tokens;
+  #depth = 0;
+
+  constructor(tokens: Tokens) {
+    this.#tokens = tokens;
+  }
+
+  has(at: number): boolean {
+    const { kinds, texts } = this.#tokens;
+    const text = texts[at] ?? '';
+    if (kinds[at] === 'operator' && text === '(') {
+      const begins = kinds[at - 1] === 'word' && texts[at - 1] === 'IN';
+      if (begins || this.#depth > 0) this.#depth++;
+      return false;
+    }
+    if (this.#depth === 0) return false;
+    if (LISTED.has(kinds[at])) return true;
+    const goesOn = kinds[at] === 'operator' && LIST_SIGNS.has(text);
+    if (!goesOn) this.#depth = 0;
+    else if (text === ')') this.#depth--;
+    return false;
+  }
+}
+
+const LIST_SIGNS: ReadonlySet<string> = new Set([',', ')', '-', '+']);
 
 /**
  * Outputs without an alias are called by their text, and columns are looked up by such names: `(SELECT 'a long one')` has a column of

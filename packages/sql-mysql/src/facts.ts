@@ -2,8 +2,9 @@
  * What one statement does, in the words of the policy: verbs, effects, tables, functions, settings, the strength of its conditions.
  * Owns: the reading of the tree. Does not: texts that it executes (analyze.ts), what masks make of it.
  */
-import type { Action, Effect, FilterStrength, Resource } from '@sluice/contract';
+import type { Action, Resource } from '@sluice/contract';
 import { looksMasked } from '@sluice/masking';
+import { type Access, ActionDraft, type NameSet, qualified } from './action-draft.js';
 import { filterStrength, type Conditions } from './filter.js';
 import { callFacts } from './functions.js';
 import { settingOfHint } from './hints.js';
@@ -66,20 +67,6 @@ export function factsOf(
   return { actions: reader.actions, forbidden: reader.forbidden, masked: reader.masked };
 }
 
-/** An action while it is being read. */
-interface ActionDraft {
-  readonly depth: number;
-  verb: string;
-  readonly effects: Set<Effect>;
-  readonly resources: Map<string, Resource>;
-  filter?: FilterStrength;
-  readonly reasons: string[];
-  readonly unknownFunctions: string[];
-  otherUnknown: boolean;
-}
-
-type NameSet = ReadonlySet<string>;
-type Access = Resource['access'];
 const NO_NAMES: NameSet = new Set();
 
 class FactsReader {
@@ -100,12 +87,13 @@ class FactsReader {
   }
 
   get actions(): Action[] {
-    return [...this.#drafts.map((draft) => this.#finished(draft)), ...this.#inherited];
+    return [...this.#drafts.map((draft) => draft.finished(this.#index)), ...this.#inherited];
   }
 
   /** @param ctes names that WITH has given to queries, which are no tables */
   statement(statement: Statement, depth: number, ctes: NameSet): void {
-    const draft = this.#draft(depth);
+    const draft = new ActionDraft(depth);
+    this.#drafts.push(draft);
     switch (statement.kind) {
       case 'query':
         return this.#queryStatement(draft, statement.query, ctes);
@@ -137,14 +125,14 @@ class FactsReader {
     switch (statement.kind) {
       case 'call procedure': {
         const { procedure } = statement;
-        begin(draft, 'call', 'execute');
-        this.#resource(draft, 'function', procedure, 'execute');
+        draft.begin('call', 'execute');
+        draft.resource('function', procedure, 'execute');
         const name = qualified(procedure);
         this.#unknownFunction(draft, name, `calls ${name}, a procedure that is not looked into`);
         return this.#inside(draft, statement.arguments, ctes);
       }
       case 'do':
-        begin(draft, 'do', 'read');
+        draft.begin('do', 'read');
         return this.#inside(draft, statement.values, ctes);
       case 'explain':
         return this.#explain(draft, statement, ctes);
@@ -153,25 +141,25 @@ class FactsReader {
       case 'execute':
         return this.#execute(draft, statement);
       case 'deallocate':
-        return begin(draft, 'deallocate', 'session');
+        return draft.begin('deallocate', 'session');
       case 'handler':
         return this.#handler(draft, statement, ctes);
       case 'use':
-        begin(draft, 'use', 'session');
-        return this.#named(draft, 'database', statement.schema, 'read');
+        draft.begin('use', 'session');
+        return draft.named('database', statement.schema, 'read');
       case 'show':
         return this.#show(draft, statement, ctes);
       case 'transaction':
-        return begin(draft, statement.verb, 'session');
+        return draft.begin(statement.verb, 'session');
       default:
-        return this.#unknown(draft, `is a kind of statement that is not understood (${(statement as Statement).kind})`);
+        return draft.unknown(`is a kind of statement that is not understood (${(statement as Statement).kind})`);
     }
   }
 
   // Queries
 
   #queryStatement(draft: ActionDraft, query: Query, ctes: NameSet): void {
-    begin(draft, 'select', 'read');
+    draft.begin('select', 'read');
     this.#inside(draft, query, ctes);
   }
 
@@ -190,14 +178,14 @@ class FactsReader {
         this.#call(draft, value);
         break;
       case 'sequence':
-        this.#resource(draft, 'table', value.name, value.action === 'last' ? 'read' : 'write');
+        draft.resource('table', value.name, value.action === 'last' ? 'read' : 'write');
         if (value.action !== 'last') draft.effects.add('write');
         break;
       case 'assign':
         draft.effects.add('session');
         break;
       case 'table':
-        this.#table(draft, value.table, 'read', ctes);
+        draft.table(value.table, 'read', ctes);
         break;
       default:
     }
@@ -225,8 +213,8 @@ class FactsReader {
       return;
     }
     draft.effects.add('transfer').add('egress');
-    this.#named(draft, 'file', into.file, 'write');
-    this.#unknown(draft, 'writes a file of the database host');
+    draft.named('file', into.file, 'write');
+    draft.unknown('writes a file of the database host');
   }
 
   #hints(draft: ActionDraft, hints: readonly string[]): void {
@@ -235,7 +223,7 @@ class FactsReader {
 
   #call(draft: ActionDraft, call: FunctionCall): void {
     const name = call.schema === undefined ? call.name : `${call.schema}.${call.name}`;
-    this.#named(draft, 'function', name, 'execute');
+    draft.named('function', name, 'execute');
     const { effects, reason } = callFacts(call, this.#reading);
     for (const effect of effects) draft.effects.add(effect);
     if (reason !== undefined) this.#unknownFunction(draft, name, reason);
@@ -250,8 +238,8 @@ class FactsReader {
   // Changes
 
   #insert(draft: ActionDraft, statement: Insert, ctes: NameSet): void {
-    begin(draft, statement.replace ? 'replace' : 'insert', 'write');
-    this.#table(draft, statement.table, 'write', ctes);
+    draft.begin(statement.replace ? 'replace' : 'insert', 'write');
+    draft.table(statement.table, 'write', ctes);
     const { source, onDuplicate, returning, hints } = statement;
     this.#hints(draft, hints);
     this.#inside(draft, source.kind === 'rows' ? source.rows : source.query, ctes);
@@ -262,7 +250,7 @@ class FactsReader {
   }
 
   #update(draft: ActionDraft, statement: Update, outer: NameSet): void {
-    begin(draft, 'update', 'write');
+    draft.begin('update', 'write');
     const ctes = this.#with(draft, statement.with, outer);
     const tables = tablesIn(statement.tables);
     if (tables.length > MAX_JOINED_TABLES) return this.#tooMany(draft);
@@ -272,19 +260,19 @@ class FactsReader {
   }
 
   #delete(draft: ActionDraft, statement: Delete, outer: NameSet): void {
-    begin(draft, 'delete', 'write');
+    draft.begin('delete', 'write');
     const ctes = this.#with(draft, statement.with, outer);
     const tables = tablesIn(statement.tables);
     if (tables.length > MAX_JOINED_TABLES || statement.targets.length > MAX_JOINED_TABLES) return this.#tooMany(draft);
     const written = deletedTables(statement.targets, tables);
     this.#changed(draft, statement, tables, written, ctes);
     // A target that is none of the tables: the server rejects it, or compares names without case.
-    for (const target of statement.targets) this.#table(draft, target, 'write', calledIn(tables));
+    for (const target of statement.targets) draft.table(target, 'write', calledIn(tables));
   }
 
   #tooMany(draft: ActionDraft): void {
     draft.filter = 'none';
-    this.#unknown(draft, `has more than ${MAX_JOINED_TABLES} tables`);
+    draft.unknown(`has more than ${MAX_JOINED_TABLES} tables`);
   }
 
   /** What UPDATE and DELETE share. */
@@ -295,7 +283,7 @@ class FactsReader {
     written: readonly Table[],
     ctes: NameSet,
   ): void {
-    for (const { table } of written) this.#table(draft, table, 'write', ctes);
+    for (const { table } of written) draft.table(table, 'write', ctes);
     this.#inside(
       draft,
       statement.tables.map((one) => unlessIn(one, written)),
@@ -331,19 +319,19 @@ class FactsReader {
   }
 
   #load(draft: ActionDraft, statement: Load, ctes: NameSet): void {
-    begin(draft, 'load data', 'write', 'transfer');
-    this.#table(draft, statement.table, 'write', ctes);
-    this.#named(draft, 'file', statement.file, 'read');
+    draft.begin('load data', 'write', 'transfer');
+    draft.table(statement.table, 'write', ctes);
+    draft.named('file', statement.file, 'read');
     if (statement.fields.some(({ kind }) => kind === 'variable')) draft.effects.add('session');
-    if (!statement.local) this.#unknown(draft, 'reads a file of the database host');
-    if (statement.from !== 'infile') this.#unknown(draft, 'connects the server to something outside');
+    if (!statement.local) draft.unknown('reads a file of the database host');
+    if (statement.from !== 'infile') draft.unknown('connects the server to something outside');
     this.#inside(draft, valuesOf(statement.set), ctes);
   }
 
   // Session
 
   #set(draft: ActionDraft, items: readonly SetItem[], ctes: NameSet): void {
-    begin(draft, 'set', 'session');
+    draft.begin('set', 'session');
     for (const item of items) this.#setItem(draft, item, ctes);
   }
 
@@ -355,7 +343,7 @@ class FactsReader {
         this.#setting(draft, item.scope, item.name, settingValue(item.value));
         return this.#inside(draft, item.value, ctes);
       case 'names':
-        this.#named(draft, 'setting', item.onlyClient ? 'character_set_client' : 'names', 'write');
+        draft.named('setting', item.onlyClient ? 'character_set_client' : 'names', 'write');
         return this.#settingFacts(draft, namesFacts(item.charset, this.#reading));
       case 'transaction':
         if (item.scope === 'global') this.#setting(draft, 'global', 'transaction', null);
@@ -369,30 +357,30 @@ class FactsReader {
   }
 
   #setting(draft: ActionDraft, scope: Parameters<typeof settingFacts>[0], name: string, value: SettingValue): void {
-    this.#named(draft, 'setting', name, 'write');
+    draft.named('setting', name, 'write');
     this.#settingFacts(draft, settingFacts(scope, name, value, this.#reading));
   }
 
   #settingFacts(draft: ActionDraft, { effects, forbidden, reason }: SettingFacts): void {
     for (const effect of effects) draft.effects.add(effect);
-    if (reason !== undefined) this.#unknown(draft, reason);
+    if (reason !== undefined) draft.unknown(reason);
     if (forbidden !== undefined) this.forbidden ??= forbidden;
   }
 
   #prepare(draft: ActionDraft, { name, from, using }: Prepare): void {
-    begin(draft, name === undefined ? 'execute immediate' : 'prepare', 'session');
+    draft.begin(name === undefined ? 'execute immediate' : 'prepare', 'session');
     this.#inside(draft, [from, using], NO_NAMES);
     const text = constantOf(from);
     const values = name === undefined ? Values.given(using) : Values.unbound();
     const actions = typeof text === 'string' ? this.#executed.text(text, values) : undefined;
     if (actions) return this.#inherit(draft, actions);
-    this.#unknown(draft, 'takes its text from a variable or an expression, which is not known');
+    draft.unknown('takes its text from a variable or an expression, which is not known');
   }
 
   #execute(draft: ActionDraft, { name, using }: Execute): void {
-    begin(draft, 'execute', 'session');
+    draft.begin('execute', 'session');
     const actions = this.#executed.named(name, Values.given(using));
-    if (!actions) return this.#unknown(draft, `executes "${name}", and no such prepared statement is known`);
+    if (!actions) return draft.unknown(`executes "${name}", and no such prepared statement is known`);
     this.#inherit(draft, actions);
   }
 
@@ -402,22 +390,22 @@ class FactsReader {
   }
 
   #explain(draft: ActionDraft, { statement, into }: Explain, ctes: NameSet): void {
-    begin(draft, 'explain', 'read');
+    draft.begin('explain', 'read');
     if (into !== undefined) draft.effects.add('session');
     // Also without ANALYZE: planning runs functions, and a rule about a DELETE is about explaining one too.
     this.statement(statement, draft.depth + 1, ctes);
   }
 
   #handler(draft: ActionDraft, { action, table, where, limit, values }: HandlerStatement, ctes: NameSet): void {
-    begin(draft, `handler ${action}`, action === 'read' ? 'read' : 'session');
-    this.#table(draft, table, 'read', NO_NAMES);
+    draft.begin(`handler ${action}`, action === 'read' ? 'read' : 'session');
+    draft.table(table, 'read', NO_NAMES);
     this.#inside(draft, [where, limit, values], ctes);
   }
 
   #show(draft: ActionDraft, { what, object, where }: ShowStatement, ctes: NameSet): void {
-    begin(draft, 'show', 'read');
+    draft.begin('show', 'read');
     if (what === 'CREATE USER' || what === 'GRANTS') draft.effects.add('secret');
-    if (object) this.#resource(draft, SHOWN_TABLES.has(what) ? 'table' : 'object', object, 'read');
+    if (object) draft.resource(SHOWN_TABLES.has(what) ? 'table' : 'object', object, 'read');
     this.#inside(draft, where, ctes);
   }
 
@@ -425,10 +413,10 @@ class FactsReader {
 
   #createTable(draft: ActionDraft, statement: CreateTable, ctes: NameSet): void {
     const { query, replace, like, references, options } = statement;
-    begin(draft, query ? 'create table as' : 'create table', 'define');
+    draft.begin(query ? 'create table as' : 'create table', 'define');
     if (replace) draft.effects.add('destroy');
-    this.#table(draft, statement.table, 'define', NO_NAMES);
-    for (const table of [...references, ...(like ? [like] : [])]) this.#table(draft, table, 'read', NO_NAMES);
+    draft.table(statement.table, 'define', NO_NAMES);
+    for (const table of [...references, ...(like ? [like] : [])]) draft.table(table, 'read', NO_NAMES);
     this.#inside(draft, statement.expressions, ctes);
     if (OPTIONS_OUTSIDE.some((name) => options.has(name)) || isOutside(options.get('ENGINE') ?? ''))
       this.#outside(draft);
@@ -439,97 +427,41 @@ class FactsReader {
 
   #outside(draft: ActionDraft): void {
     draft.effects.add('egress');
-    this.#unknown(draft, 'makes a table whose rows are kept elsewhere');
+    draft.unknown('makes a table whose rows are kept elsewhere');
   }
 
   #createView(draft: ActionDraft, { alter, view, query }: CreateView, ctes: NameSet): void {
-    begin(draft, alter ? 'alter view' : 'create view', 'define');
-    this.#table(draft, view, 'define', NO_NAMES);
+    draft.begin(alter ? 'alter view' : 'create view', 'define');
+    draft.table(view, 'define', NO_NAMES);
     this.#inside(draft, query, ctes);
   }
 
   #head(draft: ActionDraft, statement: HeadStatement, ctes: NameSet): void {
     const { verb, words, objects, expressions, queries } = statement;
     const facts = KINDS.get(verb);
-    begin(draft, verb, ...(facts?.effects ?? []));
-    if (!facts) this.#unknown(draft, `is a kind of statement that is not understood (${verb})`);
-    else if (facts.reason !== undefined) this.#unknown(draft, facts.reason);
+    draft.begin(verb, ...(facts?.effects ?? []));
+    if (!facts) draft.unknown(`is a kind of statement that is not understood (${verb})`);
+    else if (facts.reason !== undefined) draft.unknown(facts.reason);
     for (const { type, access, object } of objects) this.#headObject(draft, type, access, object);
     if (verb === 'alter table') this.#alteration(draft, words);
     if (verb === 'create function' && words.has('SONAME')) draft.reasons.push('loads code into the server');
     if (verb === 'flush table' && (words.has('LOCK') || words.has('EXPORT')))
-      this.#unknown(draft, 'stops every session that writes');
+      draft.unknown('stops every session that writes');
     this.#inside(draft, [expressions, queries], ctes);
   }
 
   #headObject(draft: ActionDraft, type: HeadObject['type'], access: Access, object: ObjectName): void {
-    if (type === 'table' || type === 'view') this.#table(draft, object, access, NO_NAMES);
-    else this.#resource(draft, RESOURCE_TYPES[type], object, access);
+    if (type === 'table' || type === 'view') draft.table(object, access, NO_NAMES);
+    else draft.resource(RESOURCE_TYPES[type], object, access);
   }
 
   #alteration(draft: ActionDraft, words: HeadStatement['words']): void {
     if (words.has('DROP') || words.has('DISCARD')) draft.effects.add('destroy');
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
     if (words.has('EXCHANGE')) draft.effects.add('write');
-    if (words.has('IMPORT')) this.#unknown(draft, 'reads files of the database host');
+    if (words.has('IMPORT')) draft.unknown('reads files of the database host');
     if (words.has('OUTSIDE') || words.has('UNION') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`)))
       this.#outside(draft);
-  }
-
-  // Resources
-
-  #table(draft: ActionDraft, table: ObjectName, access: Access, ctes: NameSet): void {
-    if (table.schema === undefined && ctes.has(table.name)) return;
-    this.#resource(draft, 'table', table, access);
-    const schema = table.schema?.toLowerCase();
-    if (access !== 'read' && schema !== undefined && SYSTEM_SCHEMAS.has(schema)) {
-      draft.effects.add('grant');
-      this.#unknown(draft, 'changes the system tables');
-    }
-    if (schema === 'mysql' && SECRET_TABLES.has(table.name.toLowerCase())) draft.effects.add('secret');
-  }
-
-  #resource(draft: ActionDraft, type: Resource['type'], name: ObjectName, access: Access): void {
-    this.#named(draft, type, qualified(name), access);
-  }
-
-  /** By the spelling of the text, and by lower case where the server may be set to that. */
-  #named(draft: ActionDraft, type: Resource['type'], written: string, access: Access): void {
-    const names = type === 'table' || type === 'database' ? [written, written.toLowerCase()] : [written];
-    for (const name of names) if (name !== '') draft.resources.set(`${type} ${name} ${access}`, { type, name, access });
-  }
-
-  #unknown(draft: ActionDraft, reason: string): void {
-    draft.effects.add('unknown');
-    draft.otherUnknown = true;
-    draft.reasons.push(reason);
-  }
-
-  #draft(depth: number): ActionDraft {
-    const draft: ActionDraft = {
-      depth,
-      verb: '',
-      effects: new Set(),
-      resources: new Map(),
-      reasons: [],
-      unknownFunctions: [],
-      otherUnknown: false,
-    };
-    this.#drafts.push(draft);
-    return draft;
-  }
-
-  #finished({ depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown }: ActionDraft): Action {
-    return {
-      statement: this.#index,
-      depth,
-      verb,
-      effects: [...effects],
-      resources: [...resources.values()],
-      ...(filter && { filter }),
-      reasons: [...new Set(reasons)],
-      ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
-    };
   }
 }
 
@@ -550,11 +482,6 @@ type LesserStatement = Exclude<
   }
 >;
 
-function begin(draft: ActionDraft, verb: string, ...effects: readonly Effect[]): void {
-  draft.verb = verb;
-  for (const effect of effects) draft.effects.add(effect);
-}
-
 /** Any node of the tree, by what the reader looks at. */
 type Node = { readonly [key: string]: unknown } & (
   | Extract<Expression, { kind: 'constant' | 'call' | 'sequence' | 'assign' }>
@@ -567,7 +494,6 @@ const isNode = (value: unknown): value is Node =>
 /** Parts of a node that are read by themselves. */
 const NO_CHILDREN: ReadonlySet<string> = new Set(['with', 'into', 'hints', 'kind', 'start', 'end']);
 
-const qualified = ({ schema, name }: ObjectName): string => (schema === undefined ? name : `${schema}.${name}`);
 const valuesOf = (assignments: readonly Assignment[]): Expression[] => assignments.map(({ value }) => value);
 
 function settingValue(value: Expression | undefined): SettingValue {
@@ -579,11 +505,6 @@ function settingValue(value: Expression | undefined): SettingValue {
 /** As many as the servers join (MAX_TABLES). */
 const MAX_JOINED_TABLES = 61;
 
-const SYSTEM_SCHEMAS: NameSet = new Set(['mysql', 'sys', 'performance_schema', 'information_schema']);
-/** Of the schema `mysql`: where hashes of passwords and passwords of other servers are. */
-const SECRET_TABLES: NameSet = new Set(
-  'user global_priv servers slave_master_info slave_relay_log_info password_history column_stats'.split(' '),
-);
 const SHOWN_TABLES: NameSet = new Set(['COLUMNS', 'INDEX', 'CREATE TABLE', 'CREATE VIEW', 'CREATE SEQUENCE']);
 const OPTIONS_OUTSIDE = ['CONNECTION', 'DATA DIRECTORY', 'INDEX DIRECTORY', 'UNION'];
 const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'view'>, Resource['type']>> = {

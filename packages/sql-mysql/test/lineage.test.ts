@@ -115,6 +115,17 @@ describe('names', () => {
     ]);
   });
 
+  test('a RIGHT JOIN is turned round in MySQL where its columns are merged with others, and only there', () => {
+    const text = 'select * from (select mail as m from people) a right join (select 1 as id, 2 as x) b on 1 = 1';
+    const merged = [`${text} natural left join (select 1 as id) c`, `${text} join (select 1 as id) c using (id)`];
+    for (const flavour of ['mariadb', 'mysql'] as const)
+      expect(shown(follow(text, undefined, flavour))).toEqual(['m: people.mail', 'id: ', 'x: ']);
+    for (const one of merged) {
+      expect(shown(follow(one, undefined, 'mariadb'))).toEqual(['id: ', 'm: people.mail', 'x: ']);
+      expect(shown(follow(one, undefined, 'mysql'))).toEqual(['id: ', 'x: ', 'm: people.mail']);
+    }
+  });
+
   test('letters that a server may take for others are not told apart', () => {
     // With KELVIN SIGN: some server may find the inner column, and another the outer one.
     const [output] = follow(

@@ -1,5 +1,5 @@
 /** Rows as they stand in packets: every layout, NULL, lengths of each size, and rows that are none. */
-import { type MySqlColumn, Unmasked } from '@sluice/contract';
+import { type MySqlColumn, type RewrittenRow, Unmasked } from '@sluice/contract';
 import { expect, test } from 'vitest';
 import { rowEditor } from '../src/masks/rows.js';
 
@@ -12,10 +12,28 @@ const nothing = (): null => null;
 type Mask = (() => Buffer | null) | undefined;
 const masked = (columns: MySqlColumn[], masks: Mask[], format: 'text' | 'binary', row: Buffer): Buffer => {
   const weighed = masks.map((cell) => cell && { cell, weight: 1 });
-  const made = rowEditor({ columns, masks: weighed, format, count: () => undefined });
-  if (!made) throw new Error('no mask');
-  return Buffer.concat(made.pieces(row));
+  return rewritten(rowEditor({ columns, masks: weighed, format, count: () => undefined }), row);
 };
+
+/** What comes of a row that lies between others, whose bytes could be taken for more of it. */
+function rewritten(editor: ReturnType<typeof rowEditor>, row: Buffer): Buffer {
+  if (!editor) throw new Error('no mask');
+  const around = Buffer.alloc(9, 0xfb);
+  const bytes = Buffer.concat([around, row, around]);
+  const end = around.length + row.length;
+  const parts: Buffer[] = [];
+  const into: RewrittenRow = {
+    keep: (from, start, stop) => void parts.push(Buffer.from(from.subarray(start, stop))),
+    put: (value) => void parts.push(Buffer.from(value)),
+    putByte: (value) => void parts.push(Buffer.from([value])),
+    patch: (at, value) => void parts[0]?.writeUInt8(value, at),
+  };
+  const isAnew = editor.rewrite(bytes, around.length, end, into);
+  expect(Buffer.concat([bytes.subarray(0, around.length), bytes.subarray(end)])).toEqual(
+    Buffer.concat([around, around]),
+  );
+  return isAnew ? Buffer.concat(parts) : Buffer.from(bytes.subarray(around.length, end));
+}
 
 function counted(size: number): Buffer {
   if (size < 0xfb) return Buffer.from([size]);
@@ -76,9 +94,10 @@ test('what masks look at in one row is bounded, and what they do not look at is 
       format: 'text',
       count: () => undefined,
     });
-  expect(() => editor(1)?.pieces(row)).toThrow(/1 MiB/);
-  expect(Buffer.concat(editor(0)?.pieces(row) ?? [])).toEqual(Buffer.from('\u0001x\u0001x'));
-  expect(() => editor(16)?.pieces(Buffer.concat([counted(70_000), Buffer.alloc(70_000), counted(0)]))).toThrow(/1 MiB/);
+  expect(() => rewritten(editor(1), row)).toThrow(/1 MiB/);
+  expect(rewritten(editor(0), row)).toEqual(Buffer.from('\u0001x\u0001x'));
+  const hashed = Buffer.concat([counted(70_000), Buffer.alloc(70_000), counted(0)]);
+  expect(() => rewritten(editor(16), hashed)).toThrow(/1 MiB/);
 });
 
 test('whether a value became NULL because its mask does not fit is known', () => {
@@ -89,7 +108,7 @@ test('whether a value became NULL because its mask does not fit is known', () =>
     count: () => undefined,
   });
   expect(editor?.unreadable).toBe(false);
-  expect(Buffer.concat(editor?.pieces(Buffer.from('\u00017')) ?? [])).toEqual(Buffer.from([0xfb]));
+  expect(rewritten(editor, Buffer.from('\u00017'))).toEqual(Buffer.from([0xfb]));
   expect(editor?.unreadable).toBe(true);
 });
 
@@ -98,7 +117,7 @@ test('what is computed has one answer, NULL or not', () => {
   const columns = [TEXT, TEXT, TEXT];
   const masks = [undefined, { cell, weight: 0 }, undefined];
   const made = (format: 'text' | 'binary', row: Buffer): Buffer =>
-    Buffer.concat(rowEditor({ columns, masks, format, count: () => undefined })?.pieces(row) ?? []);
+    rewritten(rowEditor({ columns, masks, format, count: () => undefined }), row);
   const text = Buffer.from('\u0001a\u0008[masked]\u0001b');
   expect(made('text', Buffer.from([1, 97, 0xfb, 1, 98]))).toEqual(text);
   expect(made('text', Buffer.from('\u0001a\u0001x\u0001b'))).toEqual(text);
@@ -106,4 +125,37 @@ test('what is computed has one answer, NULL or not', () => {
   const binary = Buffer.concat([Buffer.from([0, 0]), text]);
   expect(made('binary', Buffer.from([0, 0b1000, 1, 97, 1, 98]))).toEqual(binary);
   expect(made('binary', Buffer.from([0, 0, 1, 97, 1, 120, 1, 98]))).toEqual(binary);
+});
+
+test('a mask that keeps the size edits where the value lies, and a value that it does not know is made anew', () => {
+  const cell = Object.assign(() => Buffer.from('[masked]'), {
+    edit: (bytes: Buffer, start: number, end: number): boolean => {
+      if (bytes[start] !== 0x61) return false;
+      bytes.fill(0x2a, start, end);
+      return true;
+    },
+  });
+  let cells = 0;
+  const made = (format: 'text' | 'binary', row: Buffer): Buffer =>
+    rewritten(
+      rowEditor({
+        columns: [TEXT, TEXT, TEXT],
+        masks: [undefined, { cell, weight: 1 }, { cell, weight: 1 }],
+        format,
+        count: (more) => (cells += more),
+      }),
+      row,
+    );
+  const head = Buffer.from([0, 0]);
+  for (const [row, expected] of [
+    ['\u0001x\u0003abc\u0002ab', '\u0001x\u0003***\u0002**'],
+    ['\u0001x\u0003abc\u0001y', '\u0001x\u0003***\u0008[masked]'],
+    ['\u0001x\u0001y\u0002ab', '\u0001x\u0008[masked]\u0002**'],
+  ] as const) {
+    expect(made('text', Buffer.from(row))).toEqual(Buffer.from(expected));
+    expect(made('binary', Buffer.concat([head, Buffer.from(row)]))).toEqual(
+      Buffer.concat([head, Buffer.from(expected)]),
+    );
+  }
+  expect(cells).toBe(12);
 });

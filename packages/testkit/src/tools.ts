@@ -29,6 +29,7 @@ const PACKAGES = {
   'mariadb-dump': 'mariadb-client',
   haproxy: 'haproxy',
   sysbench: 'sysbench',
+  mysqltest: 'mariadb-test',
 } as const;
 
 export type Tool = keyof typeof PACKAGES;

@@ -25,8 +25,10 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   /** The client's bytes lie in memory that is read into again. */
   const lent = isLender(client);
   let finishing = false;
-  /** Bytes sent since the last read began still wait in a stream, and reading goes on all the same. */
+  /** Bytes of the chunk that is being received still wait in a stream, and reading goes on all the same. */
   let kept = false;
+  /** The memory of that chunk. */
+  let received: ArrayBufferLike | undefined;
 
   /** What goes to the client while a chunk is taken: it leaves in one write. */
   let gathered: Uint8Array[] | undefined;
@@ -39,7 +41,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       // While much waits in a stream, reading waits too; for less, it goes on in other memory. Nobody reads again into
       // what goes to the target, unless the client lends: the arena is for clients.
       if (to === 'upstream' && !lent) return;
-      if (bytesOf(pieces) < LARGE_WRITE_BYTES) kept = true;
+      if (bytesOf(pieces) < LARGE_WRITE_BYTES) kept ||= pieces.some(({ buffer }) => buffer === received);
       else {
         full[to] = true;
         whenWritten(to);
@@ -115,6 +117,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
     const receive = (chunk: Buffer): Loan => {
       if (finishing) return 'free';
       kept = false;
+      received = chunk.buffer;
       gathered = [];
       try {
         conversation.receive(side, chunk);

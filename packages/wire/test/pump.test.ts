@@ -3,7 +3,7 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { type Side, type Wires, connectLender, pump } from '../src/index.js';
+import { type Lender, type Loan, type Side, type Wires, connectLender, pump } from '../src/index.js';
 
 const open: { destroy(): void }[] = [];
 afterEach(() => {
@@ -119,6 +119,29 @@ test('what waits for a client stays what it was while both sides are said goodby
   const all = (await read(client)).subarray(10);
   expect(all.length).toBeGreaterThan(1_000_000);
   expect(digest(all)).toBe(digest(bytes.subarray(0, all.length)));
+});
+
+test('only what is sent of the chunk itself keeps its memory', () => {
+  // Whatever is written waits.
+  const client = new Duplex({ read: () => undefined, write: () => undefined });
+  let receive: ((chunk: Buffer) => Loan) | undefined;
+  const lend: Lender['lend'] = (to) => {
+    receive = to;
+  };
+  const upstream = Object.assign(new Duplex({ read: () => undefined, write: () => undefined }), { lend });
+  open.push(client, upstream);
+  let made = (chunk: Buffer): Buffer => chunk;
+  void pump(client, upstream, (wires) => ({
+    receive: (_, chunk) => wires.send('client', made(chunk)),
+    ended: () => undefined,
+    wants: () => true,
+  }));
+  const chunk = Buffer.allocUnsafeSlow(1000);
+  expect(receive?.(chunk)).toBe('kept');
+  made = (bytes) => bytes.subarray(10, 20);
+  expect(receive?.(chunk)).toBe('kept');
+  made = (bytes) => Buffer.from(bytes);
+  expect(receive?.(chunk)).toBe('free');
 });
 
 test('what is sent for one chunk leaves in one write, and in its order', async () => {

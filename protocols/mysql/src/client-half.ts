@@ -1,59 +1,33 @@
 /**
  * The client's half: one command after the other, each judged before the target sees a byte of it. A command that comes before the
- * answer to the last one waits, so that what one changes is known when the next is read. Owns: what is asked, and what is owed.
- * Does not: read answers (`target-half.ts`).
+ * answer to the last one waits, so that what one changes is known when the next is read. Owns: what is asked, and what is owed. Does
+ * not: know prepared statements (`prepared-commands.ts`), read answers (`target-half.ts`).
  */
-import type { Allow, Answer, MySqlDialect, Parameter, SqlCommand } from '@sluice/contract';
-import { WireError, unexpected } from '@sluice/wire';
+import type { Allow, Answer, MySqlDialect, SqlCommand } from '@sluice/contract';
+import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
-import {
-  COM,
-  type Kill,
-  asksOfLast,
-  killText,
-  queryPacket,
-  readKill,
-  resetStatement,
-  standsFor,
-  useStatement,
-} from './commands.js';
+import { type CommandState, commandState } from './command-state.js';
+import { COM, type Kill, asksOfLast, killText, queryPacket, readKill, standsFor, useStatement } from './commands.js';
 import { Incoming, type Packet, type TooLong, kept } from './incoming.js';
-import { PayloadReader, HEADER_BYTES, NOTHING, framed } from './packets.js';
-import {
-  badValues,
-  masksRefused,
-  noCursor,
-  refusal,
-  tooLong,
-  tooManyReadings,
-  tooManyStatements,
-  unfit,
-  unknownCommand,
-  unknownStatement,
-} from './refusal.js';
+import { NOTHING, PayloadReader, framed } from './packets.js';
+import { type AskedCommand, type Owing, PreparedCommands } from './prepared-commands.js';
+import { masksRefused, refusal, tooLong, tooManyReadings, unfit, unknownCommand } from './refusal.js';
+import { Relogin } from './relogin.js';
 import { plainEof, plainOk } from './replies.js';
 import { Reply, type ReplyKind } from './reply.js';
-import { BINARY_ROWS } from './results.js';
-import { type CommandState, commandState } from './command-state.js';
-import { Relogin } from './relogin.js';
 import { QUESTION } from './session-state.js';
-import type { Shared, OwedAnswer } from './shared.js';
+import type { OwedAnswer, Shared } from './shared.js';
 import { SqlNames } from './sql-names.js';
 import { StatementTexts } from './statement-texts.js';
-import { type PreparedStatement, PreparedStatements, boundValues } from './statements.js';
 import { decoded } from './text.js';
 
-type AskedCommand = Pick<SqlCommand, 'phase' | 'text' | 'parameters'> & { readonly dialect?: MySqlDialect };
 type Ended = OwedAnswer['ended'];
-
-/** A bit of the flags of COM_STMT_EXECUTE that gives it another layout, which no client was offered. */
-const ATTRIBUTES_FLAG = 0x08;
 
 export class ClientHalf {
   readonly #shared: Shared;
   readonly #leave: () => void;
   readonly #incoming: Incoming;
-  readonly #statements = new PreparedStatements();
+  readonly #prepared: PreparedCommands;
   readonly #names = new SqlNames();
   readonly #relogin: Relogin;
   readonly #noEof: boolean;
@@ -75,6 +49,14 @@ export class ClientHalf {
     this.#incoming = new Incoming(shared.limits.message);
     this.#noEof = (shared.capabilities & CAPABILITY.deprecateEof) !== 0;
     this.#multi = (shared.capabilities & CAPABILITY.multiStatements) !== 0;
+    this.#prepared = new PreparedCommands(shared, {
+      ask: (asked, packet, allowed, denied) => this.#ask(asked, packet, allowed, denied),
+      send: (packet, owed) => this.#send(packet, owed),
+      refuse: (words) => this.#refuse(words),
+      ran: (command, text, outcome) => this.#ran(command, text, outcome),
+      decoded: (bytes) => this.#decoded(bytes),
+      id: () => this.#id,
+    });
     this.#relogin = new Relogin(shared, {
       give: (payload) => this.#give(payload),
       sendOwn: (packet, done) => this.#sendOwn(packet, 'simple', done),
@@ -147,7 +129,7 @@ export class ClientHalf {
     const { payload } = command;
     if (payload[0] === COM.query || payload[0] === COM.prepare) return asksOfLast(payload.toString('latin1', 1, SHORT));
     if (payload[0] !== COM.execute || payload.length < 5) return false;
-    return asksOfLast(this.#statements.get(payload.readUInt32LE(1))?.text ?? '');
+    return asksOfLast(this.#prepared.textOf(payload.readUInt32LE(1)) ?? '');
   }
 
   /** False: it has not come as a whole. */
@@ -209,17 +191,17 @@ export class ClientHalf {
       case COM.query:
         return this.#query(packet);
       case COM.prepare:
-        return this.#prepare(packet);
+        return this.#prepared.prepare(packet);
       case COM.execute:
-        return this.#execute(packet);
+        return this.#prepared.execute(packet);
       case COM.longData:
-        return this.#longData(packet);
+        return this.#prepared.longData(packet);
       case COM.fetch:
-        return this.#fetch(packet);
+        return this.#prepared.fetch(packet);
       case COM.close:
-        return this.#close(packet);
+        return this.#prepared.close(packet);
       case COM.reset:
-        return this.#reset(packet);
+        return this.#prepared.reset(packet);
       case COM.ping:
         return this.#send(packet.raw, { kind: 'simple' });
       case COM.setOption:
@@ -280,106 +262,6 @@ export class ClientHalf {
     });
   }
 
-  #prepare(packet: Packet): void {
-    const text = this.#decoded(packet.payload.subarray(1));
-    const { dialect } = this.#shared.session;
-    this.#statements.forgetLast();
-    if (this.#statements.isFull(text)) return this.#refuse(tooManyStatements());
-    this.#ask({ phase: 'prepare', text }, packet, (allow, { raw }) => {
-      const command = commandState(this.#id, 'prepare', allow);
-      const prepared = (id: number, parameters: number): void =>
-        this.#statements.add(id, { text, dialect, parameters });
-      this.#send(raw, { kind: 'prepare', command, prepared });
-    });
-  }
-
-  #execute(packet: Packet): void {
-    const { payload } = packet;
-    const id = this.#statements.numberOf(new PayloadReader(payload, 1).uint(4));
-    const statement = this.#statements.get(id);
-    if (!statement) return this.#refuse(unknownStatement(id));
-    const flags = payload[5] ?? ATTRIBUTES_FLAG;
-    if (flags & ATTRIBUTES_FLAG) return this.#refuse(badValues('unknown flags'));
-    const parameters = this.#valuesOf(statement, payload);
-    if (!parameters) return this.#forgetLong(id, statement);
-    statement.cursor = undefined;
-    const { text, dialect } = statement;
-    const asked = { phase: 'run', text, dialect, parameters } as const;
-    this.#ask(
-      asked,
-      packet,
-      (allow, { raw }) => {
-        statement.long.clear();
-        const command = commandState(this.#id, 'run', allow, 'binary');
-        this.#shared.recorder.take(command, BINARY_ROWS);
-        const ended: Ended = (outcome, cursor) => {
-          if (cursor) statement.cursor = command;
-          this.#ran(command, text, outcome);
-        };
-        // Drivers of MariaDB may call it the last one, and what that is the target and the gateway could see differently.
-        const named = Buffer.from(raw);
-        named.writeUInt32LE(id, HEADER_BYTES + 1);
-        this.#send(named, { kind: 'query', command, ended, asksCursor: flags !== 0 });
-      },
-      () => this.#forgetLong(id, statement),
-    );
-  }
-
-  /** Undefined: they cannot be read, which the client was told. */
-  #valuesOf(statement: PreparedStatement, payload: Buffer): Parameter[] | undefined {
-    try {
-      return boundValues(statement, payload);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.#refuse(badValues(error.message));
-      return undefined;
-    }
-  }
-
-  /** The target keeps long values until they are used, or the statement is reset. */
-  #forgetLong(id: number, statement: PreparedStatement): void {
-    if (statement.long.size === 0) return;
-    statement.long.clear();
-    this.#send(resetStatement(id), { kind: 'simple', own: () => undefined });
-  }
-
-  /** Has no answer. */
-  #close({ payload, raw }: Packet): void {
-    this.#shared.sequence = 0;
-    this.#statements.close(new PayloadReader(payload, 1).uint(4));
-    this.#shared.wires.send('upstream', raw);
-  }
-
-  /** Has no answer, whatever becomes of it. */
-  #longData({ payload, raw }: Packet): void {
-    this.#shared.sequence = 0;
-    const fields = new PayloadReader(payload, 1);
-    const id = fields.uint(4);
-    const known = this.#statements.takeLong(id, fields.uint(2), fields.rest());
-    if (known) this.#shared.wires.send('upstream', raw);
-  }
-
-  #fetch({ payload, raw }: Packet): void {
-    const id = new PayloadReader(payload, 1).uint(4);
-    const statement = this.#statements.get(id);
-    if (!statement) return this.#refuse(unknownStatement(id));
-    const { cursor } = statement;
-    if (!cursor) return this.#refuse(noCursor(id));
-    const ended: Ended = (_, more) => {
-      if (!more) statement.cursor = undefined;
-    };
-    this.#send(raw, { kind: 'fetch', command: cursor, ended });
-  }
-
-  #reset({ payload, raw }: Packet): void {
-    const id = new PayloadReader(payload, 1).uint(4);
-    const statement = this.#statements.get(id);
-    if (!statement) return this.#refuse(unknownStatement(id));
-    statement.long.clear();
-    statement.cursor = undefined;
-    this.#send(raw, { kind: 'simple' });
-  }
-
   #setOption(option: number): void {
     if (option > 1) return this.#refuse(unknownCommand());
     this.#multi = option === 0;
@@ -394,7 +276,7 @@ export class ClientHalf {
 
   /** The connection is as at its start. */
   #forget(): void {
-    this.#statements.clear();
+    this.#prepared.forget();
     this.#names.clear();
     this.#shared.session.stale = true;
     this.#shared.masks?.reset();
@@ -421,6 +303,9 @@ export class ClientHalf {
     return true;
   }
 
+  /** What a name stands for that a statement has prepared. */
+  readonly #textOf = (name: string): string | undefined => this.#names.text(name);
+
   /** Asks about a command; `allowed` is called once it may run, with its packet, which is a copy if that took a while. */
   #ask(
     asked: AskedCommand,
@@ -429,13 +314,12 @@ export class ClientHalf {
     denied?: () => void,
   ): void {
     const { port, session, waiter } = this.#shared;
-    const command: SqlCommand = {
-      type: 'sql',
-      id: ++this.#id,
-      dialect: session.dialect,
-      ...asked,
-      prepared: (name) => this.#names.text(name),
-    };
+    const { phase, text, dialect = session.dialect, parameters } = asked;
+    const id = ++this.#id;
+    const prepared = this.#textOf;
+    const command: SqlCommand = parameters
+      ? { type: 'sql', id, dialect, phase, text, prepared, parameters }
+      : { type: 'sql', id, dialect, phase, text, prepared };
     const act = (answer: Answer, whole: Packet): void => {
       // Masks come for packets. Nothing here could change an answer by others, so none is asked for.
       if (answer.type === 'allow' && !answer.masking) return allowed(answer, whole);
@@ -452,29 +336,15 @@ export class ClientHalf {
 
   #send(
     packet: Buffer,
-    {
-      kind,
-      command,
-      own,
-      prepared,
-      moreFollow = false,
-      asksCursor = kind === 'fetch',
-      ended = () => undefined,
-    }: {
-      readonly kind: ReplyKind;
-      readonly command?: CommandState;
-      readonly moreFollow?: boolean;
-      readonly asksCursor?: boolean;
-      readonly ended?: (outcome: 'ok' | 'error', cursor: boolean) => unknown;
-    } & Pick<OwedAnswer, 'own' | 'prepared'>,
+    { kind, command, own, prepared, moreFollow = false, asksCursor = kind === 'fetch', ended = () => undefined }: Owing,
   ): void {
     this.#shared.owed = {
       reply: new Reply(kind, this.#noEof, asksCursor),
       state: command,
       moreFollow,
-      ended: (outcome, cursor) => void ended(outcome, cursor),
-      ...(own && { own }),
-      ...(prepared && { prepared }),
+      ended,
+      own,
+      prepared,
     };
     this.#shared.wires.send('upstream', packet);
   }

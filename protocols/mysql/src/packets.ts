@@ -31,11 +31,15 @@ export function framed(payload: Uint8Array, sequence: number): Buffer {
 export const packetsOf = (size: number): number => Math.floor(size / MAX_PACKET) + 1;
 
 export function writeHeader(bytes: Buffer, at: number, size: number, sequence: number): void {
-  bytes.writeUIntLE(size, at, 3);
-  bytes[at + 3] = sequence & 0xff;
+  bytes[at] = size;
+  bytes[at + 1] = size >>> 8;
+  bytes[at + 2] = size >>> 16;
+  bytes[at + 3] = sequence;
 }
 
-export const payloadLength = (bytes: Buffer, at: number): number => bytes.readUIntLE(at, 3);
+/** Of a header that is there whole. Without the checks of readUIntLE, which cost more than the rest of a row that passes. */
+export const payloadLength = (bytes: Buffer, at: number): number =>
+  (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
 
 /** One payload, as it comes during a login. Rejects when it is longer than `max` bytes. */
 export async function readPacket(inbox: Inbox, max: number): Promise<{ sequence: number; payload: Buffer }> {

@@ -75,13 +75,13 @@ export interface OwedAnswer {
   /** Undefined: nothing of it is on record. */
   readonly state: CommandState | undefined;
   /** A question of the gateway's own: takes the rows, and the client has nothing of the answer. */
-  readonly own?: (rows: readonly (readonly (string | null)[])[], failed: boolean) => void;
+  readonly own: ((rows: readonly (readonly (string | null)[])[], failed: boolean) => void) | undefined;
   /** Behind it come the answers to further statements of the same text. */
   readonly moreFollow: boolean;
   /** The statement was prepared: its number at the target, and how many parameters it has. */
-  readonly prepared?: (id: number, parameters: number) => void;
+  readonly prepared: ((id: number, parameters: number) => void) | undefined;
   /** It is over. `cursor`: rows are left to fetch. */
-  ended(outcome: 'ok' | 'error', cursor: boolean): void;
+  ended(outcome: 'ok' | 'error', cursor: boolean): unknown;
 }
 
 /**

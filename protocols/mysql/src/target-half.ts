@@ -1,20 +1,20 @@
 /**
- * The target's half: knows which answer each packet belongs to, checks that it may come now, and gives the client and the
- * record the same bytes: as they came where nothing changes them. Rows pass in whole chunks, however long they are. Does not:
- * read the client (protocols/mysql/src/client-half.ts).
+ * The target's half: knows which answer each packet belongs to, checks that it may come now, and what the client has in its place. Rows
+ * pass in whole chunks, however long they are. Does not: read the client (client-half.ts), put what goes out together
+ * (client-output.ts), mask rows (masked-rows.ts).
  */
-import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, type RowRoom, Unmasked } from '@sluice/contract';
+import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, Unmasked } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { ClientOutput } from './client-output.js';
+import type { CommandState } from './command-state.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
-import { LongRow, framedPieces, header } from './long-row.js';
-import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, packetsOf, payloadLength } from './packets.js';
+import { MaskedRows } from './masked-rows.js';
+import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, payloadLength } from './packets.js';
 import { refusedFile, unmaskable } from './refusal.js';
-import { ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
+import { EOF, ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
 import type { ReplyPart } from './reply.js';
 import { textRow } from './results.js';
-import type { CommandState } from './command-state.js';
 import type { Shared, OwedAnswer } from './shared.js';
 
 /** A packet that is no row and is longer than this is none. Bytes. */
@@ -23,6 +23,7 @@ const MAX_REPLY_BYTES = 1024 * 1024;
 export class TargetHalf {
   readonly #shared: Shared;
   readonly #output: ClientOutput;
+  readonly #masked: MaskedRows;
   readonly #tracks: boolean;
   /** The start of a packet whose rest has not come. */
   #partial: Buffer[] = [];
@@ -32,27 +33,29 @@ export class TargetHalf {
   #passing = 0;
   #chain = false;
   #dropping = false;
-  /** Where, in the current chunk, the bytes start that the client has not been sent, and that the record has not. */
-  #run = 0;
-  #from = 0;
   /** How a result is described, kept back until it is known what its rows go through. */
   #description: Buffer[] = [];
   #rows: (string | null)[][] = [];
   /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
   #discarding = false;
-  /** A row of several packets that masks change, and whether it waits for room: nothing is read meanwhile. */
-  #long: LongRow | undefined;
-  #waits = false;
 
   constructor(shared: Shared) {
     this.#shared = shared;
-    this.#output = new ClientOutput((bytes) => shared.wires.send('client', bytes));
+    this.#output = new ClientOutput(shared);
+    this.#masked = new MaskedRows(shared, this.#output, {
+      stop: (state, why) => this.#output.give(state, this.#stop(state, why)),
+      drop: (left, continues) => {
+        this.#passing = left;
+        this.#chain = continues;
+        this.#dropping = true;
+      },
+    });
     this.#tracks = (shared.capabilities & CAPABILITY.sessionTrack) !== 0;
   }
 
   /** Nothing more of the target may be read. */
   get waits(): boolean {
-    return this.#waits;
+    return this.#masked.waits;
   }
 
   /** The client has had whole packets only. */
@@ -68,21 +71,28 @@ export class TargetHalf {
     }
   }
 
+  /** A packet that was cut is made whole by itself: the rest of the chunk is not copied for it. */
   #receive(bytes: Buffer): void {
+    this.#output.open(bytes.length);
     let chunk = bytes;
-    if (this.#size > 0) {
-      this.#keep(bytes);
-      if (this.#size < this.#needed) return;
-      chunk = Buffer.concat(this.#partial);
+    while (this.#size > 0) {
+      const missing = this.#needed - this.#size;
+      if (chunk.length < missing) return this.#keep(chunk);
+      const whole = Buffer.concat([...this.#partial, chunk.subarray(0, missing)]);
       this.#partial = [];
       this.#size = 0;
+      chunk = chunk.subarray(missing);
+      this.#take(whole);
     }
-    this.#run = 0;
-    this.#from = 0;
-    const at = this.#packets(chunk);
-    this.#pass(chunk, at);
+    if (chunk.length > 0) this.#take(chunk);
     const { owed } = this.#shared;
     if (owed?.state) this.#shared.recorder.flush(owed.state);
+  }
+
+  #take(chunk: Buffer): void {
+    this.#output.begin(chunk);
+    const at = this.#packets(chunk);
+    this.#output.pass(at);
     if (at < chunk.length) this.#keep(chunk.subarray(at));
   }
 
@@ -90,22 +100,22 @@ export class TargetHalf {
   #packets(chunk: Buffer): number {
     let at = 0;
     for (;;) {
-      if (this.#long) {
-        at = this.#collect(this.#long, chunk, at);
-        if (this.#long) return at;
+      if (this.#masked.isLong) {
+        at = this.#masked.collect(chunk, at);
+        if (this.#masked.isLong) return this.#wait(at, HEADER_BYTES);
       }
       if (this.#passing > 0) {
         const part = Math.min(this.#passing, chunk.length - at);
         at += part;
         this.#passing -= part;
-        if (this.#dropping) this.#skip(at);
+        if (this.#dropping) this.#output.skip(at);
         if (this.#passing > 0) return at;
       }
       if (chunk.length - at < HEADER_BYTES) return this.#wait(at, HEADER_BYTES);
       const size = payloadLength(chunk, at);
       if (this.#chain) {
-        if (this.#dropping) this.#dropRow(chunk, at, size);
-        else this.#rowPacket(chunk, at, size);
+        if (this.#dropping) this.#dropRow(at, size);
+        else this.#rowPacket(at, size);
         at += HEADER_BYTES;
         continue;
       }
@@ -113,16 +123,17 @@ export class TargetHalf {
       if (size > 0 && chunk.length - at === HEADER_BYTES) return this.#wait(at, HEADER_BYTES + 1);
       const { owed } = this.#shared;
       if (!owed) return this.#unasked(chunk, at, size);
-      const row = owed.reply.isRow(chunk[at + HEADER_BYTES] as number, size);
-      if (row && this.#rowPasses(owed, chunk, at, size)) {
-        at += HEADER_BYTES;
+      const isRow = owed.reply.isRow(chunk[at + HEADER_BYTES] as number, size);
+      const next = at + HEADER_BYTES + size;
+      if (isRow && !owed.own) {
+        const taken = this.#resultRows(owed, chunk, at, size);
+        if (taken === undefined) return this.#wait(at, HEADER_BYTES + size);
+        at = taken;
         continue;
       }
-      const next = at + HEADER_BYTES + size;
-      const isOwn = !row || owed.own !== undefined;
-      if (isOwn && size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
+      if (size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
       if (chunk.length < next) return this.#wait(at, HEADER_BYTES + size);
-      if (row) this.#editedRow(owed, chunk, at, next);
+      if (isRow) this.#ownRow(owed, chunk, at, next);
       else this.#packet(owed, chunk, at, next);
       at = next;
     }
@@ -146,191 +157,86 @@ export class TargetHalf {
     throw unexpected(`the target ended the session: ${message}`);
   }
 
-  /** Takes up a row that passes or is dropped as it comes. False: it has to be whole. */
-  #rowPasses(owed: OwedAnswer, chunk: Buffer, at: number, size: number): boolean {
-    const { own, state } = owed;
-    if (own) return false;
-    const isEdited = state?.masking !== undefined && state.editor !== 'pass';
-    if (isEdited && !this.#discarding) {
-      if (size !== MAX_PACKET) return false;
-      this.#pass(chunk, at);
-      this.#skip(at + HEADER_BYTES);
-      this.#long = new LongRow(this.#room);
-      this.#beginLong(this.#long, size);
-      return true;
+  /** Takes up a row at `at`, or several from there on. Returns where it stopped; undefined: the row has to be whole. */
+  #resultRows({ state }: OwedAnswer, chunk: Buffer, at: number, size: number): number | undefined {
+    const inside = at + HEADER_BYTES;
+    if (this.#discarding) {
+      this.#dropRow(at, size);
+      return inside;
     }
-    if (this.#discarding) this.#dropRow(chunk, at, size);
-    else {
-      if (state) state.rows++;
-      this.#rowPacket(chunk, at, size);
+    if (state?.masking && state.editor !== 'pass') {
+      if (size !== MAX_PACKET) return chunk.length < inside + size ? undefined : this.#masked.take(state, chunk, at);
+      this.#output.pass(at);
+      this.#output.skip(inside);
+      this.#masked.begin(size);
+      return inside;
     }
-    return true;
+    if (state?.full && size !== MAX_PACKET && inside + size <= chunk.length) return this.#passRows(state, chunk, at);
+    if (state) state.rows++;
+    this.#rowPacket(at, size);
+    return inside;
   }
 
-  get #room(): RowRoom {
-    const { masks } = this.#shared;
-    if (!masks) throw unexpected('the target sent rows to be masked where nothing is masked');
-    return masks.room;
-  }
-
-  /** Takes what there is of a long row, and returns where it stopped. */
-  #collect(long: LongRow, chunk: Buffer, start: number): number {
-    for (let at = start; ; ) {
-      at += long.take(chunk.subarray(at));
-      this.#skip(at);
-      if (long.left > 0) return at;
-      if (!long.continues) {
-        this.#endLong(long);
-        return at;
-      }
-      if (chunk.length - at < HEADER_BYTES) return this.#wait(at, HEADER_BYTES);
-      this.#beginLong(long, payloadLength(chunk, at));
-      at += HEADER_BYTES;
-      this.#skip(at);
-      if (this.#long !== long) return at;
+  /**
+   * Rows that are whole, of which the record has none, and those behind them that are plainly rows: they have their numbers and pass.
+   * Written for results of millions of rows.
+   */
+  #passRows(state: CommandState, chunk: Buffer, start: number): number {
+    const end = chunk.length;
+    let { sequence } = this.#shared;
+    let rows = 0;
+    let at = start;
+    let next = start + HEADER_BYTES + payloadLength(chunk, start);
+    for (;;) {
+      chunk[at + 3] = sequence;
+      sequence = (sequence + 1) & 0xff;
+      rows++;
+      at = next;
+      if (at + HEADER_BYTES >= end) break;
+      const size = payloadLength(chunk, at);
+      next = at + HEADER_BYTES + size;
+      // What begins with another byte may be the end of them.
+      if (size === 0 || size === MAX_PACKET || next > end || (chunk[at + HEADER_BYTES] as number) >= EOF) break;
     }
-  }
-
-  /** Another packet of a long row begins: it may have to wait until others have given room back. */
-  #beginLong(long: LongRow, size: number): void {
-    try {
-      long.begin(size);
-    } catch (failure) {
-      if (!(failure instanceof Unmasked)) throw failure;
-      return this.#refuseLong(failure, size, size === MAX_PACKET);
-    }
-    const { wait } = this.#room;
-    if (!wait) return;
-    this.#waits = true;
-    const granted = wait.then(
-      () => undefined,
-      (failure: unknown) => failure,
-    );
-    this.#shared.port.later(granted, (failure) => {
-      this.#waits = false;
-      if (failure === undefined) return;
-      if (!(failure instanceof Unmasked)) throw failure;
-      this.#refuseLong(failure, long.left, long.continues);
-      this.#output.flush();
-    });
-  }
-
-  /** The client is told, and has nothing of what is left of the row. */
-  #refuseLong(why: Unmasked, left: number, continues: boolean): void {
-    const { owed } = this.#shared;
-    this.#long = undefined;
-    this.#room.clear();
-    this.#passing = left;
-    this.#chain = continues;
-    this.#dropping = true;
-    if (owed?.state) this.#give(owed, this.#stop(owed.state, why));
-  }
-
-  #endLong(long: LongRow): void {
-    const { owed, wires } = this.#shared;
-    const state = owed?.state;
-    const editor = state?.editor;
-    if (!state || !editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
-    this.#long = undefined;
-    state.rows++;
-    const made = this.#unlessUnmasked(state, () => editor.pieces(long.taken()));
-    if (Buffer.isBuffer(made)) {
-      this.#room.clear();
-      return this.#give(owed, made);
-    }
-    this.#giveRow(state, made);
-    this.#output.flush();
-    void wires.flushed('client').then(() => this.#room.left());
+    state.rows += rows;
+    this.#output.packets(state, rows, at - start);
+    return at;
   }
 
   /** The client has nothing of it. */
-  #dropRow(chunk: Buffer, at: number, size: number): void {
-    this.#pass(chunk, at);
-    this.#skip(at + HEADER_BYTES);
+  #dropRow(at: number, size: number): void {
+    this.#output.pass(at);
+    this.#output.skip(at + HEADER_BYTES);
     this.#passing = size;
     this.#chain = size === MAX_PACKET;
     this.#dropping = true;
   }
 
-  #skip(to: number): void {
-    this.#run = to;
-    this.#from = to;
-  }
-
-  /** A packet of a row that passes as it is: numbered, and recorded while it fits. */
-  #rowPacket(chunk: Buffer, at: number, size: number): void {
-    const state = this.#shared.owed?.state;
-    this.#number(chunk, at);
+  /** A packet of a row that passes as it is. */
+  #rowPacket(at: number, size: number): void {
+    this.#output.packet(this.#shared.owed?.state, at, HEADER_BYTES + size);
     this.#passing = size;
-    if (state) {
-      this.#admit(state, chunk, at, HEADER_BYTES + size);
-      state.bytes += HEADER_BYTES + size;
-    }
     this.#chain = size === MAX_PACKET;
     this.#dropping = false;
   }
 
-  /** The record has whole packets, in order, up to the first that does not fit. */
-  #admit(state: CommandState, chunk: Buffer, at: number, size: number): void {
-    const wasOpen = !state.full;
-    if (!this.#shared.recorder.fits(state, at - this.#from + size) && wasOpen) this.#take(chunk, at);
-  }
-
-  #number(chunk: Buffer, at: number): void {
-    const { sequence } = this.#shared;
-    if (chunk[at + 3] !== sequence) chunk[at + 3] = sequence;
-    this.#shared.sequence = (sequence + 1) & 0xff;
-  }
-
-  /** The record takes what lies between the last mark and here. */
-  #take(chunk: Buffer, to: number): void {
-    const { owed, recorder } = this.#shared;
-    if (owed?.state && to > this.#from) recorder.take(owed.state, chunk.subarray(this.#from, to));
-    this.#from = to;
-  }
-
-  /** What passes up to here goes to the client. */
-  #pass(chunk: Buffer, to: number): void {
-    if (this.#shared.owed?.state && !this.#shared.owed.state.full) this.#take(chunk, to);
-    this.#from = to;
-    if (this.#run < to) this.#output.add(chunk.subarray(this.#run, to));
-    this.#run = to;
-  }
-
-  /** Something of the gateway's own in place of what lies between. */
-  #replace(owed: OwedAnswer, chunk: Buffer, at: number, next: number, payload: Buffer | undefined): void {
-    this.#pass(chunk, at);
-    this.#skip(next);
-    if (payload) this.#give(owed, payload);
-  }
-
-  /** A packet of the gateway's own, behind what the client has been given. */
-  #give({ state }: OwedAnswer, payload: Buffer): void {
-    const shared = this.#shared;
-    const packet = framed(payload, shared.sequence);
-    shared.sequence = (shared.sequence + packetsOf(payload.length)) & 0xff;
-    this.#output.add(packet);
-    if (!state) return;
-    state.bytes += packet.length;
-    if (shared.recorder.fits(state, packet.length)) shared.recorder.take(state, packet);
+  /** A row that answers a question of the gateway's own. */
+  #ownRow({ state }: OwedAnswer, chunk: Buffer, at: number, next: number): void {
+    this.#rows.push(textRow(chunk.subarray(at + HEADER_BYTES, next)));
+    this.#output.replace(state, at, next, undefined);
   }
 
   /** Everything but rows. */
   #packet(owed: OwedAnswer, chunk: Buffer, at: number, next: number): void {
     const payload = chunk.subarray(at + HEADER_BYTES, next);
     const part = owed.reply.take(payload);
-    if (part.type === 'ok' || part.type === 'eof') this.#rowsEnd(owed, part, chunk, at);
+    if (part.type === 'ok' || part.type === 'eof') this.#rowsEnd(owed, part, at);
     const instead = this.#instead(owed, part, payload, chunk[at + 3] as number);
-    if (instead === undefined) {
-      this.#number(chunk, at);
-      if (owed.state) {
-        this.#admit(owed.state, chunk, at, next - at);
-        owed.state.bytes += next - at;
-      }
-    } else this.#replace(owed, chunk, at, next, instead === 'nothing' ? undefined : instead);
+    if (instead === undefined) this.#output.packet(owed.state, at, next - at);
+    else this.#output.replace(owed.state, at, next, instead === 'nothing' ? undefined : instead);
     if (part.type === 'definition' && part.last && this.#description.length > 0) this.#describe(owed);
     if (!part.ends) return;
-    this.#pass(chunk, next);
+    this.#output.pass(next);
     this.#over(owed, part);
   }
 
@@ -400,16 +306,15 @@ export class TargetHalf {
   }
 
   /** What the gateway itself has to say of rows comes behind them. */
-  #rowsEnd(owed: OwedAnswer, { cursor }: Extract<ReplyPart, { type: 'ok' | 'eof' }>, chunk: Buffer, at: number): void {
-    const { state } = owed;
+  #rowsEnd({ state }: OwedAnswer, { cursor }: Extract<ReplyPart, { type: 'ok' | 'eof' }>, at: number): void {
     const editor = state?.editor;
     if (!state || !editor || editor === 'pass' || cursor || this.#discarding) return;
     hide(state, editor.late?.());
     const { behind = [] } = editor;
     if (behind.length === 0) return;
-    this.#pass(chunk, at);
+    this.#output.pass(at);
     state.rows += behind.length;
-    for (const row of behind) this.#give(owed, row);
+    for (const row of behind) this.#output.give(state, row);
   }
 
   #summarise(state: CommandState, affected: number | undefined, info: Buffer | undefined): void {
@@ -447,19 +352,18 @@ export class TargetHalf {
   }
 
   /** A result is described whole: what its rows go through is known before they come. */
-  #describe(owed: OwedAnswer): void {
-    const { state } = owed;
+  #describe({ state }: OwedAnswer): void {
     const [count, ...definitions] = this.#description;
     this.#description = [];
     if (!state?.masking || !count) return;
     const editor = this.#unlessUnmasked(state, () =>
       state.masking?.rows(state.results, definitions.map(readDefinition), state.format),
     );
-    if (Buffer.isBuffer(editor)) return this.#give(owed, editor);
+    if (Buffer.isBuffer(editor)) return this.#output.give(state, editor);
     state.editor = editor ?? 'pass';
     hide(state, editor?.hidden);
-    this.#give(owed, count);
-    definitions.forEach((one, at) => this.#give(owed, editor?.nullable.has(at) ? asNullable(one) : one));
+    this.#output.give(state, count);
+    definitions.forEach((one, at) => this.#output.give(state, editor?.nullable.has(at) ? asNullable(one) : one));
   }
 
   /** @returns an error for the client where something cannot be masked: the rest of the answer is dropped then */
@@ -502,41 +406,6 @@ export class TargetHalf {
   #record(state: CommandState, failed: boolean, cursor: boolean): void {
     if (failed) this.#shared.recorder.end(state, 'error');
     else this.#shared.recorder.end(state, cursor ? 'suspended' : 'ok');
-  }
-
-  /** A row that is the gateway's own, or that masks change. */
-  #editedRow(owed: OwedAnswer, chunk: Buffer, at: number, next: number): void {
-    const row = chunk.subarray(at + HEADER_BYTES, next);
-    if (owed.own) {
-      this.#rows.push(textRow(row));
-      return this.#replace(owed, chunk, at, next, undefined);
-    }
-    const { state } = owed as { state: CommandState };
-    const { editor } = state;
-    if (!editor || editor === 'pass') throw unexpected('the target sent rows that it had not described');
-    this.#pass(chunk, at);
-    this.#skip(next);
-    state.rows++;
-    const made = this.#unlessUnmasked(state, () => editor.pieces(row));
-    if (Buffer.isBuffer(made)) this.#give(owed, made);
-    else this.#giveRow(state, made);
-  }
-
-  /** A row that masks have changed, in pieces. */
-  #giveRow(state: CommandState, pieces: readonly Buffer[]): void {
-    const shared = this.#shared;
-    const { recorder, sequence } = shared;
-    let payload = 0;
-    for (const { length } of pieces) payload += length;
-    const packets = packetsOf(payload);
-    const size = payload + packets * HEADER_BYTES;
-    const fits = recorder.fits(state, size);
-    for (const bytes of packets === 1 ? [header(payload, sequence), ...pieces] : framedPieces(pieces, sequence)) {
-      this.#output.add(bytes);
-      if (fits) recorder.take(state, bytes);
-    }
-    state.bytes += size;
-    shared.sequence = (sequence + packets) & 0xff;
   }
 }
 

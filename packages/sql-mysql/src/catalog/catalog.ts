@@ -25,6 +25,8 @@ export class Catalog {
   /** What lineage has made of it, and is true as long as the catalog is. */
   readonly derived = new Map<string, unknown>();
   readonly #relations = new Map<string, Relation | undefined>();
+  /** Columns by their folded names, of relations that were asked for. */
+  readonly #columns = new Map<Relation, ReadonlyMap<string, BaseColumn>>();
 
   constructor(contents: CatalogContents) {
     this.contents = contents;
@@ -60,8 +62,11 @@ export class Catalog {
 
   /** The column that the server means by `org_table` and `org_name` of a definition; undefined where there is none. */
   column(schema: string, table: string, column: string): BaseColumn | undefined {
-    const name = folded(column);
-    return this.relation(schema, table)?.columns.find((one) => folded(one.name) === name)?.base;
+    const relation = this.relation(schema, table);
+    if (!relation) return undefined;
+    let columns = this.#columns.get(relation);
+    if (!columns) this.#columns.set(relation, (columns = columnsOf(relation)));
+    return columns.get(folded(column));
   }
 
   /** Equal for two names of the same table. */
@@ -74,5 +79,9 @@ export class Catalog {
     return this.contents.lowerCase === 0 && !isInformation(name) ? name : name.toLowerCase();
   }
 }
+
+/** Of two with one name the first counts. */
+const columnsOf = ({ columns }: Relation): ReadonlyMap<string, BaseColumn> =>
+  new Map(columns.toReversed().map(({ name, base }) => [folded(name), base]));
 
 const isInformation = (schema: string): boolean => folded(schema) === 'information_schema';

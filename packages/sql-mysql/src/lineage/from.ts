@@ -16,18 +16,22 @@ import { type Column, type Value, computed, either } from './value.js';
 interface Joined {
   readonly items: readonly FromItem[];
   readonly columns: readonly Column[];
+  /** The same in the order in which they stand where a join that merges columns takes them up. */
+  readonly merging: readonly Column[];
 }
 
 /** @param scope the query's own, empty yet. @returns it with what FROM brings */
 export function readFrom(analysis: LineageAnalysis, scope: Scope, references: readonly TableReference[]): Scope {
-  let joined: Joined = { items: [], columns: [] };
+  let joined: Joined = { items: [], columns: [], merging: [] };
   for (const reference of references) joined = beside(joined, read(analysis, scope, reference, joined));
-  return { ...scope, ...joined };
+  const { items, columns } = joined;
+  return { ...scope, items, columns };
 }
 
 const beside = (left: Joined, right: Joined): Joined => ({
   items: [...left.items, ...right.items],
   columns: [...left.columns, ...right.columns],
+  merging: [...left.merging, ...right.merging],
 });
 
 /** @param before what stands to the left, which LATERAL and JSON_TABLE may use */
@@ -45,7 +49,7 @@ function read(analysis: LineageAnalysis, scope: Scope, reference: TableReference
   }
 }
 
-const alone = (item: FromItem): Joined => ({ items: [item], columns: item.columns });
+const alone = (item: FromItem): Joined => ({ items: [item], columns: item.columns, merging: item.columns });
 
 function readTable(analysis: LineageAnalysis, scope: Scope, one: Table): FromItem {
   const { table, alias, systemTime, byIndex } = one;
@@ -87,26 +91,41 @@ const jsonColumns = (columns: readonly JsonColumn[], value: Value): Column[] =>
 function readJoin(analysis: LineageAnalysis, scope: Scope, join: Join, before: Joined): Joined {
   const left = read(analysis, scope, join.left, before);
   const right = read(analysis, scope, join.right, beside(before, left));
-  const items = [...left.items, ...right.items];
   const isMerged = join.natural || join.using !== undefined;
-  const columns = isMerged ? merged(analysis, join, left, right) : [...left.columns, ...right.columns];
-  condition(analysis, { ...scope, items, columns }, join.on);
-  return { items, columns };
+  const joined = isMerged ? mergedOf(analysis, join, left, right) : besideIn(analysis, join, left, right);
+  condition(analysis, { ...scope, items: joined.items, columns: joined.columns }, join.on);
+  return joined;
+}
+
+function mergedOf(analysis: LineageAnalysis, join: Join, left: Joined, right: Joined): Joined {
+  const columns = merged(analysis, join, left.merging, right.merging);
+  return { items: [...left.items, ...right.items], columns, merging: columns };
+}
+
+/** MySQL makes a LEFT JOIN of a RIGHT JOIN, and `*` shows its columns as they were written, but where they are merged with others. */
+function besideIn({ catalog }: LineageAnalysis, { type }: Join, left: Joined, right: Joined): Joined {
+  const joined = beside(left, right);
+  const isTurned = type === 'right' && catalog.contents.flavour === 'mysql';
+  return isTurned ? { ...joined, merging: [...right.merging, ...left.merging] } : joined;
 }
 
 /** Merged columns first, in the order of the left side (of the right side in a RIGHT JOIN), then what is left of both. */
-function merged(analysis: LineageAnalysis, { type, natural, using = [] }: Join, left: Joined, right: Joined): Column[] {
+function merged(
+  analysis: LineageAnalysis,
+  { type, natural, using = [] }: Join,
+  left: readonly Column[],
+  right: readonly Column[],
+): Column[] {
   const [first, second] = type === 'right' ? [right, left] : [left, right];
   if (type === 'full') throw new Unsure('merges columns in a FULL JOIN');
-  if (natural && hasDoubtful(first.columns, second.columns))
-    throw new Unsure('joins tables by names that are not certain');
-  analysis.visit(first.columns.length + second.columns.length);
-  const others = Map.groupBy(second.columns, ({ name }) => folded(name));
+  if (natural && hasDoubtful(first, second)) throw new Unsure('joins tables by names that are not certain');
+  analysis.visit(first.length + second.length);
+  const others = Map.groupBy(second, ({ name }) => folded(name));
   const wanted = natural ? undefined : new Set(using.map(folded));
   const common: Column[] = [];
   const own: Column[] = [];
   const taken = new Set<Column>();
-  for (const one of first.columns) {
+  for (const one of first) {
     const key = folded(one.name);
     const partners =
       (wanted === undefined || wanted.has(key)) && !(natural && one.hidden) ? others.get(key) : undefined;
@@ -122,7 +141,7 @@ function merged(analysis: LineageAnalysis, { type, natural, using = [] }: Join, 
     common.push(column(one.name, both));
   }
   if (wanted && common.length !== wanted.size) throw new Unsure('joins tables by columns that are not known');
-  return [...common, ...own, ...second.columns.filter((one) => !taken.has(one))];
+  return [...common, ...own, ...second.filter((one) => !taken.has(one))];
 }
 
 /** A server may merge more or fewer of these than their letters say. */

@@ -4,7 +4,7 @@
  */
 import { folded, isAscii } from '../catalog/objects.js';
 import type { Statement } from '../tree.js';
-import { type Column, NOTHING, type Value, computed, either, unknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, either, same, unknown } from './value.js';
 
 export interface Prepared {
   readonly statement: Statement;
@@ -121,9 +121,13 @@ const CHANGES: EffectAppliers = {
     if (!isPlain(name)) return { ...before, anyVariable: either([before.anyVariable, value]) };
     const key = folded(name);
     const held = before.variables.get(key);
+    if (held && same(held, value) && held.constant === value.constant) return before;
     return { ...before, variables: put(before.variables, key, kept && held ? either([held, value]) : value) };
   },
-  store: (before, { value }) => ({ ...before, stored: computed([before.stored, value]) }),
+  store: (before, { value }) => {
+    const stored = computed([before.stored, value]);
+    return same(stored, before.stored) ? before : { ...before, stored };
+  },
   create: (before, { key, table }) => ({ ...before, temporary: put(before.temporary, key, table) }),
   drop: (before, { key }) => ({ ...before, temporary: without(before.temporary, key) }),
   fill: (before, { key, values }) => {

@@ -13,15 +13,24 @@ export interface NamedColumns {
   readonly unmatched: readonly string[];
 }
 
-const remembered = new WeakMap<Catalog, Map<string, NamedColumns>>();
+/** A judgement that is remembered comes with the same list each time. */
+interface Remembered {
+  readonly ofList: WeakMap<readonly AppliedMask[], NamedColumns>;
+  readonly ofRules: Map<string, NamedColumns>;
+}
+
+const remembered = new WeakMap<Catalog, Remembered>();
 
 /** The same rules mean the same columns as long as the catalog is the same. A column of a view is masked where it is taken from the view. */
 export function maskedColumns(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
   let known = remembered.get(catalog);
-  if (!known) remembered.set(catalog, (known = new Map()));
+  if (!known) remembered.set(catalog, (known = { ofList: new WeakMap(), ofRules: new Map() }));
+  let columns = known.ofList.get(masks);
+  if (columns) return columns;
   const key = JSON.stringify(masks);
-  let columns = known.get(key);
-  if (!columns) known.set(key, (columns = named(catalog, masks)));
+  columns = known.ofRules.get(key);
+  if (!columns) known.ofRules.set(key, (columns = named(catalog, masks)));
+  known.ofList.set(masks, columns);
   return columns;
 }
 

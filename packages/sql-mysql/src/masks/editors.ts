@@ -71,7 +71,7 @@ export function resultEditor(
   };
   return {
     nullable: editor.nullable,
-    pieces: editor.pieces,
+    rewrite: editor.rewrite,
     hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
     late,
   };

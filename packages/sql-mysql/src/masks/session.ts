@@ -10,7 +10,6 @@ import {
   type MySqlDialect,
   type PacketMasking,
   type SqlCommand,
-  type TextDigest,
   Unmasked,
 } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
@@ -20,23 +19,18 @@ import {
   type StatementLineage,
   type FlowTarget,
   afterEffects,
-  lineageOf,
-  lostLineage,
   maybeAfter,
   newSession,
 } from '../lineage/index.js';
 import { type LargeRows, RowRoom } from '@sluice/masking';
-import { MAX_FOLLOWED_CHARACTERS } from '../digest.js';
-import { Unread } from '../tokens.js';
-import { readingOf } from '../reading.js';
-import { statementsOf } from '../texts.js';
 import { Backend, type Pooled, type Unfit } from './backend.js';
 import type { TargetCatalog } from './catalogs.js';
 import { maskedColumns } from './columns.js';
 import { type EditorRules, resultEditor } from './editors.js';
 import { withoutValues } from './errors.js';
+import { TOO_LONG, follow } from './follow.js';
 import { UNREADABLE, announcement, hiddenAhead, hiddenColumn, isNotFollowed, refusalOf } from './hidden.js';
-import { isHit, touches, touchesTable, unknownUse, useOf } from './use.js';
+import { type Concern, concernOf, isHit } from './use.js';
 import { showsWarnings, withWarnings } from './warnings.js';
 
 /** Commands that were planned and have not been answered. Beyond it nothing is known of the session any more. */
@@ -152,15 +146,15 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       announce: (columns) => told.push(announcement(columns)),
       announceUnreadable: () => told.push(UNREADABLE),
     };
-    const used = lineage ? useOf(lineage, masked, catalog, facts) : unknownUse(facts, masked);
+    const concern = concernOf(lineage, masked, catalog, facts);
     const hidden = wish === 'mask' || masked.size === 0 ? [] : hiddenColumns(lineage, rules, facts);
     const notFollowed = hidden.filter(isNotFollowed);
     const refusal =
       wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : this.#refusal(lineage, rules);
     if (!refusal) this.#opened(command, lineage);
     return {
-      packets: this.#packets(command, facts, lineage, rules, told),
-      ...used,
+      packets: this.#packets(command, facts, { lineage, concern }, rules, told),
+      ...concern.used,
       hidden,
       ...(refusal && { refusal }),
     };
@@ -208,17 +202,16 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   #packets(
     { id, text }: SqlCommand,
     facts: Facts,
-    lineage: StatementLineage | undefined,
+    { lineage, concern: { isSecret } }: { readonly lineage: StatementLineage | undefined; readonly concern: Concern },
     rules: EditorRules,
     told: readonly HiddenWords[],
   ): PacketMasking {
-    const { masked, catalog } = rules;
+    const { masked } = rules;
     const shows = showsWarnings(text);
     // What shows the warnings of another statement leaves them as they are.
     const isOver = (): void => {
       if (shows === 'nothing') this.#warnings = told;
     };
-    const isSecret = masked.size > 0 && (!lineage || touches(lineage, masked, catalog) || touchesTable(facts, masked));
     const runsCode = lineage?.effects.some(({ type }) => type === 'code') ?? true;
     const hides = isSecret || (masked.size > 0 && runsCode);
     return {
@@ -268,41 +261,6 @@ const hiddenColumns = (
   { catalog, masked }: EditorRules,
   facts: Facts,
 ): MaskPlan['hidden'] => (lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', TOO_LONG)]);
-
-/** Undefined: nothing is known of the text. A long one is followed by its digest. */
-function follow(
-  catalog: Catalog,
-  session: SessionNames,
-  written: string,
-  digest: TextDigest | undefined,
-  dialect: MySqlDialect,
-): StatementLineage | undefined {
-  if (digest?.type === 'trace') return lostLineage(catalog, session, digest, 'long', TOO_LONG);
-  const text = digest?.text ?? written;
-  if (text.length > MAX_FOLLOWED_CHARACTERS) return undefined;
-  const reading = readingOf(dialect);
-  try {
-    const [statement, ...more] = statementsOf(text, reading);
-    // Each statement is sent alone. A text of comments shows nothing.
-    if (more.length > 0) return undefined;
-    return statement ? lineageOf(catalog, session, statement, reading) : NOTHING_SAID;
-  } catch (error) {
-    if (error instanceof Unread || error instanceof RangeError) return undefined;
-    throw error;
-  }
-}
-
-const TOO_LONG = 'is too large to be followed';
-
-const NOTHING_SAID: StatementLineage = {
-  statement: '',
-  outputs: [],
-  predicates: [],
-  conditionsOnUnknown: [],
-  flows: [],
-  rows: [],
-  effects: [],
-};
 
 const defines = ({ actions }: Facts): boolean =>
   actions.some(({ effects }) =>

@@ -29,7 +29,7 @@ const isSecret = (value: Value, masked: MaskedColumns, catalog: Catalog): boolea
   value.unknown !== undefined || isHit(value.sources, masked, catalog);
 
 /** It looks at something masked, or nobody knows what it looks at. */
-export function touches(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog): boolean {
+function touches(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog): boolean {
   const { outputs, each, predicates, conditionsOnUnknown, flows, rows, unknown } = lineage;
   if (unknown !== undefined || conditionsOnUnknown.length > 0) return true;
   const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value), ...rows];
@@ -38,7 +38,38 @@ export function touches(lineage: StatementLineage, masked: MaskedColumns, catalo
   );
 }
 
-export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog, facts: Facts): UseWithCounts {
+/** What a statement has to do with masked columns. */
+export interface Concern {
+  readonly used: UseWithCounts;
+  /** It looks at something masked, at a table with such a column, or nobody knows at what. */
+  readonly isSecret: boolean;
+}
+
+interface KnownConcern {
+  readonly masked: MaskedColumns;
+  readonly facts: Facts;
+  readonly concern: Concern;
+}
+
+const concerns = new WeakMap<StatementLineage, KnownConcern>();
+
+/** The same for the same lineage, columns and facts. `lineage`: undefined where nothing is known of the text. */
+export function concernOf(
+  lineage: StatementLineage | undefined,
+  masked: MaskedColumns,
+  catalog: Catalog,
+  facts: Facts,
+): Concern {
+  if (!lineage) return { used: unknownUse(facts, masked), isSecret: masked.size > 0 };
+  const known = concerns.get(lineage);
+  if (known?.masked === masked && known.facts === facts) return known.concern;
+  const used = useOf(lineage, masked, catalog, facts);
+  const isSecret = masked.size > 0 && (touches(lineage, masked, catalog) || touchesTable(facts, masked));
+  concerns.set(lineage, { masked, facts, concern: { used, isSecret } });
+  return { used, isSecret };
+}
+
+function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog, facts: Facts): UseWithCounts {
   if (masked.size === 0) return NOTHING_USED;
   const asked = new Set<string>();
   const moved = new Set<string>();
@@ -66,7 +97,7 @@ export function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog:
 }
 
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
-export function unknownUse(facts: Facts, masked: MaskedColumns): UseWithCounts {
+function unknownUse(facts: Facts, masked: MaskedColumns): UseWithCounts {
   if (masked.size === 0 || !reads(facts)) return NOTHING_USED;
   return { use: { asked: ['other'], moved: writes(facts) ? ['unknown'] : [] }, compared: new Map() };
 }
@@ -81,7 +112,7 @@ const writes = ({ actions }: Facts): boolean =>
   actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
 
 /** A row that a constraint rejects is in the error, whichever of its columns the statement names. */
-export function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
+function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
   const tables = new Set([...masked.keys()].map(({ table }) => table.toLowerCase()));
   return actions.some(({ resources }) =>
     resources.some(

@@ -91,6 +91,10 @@ export function isUtf8(charset: number): boolean {
 const UTF8: ReadonlySet<number> = new Set([33, 45, 46, 83]);
 const LATIN: ReadonlySet<number> = new Set([5, 8, 11, 15, 31, 47, 48, 49, 65, 94]);
 
+/** Any text is a value of the column, and is written alike in text and binary rows. */
+export const isPlainText = (column: MySqlColumn): boolean =>
+  TEXTS.has(column.type) && layoutOf(column) === 'counted' && !DIGITS.has(column.type);
+
 /** A mask as the server writes values of the column: with as many digits behind the point. */
 export function conformed({ type, decimals }: MySqlColumn, text: Buffer): Buffer {
   if (!DIGITS.has(type) || decimals === 0 || decimals > MAX_DECIMAL_DIGITS || text.includes(POINT)) return text;

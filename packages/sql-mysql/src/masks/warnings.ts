@@ -15,12 +15,13 @@ const MAX_SHOW_CHARACTERS = 100;
  * 'nothing': it has warnings of its own.
  */
 export function showsWarnings(text: string): 'all' | 'some' | 'nothing' {
-  if (text.length > MAX_SHOW_CHARACTERS) return 'nothing';
+  if (text.length > MAX_SHOW_CHARACTERS || !MAY_SHOW.test(text)) return 'nothing';
   const words = text.trim().replace(/;$/, '').trim().toLowerCase().split(/\s+/).join(' ');
   if (words === 'show warnings') return 'all';
   return SHOWS.some((start) => words.startsWith(start)) ? 'some' : 'nothing';
 }
 
+const MAY_SHOW = /^\s*(?:show|get)/i;
 const SHOWS = ['show warnings', 'show errors', 'show count(', 'show count (', 'get '];
 
 /** The result of SHOW WARNINGS, with more behind it. */
@@ -35,7 +36,7 @@ export function withWarnings(
   return { ...(editor ?? AS_IT_IS), behind };
 }
 
-const AS_IT_IS: PacketEditor = { nullable: new Set(), pieces: (payload) => [payload] };
+const AS_IT_IS: PacketEditor = { nullable: new Set(), rewrite: () => false };
 
 /** A number of the gateway's own, of those that servers leave to others (50000 to 51999), so that programs can tell it from theirs. */
 const HIDDEN_COLUMNS = 50_101;

@@ -1,0 +1,211 @@
+/**
+ * `pnpm fuzz mysql-scripts`: MariaDB's own scripts of `mysqltest` (package mariadb-test), at the server and through a gateway that lets
+ * everything pass. Owns: running both, and what differs. The scripts are under the GPL: they are read where the package has put them, and
+ * nothing of them is kept.
+ */
+import { spawn } from 'node:child_process';
+import { createReadStream, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
+import { findTool, startMySql, temporaryFolder } from '@sluice/testkit';
+import { createConnection } from 'mysql2/promise';
+import { machine } from '../measure.js';
+import { end, spawnGateway } from '../setting.js';
+
+/** Where the package has them. */
+const INSTALLED = '/usr/share/mysql/mysql-test';
+/** One script may take so long, in milliseconds. */
+const MAX_SCRIPT_MS = 20_000;
+/** They end or kill the server that the others need. */
+const ENDING = /shutdown|crash|kill|restart/;
+const DATABASE = 'test';
+
+export interface ScriptOptions {
+  /** A folder as `scripts/mysql-suites.mjs` fills it; undefined: the installed package. */
+  readonly suites: string | undefined;
+  readonly seconds: number;
+  readonly onProgress: (text: string) => void;
+}
+
+interface Way {
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+interface Outcome {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+/** Scripts that ran to their end at the server, and which of those gave something else through the gateway, and what. */
+export interface ScriptTally {
+  readonly tried: number;
+  readonly alone: number;
+  readonly same: readonly string[];
+  readonly others: ReadonlyMap<string, string>;
+}
+
+export function scriptFolder(suites: string | undefined): string | undefined {
+  const folder = suites === undefined ? INSTALLED : join(suites, 'mariadb', INSTALLED);
+  return existsSync(join(folder, 'main')) && findTool('mysqltest') !== undefined ? folder : undefined;
+}
+
+export async function runScripts(folder: string, { seconds, onProgress }: ScriptOptions): Promise<ScriptTally> {
+  const { path, remove } = temporaryFolder('mysql-scripts');
+  const names = readdirSync(join(folder, 'main'))
+    .flatMap((file) => (file.endsWith('.test') && !ENDING.test(file) ? [file.slice(0, -5)] : []))
+    .toSorted();
+  const same: string[] = [];
+  const others = new Map<string, string>();
+  const until = performance.now() + seconds * 1000;
+  let tried = 0;
+  let ways = await openWays(join(path, 'first'));
+  try {
+    for (const name of names) {
+      if (performance.now() > until) break;
+      tried++;
+      const run = async (way: Way): Promise<Outcome> => {
+        await emptied(ways.direct);
+        return runScript(folder, join(path, 'var'), name, way, ways.direct.port);
+      };
+      try {
+        const plain = await run(ways.direct);
+        if (plain.status !== 0) continue;
+        const ours = await run(ways.through);
+        if (ours.status === 0 && ours.output === plain.output) same.push(name);
+        else others.set(name, differenceOf(plain, ours));
+      } catch (error) {
+        // The script before it has ended the server, or given its account away.
+        onProgress(`${name}: ${String(error)}`);
+        await ways.stop();
+        ways = await openWays(join(path, name));
+      }
+      if (tried % 50 === 0) onProgress(`${tried} of ${names.length}: ${same.length} the same, ${others.size} others`);
+    }
+  } finally {
+    await ways.stop();
+    remove();
+  }
+  return { tried, alone: same.length + others.size, same, others };
+}
+
+interface Ways {
+  readonly direct: Way;
+  readonly through: Way;
+  stop(): Promise<void>;
+}
+
+async function openWays(folder: string): Promise<Ways> {
+  const server = await startMySql({
+    flavour: 'mariadb',
+    settings: ['local-infile=1', 'max-allowed-packet=64M', 'innodb-flush-log-at-trx-commit=0'],
+  });
+  const { port, user, password } = server;
+  const gateway = await spawnGateway(folder, yamlOf(server), undefined, 'mysql');
+  return {
+    direct: { port, user, password },
+    through: { port: gateway.port, user: 'bench%target', password: gateway.token },
+    stop: async () => {
+      await end(gateway.child);
+      await server.stop();
+    },
+  };
+}
+
+async function emptied({ port, user, password }: Way): Promise<void> {
+  const admin = await createConnection({ host: '127.0.0.1', port, user, password, multipleStatements: true });
+  try {
+    await admin.query(
+      `drop database if exists ${DATABASE}; create database ${DATABASE}; create database if not exists mtr`,
+    );
+  } finally {
+    admin.destroy();
+  }
+}
+
+/** @param named the port that scripts are told: the same for both, since some print it */
+async function runScript(folder: string, scratch: string, name: string, way: Way, named: number): Promise<Outcome> {
+  for (const one of ['tmp', 'log']) mkdirSync(join(scratch, one), { recursive: true });
+  const child = spawn(
+    findTool('mysqltest') ?? 'mysqltest',
+    [
+      '--no-defaults',
+      '--skip-ssl',
+      '--protocol=tcp',
+      '--host=127.0.0.1',
+      `--port=${way.port}`,
+      `--user=${way.user}`,
+      `--password=${way.password}`,
+      `--database=${DATABASE}`,
+      `--basedir=${folder}`,
+      `--tmpdir=${join(scratch, 'tmp')}`,
+      '--silent',
+      '--max-connections=50',
+    ],
+    {
+      cwd: folder,
+      env: {
+        ...process.env,
+        MYSQL_TEST_DIR: folder,
+        MYSQLTEST_VARDIR: scratch,
+        MYSQL_TMP_DIR: join(scratch, 'tmp'),
+        DEFAULT_MASTER_PORT: String(named),
+        MASTER_MYPORT: String(named),
+        MASTER_MYSOCK: '/nowhere',
+      },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
+  const timer = setTimeout(() => child.kill('SIGKILL'), MAX_SCRIPT_MS);
+  child.stdin.on('error', () => undefined);
+  createReadStream(join(folder, 'main', `${name}.test`)).pipe(child.stdin);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [out, err] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
+  clearTimeout(timer);
+  return { status: await ended, output: out + err };
+}
+
+/** The gateway's own words where there are some; else that the answers differ. Nothing of the script. */
+function differenceOf(plain: Outcome, ours: Outcome): string {
+  const [, number, words = ''] = /failed: (\d+): ([^\n]{0,160})/.exec(ours.output) ?? [];
+  if (number !== undefined) return `error ${number}: ${words.replaceAll(/'[^']*'|"[^"]*"|`[^`]*`/g, '...')}`;
+  if (/^mysqltest: At line \d+: Could not open connection/m.test(ours.output)) return 'logs in as somebody else';
+  if (ours.status === null) return 'takes too long';
+  if (ours.status !== 0) return `ends with status ${ours.status}`;
+  const [mine, theirs] = [ours, plain].map(({ output }) => output.split('\n')) as [string[], string[]];
+  const at = theirs.findIndex((line, index) => line !== mine[index]);
+  const isSyntax = /error in your SQL syntax/.test(theirs[at] ?? '');
+  return isSyntax ? 'the words of a syntax error' : `line ${at + 1} of the answers`;
+}
+
+export function writeScripts({ tried, alone, same, others }: ScriptTally): string {
+  const rows = [...others].map(([name, what]) => `| ${name} | ${what.replaceAll('|', '\\|')} |`);
+  const text = [
+    "# MariaDB's own scripts through Sluice",
+    '',
+    `\`pnpm fuzz mysql-scripts\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; package mariadb-test, the scripts of its suite \`main\`, run by \`mysqltest\` at the server and through a gateway that lets everything pass.`,
+    '',
+    `Of ${tried} scripts ${alone} run to their end at the server without the program that prepares servers for them. **${same.length}** of these print the same through the gateway to the byte, ${others.size} print something else:`,
+    '',
+    '| script | what differs first |',
+    '| --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+  const folder = join(import.meta.dirname, '..', '..', 'results');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'mysql-scripts.md'), text);
+  return text;
+}
+
+const yamlOf = ({ port, user, password }: Way): string => `connections:
+  target:
+    protocol: mysql
+    target: { host: 127.0.0.1, port: ${port}, database: ${DATABASE}, tls: disable }
+    credential: { user: ${user}, password: ${password} }
+    access: ["group:engineers"]
+    policies: [production]
+policies:
+  production: [{ rule: all, when: 'true', allow: true }]
+`;
