@@ -604,7 +604,17 @@ export class Gateway implements Controlled {
     const mark = markedWith(redactionKey);
     const masks = { key: maskKey, unread, marked: reading.spec?.marked ?? [] };
     const budgets = { of: this.#budgets, owner };
-    return { reading, mark, message: limits.message, bodies: record.bodies, edits, masks, models, budgets, descriptors };
+    return {
+      reading,
+      mark,
+      message: limits.message,
+      bodies: record.bodies,
+      edits,
+      masks,
+      models,
+      budgets,
+      descriptors,
+    };
   }
 
   #look(): void {

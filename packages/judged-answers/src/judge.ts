@@ -131,7 +131,8 @@ function shownOf(origin: AnswerOrigin, answer: Answer, masks: readonly AppliedMa
     if (text.length > MAX_SHOWN_CHARACTERS) return no(`it has more than ${MAX_SHOWN_CHARACTERS} characters`);
     return origin.masked(masks, text);
   } catch (error) {
-    if (error instanceof BodyUnreadable || error instanceof Unmasked) return no('it is nothing that anybody could read');
+    if (error instanceof BodyUnreadable || error instanceof Unmasked)
+      return no('it is nothing that anybody could read');
     throw error;
   }
 }
