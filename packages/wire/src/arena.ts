@@ -36,6 +36,12 @@ export class Arena {
     return this.#memory.subarray(start, this.#used);
   };
 
+  /** What was taken stays as it is for as long as anybody has it. What is taken next is other memory. */
+  abandon(): void {
+    this.#memory = undefined;
+    this.#used = 0;
+  }
+
   /**
    * Copies few bytes out of the arena: the pump does not wait for writes below LARGE_WRITE_BYTES, so they may still be queued when
    * the memory is used again.

@@ -88,6 +88,8 @@ export class ClientOutput {
   #waitFor(rows: Promise<Buffer>, editor: RowEditor, chunk: Buffer, at: number): void {
     this.closeChunk(chunk, at);
     this.#held = [];
+    // What is held is taken up without a new read, so that nothing has waited for what was sent before.
+    this.#arena.abandon();
     const arrived = (make: () => Buffer): void => this.#shared.later(() => this.#give(this.masked(make), editor));
     rows.then(
       (made) => arrived(() => made),
