@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { type TLSSocket, connect, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Browser, missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ConsoleStand, type Person, openConsoleStand } from './console-stand.js';
@@ -285,6 +285,31 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     expect((await ask('/v1/whoami', { headers: own(visitor) })).status).toBe(401);
     await reading;
     expect((await ask('/v1/whoami', { headers: own(ben) })).status).toBe(200);
+  });
+
+  test('nothing is begun that is sent before the answer in front of it was taken', async () => {
+    const visitor = await login('ben');
+    const { host, port } = new URL(it.origin);
+    const made = (): number => it.stand.gateway.identity.tokens().length;
+    const head = (line: string): string =>
+      `${line} HTTP/1.1\r\nhost: ${host}\r\ncookie: ${visitor.cookie}\r\norigin: ${it.origin}\r\nx-sluice-console: active\r\n`;
+    const token = `${head('POST /v1/tokens')}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+    const sent = (text: string): { readonly socket: TLSSocket; readonly said: () => string } => {
+      let all = '';
+      const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false });
+      socket.on('data', (bytes) => (all += bytes.toString('latin1'))).write(text);
+      return { socket, said: () => all };
+    };
+    const before = made();
+    const endless = sent(`${head('GET /v1/events')}\r\n${token.repeat(5)}`);
+    await expect.poll(endless.said).toContain('retry: ');
+    // Another connection of theirs is not held up.
+    const others = sent(token.repeat(3));
+    await expect.poll(() => others.said().match(/HTTP\/1\.1 200/g)?.length).toBe(3);
+    expect(made()).toBe(before + 3);
+    for (const { socket } of [endless, others]) socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(made()).toBe(before + 3);
   });
 
   test('somebody without a role sees and does nothing but be somebody', async () => {
