@@ -312,6 +312,51 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     expect(made()).toBe(before + 3);
   });
 
+  test('whoever asks for requests all the time keeps nobody else waiting, nor hides what waits', async () => {
+    const [nemo, { approvals }] = [await login('nemo'), it.stand.gateway];
+    const asked = (by: string, at: number) => ({
+      kind: 'command' as const,
+      principal: by,
+      connection: 'db',
+      session: 'none',
+      command: 1,
+      text: `-- ${'é'.repeat(2_000)}`,
+      parameters: ['é'.repeat(2_000)],
+      requirements: [{ rule: 'deletes', approvers: ['group:dba'], count: 1 }],
+      digest: `${by} ${at}`,
+      onTimeout: 'deny' as const,
+      timeoutMs: 600_000,
+      waits: true,
+      transaction: false,
+    });
+    const first = await approvals.ask(asked('ana', 0));
+    for (let at = 0; at < 1_050; at++) approvals.withdraw((await approvals.ask(asked('mal', at))).number, 'gone');
+    const rows = await (await ask('/v1/approvals?state=pending', { headers: own(ben) })).json();
+    expect((rows as { number: number }[]).map(({ number }) => number)).toContain(first.number);
+    expect(
+      await (await ask(`/v1/approvals?state=pending&before=${first.number}`, { headers: own(ben) })).json(),
+    ).toEqual([]);
+
+    const flood = new AbortController();
+    const list = (): Promise<unknown> =>
+      ask('/v1/approvals', { headers: own(nemo), signal: flood.signal }).then(
+        (answer) => answer.text(),
+        () => undefined,
+      );
+    const asking = Array.from({ length: 60 }, list);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const waits: number[] = [];
+    for (let at = 0; at < 5; at++) {
+      const began = performance.now();
+      await ask('/v1/whoami', { headers: own(ben) });
+      waits.push(performance.now() - began);
+    }
+    flood.abort();
+    await Promise.all(asking);
+    approvals.withdraw(first.number, 'gone');
+    expect(Math.max(...waits)).toBeLessThan(1_000);
+  }, 60_000);
+
   test('somebody without a role sees and does nothing but be somebody', async () => {
     const nemo = await login('nemo');
     const status = async (path: string, method = 'GET'): Promise<number> =>
