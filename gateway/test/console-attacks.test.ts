@@ -1,10 +1,12 @@
 /** What a stranger, a page of somebody else's and somebody without a role try at the console's listener. No browser: what browsers send is written. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { type TLSSocket, connect, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Browser, missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Config } from '@sluice/config';
+import { readConfiguration } from '../src/configuration.js';
 import { type ConsoleStand, type Person, openConsoleStand } from './console-stand.js';
 
 /** Somebody who is logged in, by the header with their cookie. */
@@ -13,6 +15,11 @@ interface Visitor {
   /** Lines of `set-cookie` that the login ended with. */
   readonly lines: readonly string[];
 }
+
+const readConfigurationText = (file: string, text: string): Config => {
+  writeFileSync(file, text);
+  return readConfiguration(file).config;
+};
 
 describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', () => {
   let it: ConsoleStand;
@@ -356,6 +363,40 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     approvals.withdraw(first.number, 'gone');
     expect(Math.max(...waits)).toBeLessThan(1_000);
   }, 60_000);
+
+  test('whoever lost a role is told no more of what others do', async () => {
+    const olga = await login('olga');
+    const file = join(it.stand.folder, 'sluice.yaml');
+    const text = readFileSync(file, 'utf8');
+    const events = await ask('/v1/events', { headers: own(olga) });
+    let said = '';
+    const reading = (async () => {
+      for await (const chunk of (events.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()))
+        said += chunk;
+    })().catch(() => undefined);
+    const told = (): number => said.match(/event: sessions/g)?.length ?? 0;
+    const aSecond = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1_200));
+    const other = await it.stand.client();
+    await expect.poll(told, { timeout: 3_000 }).toBeGreaterThan(0);
+    await it.stand.gateway.reload(
+      readConfigurationText(file, text.replace('admin: ["group:platform"]', 'admin: []')),
+      'test',
+    );
+    await aSecond();
+    await aSecond();
+    const until = told();
+    await other.query('SELECT 1');
+    await aSecond();
+    await aSecond();
+    expect(told()).toBe(until);
+    await it.stand.gateway.reload(readConfigurationText(file, text), 'test');
+    await aSecond();
+    await other.query('SELECT 1');
+    await expect.poll(told, { timeout: 3_000 }).toBeGreaterThan(until);
+    await other.end();
+    await ask('/auth/logout', { method: 'POST', headers: own(olga), body: '{}' });
+    await reading;
+  }, 30_000);
 
   test('somebody without a role sees and does nothing but be somebody', async () => {
     const nemo = await login('nemo');
