@@ -58,10 +58,12 @@ export function admitCallers(app: App, gateway: Controlled, entry: Entry, socket
     if (config.about === 'gateway') admit(scopeOf(proven), undefined);
     callers.set(request.raw, proven);
     if (!config.inTurn) return undefined;
-    const done = await turns.take(proven.principal.name);
-    if (!reply.raw.destroyed) reply.raw.once('close', done);
+    const { raw } = reply;
+    // What is made and not taken would pile up, as many answers as they have connections.
+    const done = await turns.take(proven.principal.name, () => raw.headersSent && raw.destroy());
+    if (!raw.destroyed) raw.once('close', done);
     else done();
-    return reply.raw.destroyed ? reply.hijack() : undefined;
+    return raw.destroyed ? reply.hijack() : undefined;
   });
   // A handler that forgot the scope of its caller answers nothing. A refusal may come before it is asked for.
   app.addHook('preSerialization', async (request, reply, payload) => {

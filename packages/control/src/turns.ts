@@ -3,8 +3,8 @@
  * time, nor more than half of the time. Does not: how often somebody may ask (rates.ts), or what a question costs.
  */
 
-/** Whoever does not take an answer keeps their own next question waiting for this long, in milliseconds. */
-const MAX_TURN_MS = 10_000;
+/** For this long an answer may be made and taken, in milliseconds. Their own next question waits meanwhile. */
+const MAX_TURN_MS = 30_000;
 /** After a turn they rest for as long as it took, and no longer than this, in milliseconds. */
 const MAX_REST_MS = 1_000;
 
@@ -12,15 +12,15 @@ export class Turns {
   /** By name: settled when the last in their line is done. Sockets bound how many that are (strangers.ts). */
   readonly #lines = new Map<string, Promise<void>>();
 
-  /** Resolves when it is their turn, to what ends it. */
-  async take(name: string): Promise<() => void> {
+  /** Resolves when it is their turn, to what ends it. `late`: called where it takes too long; it is over then. */
+  async take(name: string, late: () => void): Promise<() => void> {
     const before = this.#lines.get(name);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#lines.set(name, promise);
     await before;
     const began = performance.now();
     const rest = (): void => {
-      clearTimeout(late);
+      clearTimeout(timer);
       const took = performance.now() - began;
       setTimeout(
         () => {
@@ -30,7 +30,10 @@ export class Turns {
         Math.min(took, MAX_REST_MS),
       ).unref();
     };
-    const late = setTimeout(rest, MAX_TURN_MS).unref();
+    const timer = setTimeout(() => {
+      late();
+      rest();
+    }, MAX_TURN_MS).unref();
     return rest;
   }
 }
