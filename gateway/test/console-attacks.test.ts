@@ -1,10 +1,12 @@
 /** What a stranger, a page of somebody else's and somebody without a role try at the console's listener. No browser: what browsers send is written. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { type TLSSocket, connect, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Browser, missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Config } from '@sluice/config';
+import { readConfiguration } from '../src/configuration.js';
 import { type ConsoleStand, type Person, openConsoleStand } from './console-stand.js';
 
 /** Somebody who is logged in, by the header with their cookie. */
@@ -13,6 +15,11 @@ interface Visitor {
   /** Lines of `set-cookie` that the login ended with. */
   readonly lines: readonly string[];
 }
+
+const readConfigurationText = (file: string, text: string): Config => {
+  writeFileSync(file, text);
+  return readConfiguration(file).config;
+};
 
 describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', () => {
   let it: ConsoleStand;
@@ -196,8 +203,9 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     );
     expect(await page.text()).toContain(`content="${nonce}"`);
     expect((await ask('/')).headers.get('content-security-policy')).not.toContain(nonce);
-    for (const path of ['/', '/v1/whoami', '/auth/issuers', '/v1/nothing', '/nothing.js']) {
-      const { headers } = await ask(path);
+    for (const path of ['/', '/v1/whoami', '/auth/issuers', '/v1/nothing', '/nothing.js', '/%zz']) {
+      const { headers } = await ask(path, { headers: own(ben) });
+      expect(headers.get('cache-control')).toBe('no-store');
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('x-frame-options')).toBe('DENY');
       expect(headers.get('referrer-policy')).toBe('no-referrer');
@@ -239,7 +247,8 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     const { at, cookie } = await begin();
     const theirs = await backFrom(at, 'ben');
     const other = await begin();
-    const forged = cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    // Of the last character some bits mean nothing (RFC 4648 section 3.5): of the first one all do.
+    const forged = cookie.replace(/=./, (first) => (first === '=A' ? '=B' : '=A'));
     for (const headers of [
       {},
       { cookie: other.cookie },
@@ -286,6 +295,110 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     await reading;
     expect((await ask('/v1/whoami', { headers: own(ben) })).status).toBe(200);
   });
+
+  test('nothing is begun that is sent before the answer in front of it was taken', async () => {
+    const visitor = await login('ben');
+    const { host, port } = new URL(it.origin);
+    const made = (): number => it.stand.gateway.identity.tokens().length;
+    const head = (line: string): string =>
+      `${line} HTTP/1.1\r\nhost: ${host}\r\ncookie: ${visitor.cookie}\r\norigin: ${it.origin}\r\nx-sluice-console: active\r\n`;
+    const token = `${head('POST /v1/tokens')}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+    const sent = (text: string): { readonly socket: TLSSocket; readonly said: () => string } => {
+      let all = '';
+      const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false });
+      socket.on('data', (bytes) => (all += bytes.toString('latin1'))).write(text);
+      return { socket, said: () => all };
+    };
+    const before = made();
+    const endless = sent(`${head('GET /v1/events')}\r\n${token.repeat(5)}`);
+    await expect.poll(endless.said).toContain('retry: ');
+    // Another connection of theirs is not held up.
+    const others = sent(token.repeat(3));
+    await expect.poll(() => others.said().match(/HTTP\/1\.1 200/g)?.length).toBe(3);
+    expect(made()).toBe(before + 3);
+    for (const { socket } of [endless, others]) socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(made()).toBe(before + 3);
+  });
+
+  test('whoever asks for requests all the time keeps nobody else waiting, nor hides what waits', async () => {
+    const [nemo, { approvals }] = [await login('nemo'), it.stand.gateway];
+    const asked = (by: string, at: number) => ({
+      kind: 'command' as const,
+      principal: by,
+      connection: 'db',
+      session: 'none',
+      command: 1,
+      text: `-- ${'é'.repeat(2_000)}`,
+      parameters: ['é'.repeat(2_000)],
+      requirements: [{ rule: 'deletes', approvers: ['group:dba'], count: 1 }],
+      digest: `${by} ${at}`,
+      onTimeout: 'deny' as const,
+      timeoutMs: 600_000,
+      waits: true,
+      transaction: false,
+    });
+    const first = await approvals.ask(asked('ana', 0));
+    for (let at = 0; at < 1_050; at++) approvals.withdraw((await approvals.ask(asked('mal', at))).number, 'gone');
+    const rows = await (await ask('/v1/approvals?state=pending', { headers: own(ben) })).json();
+    expect((rows as { number: number }[]).map(({ number }) => number)).toContain(first.number);
+    expect(
+      await (await ask(`/v1/approvals?state=pending&before=${first.number}`, { headers: own(ben) })).json(),
+    ).toEqual([]);
+
+    const flood = new AbortController();
+    const list = (): Promise<unknown> =>
+      ask('/v1/approvals', { headers: own(nemo), signal: flood.signal }).then(
+        (answer) => answer.text(),
+        () => undefined,
+      );
+    const asking = Array.from({ length: 60 }, list);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const waits: number[] = [];
+    for (let at = 0; at < 5; at++) {
+      const began = performance.now();
+      await ask('/v1/whoami', { headers: own(ben) });
+      waits.push(performance.now() - began);
+    }
+    flood.abort();
+    await Promise.all(asking);
+    approvals.withdraw(first.number, 'gone');
+    expect(Math.max(...waits)).toBeLessThan(1_000);
+  }, 60_000);
+
+  test('whoever lost a role is told no more of what others do', async () => {
+    const olga = await login('olga');
+    const file = join(it.stand.folder, 'sluice.yaml');
+    const text = readFileSync(file, 'utf8');
+    const events = await ask('/v1/events', { headers: own(olga) });
+    let said = '';
+    const reading = (async () => {
+      for await (const chunk of (events.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()))
+        said += chunk;
+    })().catch(() => undefined);
+    const told = (): number => said.match(/event: sessions/g)?.length ?? 0;
+    const aSecond = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1_200));
+    const other = await it.stand.client();
+    await expect.poll(told, { timeout: 3_000 }).toBeGreaterThan(0);
+    await it.stand.gateway.reload(
+      readConfigurationText(file, text.replace('admin: ["group:platform"]', 'admin: []')),
+      'test',
+    );
+    await aSecond();
+    await aSecond();
+    const until = told();
+    await other.query('SELECT 1');
+    await aSecond();
+    await aSecond();
+    expect(told()).toBe(until);
+    await it.stand.gateway.reload(readConfigurationText(file, text), 'test');
+    await aSecond();
+    await other.query('SELECT 1');
+    await expect.poll(told, { timeout: 3_000 }).toBeGreaterThan(until);
+    await other.end();
+    await ask('/auth/logout', { method: 'POST', headers: own(olga), body: '{}' });
+    await reading;
+  }, 30_000);
 
   test('somebody without a role sees and does nothing but be somebody', async () => {
     const nemo = await login('nemo');

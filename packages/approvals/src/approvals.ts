@@ -102,6 +102,11 @@ export class Approvals {
     return undefined;
   }
 
+  /** Those that wait for an answer, in brief, the newest first. */
+  waiting(): ApprovalRequest[] {
+    return [...this.#open.values()].flatMap(({ closed, request }) => (closed ? [] : [request])).toReversed();
+  }
+
   /** In brief, the newest first. `before`: only those with a lower number. */
   recent(most: number, before?: number): Promise<ApprovalRequest[]> {
     return this.#storage.recent(most, before);

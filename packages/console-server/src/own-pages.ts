@@ -8,14 +8,20 @@ import type { FastifyRequest } from 'fastify';
 /** A header that forms cannot send and other sites may not, on every change; its value says whether somebody is at the keyboard. */
 export const OWN_HEADER = 'x-sluice-console';
 
-/** Besides those of the control API. No window of another site keeps a hold of ours, and none embeds what it answers. */
-const MORE_HEADERS = {
+/** Of what is no document: nothing in it is run, wherever it is opened. The document has a policy of its own. */
+const NOTHING = "default-src 'none'; frame-ancestors 'none'";
+/**
+ * Of every answer, unless it says otherwise. No window of another site keeps a hold of ours, and none embeds what it answers. What
+ * somebody may see is kept neither by their browser nor by what stands before the console.
+ */
+export const OWN_HEADERS = {
+  ...HEADERS,
+  'cache-control': 'no-store',
+  'content-security-policy': NOTHING,
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
   'x-frame-options': 'DENY',
 } as const;
-/** Of what is no document: nothing in it is run, wherever it is opened. The document has a policy of its own. */
-const NOTHING = "default-src 'none'; frame-ancestors 'none'";
 
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
@@ -23,7 +29,7 @@ const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 export function guardPages(app: App, origin: () => URL): void {
   app.addHook('onRequest', async (request, reply) => {
     const { host, origin: own } = origin();
-    reply.headers({ ...HEADERS, ...MORE_HEADERS, 'content-security-policy': NOTHING });
+    reply.headers(OWN_HEADERS);
     // Another name may be that of a page which had it point at us (DNS rebinding).
     if (request.headers.host?.toLowerCase() !== host)
       throw new ControlError(421, 'The console does not go by the name that was asked for.', `Open ${own}/ instead.`);

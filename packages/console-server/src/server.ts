@@ -20,12 +20,12 @@ import {
 } from '@sluice/control';
 import type { Store } from '@sluice/store';
 import { type HandshakeTurns, ListenError, TLS_SETTINGS, selfSigned, takeTurns } from '@sluice/strangers';
-import { type FastifyRequest, fastify } from 'fastify';
+import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { type AppFiles, appFilesIn } from './app-files.js';
 import { cookieIn } from './cookies.js';
 import { loginRoutes } from './login-routes.js';
 import { ConsoleLogins } from './logins.js';
-import { OWN_HEADER, guardPages, isOfApi } from './own-pages.js';
+import { OWN_HEADER, OWN_HEADERS, guardPages, isOfApi } from './own-pages.js';
 
 export interface Console {
   /** What browsers have in their address line. */
@@ -105,7 +105,8 @@ async function appWith(
     forceCloseConnections: true,
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    frameworkErrors: refuseAddress,
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
+      refuseAddress(error, request, reply.headers(OWN_HEADERS)),
     clientErrorHandler: refuseBytes,
   } as const;
   const secured = given && { ...TLS_SETTINGS, cert: given.certificate, key: given.key, handshakeTimeout: HEADERS_MS };

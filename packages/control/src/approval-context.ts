@@ -30,7 +30,7 @@ export function contextRoute({ app, gateway, caller, scope }: Routes): void {
     params: ByNumber,
     response: { 200: ApprovalContext, ...problems(403, 404, 429, 503) },
   };
-  const config = { about: 'connections' } as const;
+  const config = { about: 'connections', inTurn: true } as const;
   app.get('/v1/approvals/:number/context', { config, schema }, async (request): Promise<ApprovalContext> => {
     const who = caller(request);
     const within = scope(request);

@@ -1,4 +1,5 @@
 /** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApprovalRow } from '@sluice/api';
 import { ApprovalError, type ApprovalRequest, type ApproverProof } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
@@ -33,7 +34,8 @@ const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const
 
 /** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
 export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
-  const about = { config: { about: 'connections' } } as const;
+  // Their texts are long: whoever asks for them all the time gets half of the time.
+  const about = { config: { about: 'connections', inTurn: true } } as const;
   const shown = (request: ApprovalRequest): ApprovalRow => toRow(request, gateway.approvals.pageOf(request.number));
   /** What it differs from may be somebody else's, which is for those who may see that. */
   const shownTo = (principal: Principal, { since, ...request }: ApprovalRequest): ApprovalRow =>
@@ -82,7 +84,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       body: Says,
       response: { 200: ApprovalRow, ...problems(404, 409, 503) },
     };
-    const config = { roles: ['approver'], about: 'connections' } as const;
+    const config = { roles: ['approver'], ...about.config } as const;
     app.post(`/v1/approvals/:number/${says}`, { config, schema }, async (request): Promise<ApprovalRow> => {
       const proven = caller(request);
       const { number } = request.params;
@@ -105,7 +107,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     body: Says,
     response: { 200: ApprovalRow, ...problems(202, 404, 409, 503) },
   };
-  const config = { roles: ['approver', 'admin'], about: 'connections' } as const;
+  const config = { roles: ['approver', 'admin'], ...about.config } as const;
   app.post('/v1/approvals/:number/revoke', { config, schema: revocation }, async (request, reply) => {
     const proven = caller(request);
     const { principal } = proven;
@@ -125,16 +127,22 @@ async function visible(
   within: TokenScope,
   { state, limit, before }: z.infer<typeof Query>,
 ): Promise<ApprovalRequest[]> {
+  const sees = (one: ApprovalRequest): boolean => within(one.connection) && maySeeRequest(principal, one);
+  // However many were asked after it.
+  if (state === 'pending') {
+    const waiting = approvals.waiting().filter((one) => one.number < (before ?? Infinity) && sees(one));
+    return waiting.slice(0, limit);
+  }
   const found: ApprovalRequest[] = [];
   let next = before;
   const size = Math.max(limit, MIN_PAGE);
   for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT && found.length < limit; lookedAt += size) {
     const page = await approvals.recent(size, next);
-    for (const one of page)
-      if ((state === undefined || one.state === state) && within(one.connection) && maySeeRequest(principal, one))
-        found.push(one);
+    found.push(...page.filter(sees));
     next = page.at(-1)?.number;
     if (page.length < size) break;
+    // The store answers at once: others have their turn between two pages.
+    await nextTurn();
   }
   return found.slice(0, limit);
 }

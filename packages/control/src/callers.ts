@@ -11,6 +11,7 @@ import { OPEN } from './openapi.js';
 import { MAX_REQUESTS_PER_SECOND, RequestRates } from './rates.js';
 import { type App, ControlError, type Routes, type TokenScope, admit } from './routes.js';
 import type { Sockets } from './strangers.js';
+import { Turns } from './turns.js';
 
 /** How a listener knows its callers. */
 export interface Entry {
@@ -28,6 +29,7 @@ export interface Entry {
 /** What routes are made with. From here on every route of `app` that is not open has a caller who may call it. */
 export function admitCallers(app: App, gateway: Controlled, entry: Entry, sockets?: Sockets): Routes {
   const rates = new RequestRates();
+  const turns = new Turns();
   const strangers = new WeakSet<object>();
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.unpaced) return;
@@ -44,7 +46,7 @@ export function admitCallers(app: App, gateway: Controlled, entry: Entry, socket
   // Before a body is read: nobody is told what is wrong with a request that they may not send.
   app.addHook('onRequest', async (request, reply) => {
     const { schema, config } = request.routeOptions;
-    if (request.is404 || schema?.security === OPEN.security) return;
+    if (request.is404 || schema?.security === OPEN.security) return undefined;
     const known = await entry.known(request);
     if (known && strangers.has(request.raw)) {
       // Counted for their address before it was known whose token it is.
@@ -55,6 +57,13 @@ export function admitCallers(app: App, gateway: Controlled, entry: Entry, socket
     const proven = permitted(entry, known, config.roles ?? []);
     if (config.about === 'gateway') admit(scopeOf(proven), undefined);
     callers.set(request.raw, proven);
+    if (!config.inTurn) return undefined;
+    const { raw } = reply;
+    // What is made and not taken would pile up, as many answers as they have connections.
+    const done = await turns.take(proven.principal.name, () => raw.headersSent && raw.destroy());
+    if (!raw.destroyed) raw.once('close', done);
+    else done();
+    return raw.destroyed ? reply.hijack() : undefined;
   });
   // A handler that forgot the scope of its caller answers nothing. A refusal may come before it is asked for.
   app.addHook('preSerialization', async (request, reply, payload) => {

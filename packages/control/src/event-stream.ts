@@ -72,8 +72,9 @@ function follow(gateway: Controlled, who: Proven, within: TokenScope, raw: Serve
   });
   let seen = signature(gateway, who.principal, within);
   const look = setInterval(() => {
-    const current = signature(gateway, who.principal, within);
-    if (current === seen) return;
+    const principal = now();
+    const current = principal && signature(gateway, principal, within);
+    if (current === undefined || current === seen) return;
     seen = current;
     send('event: sessions\ndata: {}\n\n');
   }, LOOK_MS);

@@ -33,6 +33,8 @@ declare module 'fastify' {
     roles?: readonly Role[];
     /** Answered however often it is asked: who watches the gateway has it restarted where there is no answer. */
     unpaced?: boolean;
+    /** Its answers cost much: of each caller one is made at a time. */
+    inTurn?: boolean;
     /** What it is about; every route that is not open says so. */
     about?: About;
   }

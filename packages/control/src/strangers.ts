@@ -2,6 +2,7 @@
  * What the control API does for and against callers who have shown no token. Lives here: how many sockets they may have, which
  * names the gateway answers to, what every answer says to browsers. Does not: who a caller is (`server.ts`).
  */
+import type { ServerResponse } from 'node:http';
 import { type Socket, isIP } from 'node:net';
 import type { Stranger } from '@sluice/strangers';
 import type { Controlled } from './controlled.js';
@@ -25,6 +26,12 @@ export function watchSockets(app: App, { places: { strangers, limits } }: Contro
   const callers = new Map<string, number>();
   const mostOfOne = Math.max(1, Math.floor(limits.control / SHARES));
   let inAll = 0;
+  // What is sent before the answer in front of it has been taken (RFC 9112 section 9.3.2) is not begun: answers would pile up that nobody reads.
+  app.addHook('onRequest', async (_request, reply) => {
+    const { raw } = reply;
+    if (!raw.socket) await itsTurn(raw);
+    return raw.destroyed ? reply.hijack() : undefined;
+  });
   // The TCP socket, also where TLS comes first: what is on it then has the same addresses.
   app.server.on('connection', (socket: Socket) => {
     const client = endOf(socket);
@@ -57,6 +64,10 @@ export function watchSockets(app: App, { places: { strangers, limits } }: Contro
     },
   };
 }
+
+/** Resolves when an answer is the next one on its connection, or nobody waits for it any more. */
+const itsTurn = (answer: ServerResponse): Promise<unknown> =>
+  new Promise((resolve) => answer.once('socket', resolve).once('close', resolve));
 
 const endOf = ({ remoteAddress = '', remotePort = 0 }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>
   `${remoteAddress}:${remotePort}`;

@@ -46,9 +46,12 @@ export const issuersQuery = queryOptions({
   queryFn: async ({ signal }) => (await ask<{ readonly issuers: readonly string[] }>('/auth/issuers', signal)).issuers,
 });
 
+/** As many as the gateway gives at a time. */
+export const MAX_PENDING = 200;
+
 export const pendingQuery = queryOptions({
   queryKey: ['approvals', 'pending'],
-  queryFn: ({ signal }) => ask<ApprovalRow[]>('/v1/approvals?state=pending&limit=200', signal),
+  queryFn: ({ signal }) => ask<ApprovalRow[]>(`/v1/approvals?state=pending&limit=${MAX_PENDING}`, signal),
 });
 
 export const recentQuery = queryOptions({

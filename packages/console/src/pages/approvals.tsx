@@ -1,12 +1,12 @@
 /** The inbox of requests, and one of them beside it. Owns: which is shown, and keys that move between them. Does not: one request (request.tsx). */
-import { Anchor, Group, Kbd, SegmentedControl, Text } from '@mantine/core';
+import { Alert, Anchor, Group, Kbd, SegmentedControl, Text } from '@mantine/core';
 import type { ApprovalRow, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import { mayDecide } from '../data/deciding.js';
-import { pendingQuery, recentQuery, whoAmI } from '../data/queries.js';
+import { MAX_PENDING, pendingQuery, recentQuery, whoAmI } from '../data/queries.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { Left, When } from '../parts/time.js';
@@ -47,6 +47,11 @@ export function Approvals(): ReactNode {
           </Group>
           {error && <Fault error={error} again={() => void refetch()} />}
           {!rows && !error && <Waiting what="Asking for requests ..." />}
+          {which === 'pending' && rows && rows.length >= MAX_PENDING && (
+            <Alert variant="outline" color="yellow" mb="sm" role="status">
+              The newest {MAX_PENDING} are shown: others may wait behind them. A notice has the address of its request.
+            </Alert>
+          )}
           {rows?.length === 0 && <Nothing which={which} who={who} />}
           <ul className="plain" aria-live="polite">
             {ordered.map((row) => (
