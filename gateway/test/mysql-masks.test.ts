@@ -130,6 +130,16 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       ]);
     });
 
+    test('a variable in quotes is remembered by its own name', async () => {
+      for (const name of ['a', 'b']) {
+        const other = await stand.client();
+        await other.query(`select id from people where (@'${name}' := mail) is not null and id = 1`);
+        const [rows] = await other.query({ sql: `select @${name}`, rowsAsArray: true });
+        expect(rows).toEqual([['[masked]']]);
+        other.destroy();
+      }
+    });
+
     test('user variables hold what they were given', async () => {
       await client.query('select @a := mail from people where id = 1');
       expect(JSON.stringify(await rowsOf('select @A, concat(@`a`, 1)'))).not.toMatch(SECRETS);

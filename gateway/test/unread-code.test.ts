@@ -22,6 +22,17 @@ create function plf(int) returns int language plpgsql as 'begin return $1; end';
 create function fills(text) returns text language plpgsql as $$
 begin insert into pg_temp.copies select email from people; return $1; exception when others then return $1; end $$;
 create procedure nothing() language plpgsql as 'begin end';
+create schema own;
+create function own.keeps() returns void language plpgsql set search_path = pg_catalog as $$
+begin perform set_config('my.kept', (select email from public.people), false); end $$;
+create function own.is_like(text, text) returns boolean language plpgsql as 'begin perform own.keeps(); return true; end';
+create operator own.= (leftarg = text, rightarg = text, function = own.is_like);
+create function own.lower(text) returns text language plpgsql as 'begin perform own.keeps(); return $1; end';
+create function own.is_short(text) returns boolean language plpgsql as 'begin perform own.keeps(); return true; end';
+create domain own.short as text check (own.is_short(value));
+create type own.level as enum ('low');
+create function own.to_level(int) returns own.level language plpgsql as $$ begin perform own.keeps(); return 'low'; end $$;
+create cast (int as own.level) with function own.to_level(int);
 create procedure keeps_and_fails() language plpgsql as $$
 begin insert into copies select email from people; commit; raise exception 'after the commit'; end $$;
 `;
@@ -89,6 +100,18 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       expect(await values('select id, total from orders')).toEqual([1, 9]);
       expect(await values('select id, name, email from people')).toEqual([1, 'Ada', '[masked:EMAIL]']);
       expect(await values('select upper(name), lower(email) from public.people')).toEqual(['ADA', '[masked:EMAIL]']);
+    });
+
+    test.each([
+      "name = 'x'",
+      "name in ('x')",
+      "case name when 'x' then true end",
+      'lower(name) is null',
+      'name::own.short is null',
+      'id::own.level is null',
+    ])('code behind a name of the server, or a cast, is code as well: %s', async (condition) => {
+      await run('set search_path = own, pg_catalog, public', `select id from people where ${condition}`);
+      expect(await values("select current_setting('my.kept', true)")).toEqual([null]);
     });
 
     test('after what Sequelize sends for an enum, create() has its id', async () => {

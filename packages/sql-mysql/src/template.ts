@@ -8,10 +8,12 @@
  * texts of one shape, and the tree of all of them is the same but for its constants.
  *
  * A shape is only given where taking literals out needs no knowledge of where a token ends: without double quotes, dollar signs,
- * backslashes, comments and what is not ASCII. Whether the facts depend on the values of constants is for the analysis to say.
+ * backslashes, comments, variables in quotes and what is not ASCII. Whether the facts depend on the values of constants is for the
+ * analysis to say.
  */
 export function templateOf(text: string): string | undefined {
-  return PLAIN.test(text) && !COMMENT.test(text) ? text.replace(LITERAL_OR_NAME, emptied) : undefined;
+  const isPlain = PLAIN.test(text) && !COMMENT.test(text) && !QUOTED_VARIABLE.test(text);
+  return isPlain ? text.replace(LITERAL_OR_NAME, emptied) : undefined;
 }
 
 function emptied(found: string): string {
@@ -22,6 +24,8 @@ function emptied(found: string): string {
 /** Printable ASCII and white space without `"`, `#`, `$`, `\`. */
 const PLAIN = /^[\t\n\r !%-[\]-~]*$/;
 const COMMENT = /--|\/\*/;
+/** `@'a'` is the variable `a`: what looks like a text is a name. */
+const QUOTED_VARIABLE = /@\s*'/;
 /** A name in quotes, which may have any sign in it; a whole number that is no part of something else; a text. */
 const LITERAL_OR_NAME = /`[^`]*`|(?<![\w.@])\d+(?![\w.])|'[^']*'/g;
 

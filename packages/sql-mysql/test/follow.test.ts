@@ -79,6 +79,8 @@ test.each([
   ['select nick from people where id = 1 having nick = 2', 'select nick from people where id = 1 having nick = 3'],
   ['select nick from people where id = 1 union select 1', 'select nick from people where id = 1 union select 2'],
   ['select nick `a where b`, 1 from people', 'select nick `a where b`, 2 from people'],
+  // A variable in quotes: what looks like a literal is a name.
+  ["select id from people where (@'a' := mail) = 1", "select id from people where (@'b' := mail) = 1"],
   ["delete from people where nick = 'a'", "delete from people where nick = 'b'"],
   ["select nick from people where id = 1 into outfile 'a'", "select nick from people where id = 1 into outfile 'b'"],
 ])('texts with literals elsewhere do not: %s', (one, other) => {

@@ -15,6 +15,8 @@ test('literals are taken out, and nothing else', () => {
     'SELECT /*!50000 1 */',
     "SELECT 'é'",
     'SELECT $$a$$',
+    "SELECT @'a'",
+    "SELECT @ 'a'",
   ])
     expect(templateOf(odd), odd).toBeUndefined();
 });

@@ -331,7 +331,9 @@ function opaque(analysis: LineageAnalysis, one: FunctionCall, reason: string): V
   const args = computed([...one.args, ...one.others]);
   analysis.callsVisibly();
   analysis.moves({ type: 'function', name: one.name.join('.') }, args);
-  analysis.effects.push({ type: 'code', reason });
+  // Where the facts of the statement take it for a function of the server, they do not say that code runs.
+  const isHidden = callFacts(one.name).reason === undefined;
+  analysis.effects.push({ type: 'code', reason, ...(isHidden && { sure: true }) });
   return unknown(reason, args.sources);
 }
 

@@ -6,6 +6,7 @@ import { asType, findType } from './types.js';
 import { type Value, unknown, withUnknown, withoutParts } from './value.js';
 
 const CHECKED = 'casts to a domain whose check runs code that nobody has read';
+const CONVERTED = 'uses a cast that runs code that nobody has read';
 
 /** Whether two of the same type need no conversion depends on the typmod as well. */
 export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields): Value {
@@ -24,11 +25,12 @@ export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields
   );
   const unseen = catalog.convertedUnseen.has(type.oid);
   const checked = catalog.checksByCode(type.oid);
-  if (checked) analysis.effects.push({ type: 'code', reason: CHECKED });
+  if (checked) analysis.effects.push({ type: 'code', reason: CHECKED, sure: true });
+  else if (interpreted) analysis.effects.push({ type: 'code', reason: CONVERTED, sure: true });
   // What is cut off at a length is no document any more, and whether anything was says how long the parts are.
   const result = { ...asType(analysis, target['typmods'] === undefined ? value : withoutParts(value), type), ...sure };
   if (checked) return withUnknown(result, CHECKED);
-  return withUnknown(result, interpreted || unseen ? 'uses a cast that runs code that nobody has read' : undefined);
+  return withUnknown(result, interpreted || unseen ? CONVERTED : undefined);
 }
 
 /** Whether only one schema has a type of the name, where it is not known which of them come first. */
