@@ -199,11 +199,11 @@ export class HttpJudge {
   #taken(budgets: readonly AppliedBudget[], call: ModelCall): Charge | Deny | undefined {
     if (budgets.length === 0) return undefined;
     const { budgets: from, models } = this.#with;
-    const { model, tokens: input, mostOutput } = call;
+    const { model, tokens: input, mostOutput, choices } = call;
     return from.of.take(budgets, from.owner, {
       model,
       input,
-      output: outputOf(mostOutput),
+      output: outputOf(mostOutput) * choices,
       price: models?.prices.get(model),
     });
   }
