@@ -6,8 +6,13 @@ import { isUtf8 } from 'node:buffer';
 import { type Detector, DETECTORS, type HttpBody } from '@sluice/contract';
 import { Body, BodyUnreadable, type Json, readQuery } from '@sluice/http-requests';
 import { type Entity, detect, isText } from '@sluice/masking';
+import { BodyMask } from './body.js';
 import { decodings } from './decodings.js';
+import { NO_BYTES } from './editor.js';
+import { BodyUnmasked } from './fault.js';
+import { JsonParts } from './json.js';
 import { assigned } from './look.js';
+import { kindOf } from './media.js';
 
 /** Texts within texts within texts, as for masks. */
 const MAX_NESTED = 3;
@@ -32,12 +37,41 @@ export function foundIn(body: HttpBody, query: string): readonly Detector[] {
   else if (read.type === 'form') for (const [name, value] of read.pairs) lookAt(name, value, 0, found);
   else if (read.type === 'multipart') for (const { name, value } of read.parts) lookAt(name, value, 0, found);
   else if (read.type === 'unreadable') {
-    const bytes = body.type === 'whole' ? Buffer.from(body.bytes) : Buffer.alloc(0);
-    if (!isUtf8(bytes) || !isText(bytes))
-      throw new BodyUnreadable(`The rules look for secrets in the body of this request, which ${read.why}.`);
-    lookInto(bytes, 0, found);
+    const { bytes, media } = body.type === 'whole' ? body : { bytes: NO_BYTES, media: '' };
+    const text = Buffer.from(bytes);
+    if (!isUtf8(text) || !isText(text)) throw unreadable(read.why);
+    lookInto(text, 0, found);
+    lookBehind(media, text, found);
   }
   return named(found);
+}
+
+const unreadable = (why: string): BodyUnreadable =>
+  new BodyUnreadable(`The rules look for secrets in the body of this request, which ${why}.`);
+
+const ENTITIES = DETECTORS.map((detector) => detector.toUpperCase() as Entity);
+
+/** What masks would find, who read the escapes of each kind: references of HTML, `\u` in events and in lines of JSON, parts of a mail. */
+function lookBehind(media: string, bytes: Buffer, found: Set<Entity>): void {
+  const type = kindOf(media) === 'other' ? '' : media;
+  try {
+    // Some kinds are written anew where nothing is found as well.
+    const plain = masked(type, bytes, []);
+    if (masked(type, bytes, ENTITIES).equals(plain)) return;
+    for (const entity of ENTITIES)
+      if (!found.has(entity) && !masked(type, bytes, [entity]).equals(plain)) found.add(entity);
+  } catch (error) {
+    if (!(error instanceof BodyUnmasked)) throw error;
+    throw unreadable(error.why);
+  }
+}
+
+function masked(media: string, bytes: Buffer, entities: readonly Entity[]): Buffer {
+  const modes = new Map(entities.map((entity) => [entity, { type: 'redact' } as const]));
+  const detectors = modes.size > 0 ? { modes, key: NO_BYTES } : undefined;
+  const mask = new BodyMask(media, Object.assign(new JsonParts(detectors, undefined), { unread: new Map() }));
+  const pushed = Buffer.from(mask.push(bytes));
+  return Buffer.concat([pushed, mask.end()]);
 }
 
 const named = (found: ReadonlySet<Entity>): readonly Detector[] =>
