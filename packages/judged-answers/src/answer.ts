@@ -134,6 +134,8 @@ export class Answer implements SeenAnswer {
 }
 
 function textOf(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new BodyUnreadable('People have to read this answer first, and it is no text.');
+  // Messages of gRPC may well be UTF-8, and no text.
+  if (!isUtf8(bytes) || bytes.includes(0))
+    throw new BodyUnreadable('People have to read this answer first, and it is no text.');
   return bytes.toString('utf8');
 }
