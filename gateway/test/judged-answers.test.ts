@@ -299,6 +299,47 @@ describe('answers of any service', () => {
   });
 });
 
+test('code is found whoever would read it: behind fences that stand elsewhere, in texts that are put together, beside a prompt', async () => {
+  const stand = await open({ rules: RULES, provider: 'anthropic' });
+  for (const text of [
+    '```bash\n- ```\nrm -rf /srv\n```',
+    '> ```bash\n> ls\n```\nrm -rf /srv\n```',
+    '1. So:\n   ```bash\n   ls\n```\nrm -rf /srv\n```\n',
+    '```bash\nrm -rf /srv\n$ ls\n```',
+    '```\nrm -rf /srv\n> ls\n```',
+  ]) {
+    stand.double.says = () => ({ text });
+    expect((await error(ask(stand, 'messages', false))).message).toContain('The answer destroys something.');
+  }
+  stand.double.says = () => ({
+    text: `${'```py\nx = 1\n```\n'.repeat(2)}- \`\`\`sh\n  ls\n  \`\`\`\nNever rm -rf /srv there.`,
+  });
+  expect(await ask(stand, 'messages', false)).toContain('Never');
+  const many = Array.from({ length: 101 }, (_, n) => `\`\`\`py\nx = ${n}\n\`\`\`\n`).join('');
+  stand.double.says = () => ({ text: many });
+  expect((await error(ask(stand, 'messages', true))).message).toContain('more than is analysed');
+});
+
+test('a fence of one part is open in the next', async () => {
+  const content = ['```bash\n', 'rm -rf /srv\n', '```\n'].map((text) => ({ type: 'text', text }));
+  const answer = { id: 'm', type: 'message', role: 'assistant', model: 'm', content, stop_reason: 'end_turn' };
+  const stand = await openHttpStand({
+    serve: (_request, response) => {
+      response.setHeader('Content-Type', 'application/json');
+      response.end(JSON.stringify(answer));
+    },
+    connection: 'llm: { provider: anthropic }',
+    rules: RULES,
+  });
+  stops.push(stand.stop);
+  const got = await fetch(`${stand.url}/v1/messages`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${stand.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'm', max_tokens: 9, messages: said('hi') }),
+  });
+  expect(await got.text()).toContain('The answer destroys something.');
+});
+
 test('hints before an answer that is judged name nothing, and an answer that says twice what it is does not pass', async () => {
   const types: string[][] = [['text/plain'], ['text/plain', 'text/html']];
   const stand = await openHttpStand({
