@@ -1,7 +1,7 @@
 /** What detectors find in bodies that rules ask about, however it is written there. */
 import { BodyUnreadable } from '@sluice/http-requests';
 import { describe, expect, test } from 'vitest';
-import { foundIn } from '@sluice/http-bodies';
+import { foundIn } from '../src/found.js';
 
 const find = (media: string, text: string) => foundIn({ type: 'whole', media, bytes: Buffer.from(text) }, '');
 
