@@ -101,6 +101,39 @@ describe('a WebSocket', () => {
     expect(stand.heard).toEqual(['{"op":"read"}']);
   });
 
+  test.each([
+    [`'body("/op") == "tell"'`, 'detect: [email], request: true'],
+    [`'request.message == "text"'`, 'detect: [email], request: true'],
+    [`'request.message == "text"'`, 'detect: [email]'],
+  ])('a message does not pass where a rule masks it: %s, %s', async (when, mask) => {
+    const stand = await openEcho(`
+    - { rule: mails, when: ${when}, mask: { ${mask} } }
+    - { rule: requests, when: 'true', allow: true }`);
+    const socket = await dial(stand);
+    socket.send('{"op":"tell","to":"bob@example.com"}');
+    expect(await closing(socket)).toEqual([1008, expect.stringContaining('cannot be masked yet')]);
+    expect(stand.heard).toEqual([]);
+  });
+
+  test('a message of fragments without end takes no more memory than limits.message, and ends', async () => {
+    const stand = await openEcho(
+      `
+    - { rule: no-deletes, when: 'body("/op") == "delete"', deny: Nothing is deleted. }
+    - { rule: requests, when: 'true', allow: true }`,
+      { limits: '{ message: 1MiB }' },
+    );
+    const whole = await dial(stand);
+    for (const piece of '{"op":"read"}') whole.send(piece, { fin: false });
+    whole.send('', { fin: true });
+    expect(String(((await once(whole, 'message')) as [Buffer])[0])).toBe('{"OP":"READ"}');
+    const socket = await dial(stand);
+    const closed = closing(socket);
+    // Empty ones: a header of six bytes each.
+    for (let sent = 0; sent < 200_000; sent++) socket.send('', { fin: false });
+    expect(await closed).toEqual([1009, expect.stringContaining('at most 1,048,576 bytes')]);
+    expect(stand.heard).toEqual(['{"op":"read"}']);
+  });
+
   test('whose messages no rule reads is not judged by them, and each is on record where one does', async () => {
     const stand = await openEcho(`
     - { rule: no-deletes, when: 'path("/chat") && body("/op") == "delete"', deny: Nothing is deleted. }

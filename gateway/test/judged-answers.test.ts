@@ -1,6 +1,7 @@
 /** Answers that rules judge before their client has any of them: by status and type, by what is in them, by people. */
 import { globSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -296,4 +297,95 @@ describe('answers of any service', () => {
     expect((await get(stand, '/leak')).status).toBe(200);
     expect(await journalOf(stand)).toContain('{"rule":"no-keys","effect":"deny","observed":true}');
   });
+});
+
+test('code is found whoever would read it: behind fences that stand elsewhere, in texts that are put together, beside a prompt', async () => {
+  const stand = await open({ rules: RULES, provider: 'anthropic' });
+  for (const text of [
+    '```bash\n- ```\nrm -rf /srv\n```',
+    '> ```bash\n> ls\n```\nrm -rf /srv\n```',
+    '1. So:\n   ```bash\n   ls\n```\nrm -rf /srv\n```\n',
+    '```bash\nrm -rf /srv\n$ ls\n```',
+    '```\nrm -rf /srv\n> ls\n```',
+  ]) {
+    stand.double.says = () => ({ text });
+    expect((await error(ask(stand, 'messages', false))).message).toContain('The answer destroys something.');
+  }
+  stand.double.says = () => ({
+    text: `${'```py\nx = 1\n```\n'.repeat(2)}- \`\`\`sh\n  ls\n  \`\`\`\nNever rm -rf /srv there.`,
+  });
+  expect(await ask(stand, 'messages', false)).toContain('Never');
+  const many = Array.from({ length: 101 }, (_, n) => `\`\`\`py\nx = ${n}\n\`\`\`\n`).join('');
+  stand.double.says = () => ({ text: many });
+  expect((await error(ask(stand, 'messages', true))).message).toContain('more than is analysed');
+});
+
+test('a fence of one part is open in the next', async () => {
+  const content = ['```bash\n', 'rm -rf /srv\n', '```\n'].map((text) => ({ type: 'text', text }));
+  const answer = { id: 'm', type: 'message', role: 'assistant', model: 'm', content, stop_reason: 'end_turn' };
+  const stand = await openHttpStand({
+    serve: (_request, response) => {
+      response.setHeader('Content-Type', 'application/json');
+      response.end(JSON.stringify(answer));
+    },
+    connection: 'llm: { provider: anthropic }',
+    rules: RULES,
+  });
+  stops.push(stand.stop);
+  const got = await fetch(`${stand.url}/v1/messages`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${stand.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'm', max_tokens: 9, messages: said('hi') }),
+  });
+  expect(await got.text()).toContain('The answer destroys something.');
+});
+
+test('hints before an answer that is judged name nothing, and an answer that says twice what it is does not pass', async () => {
+  const types: string[][] = [['text/plain'], ['text/plain', 'text/html']];
+  const stand = await openHttpStand({
+    serve: (_request, response) => {
+      response.writeEarlyHints({ link: '</of-bob>; rel=preload', 'x-key': KEY_OF_A_VENDOR });
+      response.setHeader('Content-Type', types.shift() ?? []);
+      response.end(KEY_OF_A_VENDOR);
+    },
+    rules: `
+    - { rule: no-keys, when: '"api_key" in answer.found', deny: The answer has a key. }
+    - { rule: requests, when: 'true', allow: true }
+`,
+  });
+  stops.push(stand.stop);
+  for (const [status, sentence] of [
+    [403, 'The answer has a key.'],
+    [502, 'says twice what it is'],
+  ] as const) {
+    const heard = await new Promise<string>((resolve) => {
+      const socket = connect(stand.port, '127.0.0.1');
+      let all = '';
+      socket.on('data', (bytes: Buffer) => (all += bytes.toString('latin1')));
+      socket.on('close', () => resolve(all));
+      socket.write(
+        `GET /svc/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ${stand.token}\r\n\r\n`,
+      );
+    });
+    expect(heard).toContain(`HTTP/1.1 ${status} `);
+    expect(heard).toContain(sentence);
+    expect(heard).not.toContain(KEY_OF_A_VENDOR);
+    expect(heard).not.toContain('of-bob');
+  }
+});
+
+test('people are not asked about what is no text, although its bytes could be one', async () => {
+  const stand = await openHttpStand({
+    serve: (_request, response) => {
+      response.setHeader('Content-Type', 'application/grpc');
+      response.end(Buffer.from('\0\0\0\0\x05\n\x03bob'));
+    },
+    rules: `
+    - { rule: people-look, hold_answer: { approvers: ["user:ada"], timeout: 1m } }
+`,
+  });
+  stops.push(stand.stop);
+  const answer = await fetch(`${stand.url}/x`, { headers: { authorization: `Bearer ${stand.token}` } });
+  expect(answer.status).toBe(403);
+  expect(await answer.text()).toContain('it is nothing that anybody could read');
 });

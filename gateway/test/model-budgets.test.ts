@@ -125,6 +125,32 @@ test('whoever has one of their own, by person and by model, and what a call that
   await counts.close();
 });
 
+test('no name of a model takes the count of another one, over restarts, or the places of other people', async () => {
+  const kept = new Kept();
+  const begin = async () => {
+    const counts = await Counts.open(kept, () => undefined);
+    return { counts, budgets: new ModelBudgets(counts, () => undefined) };
+  };
+  const first = await begin();
+  const tokens = budget({ per: ['principal', 'model'], tokens: 100 });
+  const take = ({ budgets }: typeof first, name: string, model: string, input: number) =>
+    isDeny(budgets.take([tokens], { ...ana, name }, { model, input, output: 0, price: undefined }));
+  expect(take(first, 'a', 'gpt', 100)).toBe(false);
+  // Behind the zero byte stands what would be cut off.
+  expect(take(first, 'a', 'gpt\0', 1)).toBe(false);
+  expect(take(first, 'a', 'x'.repeat(1_000_000), 1)).toBe(false);
+  await first.counts.close();
+  expect(JSON.stringify([...kept.rows.values()]).length).toBeLessThan(2_000);
+  const second = await begin();
+  expect(take(second, 'a', 'gpt', 1)).toBe(true);
+  let refused = 0;
+  for (let n = 0; n < 60_000; n++) if (take(second, 'a', `model-${n}`, 1)) refused++;
+  expect(refused).toBeGreaterThan(50_000);
+  expect(take(second, 'a', 'model-0', 1)).toBe(false);
+  expect(take(second, 'b', 'gpt', 1)).toBe(false);
+  await second.counts.close();
+});
+
 const said = (content: string) => [{ role: 'user' as const, content }];
 const error = async (
   asking: PromiseLike<unknown>,
@@ -191,6 +217,24 @@ describe('through a gateway', () => {
     const large = stand.openai.chat.completions.create({ model: 'm', messages: said('hi'), max_tokens: 2_000 });
     expect((await error(large)).message).toContain('48 of 1,100 tokens are used up today');
     await stand.openai.chat.completions.create({ model: 'm', messages: said('hi'), max_tokens: 100 });
+  });
+
+  test.each([
+    ['chat/completions', { messages: said('hi'), max_tokens: 1e6 }, '1,000,00'],
+    ['chat/completions', { messages: said('hi'), n: 50 }, '50,00'],
+    ['completions', { prompt: 'hi', best_of: 50 }, '50,00'],
+    ['completions', { prompt: Array.from({ length: 50 }, () => 'hi') }, '50,0'],
+    ['completions', { prompt: Array.from({ length: 50 }, () => 'hi'), n: 2, max_tokens: 600 }, '60,0'],
+  ])('what %s may be answered at most is taken: %j', async (path, asked, taken) => {
+    const stand = await open({ rules: '\n    - { rule: tokens, budget: { tokens: 10000 } }\n' });
+    const body = JSON.stringify({ model: 'm', ...asked }).replace('1000000', '1.0e6');
+    const answer = await fetch(`${stand.url}/v1/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stand.token}`, 'content-type': 'application/json' },
+      body,
+    });
+    expect(answer.status).toBe(429);
+    expect(await answer.text()).toContain(`and it may take ${taken}`);
   });
 
   test('Anthropic by its own words, and after a hang-up an estimate', async () => {

@@ -199,11 +199,11 @@ export class HttpJudge {
   #taken(budgets: readonly AppliedBudget[], call: ModelCall): Charge | Deny | undefined {
     if (budgets.length === 0) return undefined;
     const { budgets: from, models } = this.#with;
-    const { model, tokens: input, mostOutput } = call;
+    const { model, tokens: input, mostOutput, choices } = call;
     return from.of.take(budgets, from.owner, {
       model,
       input,
-      output: outputOf(mostOutput),
+      output: outputOf(mostOutput) * choices,
       price: models?.prices.get(model),
     });
   }
@@ -250,8 +250,9 @@ export class HttpJudge {
     masks: readonly AppliedMask[],
     known: string | undefined,
   ): (HttpBody & { type: 'whole' }) | Deny | undefined {
-    const { method, body } = command;
+    const { method, body, message } = command;
     if (body.type === 'none' || masks.length === 0) return undefined;
+    if (message && this.#masksOf(masks)?.readsBodies) return MESSAGE_MASKED;
     const unread = this.#masksOf(masks)?.readsBodies ? unmaskable(this.#with.descriptors, command) : undefined;
     if (unread) return unread;
     const own = this.#masksOf(masks.filter(isForRequests));
@@ -396,6 +397,13 @@ const MASK_WRITTEN: Deny = {
   rule: 'gateway',
   message: 'This request would write a masked value over a real one.',
   hint: 'Leave the field out, or give it a value of your own.',
+};
+
+/** It goes on in the frames in which it came, and nobody follows what is answered to it. */
+const MESSAGE_MASKED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'Messages of a WebSocket cannot be masked yet, and a rule masks this one or what is answered to it.',
 };
 
 const LEAKED: Deny = {

@@ -15,8 +15,9 @@ const HOUR_MS = 3_600_000;
 /** So many hours are kept, and the one that runs. */
 const HOURS_KEPT = 24;
 const SAVE_MS = 1_000;
-/** Owners times what is counted. */
+/** Owners times what is counted, of all and of one: whoever names models that there are not takes no place of anybody else. */
 const MAX_COUNTERS = 50_000;
+const MAX_COUNTERS_OF_ONE = 1_000;
 
 export class Counts {
   readonly #store: KeptCounts;
@@ -24,6 +25,8 @@ export class Counts {
   readonly #onProblem: (problem: Error) => void;
   /** By owner and what is counted, and by hour. */
   readonly #counters = new Map<string, Map<number, number>>();
+  /** How many counters each owner has. */
+  readonly #owned = new Map<string, number>();
   /** Counts that the store does not have yet, by owner and what is counted: the hours. */
   #unsaved = new Map<string, Set<number>>();
   #oldest: number;
@@ -45,7 +48,7 @@ export class Counts {
   static async open(store: KeptCounts, onProblem: (problem: Error) => void, now = Date.now): Promise<Counts> {
     const counts = new Counts(store, onProblem, now);
     for (const { owner, what, hour, amount } of await store.since(counts.#oldest))
-      counts.#hoursOf(keyOf(owner, what))?.set(hour, amount);
+      counts.#hoursOf(owner, what)?.set(hour, amount);
     return counts;
   }
 
@@ -61,7 +64,7 @@ export class Counts {
   add(owner: string, what: string, amount: number, hour = this.hour): boolean {
     this.#forget();
     const key = keyOf(owner, what);
-    const hours = this.#hoursOf(key);
+    const hours = this.#hoursOf(owner, what);
     if (!hours) return false;
     hours.set(hour, Math.max(0, (hours.get(hour) ?? 0) + amount));
     let unsaved = this.#unsaved.get(key);
@@ -77,9 +80,12 @@ export class Counts {
     return sum;
   }
 
-  #hoursOf(key: string): Map<number, number> | undefined {
+  #hoursOf(owner: string, what: string): Map<number, number> | undefined {
+    const key = keyOf(owner, what);
     const known = this.#counters.get(key);
-    if (known || this.#counters.size >= MAX_COUNTERS) return known;
+    const owned = this.#owned.get(owner) ?? 0;
+    if (known || this.#counters.size >= MAX_COUNTERS || owned >= MAX_COUNTERS_OF_ONE) return known;
+    this.#owned.set(owner, owned + 1);
     const hours = new Map<number, number>();
     this.#counters.set(key, hours);
     return hours;
@@ -92,9 +98,17 @@ export class Counts {
     this.#oldest = oldest;
     for (const [key, hours] of this.#counters) {
       for (const hour of hours.keys()) if (hour < oldest) hours.delete(hour);
-      if (hours.size === 0) this.#counters.delete(key);
+      if (hours.size === 0) this.#drop(key);
     }
     this.#saving = this.#saving.then(() => this.#store.purge(oldest)).catch(this.#onProblem);
+  }
+
+  #drop(key: string): void {
+    const [owner = ''] = key.split('\0');
+    this.#counters.delete(key);
+    const left = (this.#owned.get(owner) ?? 0) - 1;
+    if (left > 0) this.#owned.set(owner, left);
+    else this.#owned.delete(owner);
   }
 
   /** Has the store follow. What it does not take now it is given again. */

@@ -2,6 +2,7 @@
  * What calls of language models may use up within a day. Owns: that as much as a call may take is taken before it goes, from all of its budgets
  * or from none, and what it has taken is settled when that is known. Does not: keep counts (counts.ts), or read calls.
  */
+import { hash } from 'node:crypto';
 import { type AppliedBudget, type Deny, denyInWords } from '@sluice/contract';
 import type { Person } from '@sluice/identity';
 import type { Counts } from './counts.js';
@@ -130,7 +131,7 @@ export class Charge {
   }
 }
 
-/** What an answer may have at most, as a budget takes it before there is one. */
+/** What each choice of an answer may have at most, as a budget takes it before there is one. */
 export const outputOf = (most: number | undefined): number => most ?? DEFAULT_OUTPUT_TOKENS;
 
 const amountsOf = ({ price }: ModelUse, input: number, output: number): Amounts => ({
@@ -153,9 +154,13 @@ function partOf(budget: AppliedBudget, unit: Unit, who: Person, model: string): 
   const limit = budget[unit];
   if (limit === undefined) return undefined;
   const owner = per.includes('principal') ? personOf(who) : '';
-  const what = ['budget', key, unit, ...(per.includes('model') ? [model] : [])].join(' ');
+  const what = ['budget', key, unit, ...(per.includes('model') ? [counted(model)] : [])].join(' ');
   return { rule, owner, what, unit, limit: unit === 'cost' ? Math.round(limit * COST_PARTS) : limit };
 }
+
+/** Clients write whatever they like there, of any length, and no two models may share a count. */
+const counted = (model: string): string =>
+  /^[\x21-\x7e]{0,100}$/.test(model) ? model : `#${hash('sha256', model, 'hex')}`;
 
 const withoutPrice = (rule: string, model: string): Deny => ({
   type: 'deny',

@@ -125,6 +125,8 @@ class MessageReader {
       const packed = type.name === ANY && wire.number === 2 ? this.#packedType(all) : undefined;
       fields.get(wire.number)?.values.push(...this.#valuesOf(field, wire, depth, packed));
     }
+    const key = type.isEntry && !fields.has(KEY) ? type.fields.get(KEY) : undefined;
+    if (key) fields.set(KEY, unsetKey(key));
     const read = [...fields.values()];
     for (const { isMap, values } of read) if (isMap) checkKeys(values as ReadMessage[]);
     return new ReadMessage(read);
@@ -169,6 +171,18 @@ class MessageReader {
     if (!type) throw new JsonError('has a message of a type that its descriptors do not have');
     return type;
   }
+}
+
+/** Of an entry of a map. */
+const KEY = 1;
+/** Bytes of nothing, by how a value is written. */
+const ZERO_BYTES: Readonly<Record<WireType, number>> = { 0: 1, 1: 8, 2: 0, 5: 4 };
+
+/** An entry that says no key has the one of its type that is zero, false or empty. */
+function unsetKey(field: Field): ReadField {
+  const scalar = field.value as Scalar;
+  const bytes = Buffer.alloc(ZERO_BYTES[scalar.wire]);
+  return { field, isMap: false, values: [{ json: scalar.read(bytes), bytes, scalar }] };
 }
 
 const OTHER_TYPE = 'has a field of another type than its descriptors say';

@@ -155,9 +155,16 @@ describe('is refused', () => {
       Buffer.concat([encode('shop.User', { rooms: { 1: 'a' } }), encode('shop.User', { rooms: { 1: 'b' } })]),
       /key twice/,
     ],
+    ['a key twice, of which one is not said', hex('ba01 03 120161 ba01 05 0800120162'), /key twice/],
   ])('%s', (_name, bytes, why) => {
     expect(() => read(bytes)).toThrow(why);
     expect(() => read(bytes)).toThrow(JsonError);
+  });
+
+  test('an entry of a map that says no key has the one that programs give it', () => {
+    const bytes = hex('ba01 03 120161');
+    expect(shown(read(bytes).json)).toEqual({ rooms: { 0: 'a' } });
+    expect(decode('shop.User', bytes)).toEqual({ rooms: { 0: 'a' } });
   });
 
   test('nesting without end, in no time', () => {

@@ -24,6 +24,6 @@ export const judgesMessages = (
     const facts = request.facts();
     const context = about(request, UNREAD);
     if (policy.needsBody(facts, opening.text, context) !== undefined) return true;
-    const { decision, matched } = policy.judge(facts, opening.text, context);
-    return decision.type !== 'allow' || matched.some(({ observed }) => observed);
+    const { decision, matched, masks } = policy.judge(facts, opening.text, context);
+    return decision.type !== 'allow' || masks.length > 0 || matched.some(({ observed }) => observed);
   });

@@ -7,6 +7,7 @@ import { type Detector, DETECTORS, type HttpBody } from '@sluice/contract';
 import { Body, BodyUnreadable, type Json, readQuery } from '@sluice/http-requests';
 import { type Entity, detect, isText } from '@sluice/masking';
 import { decodings } from './decodings.js';
+import { saidByMarkup } from './entities.js';
 import { assigned } from './look.js';
 
 /** Texts within texts within texts, as for masks. */
@@ -32,13 +33,26 @@ export function foundIn(body: HttpBody, query: string): readonly Detector[] {
   else if (read.type === 'form') for (const [name, value] of read.pairs) lookAt(name, value, 0, found);
   else if (read.type === 'multipart') for (const { name, value } of read.parts) lookAt(name, value, 0, found);
   else if (read.type === 'unreadable') {
-    const bytes = body.type === 'whole' ? Buffer.from(body.bytes) : Buffer.alloc(0);
-    if (!isUtf8(bytes) || !isText(bytes))
-      throw new BodyUnreadable(`The rules look for secrets in the body of this request, which ${read.why}.`);
-    lookInto(bytes, 0, found);
+    const text = body.type === 'whole' ? Buffer.from(body.bytes) : Buffer.alloc(0);
+    if (!isUtf8(text) || !isText(text)) throw unreadable(read.why);
+    lookInto(text, 0, found);
+    lookBehind(text, found);
   }
   return named(found);
 }
+
+const unreadable = (why: string): BodyUnreadable =>
+  new BodyUnreadable(`The rules look for secrets in the body of this request, which ${why}.`);
+
+/** What is written with references of HTML, or with escapes of JSON in events, lines and what is no JSON as a whole: read at once, in linear time. */
+function lookBehind(text: Buffer, found: Set<Entity>): void {
+  if (text.includes('&')) collect(saidByMarkup(text).bytes, found);
+  if (!text.includes('\\u')) return;
+  const said = text.toString('utf8').replaceAll(/\\u([0-9a-fA-F]{4})/g, (_, code: string) => unitOf(code));
+  collect(Buffer.from(said), found);
+}
+
+const unitOf = (code: string): string => String.fromCharCode(Number.parseInt(code, 16));
 
 const named = (found: ReadonlySet<Entity>): readonly Detector[] =>
   DETECTORS.filter((detector) => found.has(detector.toUpperCase() as Entity));

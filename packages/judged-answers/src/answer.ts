@@ -34,6 +34,8 @@ export class Answer implements SeenAnswer {
   #writing: Writing | undefined;
   #found: readonly string[] | undefined;
   #code: readonly SeenCode[] | undefined;
+  /** Why it has not been analysed. */
+  #unreadCode: BodyUnreadable | undefined;
 
   constructor(
     status: number,
@@ -70,6 +72,7 @@ export class Answer implements SeenAnswer {
       text: () => new ModelText(this.#read.texts),
       code: () => {
         if (this.#code) return this.#code;
+        if (this.#unreadCode) throw this.#unreadCode;
         // Why nobody could read it, where that is so.
         if (this.#read.texts.length === 0) return [];
         throw new AnswerUnread('its code has not been analysed');
@@ -84,6 +87,7 @@ export class Answer implements SeenAnswer {
       this.#code = await readCode(this.#read.texts, languages, owner);
     } catch (error) {
       if (!(error instanceof BodyUnreadable)) throw error;
+      this.#unreadCode = error;
     }
   }
 
@@ -134,6 +138,8 @@ export class Answer implements SeenAnswer {
 }
 
 function textOf(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new BodyUnreadable('People have to read this answer first, and it is no text.');
+  // Messages of gRPC may well be UTF-8, and no text.
+  if (!isUtf8(bytes) || bytes.includes(0))
+    throw new BodyUnreadable('People have to read this answer first, and it is no text.');
   return bytes.toString('utf8');
 }

@@ -69,7 +69,11 @@ export function judgedEdits(
   if (!may) return edits;
   const answer: NonNullable<HttpEdits['answer']> = (status, headers, propose) => {
     const plain = edits?.answer?.(status, headers, propose) ?? { headers, body: undefined };
-    const reads = status < 200 && status !== SWITCHED ? undefined : needs(new Answer(status, headers, origin));
+    // Of hints that come before it nothing is judged, and what they name is of the answer.
+    if (status < 200 && status !== SWITCHED) return { ...plain, headers: [] };
+    if (headers.filter(([name]) => name.toLowerCase() === 'content-type').length > 1)
+      throw new Unmasked('rules judge this answer, and it says twice what it is, so it does not pass');
+    const reads = needs(new Answer(status, headers, origin));
     if (!reads) return plain;
     if (reads === 'body' && isPiece(status, headers)) throw unmasked('is a piece of something');
     const question = (body: Buffer) => {

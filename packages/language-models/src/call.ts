@@ -73,9 +73,14 @@ export class ModelCall {
     return this.#said.numbers > 0;
   }
 
-  /** Tokens that its answer may have at most, where it says so. */
+  /** Tokens that each choice of its answer may have at most, where it says so. */
   get mostOutput(): number | undefined {
     return this.#said.mostOutput;
+  }
+
+  /** How many choices are made. */
+  get choices(): number {
+    return this.#said.choices;
   }
 
   /** An estimate, of all that is sent. */

@@ -24,8 +24,10 @@ export interface Said {
   readonly files: number;
   /** The provider adds what it has kept of earlier ones. */
   readonly continues: boolean;
-  /** Tokens that the answer may have at most, of all its choices; undefined: the call does not say. */
+  /** Tokens that each choice of the answer may have at most; undefined: the call does not say. */
   readonly mostOutput: number | undefined;
+  /** How many choices are made, also of those of which one is given. */
+  readonly choices: number;
   /** How many numbers of tokens stand where texts would: nobody here reads them. */
   readonly numbers: number;
 }
@@ -99,21 +101,33 @@ export function readCall(operation: Operation, body: Json): Said {
       // A stored one: that of completions is a text.
       only(members, 'prompt')?.type === 'object' ||
       CONTINUING.some((name) => isGiven(only(members, name))),
-    mostOutput: mostOutputOf(members),
+    mostOutput: largest(members, LIMITS),
+    choices: (largest(members, CHOICES) ?? 1) * (operation === 'completions' ? promptsOf(only(members, 'prompt')) : 1),
     numbers: found.numbers,
   };
 }
 
 const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
 
-function mostOutputOf(members: Members): number | undefined {
-  const limits = LIMITS.flatMap((name) => positive(only(members, name)) ?? []);
-  return limits.length === 0 ? undefined : Math.max(...limits) * (positive(only(members, 'n')) ?? 1);
+const CHOICES = ['n', 'best_of'];
+/** No provider takes a larger number. */
+const MAX_NUMBER = 1_000_000_000;
+
+function largest(members: Members, names: readonly string[]): number | undefined {
+  const numbers = names.flatMap((name) => positive(only(members, name)) ?? []);
+  return numbers.length === 0 ? undefined : Math.max(...numbers);
 }
 
-/** What is no such number the provider refuses. */
-const positive = (value: Json | undefined): number | undefined =>
-  value?.type === 'plain' && /^[1-9]\d{0,8}$/.test(value.text) ? Number(value.text) : undefined;
+/** However it is written: servers take `1e6` and `"1000"` too. What is no such number the provider refuses. */
+function positive(value: Json | undefined): number | undefined {
+  if (value?.type !== 'plain' && value?.type !== 'string') return undefined;
+  const number = Number(value.text);
+  return number > 0 ? Math.min(Math.ceil(number), MAX_NUMBER) : undefined;
+}
+
+/** A list has several, except one of tokens; each of them is answered. */
+const promptsOf = (prompt: Json | undefined): number =>
+  prompt?.type === 'array' && prompt.items.some(({ type }) => type !== 'plain') ? prompt.items.length : 1;
 
 const CONTINUING = ['previous_response_id', 'conversation', 'container'];
 

@@ -3,6 +3,7 @@
  * on, and their order meanwhile. Does not: read frames, or close anything.
  */
 import type { Answer, Deny, HttpBody, HttpCommand, HttpMessage, Visit } from '@sluice/contract';
+import { Inflow } from '../inflow.js';
 import { waiterFor } from '../waiter.js';
 import type { FrameSink } from './frames.js';
 
@@ -36,9 +37,10 @@ export class JudgedMessages implements FrameSink {
   #kind: HttpMessage['kind'] = 'text';
   #isControl = false;
   #control: Buffer[] = [];
-  #frames: Buffer[] = [];
-  #payload: Buffer[] = [];
-  #size = 0;
+  readonly #frames = new Inflow();
+  readonly #payload = new Inflow();
+  /** Of the headers of its frames, which may be without number and have no payload. */
+  #headerBytes = 0;
   #isAsking = false;
   #over = false;
 
@@ -56,22 +58,23 @@ export class JudgedMessages implements FrameSink {
     this.#isControl = opcode >= CONTROL;
     if (!this.#isControl && opcode !== 0) this.#kind = opcode === BINARY ? 'binary' : 'text';
     this.#keep(bytes);
+    if (this.#isControl || this.#over) return;
+    this.#headerBytes += bytes.length;
+    this.#check(this.#headerBytes);
   }
 
   payload(bytes: Buffer, control: boolean, raw: Buffer): void {
     this.#keep(raw);
     if (control || this.#over) return;
-    this.#size += bytes.length;
-    if (this.#size > this.#port.visit.gate.limits.message) return this.#tooLong();
-    this.#payload.push(Buffer.from(bytes));
+    this.#payload.add(Buffer.from(bytes));
+    this.#check(this.#payload.bytes.length);
   }
 
   end(_opcode: number, last: boolean): void {
     if (this.#isControl) this.#queue.push(Buffer.concat(this.#control.splice(0)));
     else if (last) {
-      const frames = Buffer.concat(this.#frames.splice(0));
-      this.#queue.push({ kind: this.#kind, frames, payload: Buffer.concat(this.#payload.splice(0)) });
-      this.#size = 0;
+      this.#queue.push({ kind: this.#kind, frames: this.#frames.take(), payload: this.#payload.take() });
+      this.#headerBytes = 0;
     }
     this.#pass();
   }
@@ -79,12 +82,19 @@ export class JudgedMessages implements FrameSink {
   /** Nothing more of it passes. */
   stop(): void {
     this.#over = true;
-    for (const list of [this.#queue, this.#control, this.#frames, this.#payload]) list.length = 0;
+    for (const list of [this.#queue, this.#control]) list.length = 0;
+    for (const bytes of [this.#frames, this.#payload]) bytes.take();
     this.#gone.abort('gone');
   }
 
   #keep(bytes: Buffer): void {
-    if (!this.#over) (this.#isControl ? this.#control : this.#frames).push(Buffer.from(bytes));
+    if (this.#over) return;
+    if (this.#isControl) this.#control.push(Buffer.from(bytes));
+    else this.#frames.add(Buffer.from(bytes));
+  }
+
+  #check(bytes: number): void {
+    if (bytes > this.#port.visit.gate.limits.message) this.#tooLong();
   }
 
   #pass(): void {
