@@ -81,7 +81,15 @@ describe.skipIf(missing)(`the pages below /docs${missing ? ` (${missing})` : ''}
   test('a reader follows the guide from page to page, and finds a word', async () => {
     const { page, faults } = await opened(SIZES[0]);
     await page.goto(new URL('/docs/', stand.gateway.url).href);
-    for (const title of ['The first ten minutes', 'Connect', 'Write rules', 'Mask', 'Approve', 'The console', 'Audit']) {
+    for (const title of [
+      'The first ten minutes',
+      'Connect',
+      'Write rules',
+      'Mask',
+      'Approve',
+      'The console',
+      'Audit',
+    ]) {
       await page.locator('.pager-link.next').click();
       await page.getByRole('heading', { level: 1, name: title }).waitFor();
     }
