@@ -45,13 +45,17 @@ export function call(analysis: LineageAnalysis, scope: Scope, one: FunctionCall)
   return one.over !== undefined || AGGREGATES.has(one.name) ? computed([all], 'aggregate') : all;
 }
 
-/** Window, order and limit. */
+/**
+ * Window, order and limit. What a window goes by shows in the order in which rows come, and so in which of them a LIMIT leaves, whatever
+ * the function gives.
+ */
 function otherParts(analysis: LineageAnalysis, scope: Scope, { over, orderBy = [], limit }: FunctionCall): Value[] {
   const list: (Expression | undefined)[] = [...orderBy.map(({ value }) => value), limit?.count, limit?.offset];
-  return [
-    ...list.flatMap((value) => (value ? [expression(analysis, scope, value)] : [])),
-    ...(over === undefined ? [] : [windowOf(analysis, scope, over)]),
-  ];
+  const parts = list.flatMap((value) => (value ? [expression(analysis, scope, value)] : []));
+  if (over === undefined) return parts;
+  const window = windowOf(analysis, scope, over);
+  analysis.asks(window, 'other');
+  return [...parts, window];
 }
 
 /**
