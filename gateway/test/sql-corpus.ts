@@ -33,7 +33,7 @@ export const countOf = (groups: readonly Group<unknown>[]): number =>
  */
 export function sampleJudge(dialect: 'postgres' | 'mysql'): (facts: Facts, text: string) => string {
   const file = join(FIXTURES, 'shop/sluice.yaml');
-  const env = { SLUICE_SHOP_PASSWORD: 'anything', SLUICE_TICKETS_KEY: 'anything' };
+  const env = { SLUICE_SHOP_PASSWORD: 'anything', SLUICE_TICKETS_KEY: 'anything', SLUICE_DOUBLE_KEY: 'anything' };
   const loaded = parseConfig(readFileSync(file, 'utf8'), { file, env });
   if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join('\n'));
   const shop = loaded.config.connections.get('shop');
