@@ -36,11 +36,15 @@ export interface TwinStand {
 
 const NAMES = ['one', 'other'] as const;
 
+/** Rows that a join may look at, as the server estimates them. A join of everything with everything would fill the memory of this process. */
+const MAX_JOIN_ROWS = 50_000;
+
 export async function openTwins({ flavour, without = {} }: TwinOptions): Promise<TwinStand> {
   const { path, remove } = temporaryFolder('mysql-twins');
   const server = await startMySql({ flavour });
   const { host, port, user, password } = server;
   const admin = await createConnection({ host, port, user, password });
+  await admin.query(`set global max_join_size = ${MAX_JOIN_ROWS}`);
   for (const [at, name] of NAMES.entries()) {
     await admin.query(`create database ${name}`);
     await admin.query(`use ${name}`);
