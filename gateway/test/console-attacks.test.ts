@@ -214,6 +214,18 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     }
   });
 
+  test('HEAD is answered as GET is, without the page', async () => {
+    for (const path of ['/', '/approvals/7', '/nothing.js']) {
+      const [head, get] = [await ask(path, { method: 'HEAD' }), await ask(path)];
+      expect([path, head.status, head.headers.get('content-type')]).toEqual([
+        path,
+        get.status,
+        get.headers.get('content-type'),
+      ]);
+      expect(await head.text()).toBe('');
+    }
+  });
+
   test('no path leads out of the built pages', async () => {
     for (const path of [
       '/assets/../../package.json',

@@ -23,7 +23,8 @@ export const OWN_HEADERS = {
   'x-frame-options': 'DENY',
 } as const;
 
-const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+/** Methods that change nothing. */
+export const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** Before any route. `origin`: what browsers have in their address line. */
 export function guardPages(app: App, origin: () => URL): void {

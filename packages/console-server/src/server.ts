@@ -25,7 +25,7 @@ import { type AppFiles, appFilesIn } from './app-files.js';
 import { cookieIn } from './cookies.js';
 import { loginRoutes } from './login-routes.js';
 import { ConsoleLogins } from './logins.js';
-import { OWN_HEADER, OWN_HEADERS, guardPages, isOfApi } from './own-pages.js';
+import { OWN_HEADER, OWN_HEADERS, READS, guardPages, isOfApi } from './own-pages.js';
 
 export interface Console {
   /** What browsers have in their address line. */
@@ -122,7 +122,7 @@ async function appWith(
   answerProblems(app, gateway);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]?.slice(1) ?? '';
-    if (request.method !== 'GET' || path.startsWith('v1/') || path.startsWith('auth/'))
+    if (!READS.has(request.method) || path.startsWith('v1/') || path.startsWith('auth/'))
       throw new ControlError(404, 'There is nothing at this address.');
     const file = files.file(path, request, reply.code(200));
     if (file) return file;
