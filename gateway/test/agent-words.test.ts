@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, makeCertificates } from '@sluice/testkit';
+import { CLOSED_PORT, makeCertificates } from '@sluice/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MAIN, hour } from './agents.js';
 import { type Stand, openStand } from './stand.js';
@@ -78,9 +78,8 @@ test.each([
 });
 
 test('a port where nothing listens', async () => {
-  const port = await freePort();
-  const { text } = await says(/nothing listens/, `wss://127.0.0.1:${port}`);
-  expect(text).toContain(`nothing listens at 127.0.0.1:${port}`);
+  const { text } = await says(/nothing listens/, `wss://127.0.0.1:${CLOSED_PORT}`);
+  expect(text).toContain(`nothing listens at 127.0.0.1:${CLOSED_PORT}`);
 });
 
 test('an empty allow-list is refused, and the token stays good', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Finding, Status } from '@sluice/api';
 import {
   type PostgresServer,
+  CLOSED_PORT,
   freePort,
   makeCertificates,
   missingPostgres,
@@ -29,7 +30,7 @@ describe.skipIf(missing)('an operator', () => {
   beforeAll(async () => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     server = await startPostgres({ major: 18, auth: 'scram-sha-256' });
-    ports = [await freePort(), await freePort(), await freePort(), await freePort()];
+    ports = [await freePort(), await freePort(), await freePort()];
   }, 60_000);
   afterAll(async () => {
     for (const child of children) child.kill('SIGKILL');
@@ -184,7 +185,7 @@ policies:
         )
         .replace(
           'principals:',
-          `issuers: { corp: { issuer: "http://127.0.0.1:${ports[3]}", audience: sluice } }\nprincipals:`,
+          `issuers: { corp: { issuer: "http://127.0.0.1:${CLOSED_PORT}", audience: sluice } }\nprincipals:`,
         ),
     );
     const { status, findings } = await doctor({ SHOP_PASSWORD: server.password });

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { timeline } from '@sluice/recording';
-import { type MySqlServer, findTool, freePort, missingMySql, random, startMySql } from '@sluice/testkit';
+import { CLOSED_PORT, type MySqlServer, findTool, missingMySql, random, startMySql } from '@sluice/testkit';
 import type { QueryError } from 'mysql2';
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -269,7 +269,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('a target that is not there, or full of secrets, is said in words without any', async () => {
-      const gone = await openMySqlStand({ server: { ...server, port: await freePort() } });
+      const gone = await openMySqlStand({ server: { ...server, port: CLOSED_PORT } });
       try {
         expect((await failed(gone.client())).message).toContain('cannot be reached');
       } finally {

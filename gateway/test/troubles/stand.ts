@@ -12,6 +12,7 @@ import {
   type PostgresServer,
   type SshdServer,
   findTool,
+  CLOSED_PORT,
   freePort,
   makeKey,
   startMySql,
@@ -55,10 +56,9 @@ const configurationOf = (at: {
   mysql: MySqlServer;
   sshd: SshdServer;
   http: number;
-  closed: number;
   own: readonly number[];
 }): string => {
-  const { postgres, mysql, sshd, http, closed, own } = at;
+  const { postgres, mysql, sshd, http, own } = at;
   const shop = (name: string, target: string, credential: string, more = ''): string => `
   ${name}:
     protocol: ${target.includes('url:') ? 'http' : (more.match(/protocol (\w+)/)?.[1] ?? 'postgres')}
@@ -86,7 +86,7 @@ principals:
   ada: { groups: [dba], roles: [approver] }
 connections:${shop('shop', `host: 127.0.0.1, port: ${postgres.port}, database: postgres, tls: disable`, pg)}${shop(
     'down',
-    `host: 127.0.0.1, port: ${closed}, tls: disable`,
+    `host: 127.0.0.1, port: ${CLOSED_PORT}, tls: disable`,
     pg,
   )}${shop('nowhere', 'host: db.nowhere.invalid, port: 5432, tls: disable', pg)}${shop(
     'no-tls',
@@ -101,24 +101,24 @@ connections:${shop('shop', `host: 127.0.0.1, port: ${postgres.port}, database: p
     'host: db.internal, port: 5432, tls: disable',
     pg,
     '\n    via: dc1',
-  )}${shop('masked-down', `host: 127.0.0.1, port: ${closed}, tls: disable`, pg).replace('[production]', '[masked]')}${shop(
+  )}${shop('masked-down', `host: 127.0.0.1, port: ${CLOSED_PORT}, tls: disable`, pg).replace('[production]', '[masked]')}${shop(
     'private',
     `host: 127.0.0.1, port: ${postgres.port}, tls: disable`,
     pg,
   ).replace(
     'group:engineers',
     'group:guests',
-  )}${shop('my-down', `host: 127.0.0.1, port: ${closed}, tls: disable`, my, 'protocol mysql')}${shop(
+  )}${shop('my-down', `host: 127.0.0.1, port: ${CLOSED_PORT}, tls: disable`, my, 'protocol mysql')}${shop(
     'my-password',
     `host: 127.0.0.1, port: ${mysql.port}, database: ${mysql.database}, tls: disable`,
     `user: ${mysql.user}, password: not-this-one`,
     'protocol mysql',
-  )}${shop('vm-down', `host: 127.0.0.1, port: ${closed}, host_keys: { keys: ["${sshd.hostKey}"] }`, key, machine)}${shop(
+  )}${shop('vm-down', `host: 127.0.0.1, port: ${CLOSED_PORT}, host_keys: { keys: ["${sshd.hostKey}"] }`, key, machine)}${shop(
     'vm-changed',
     `host: 127.0.0.1, port: ${sshd.port}, host_keys: { keys: ["${OTHER_KEY}"] }`,
     key,
     machine,
-  )}${shop('svc-down', `url: "http://127.0.0.1:${closed}"`, 'bearer: right')}${shop(
+  )}${shop('svc-down', `url: "http://127.0.0.1:${CLOSED_PORT}"`, 'bearer: right')}${shop(
     'svc-key',
     `url: "http://127.0.0.1:${http}"`,
     'bearer: not-this-one',
@@ -144,11 +144,10 @@ export async function openTroubleStand(): Promise<TroubleStand> {
   const sshd = await startSshd();
   const service = await startService();
   const http = (service.address() as AddressInfo).port;
-  const closed = await freePort();
   const own: number[] = [];
   while (own.length < 6) own.push(await freePort());
   const file = join(folder, 'sluice.yaml');
-  writeFileSync(file, configurationOf({ postgres, mysql, sshd, http, closed, own }));
+  writeFileSync(file, configurationOf({ postgres, mysql, sshd, http, own }));
   const lines: string[] = [];
   const log = pino({ level: 'info', base: null }, { write: (line: string) => void lines.push(line) });
   const read = () => readConfiguration(file).config;
@@ -167,7 +166,7 @@ export async function openTroubleStand(): Promise<TroubleStand> {
   makeKey(key);
   const clean = cleanerOf(folder, {
     ...ports,
-    closed,
+    closed: CLOSED_PORT,
     target: postgres.port,
     my: mysql.port,
     vm: sshd.port,

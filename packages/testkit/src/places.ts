@@ -1,18 +1,29 @@
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A loopback port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once('error', reject);
-  server.listen(0, '127.0.0.1', () => {
-    const { port } = server.address() as AddressInfo;
-    server.close(() => resolve(port));
-  });
-  return promise;
+/**
+ * A loopback port where nobody listens and nobody will: only root may listen below 1024, no service
+ * has this one, and fetch does not refuse it by itself as it does 1. A port that was free a moment ago does not serve for that,
+ * since another test may have it by now.
+ */
+export const CLOSED_PORT = 4;
+
+/** Ports below those that systems hand out by themselves (Linux from 32768, macOS from 49152), so that no other socket gets one of them meanwhile. */
+const FREE_PORTS = { from: 10_000, below: 32_768 };
+
+/** A loopback port that was free a moment ago, for a server that is about to listen there. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(FREE_PORTS.from, FREE_PORTS.below);
+    const server = createServer();
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    if (await promise) return port;
+  }
 }
 
 export function temporaryFolder(name: string): { path: string; remove: () => void } {
