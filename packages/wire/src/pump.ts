@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { LARGE_WRITE_BYTES } from './arena.js';
 import type { Conversation, Side, Wires } from './conversation.js';
 import { type Loan, isLender } from './lender.js';
+import { Rest } from './rest.js';
 
 /** How long a peer may take to accept the last bytes before it is cut off, in milliseconds. */
 const LINGER_MS = 5_000;
@@ -22,6 +23,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   const full = { client: false, upstream: false };
   const paused = { client: true, upstream: true };
   const gone = { client: false, upstream: false };
+  const rest = { client: new Rest(() => updateReading()), upstream: new Rest(() => updateReading()) };
   /** The client's bytes lie in memory that is read into again. */
   const lent = isLender(client);
   let finishing = false;
@@ -96,6 +98,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   const updateReading = (): void => {
     if (gone.client && gone.upstream) {
       clearTimeout(linger);
+      for (const side of SIDES) rest[side].end();
       return resolve();
     }
     flow('upstream', !full.client && conversation.wants('upstream'));
@@ -105,7 +108,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   const flow = (side: Side, wanted: boolean): void => {
     // While finishing, what still arrives is read and dropped: a socket with unread bytes answers its close with a reset.
     // Not into memory that holds the last bytes for the other side.
-    const read = wanted || (finishing && !full[side === 'client' ? 'upstream' : 'client']);
+    const read = (wanted && !rest[side].isDue) || (finishing && !full[side === 'client' ? 'upstream' : 'client']);
     if (gone[side] || read !== paused[side]) return;
     paused[side] = !read;
     if (read) streams[side].resume();
@@ -124,6 +127,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       } finally {
         sendGathered();
       }
+      rest[side].read(chunk.length);
       updateReading();
       return kept ? 'kept' : paused[side] ? 'paused' : 'free';
     };
