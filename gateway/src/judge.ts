@@ -282,7 +282,7 @@ export class Judge {
     const known = this.#remembered.get(facts);
     if (known) return known;
     const judged = judgedAs(facts, this.#policy.judge(facts, text, this.#context));
-    if (!this.#policy.readsText) this.#remembered.set(facts, judged);
+    if (this.#policy.ofFactsAlone) this.#remembered.set(facts, judged);
     return judged;
   }
 

@@ -14,6 +14,7 @@ import {
   Unanswered,
 } from './context.js';
 import { ANSWER_ATTRIBUTES, answerAttributes, asksAnswer, registerAnswerTypes, shadowing } from './answer.js';
+import { registerTime, timeAttribute, zoneFault } from './now.js';
 import { MODEL_ATTRIBUTES, aboutModel, modelAttributes, registerModelFunctions } from './model.js';
 import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
 
@@ -66,6 +67,8 @@ export interface Condition {
   (action: Action, attributes: Attributes): boolean;
   /** It looks at the text of the command, so its answer holds for that text only. */
   readonly readsText: boolean;
+  /** It asks for the time, so its answer holds for that moment only. */
+  readonly readsClock: boolean;
   /** It asks what names mean in the session, so its answer holds for that moment only. */
   readonly readsSession: boolean;
   /** What of the target it may ask. */
@@ -81,7 +84,7 @@ export interface Condition {
   /** It may ask about code in an answer. */
   readonly readsCode: boolean;
 }
-type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm' | 'answer';
+type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm' | 'answer' | 'now';
 
 /** What is the same for every action of a command, prepared once. */
 export interface Attributes {
@@ -106,13 +109,15 @@ export function compileCondition(source: string): Condition {
   const original = checked(source);
   const expression = checked(withLinearMatches(source, original.ast));
   let readsText = false;
+  let readsClock = false;
   const answers: ReturnType<typeof asksAnswer>[] = [];
   let readsRisk = false;
   visit(original.ast, (node) => {
     if (node.op === 'id' && node.args === 'command') readsText = true;
+    if (node.op === 'id' && node.args === 'now') readsClock = true;
     if (node.op === 'id' && node.args === 'risk') readsRisk = true;
     answers.push(asksAnswer(node));
-    const fault = shadowing(node) ?? faultIn(node);
+    const fault = shadowing(node) ?? faultIn(node) ?? zoneFault(node);
     if (fault) throw new ConditionError(fault.message, fault.offset);
   });
   const holds = (action: Action, attributes: Attributes): boolean => {
@@ -125,6 +130,7 @@ export function compileCondition(source: string): Condition {
   const mentions = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(source);
   return Object.assign(holds, {
     readsText,
+    readsClock,
     readsSession: mentions('temporary'),
     asksTarget: TARGET_ATTRIBUTES.filter(mentions),
     readsMasked: mentions('masked'),
@@ -151,6 +157,7 @@ export const attributesOf = (
     model,
     answer,
     ownTables,
+    now,
     target = NOT_ASKED,
   }: PolicyContext,
   risk: () => number,
@@ -164,6 +171,7 @@ export const attributesOf = (
     ...requestAttributes(request, found),
     llm: modelAttributes(model, answer),
     answer: answerAttributes(answer),
+    now: timeAttribute(now),
     command: {
       text,
       confidence: facts.confidence,
@@ -240,7 +248,7 @@ const LINEAR = 'matchesLinear';
 
 const environment = (() => {
   const models = registerModelFunctions(registerRequestFunctions(new Environment()), LINEAR, matchesLinear);
-  const made = registerAnswerTypes(models)
+  const made = registerTime(registerAnswerTypes(models))
     .registerFunction(`string.${LINEAR}(string): bool`, matchesLinear)
     .registerFunction(`${LINEAR}(string, string): bool`, matchesLinear);
   for (const [name, schema] of Object.entries(ATTRIBUTES)) made.registerVariable({ name, schema });

@@ -69,6 +69,8 @@ export interface PolicyContext {
   readonly answer?: SeenAnswer | 'unread';
   /** Names that mean tables of the session's own where they stand without a schema; only for the first statement of a text. */
   readonly ownTables?: ReadonlySet<string> | undefined;
+  /** When it is judged, for trials; absent: now. */
+  readonly now?: Date | undefined;
   /** Absent until the target was asked, which is done for rules that need it. */
   readonly target?: TargetAnswers;
   /** Functions that the operator trusts, as the facts name them, beside those that are trusted by that very name. */

@@ -76,8 +76,8 @@ export class CompiledPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #ofAnswers: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
-  /** Verdicts depend on the text and not on the facts alone. */
-  readonly readsText: boolean;
+  /** Verdicts depend neither on the text nor on the time. */
+  readonly ofFactsAlone: boolean;
   /** Verdicts depend on what names mean in the session. */
   readonly readsSession: boolean;
   /** What of the target some rule may ask. */
@@ -97,7 +97,7 @@ export class CompiledPolicy {
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
     this.readsSession = rules.some(({ condition }) => condition?.readsSession === true);
     this.asksTarget = new Set(rules.flatMap(({ condition }) => condition?.asksTarget ?? []));
-    this.readsText = rules.some(({ condition }) => condition?.readsText === true);
+    this.ofFactsAlone = rules.every(({ condition }) => condition?.readsText !== true && condition?.readsClock !== true);
   }
 
   /** Never throws. */

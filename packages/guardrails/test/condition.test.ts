@@ -1,5 +1,5 @@
 import type { Action, Facts, Rule } from '@sluice/contract';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type CompiledPolicy, PolicyError, type PolicyProblem, compilePolicy } from '../src/index.js';
 
 const rule = (when: string, path = 'policies.p[0]'): Rule => ({
@@ -192,6 +192,42 @@ describe('command lines', () => {
   });
 
   test('a verdict that looks at the account is not kept for another one', () => {
-    expect(compilePolicy([rule('command.account == "root"')]).readsText).toBe(true);
+    expect(compilePolicy([rule('command.account == "root"')]).ofFactsAlone).toBe(false);
+    expect(compilePolicy([rule('action.verb == "select"')]).ofFactsAlone).toBe(true);
   });
+});
+
+describe('the time', () => {
+  const at = (when: string, now: string): boolean => {
+    const { decision } = compilePolicy([rule(when)]).judge(facts, '', { ...context, now: new Date(now) });
+    return decision.type === 'deny' && decision.cause === 'rule';
+  };
+
+  test.each([
+    ['now.day == "monday" && now.hour == 23 && now.minute == 30 && now.zone == "UTC"', '2026-11-30T23:30:00Z'],
+    ['now.at("Europe/Berlin").day == "tuesday" && now.at("Europe/Berlin").hour == 0', '2026-11-30T23:30:00Z'],
+    ['now.at("Europe/Berlin").date == "2026-12-01"', '2026-11-30T23:30:00Z'],
+    ['now.at("America/New_York").hour == 18 && now.date == "2026-11-30"', '2026-11-30T23:30:00Z'],
+    // The hour that is there twice, and midnight.
+    ['now.at("Europe/Berlin").hour == 2', '2026-10-25T00:30:00Z'],
+    ['now.at("Europe/Berlin").hour == 2', '2026-10-25T01:30:00Z'],
+    ['now.hour == 0', '2026-11-30T00:00:00Z'],
+  ])('%s at %s', (when, now) => expect(at(when, now)).toBe(true));
+
+  test('a zone that is not there is found before it is asked for, and else refuses', () => {
+    const when = 'now.hour < 8 || now.at("Europe/Berlim").hour < 8';
+    expect(problems(rule(when))).toMatchObject([{ offset: when.indexOf('"Europe/Berlim"') }]);
+    expect(refuses(compilePolicy([rule('now.at(principal.name).hour < 8')]), '')).toBe(true);
+  });
+
+  test('a verdict that looks at the clock is for that moment only', () => {
+    vi.useFakeTimers();
+    const policy = compilePolicy([rule('now.at("Europe/Berlin").hour < 8')]);
+    expect(policy.ofFactsAlone).toBe(false);
+    vi.setSystemTime('2026-11-30T06:59:59Z');
+    expect(refuses(policy, '')).toBe(true);
+    vi.setSystemTime('2026-11-30T07:00:00Z');
+    expect(refuses(policy, '')).toBe(false);
+  });
+  afterEach(() => vi.useRealTimers());
 });

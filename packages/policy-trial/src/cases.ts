@@ -35,6 +35,8 @@ const Cases = z.strictObject({
         })
         .optional(),
       parameters: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
+      /** When, for rules that ask for the time: with its zone, as 2026-11-30T07:30:00Z. */
+      now: z.iso.datetime({ offset: true }).optional(),
       major: z.number().int().min(15).max(18).default(18),
       expect: z.enum(['allow', 'deny', 'hold']),
       rule: z.string().optional(),
@@ -75,7 +77,8 @@ export async function testPolicy(file: string, config: Config, output: 'table' |
     if (one.request && !connection.http)
       throw new CliError(`${file}: "${one.connection}" is no connection by HTTP, so no request can be about it.`);
     const { facts, text, ...asked } = await readCase(one, connection);
-    const { decision } = policy.judge(facts, text, { principal, connection, ...asked });
+    const now = one.now === undefined ? undefined : new Date(one.now);
+    const { decision } = policy.judge(facts, text, { principal, connection, now, ...asked });
     const rules = decision.type === 'deny' ? [decision.rule] : holdersOf(decision);
     const held = decision.type === one.expect && (one.rule === undefined || rules.includes(one.rule));
     results.push({
