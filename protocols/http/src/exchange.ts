@@ -26,7 +26,7 @@ import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
 import { checkOrigin, isAmbient, preflightAnswer } from './origin.js';
 import { MAX_OWN_REQUESTS_AT_ONCE, OwnExchange, isOwn } from './own.js';
-import { Pool } from './pool.js';
+import { Pool, type PoolGuest } from './pool.js';
 import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
 import { refuseProofsIn } from './proof.js';
@@ -69,7 +69,7 @@ export interface RequestSource {
   readonly own: Set<OwnExchange>;
 }
 
-export class Exchange implements ExchangeEvents, TransferOwner {
+export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   readonly #listener: RequestSource;
   #client: ClientSide;
   readonly #request: IncomingRequest;
@@ -78,7 +78,7 @@ export class Exchange implements ExchangeEvents, TransferOwner {
   #prefix = '';
   /** Of the route: how its clients are told a no. */
   #api: HttpApi = 'rest';
-  #leavePool: (() => void) | undefined;
+  #pool: Pool | undefined;
   /** Aborted when the client no longer waits. Made when somebody asks for it. */
   #waiting: AbortController | undefined;
   #preference: Preference = { within: 0, async: false };
@@ -191,9 +191,10 @@ export class Exchange implements ExchangeEvents, TransferOwner {
   #entered(entered: Visit | Refusal, path: RequestPath): void {
     if (this.#state.type === 'over') return;
     if ('reason' in entered) return this.refuse(notEntered(entered));
-    this.#leavePool = Pool.of(entered).join((ending) => this.#visitEnded(ending));
+    this.#pool = Pool.of(entered);
+    this.#pool.join(this);
     const { signal } = entered.gate;
-    if (signal.aborted) return this.#visitEnded(signal.reason as Ending);
+    if (signal.aborted) return this.visitEnded(signal.reason as Ending);
     const { release } = entered.admission;
     if (!release) return this.#begin(entered, path);
     this.#later(release(undefined, this.#gone()), (refused) =>
@@ -317,7 +318,7 @@ export class Exchange implements ExchangeEvents, TransferOwner {
     if (this.#asked && isTold(this.#api, this.#asked.body)) this.#hold();
   }
 
-  #visitEnded(ending: Ending): void {
+  visitEnded(ending: Ending): void {
     const state = this.#state;
     if (state.type === 'allowed') state.transfer.visitEnded(ending);
     else if (state.type !== 'over') this.refuse(ended(ending));
@@ -334,8 +335,8 @@ export class Exchange implements ExchangeEvents, TransferOwner {
     this.#kept.take();
     clearTimeout(this.#deadline);
     if (this.#client instanceof HeldStream) this.#client.stop();
-    this.#leavePool?.();
-    this.#leavePool = undefined;
+    this.#pool?.leave(this);
+    this.#pool = undefined;
   }
 
   /** Acts at once on what is there at once, which is most of the time. */
