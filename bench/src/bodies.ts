@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BodyEditor, DETECTORS, type MaskRule } from '@sluice/contract';
 import { HttpMasks } from '@sluice/http-bodies';
+import { answerEditors } from '@sluice/language-models';
 import { machine, median, shuffled, spread } from './measure.js';
 
 const KEY = Buffer.alloc(32, 1);
@@ -45,13 +46,31 @@ const rows = (): Buffer =>
     ),
   );
 
-/** No answer here is one of a model. */
+/** An answer of a model as it streams. `word`: what the event of a number says. */
+const chat = (word: (n: number) => string): Buffer[] =>
+  Array.from({ length: EVENTS }, (_, n) =>
+    Buffer.from(
+      `data: ${JSON.stringify({
+        id: 'chatcmpl-abc123DEF456',
+        object: 'chat.completion.chunk',
+        created: 1_796_014_207,
+        model: 'gpt-5-mini-2026',
+        system_fingerprint: 'fp_44709d6fcb',
+        choices: [{ index: 0, delta: { content: word(n) }, logprobs: null, finish_reason: null }],
+      })}\n\n`,
+    ),
+  );
+const WORDS = 'The quick brown fox jumps over the lazy dog , and nobody minds .'.split(' ');
+
+/** No answer here has a call. */
 const NO_CALLS = (): never => {
   throw new Error('no call is proposed here');
 };
 
-function through(masks: HttpMasks, type: string, pieces: readonly Buffer[]): void {
-  const body = masks.edits(undefined).answer?.(200, [['Content-Type', type]], NO_CALLS).body as BodyEditor;
+type Own = Parameters<HttpMasks['edits']>[1];
+
+function through(masks: HttpMasks, type: string, pieces: readonly Buffer[], own?: Own): void {
+  const body = masks.edits(undefined, own).answer?.(200, [['Content-Type', type]], NO_CALLS).body as BodyEditor;
   for (const piece of pieces) body.push(piece);
   body.end();
 }
@@ -70,6 +89,9 @@ export function benchBodies({ rounds }: { rounds: number }): string {
   const events = Array.from({ length: EVENTS }, (_, n) =>
     Buffer.from(`data: {"id":"c1","choices":[{"index":0,"delta":{"content":" word${n % 10}"}}]}\n\n`),
   );
+  const said = chat((n) => ` ${WORDS[n % WORDS.length]}`);
+  const oneWord = chat((n) => WORDS[n % WORDS.length] ?? '');
+  const model = answerEditors({ operation: 'chat' });
   const large: Readonly<Record<string, () => unknown>> = {
     'JSON.parse': () => JSON.parse(text),
     'JSON.parse and JSON.stringify': () => JSON.stringify(JSON.parse(text)),
@@ -85,6 +107,11 @@ export function benchBodies({ rounds }: { rounds: number }): string {
       },
     ],
     'an event with a word, all detectors': [EVENTS, () => through(all, 'text/event-stream', events)],
+    'an event of a model (chat completions), all detectors': [
+      EVENTS,
+      () => through(all, 'text/event-stream', said, model),
+    ],
+    'the same, where all that it says is one word': [EVENTS, () => through(all, 'text/event-stream', oneWord, model)],
   };
   const times = measured(
     { ...large, ...Object.fromEntries(Object.entries(little).map(([name, [, run]]) => [name, run])) },

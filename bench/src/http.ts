@@ -22,11 +22,15 @@ request = function()
 end
 `;
 const BODY = 'x'.repeat(540);
-/** Sockets that lie idle, and visits from addresses of their own, while memory is measured. */
+/** Sockets that lie idle, and visits from addresses of their own, while memory is measured: so many that what the heap grows by tells little. */
 const IDLE = 2000;
-const VISITS = 250;
+const VISITS = 2000;
+/** Of either before that, for which the heap takes its size. */
+const FIRST_OPENED = 500;
 const MESSAGES = 20_000;
-const WARM_UP_S = 8;
+/** Cold code costs many times as much, and a busy machine warms it slowly: so many units come before anything is measured, or so many seconds. */
+const WARM_UP_UNITS = 40_000;
+const MAX_WARM_UP_S = 30;
 
 /** A proxy under load: what a client connects to, and whose CPU counts. */
 interface Way {
@@ -39,6 +43,13 @@ interface Peer {
   readonly child: ChildProcess;
   readonly echo: number;
   readonly relay: number;
+}
+
+interface BareRelays {
+  readonly child: ChildProcess;
+  readonly h1: number;
+  readonly h2: number;
+  readonly ws: number;
 }
 
 export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: number }): Promise<string> {
@@ -66,7 +77,10 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
       `${upstream} server { listen 127.0.0.1:${port} http2; access_log off; keepalive_requests 100000000; ${proxied} }`,
   );
   const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(backend.port, peer.echo), undefined, 'http');
-  const all = [peer.child, backend.child, plain.child, http2.child, gateway.child];
+  const unused = await spawnGateway(join(path, 'unused'), gatewayOf(backend.port, peer.echo), undefined, 'http');
+  const bare = await startScript<BareRelays>('http-bare.js', [backend.port, peer.echo].map(String));
+  const all = [peer.child, backend.child, plain.child, http2.child, gateway.child, unused.child, bare.child];
+  const bareWay = (run: Way['run']): Way => ({ name: 'bare', pid: bare.child.pid as number, run });
   try {
     const base = `http://127.0.0.1:${gateway.port}/svc/x`;
     const auth = `Authorization: Bearer ${gateway.token}`;
@@ -77,12 +91,14 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
         run: (time: number) => wrk(`http://127.0.0.1:${plain.port}/x`, auth, time),
       },
       { name: 'sluice', pid: gateway.child.pid as number, run: (time: number) => wrk(base, auth, time) },
+      bareWay((time) => wrk(`http://127.0.0.1:${bare.h1}/x`, auth, time)),
     ];
     const script = join(path, 'paths.lua');
     writeFileSync(script, NEW_PATHS);
+    const targets = [`http://127.0.0.1:${plain.port}/x`, base, `http://127.0.0.1:${bare.h1}/x`];
     const paths = h1.map((way, at) => ({
       ...way,
-      run: (time: number) => wrk(at === 0 ? `http://127.0.0.1:${plain.port}/x` : base, auth, time, script),
+      run: (time: number) => wrk(targets[at] as string, auth, time, script),
     }));
     const h2 = [
       {
@@ -91,6 +107,7 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
         run: (time: number) => h2load(`http://127.0.0.1:${http2.port}/x`, auth, time),
       },
       { name: 'sluice', pid: gateway.child.pid as number, run: (time: number) => h2load(base, auth, time) },
+      bareWay((time) => h2load(`http://127.0.0.1:${bare.h2}/x`, auth, time)),
     ];
     const ws = [
       { name: 'ws', pid: peer.child.pid as number, run: () => echo(`ws://127.0.0.1:${peer.relay}`, '') },
@@ -99,6 +116,7 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
         pid: gateway.child.pid as number,
         run: () => echo(`ws://127.0.0.1:${gateway.port}/ws/x`, gateway.token),
       },
+      bareWay(() => echo(`ws://127.0.0.1:${bare.ws}`, '')),
     ];
     const rows = [
       await compare('GET of 540 B by HTTP/1.1, 32 connections', h1, 'nginx', { rounds, seconds }),
@@ -106,15 +124,16 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
       await compare('GET of 540 B by HTTP/2, 8 connections of 16 streams', h2, 'nginx', { rounds, seconds }),
       await compare('message of 200 B by WebSocket and its echo', ws, 'ws', { rounds, seconds }),
     ];
-    const memory = await memoryEach(gateway);
+    const memory = await memoryEach(unused);
     const text = `# HTTP, beside nginx and ws
 
 \`pnpm bench http\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; loopback without TLS, ${rounds} rounds of ${seconds} s, order random in each. Medians; in brackets the middle half. The machine is shared: trust the ratios.
 
-The gateway checks a token, judges by two rules and writes the journal, with each request and answer. CPU is that of the proxy's process.
+The gateway checks a token, judges by two rules and writes the journal, with each request and answer. CPU is that of the proxy's process. "Node alone": a relay that looks at nothing, which is the least that there can be here; by HTTP/2 it is node:http2
+with a head and a body for each stream.
 
-| load | other | CPU of it, µs | CPU of sluice, µs | ratio |
-| --- | --- | --- | --- | --- |
+| load | other | CPU of it, µs | Node alone, µs | CPU of sluice, µs | ratio |
+| --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 
 ## Memory
@@ -159,8 +178,7 @@ async function compare(
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<string> {
   const costs = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
-  // Cold code costs many times as much.
-  for (const { run } of ways) await run(WARM_UP_S);
+  for (const way of ways) await warmUp(way);
   for (let round = 0; round < rounds; round++)
     for (const { name, pid, run } of shuffled(ways)) {
       const before = cpuOf(pid);
@@ -170,7 +188,13 @@ async function compare(
   const theirs = costs.get(other) ?? [];
   const ours = costs.get('sluice') ?? [];
   const ratios = ours.map((cost, at) => cost / (theirs[at] ?? Number.NaN));
-  return `| ${title} | ${other} | ${figure(theirs)} | ${figure(ours)} | **${figure(ratios, 2)}** |`;
+  const bare = costs.get('bare') ?? [];
+  return `| ${title} | ${other} | ${figure(theirs)} | ${figure(bare)} | ${figure(ours)} | **${figure(ratios, 2)}** |`;
+}
+
+async function warmUp({ run }: Way): Promise<void> {
+  const until = Date.now() + MAX_WARM_UP_S * 1000;
+  for (let units = 0; units < WARM_UP_UNITS && Date.now() < until; ) units += await run(2);
 }
 
 function figure(values: readonly number[], digits = 1): string {
@@ -216,34 +240,43 @@ async function echo(url: string, token: string): Promise<number> {
   return MESSAGES;
 }
 
+/** In a gateway that has done nothing else: after load a heap becomes smaller, by more than all of this takes. */
 async function memoryEach({ child, port, token }: RunningGateway): Promise<{ socket: number; visit: number }> {
-  const pid = child.pid as number;
-  const ask = async (address: string): Promise<Socket> => {
-    const socket = connect({ host: '127.0.0.1', port, localAddress: address });
-    await once(socket, 'connect');
-    socket.write(`GET /svc/x HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer ${token}\r\n\r\n`);
-    await once(socket, 'data');
-    return socket;
+  const sockets: Socket[] = [];
+  let visits = 0;
+  const open = async (count: number, isVisit: boolean): Promise<number> => {
+    for (let n = 0; n < count; n++) {
+      if (isVisit) visits++;
+      const localAddress = isVisit ? `127.0.${1 + Math.floor(visits / 250)}.${1 + (visits % 250)}` : '127.0.0.1';
+      const socket = connect({ host: '127.0.0.1', port, localAddress });
+      sockets.push(socket);
+      await once(socket, 'connect');
+      socket.write(`GET /svc/x HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+      await once(socket, 'data');
+    }
+    await sleep(1000);
+    return memoryOf(child.pid as number);
   };
-  const sockets = [await ask('127.0.0.1')];
-  await sleep(1000);
-  const empty = memoryOf(pid);
-  for (let n = 0; n < IDLE; n++) sockets.push(await ask('127.0.0.1'));
-  await sleep(1000);
-  const idle = memoryOf(pid);
-  for (let n = 0; n < VISITS; n++) sockets.push(await ask(`127.0.1.${n + 1}`));
-  await sleep(1000);
-  const visits = memoryOf(pid);
+  await open(FIRST_OPENED, false);
+  const empty = await open(FIRST_OPENED, true);
+  const idle = await open(IDLE, false);
+  const all = await open(VISITS, true);
   for (const socket of sockets) socket.destroy();
-  return { socket: (idle - empty) / IDLE, visit: (visits - idle) / VISITS };
+  return { socket: (idle - empty) / IDLE, visit: (all - idle) / VISITS };
 }
 
-async function startPeer(): Promise<Peer> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'http-peer.js')], {
+const startPeer = (): Promise<Peer> => startScript('http-peer.js', []);
+
+/** A program of this folder that says on its first line what it has opened. */
+async function startScript<Opened extends { readonly child: ChildProcess }>(
+  name: string,
+  words: readonly string[],
+): Promise<Opened> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, name), ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return { child, ...(JSON.parse(line.toString()) as { echo: number; relay: number }) };
+  return { child, ...JSON.parse(line.toString()) } as Opened;
 }
 
 /** nginx with one process. `server`: what it serves on a port. */

@@ -16,7 +16,14 @@ import {
 import { ANSWER_ATTRIBUTES, answerAttributes, asksAnswer, registerAnswerTypes, shadowing } from './answer.js';
 import { registerTime, timeAttribute, zoneFault } from './now.js';
 import { MODEL_ATTRIBUTES, aboutModel, modelAttributes, registerModelFunctions } from './model.js';
-import { REQUEST_ATTRIBUTES, about, faultIn, registerRequestFunctions, requestAttributes } from './request.js';
+import {
+  REQUEST_ATTRIBUTES,
+  about,
+  faultIn,
+  graphqlAttributes,
+  registerRequestFunctions,
+  requestAttributes,
+} from './request.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
 const ATTRIBUTES = {
@@ -86,15 +93,15 @@ export interface Condition {
 }
 type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm' | 'answer' | 'now';
 
-/** What is the same for every action of a command, prepared once. */
+/** What is the same for every action of a command, prepared when the first condition asks for it. */
 export interface Attributes {
   /** What conditions see by name. */
-  readonly named: Readonly<Record<Named, unknown>>;
+  readonly named: (name: Named) => unknown;
+  /** The attributes of one action. */
+  readonly action: (action: Action) => object;
   /** What their functions ask. */
   readonly request: Request | undefined;
   readonly model: PolicyContext['model'];
-  readonly ownTables: ReadonlySet<string> | undefined;
-  readonly target: TargetAnswers;
   /** The sum of the points of rules that match. */
   readonly risk: () => number;
 }
@@ -112,7 +119,11 @@ export function compileCondition(source: string): Condition {
   let readsClock = false;
   const answers: ReturnType<typeof asksAnswer>[] = [];
   let readsRisk = false;
+  const names = new Set<Named>();
+  let readsAction = false;
   visit(original.ast, (node) => {
+    if (node.op === 'id' && isNamed(node.args)) names.add(node.args);
+    if (node.op === 'id' && node.args === 'action') readsAction = true;
     if (node.op === 'id' && node.args === 'command') readsText = true;
     if (node.op === 'id' && node.args === 'now') readsClock = true;
     if (node.op === 'id' && node.args === 'risk') readsRisk = true;
@@ -122,8 +133,9 @@ export function compileCondition(source: string): Condition {
   });
   const holds = (action: Action, attributes: Attributes): boolean => {
     // Before the condition is asked: points are those of other conditions.
-    const risk = readsRisk ? { risk: BigInt(attributes.risk()) } : {};
-    const named = { ...attributes.named, ...risk, action: actionAttributes(action, attributes) };
+    const named: Record<string, unknown> = readsRisk ? { risk: BigInt(attributes.risk()) } : {};
+    for (const name of names) named[name] = attributes.named(name);
+    if (readsAction) named['action'] = attributes.action(action);
     return about(attributes.request, () => aboutModel(attributes.model, () => expression(named) === true));
   };
   // A name that stands there for something else costs a question too many.
@@ -144,62 +156,58 @@ export function compileCondition(source: string): Condition {
 
 const count = <Value>(all: readonly Value[], one: Value): number => all.filter((other) => other === one).length;
 
-export const attributesOf = (
-  facts: Facts,
-  text: string,
-  {
-    principal,
-    connection,
-    masked,
-    command,
+export function attributesOf(facts: Facts, text: string, context: PolicyContext, risk: () => number): Attributes {
+  const { request, model, ownTables, target = NOT_ASKED } = context;
+  const known = new Map<Named | Action, unknown>();
+  const once = <Made>(key: Named | Action, make: () => Made): Made => {
+    if (!known.has(key)) known.set(key, make());
+    return known.get(key) as Made;
+  };
+  return {
+    risk,
     request,
-    found,
     model,
-    answer,
-    ownTables,
-    now,
-    target = NOT_ASKED,
-  }: PolicyContext,
-  risk: () => number,
-): Attributes => ({
-  risk,
-  request,
-  model,
-  ownTables,
-  target,
-  named: {
-    ...requestAttributes(request, found),
-    llm: modelAttributes(model, answer),
-    answer: answerAttributes(answer),
-    now: timeAttribute(now),
-    command: {
-      text,
-      confidence: facts.confidence,
-      type: command?.type ?? 'sql',
-      account: command?.account ?? '',
-      terminal: command?.terminal ?? false,
-    },
-    principal: {
-      name: principal.name,
-      kind: principal.kind,
-      groups: [...principal.groups],
-      roles: [...principal.roles],
-    },
-    connection: { name: connection.name, protocol: connection.protocol },
-    masked: {
-      asked: [...(masked?.asked ?? [])],
-      moved: [...(masked?.moved ?? [])],
-      guesses: BigInt(masked?.guesses ?? 0),
-    },
-  },
-});
+    named: (name) => once(name, () => NAMED[name](context, facts, text)),
+    action: (action) => once(action, () => actionAttributes(action, ownTables, target)),
+  };
+}
+
+/** How each of them is made. */
+const NAMED: Readonly<Record<Named, (context: PolicyContext, facts: Facts, text: string) => unknown>> = {
+  request: ({ request, found }) => requestAttributes(request, found),
+  graphql: ({ request }) => graphqlAttributes(request),
+  llm: ({ model, answer }) => modelAttributes(model, answer),
+  answer: ({ answer }) => answerAttributes(answer),
+  now: ({ now }) => timeAttribute(now),
+  command: ({ command }, { confidence }, text) => ({
+    text,
+    confidence,
+    type: command?.type ?? 'sql',
+    account: command?.account ?? '',
+    terminal: command?.terminal ?? false,
+  }),
+  principal: ({ principal: { name, kind, groups, roles } }) => ({
+    name,
+    kind,
+    groups: [...groups],
+    roles: [...roles],
+  }),
+  connection: ({ connection: { name, protocol } }) => ({ name, protocol }),
+  masked: ({ masked }) => ({
+    asked: [...(masked?.asked ?? [])],
+    moved: [...(masked?.moved ?? [])],
+    guesses: BigInt(masked?.guesses ?? 0),
+  }),
+};
+
+const isNamed = (name: unknown): name is Named => typeof name === 'string' && Object.hasOwn(NAMED, name);
 
 const notAsked = (): never => {
   throw new Unanswered('A rule asks what the target would say of this command, and the target was not asked.');
 };
 const NOT_ASKED: TargetAnswers = { estimatedRows: notAsked, meantTables: notAsked };
 
-function actionAttributes(action: Action, { ownTables, target }: Attributes): object {
+function actionAttributes(action: Action, ownTables: PolicyContext['ownTables'], target: TargetAnswers): object {
   const { verb, effects, resources, filter, depth, explainOnly, cost, reasons } = action;
   const named = (type: string): string[] =>
     resources.flatMap((resource) => (resource.type === type ? [resource.name] : []));

@@ -47,40 +47,23 @@ const NO_REQUEST = {
   graphql: { operation: '', name: '', fields: [] },
 };
 
-/**
- * `found`: what detectors find in it, asked for only where a rule does.
- *
- * @throws BodyUnread where what GraphQL asks for is in a body that has not been read
- */
-export function requestAttributes(
-  request: Request | undefined,
-  found?: () => readonly string[],
-): Readonly<Record<'request' | 'graphql', unknown>> {
-  if (!request) return NO_REQUEST;
+/** `found`: what detectors find in it, asked for only where a rule does. */
+export function requestAttributes(request: Request | undefined, found?: () => readonly string[]): object {
+  if (!request) return NO_REQUEST.request;
   const { method, host, path, query, media, operation, upgrade, message } = request;
   const size = BigInt(request.size);
   const segments = [...request.segments];
-  return {
-    request: {
-      method,
-      host,
-      path,
-      segments,
-      query,
-      media,
-      size,
-      operation,
-      upgrade,
-      message,
-      get found(): string[] {
-        return [...(found?.() ?? [])];
-      },
-    },
-    graphql: graphqlAttributes(request.graphql),
-  };
+  const asked = { method, host, path, segments, query, media, size, operation, upgrade, message };
+  if (!found) return { ...asked, found: [] };
+  return Object.defineProperty(asked, 'found', { enumerable: true, get: () => [...found()] });
 }
 
-function graphqlAttributes(operations: readonly GraphqlOperation[] | BodyUnreadable): object {
+/** @throws BodyUnread where what GraphQL asks for is in a body that has not been read */
+export function graphqlAttributes(request: Request | undefined): object {
+  return request ? ofOperations(request.graphql) : NO_REQUEST.graphql;
+}
+
+function ofOperations(operations: readonly GraphqlOperation[] | BodyUnreadable): object {
   if (operations instanceof BodyUnreadable) return unreadable(operations);
   if (operations.length === 0) return NO_REQUEST.graphql;
   // Of several at once the one that does most: a rule about mutations is about those that come with a query as well.

@@ -23,3 +23,9 @@ export interface EventEditor {
 }
 
 export const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** One after the other; what is one already stays what it is. */
+export function joined(pieces: readonly Buffer[]): Buffer {
+  if (pieces.length < 2) return pieces[0] ?? NO_BYTES;
+  return Buffer.concat(pieces);
+}

@@ -2,7 +2,7 @@
  * Server-sent events (HTML Standard section 9.2), one by one. Owns: their lines, whatever ends them, and that comments say nothing. Does
  * not: follow what is spread over several events.
  */
-import { type Editor, type EventEditor, NO_BYTES } from './editor.js';
+import { type Editor, type EventEditor, NO_BYTES, joined } from './editor.js';
 import { unmasked } from './fault.js';
 import { JsonMask, type JsonParts, NotJson } from './json.js';
 import { shortText } from './text.js';
@@ -46,8 +46,25 @@ export class EventsMask implements Editor {
     return this.#editor?.waits;
   }
 
-  push(bytes: Buffer): Buffer {
+  push(lent: Buffer): Buffer {
+    const bytes = Buffer.from(lent);
     const out: Buffer[] = [];
+    const from = this.#endsInCr || bytes.includes(CR) ? this.#linesOfAnyEnd(out, bytes) : this.#linesOfLf(out, bytes);
+    if (from < bytes.length) this.#keep(from === 0 ? bytes : Buffer.from(bytes.subarray(from)));
+    return joined(out);
+  }
+
+  /** Returns where the last line has ended. */
+  #linesOfLf(out: Buffer[], bytes: Buffer): number {
+    let from = 0;
+    for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, from)) {
+      this.#line(out, bytes.subarray(from, end + 1));
+      from = end + 1;
+    }
+    return from;
+  }
+
+  #linesOfAnyEnd(out: Buffer[], bytes: Buffer): number {
     let from = 0;
     for (let at = 0; at < bytes.length; at++) {
       const byte = bytes[at] as number;
@@ -65,8 +82,7 @@ export class EventsMask implements Editor {
         from = at + 1;
       }
     }
-    if (from < bytes.length) this.#keep(Buffer.from(bytes.subarray(from)));
-    return Buffer.concat(out);
+    return from;
   }
 
   end(): Buffer {
@@ -89,8 +105,8 @@ export class EventsMask implements Editor {
   }
 
   #line(out: Buffer[], last: Buffer): void {
-    this.#keep(Buffer.from(last));
-    const whole = Buffer.concat(this.#kept);
+    this.#keep(last);
+    const whole = joined(this.#kept);
     this.#kept = [];
     const line = lineOf(whole);
     if (line.head.length + line.value.length === 0) {
@@ -107,7 +123,7 @@ export class EventsMask implements Editor {
     this.#bytes = 0;
     if (lines.length === 0) return NO_BYTES;
     const data = lines.filter(({ field }) => field === 'data');
-    const said = Buffer.concat(data.flatMap(({ value }, n) => (n === 0 ? [value] : [NEWLINE, value])));
+    const said = data.length === 1 ? (data[0] as Line).value : withBreaks(data);
     if (this.#editor) return this.#edited(this.#editor, lines, data.length > 0 ? said : undefined);
     const made = data.length === 0 ? undefined : this.#data(said);
     const values = made && made.toString('latin1').split('\n');
@@ -129,7 +145,7 @@ export class EventsMask implements Editor {
     const names = lines.filter(({ field }) => field === 'event').map(({ value }) => value.toString('utf8'));
     const others = lines.filter(({ field }) => field === 'id' || field === 'retry');
     const masked = others.flatMap(({ head, value, end }) => [head, shortText(this.#parts.look, value) ?? value, end]);
-    return editor.event(Buffer.concat(masked), names.at(-1) ?? '', said ?? NO_BYTES);
+    return editor.event(joined(masked), names.at(-1) ?? '', said ?? NO_BYTES);
   }
 
   /** Undefined: it stays. */
@@ -151,6 +167,8 @@ export class EventsMask implements Editor {
 }
 
 const NEWLINE = Buffer.from('\n');
+const withBreaks = (lines: readonly Line[]): Buffer =>
+  Buffer.concat(lines.flatMap(({ value }, n) => (n === 0 ? [value] : [NEWLINE, value])));
 const DATA = Buffer.from('data: ');
 
 /** A line without a colon has no place for a value. */

@@ -22,7 +22,9 @@ interface Frame {
   mask: MaskOptions | undefined;
   /** Items so far. */
   index: number;
+  /** Names of the object so far, as far as they are few; what is behind `count` is of another object. */
   names: string[];
+  count: number;
   more: Set<string> | undefined;
   /** Masked names so far. */
   masked: number;
@@ -90,8 +92,9 @@ export class Frames {
   /** @returns whether what ends here was not given */
   close(): boolean {
     const frame = this.#frames[this.depth - 1] as Frame;
-    this.#names -= frame.more?.size ?? frame.names.length;
-    frame.names.length = 0;
+    this.#names -= frame.more?.size ?? frame.count;
+    // Its names stay until others take their places: to cut an array costs as much as to look through a short value.
+    frame.count = 0;
     frame.more = undefined;
     const gone = this.#swallowed === this.depth;
     if (gone) this.#swallowed = 0;
@@ -102,11 +105,14 @@ export class Frames {
   /** A member of the innermost object. @throws Unmasked where it has that name already: clients take one or the other */
   named({ text }: Name): void {
     const frame = this.#frames[this.depth - 1] as Frame;
-    const twice = frame.more ? frame.more.has(text) : frame.names.includes(text);
-    if (twice) throw unmasked('has an object with the same name twice');
+    if (frame.more ? frame.more.has(text) : isAmong(frame, text))
+      throw unmasked('has an object with the same name twice');
     if (++this.#names > MAX_NAMES) throw unmasked(`has objects of more than ${MAX_NAMES} members`);
     if (frame.more) frame.more.add(text);
-    else if (frame.names.push(text) > FEW) frame.more = new Set(frame.names);
+    else {
+      frame.names[frame.count++] = text;
+      if (frame.count > FEW) frame.more = new Set(frame.names);
+    }
   }
 
   /** Two names that are masked alike stay two. */
@@ -116,6 +122,11 @@ export class Frames {
   }
 }
 
+function isAmong({ names, count }: Frame, text: string): boolean {
+  for (let at = 0; at < count; at++) if (names[at] === text) return true;
+  return false;
+}
+
 const emptyFrame = (): Frame => ({
   isObject: false,
   name: undefined,
@@ -123,6 +134,7 @@ const emptyFrame = (): Frame => ({
   mask: undefined,
   index: 0,
   names: [],
+  count: 0,
   more: undefined,
   masked: 0,
 });

@@ -1,6 +1,6 @@
 /** Bodies and heads by HTTP, with what rules mask replaced in place as they pass. Pure. */
 export type { OwnEditors } from './body.js';
-export { type Editor, type EventEditor, NO_BYTES } from './editor.js';
+export { type Editor, type EventEditor, NO_BYTES, joined } from './editor.js';
 export { EventsMask } from './events.js';
 export { BodyUnmasked, unmasked } from './fault.js';
 export { foundIn, foundInTexts } from './found.js';

@@ -27,7 +27,8 @@ export const BOM: Buffer = Buffer.from([0xef, 0xbb, 0xbf]);
 /** Parts the documents of a sequence (RFC 7464). */
 export const RECORD = 0x1e;
 export const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
-export const WORDS: ReadonlySet<string> = new Set(['true', 'false', 'null']);
+const WRITTEN_WORDS: readonly string[] = ['true', 'false', 'null'];
+export const WORDS: ReadonlySet<string> = new Set(WRITTEN_WORDS);
 /** `a@b.co` has so many, and of passwords none with fewer counts. */
 export const MIN_FOUND_BYTES = 6;
 /** A card has 13 digits or more. */
@@ -35,11 +36,31 @@ export const MIN_FOUND_DIGITS = 13;
 
 export const hashed = (hash: number, byte: number): number => (Math.imul(hash, 31) + byte) | 0;
 
-/** A whole number that is too short to be looked at, as most are. */
-export function isShortNumber(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start >= MIN_FOUND_DIGITS || (bytes[start] === 0x30 && end - start > 1)) return false;
-  for (let at = start; at < end; at++) if ((bytes[at] as number) < 0x30 || (bytes[at] as number) > 0x39) return false;
-  return true;
+/** A number without an exponent that is too short to be looked at, or a word, as most are. */
+export function isShortPlain(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start >= MIN_FOUND_DIGITS) return false;
+  const from = bytes[start] === 0x2d ? start + 1 : start;
+  const whole = behindDigits(bytes, from, end);
+  if (whole === from) return isWord(bytes, start, end);
+  if (bytes[from] === 0x30 && whole > from + 1) return false;
+  if (whole === end) return true;
+  return bytes[whole] === 0x2e && whole + 1 < end && behindDigits(bytes, whole + 1, end) === end;
+}
+
+function behindDigits(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end && (bytes[at] as number) >= 0x30 && (bytes[at] as number) <= 0x39) at++;
+  return at;
+}
+
+function isWord(bytes: Buffer, start: number, end: number): boolean {
+  for (const word of WRITTEN_WORDS) {
+    if (word.length !== end - start) continue;
+    let at = 0;
+    while (at < word.length && bytes[start + at] === word.charCodeAt(at)) at++;
+    if (at === word.length) return true;
+  }
+  return false;
 }
 
 /** Whether a string may be looked at in another way than as it is, so that most are not. */

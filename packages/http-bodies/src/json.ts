@@ -25,7 +25,7 @@ import {
   RECORD,
   WORDS,
   hashed,
-  isShortNumber,
+  isShortPlain,
   mayBeHidden,
 } from './json-bytes.js';
 import { type Around, Look, maskedPlain } from './look.js';
@@ -342,7 +342,7 @@ export class JsonMask {
     const start = whole ? from : 0;
     const stop = whole ? end : raw.length;
     this.#token = 'none';
-    if (this.#isOrdinary && isShortNumber(raw, start, stop)) {
+    if (this.#isOrdinary && isShortPlain(raw, start, stop)) {
       if (this.#kept.length > 0) this.#place(raw, start, stop, end, undefined);
     } else {
       const written = raw.toString('latin1', start, stop);

@@ -13,12 +13,13 @@ import {
   type HttpEdits,
   type HttpTarget,
   type Propose,
+  type ProposedCall,
   Unmasked,
 } from '@sluice/contract';
 import { Recent, remembered } from '@sluice/wire';
 import { CollectedAnswer } from './collected.js';
 import { phraseOf } from './status.js';
-import { Decoder, codingOf } from './coding.js';
+import { type Coding, Decoder, codingOf } from './coding.js';
 import { HttpError } from './errors.js';
 import { writeHead } from './h1/head.js';
 import { isHopByHop, lower, namedInConnection } from './headers.js';
@@ -31,9 +32,9 @@ export interface AnswerPort {
   readonly record: ExchangeRecorder;
   readonly edit: HttpEdits['answer'];
   /** Has a call judged that the answer proposes. */
-  readonly propose: Propose;
+  propose(call: ProposedCall): ReturnType<Propose>;
   /** Has the answer judged. Never rejects. */
-  readonly judge: (question: AnswerQuestion) => Answer | Promise<Answer>;
+  judge(question: AnswerQuestion): Answer | Promise<Answer>;
   /** Whose memory it takes that an answer is collected. */
   readonly principal: string;
   /** The client waits for the verdict on its answer, and may be told so. */
@@ -42,7 +43,6 @@ export interface AnswerPort {
   refused(deny: Deny): void;
   readonly target: HttpTarget;
   readonly prefix: string;
-  readonly method: string;
   /** Whether bytes of the answer are useful now. */
   wantAnswer(wanted: boolean): void;
   /** Tells whoever runs the gateway what is no fault of either side. */
@@ -75,6 +75,7 @@ const OF_THE_BYTES = new Set([
 export class AnswerRelay {
   readonly #port: AnswerPort;
   #editor: BodyEditor | undefined;
+  #proposing: Propose | undefined;
   #trailersOf: EditedAnswer['trailers'];
   /** Running while the editor keeps bytes back. */
   #waiter: NodeJS.Timeout | undefined;
@@ -107,7 +108,7 @@ export class AnswerRelay {
   informational(status: number, headers: readonly Header[]): void {
     this.#guard(() => {
       const passed =
-        this.#port.edit?.(status, this.#passable(headers), this.#port.propose).headers ?? this.#passable(headers);
+        this.#port.edit?.(status, this.#passable(headers), this.#propose).headers ?? this.#passable(headers);
       this.#port.client.informational(status, passed);
     });
   }
@@ -119,7 +120,7 @@ export class AnswerRelay {
       if (client.version === '2' && answer.status > MAX_STATUS)
         throw new Unmasked(`the target answered with status ${answer.status}, which is none of HTTP/2`);
       const came = { ...answer, reason: this.#reason(answer), headers: this.#passable(answer.headers) };
-      const edited = this.#port.edit?.(came.status, came.headers, this.#port.propose);
+      const edited = this.#port.edit?.(came.status, came.headers, this.#propose);
       this.#status = came.status;
       if (edited?.judging) this.#collect(came, edited.judging);
       else this.#start(this.#edited(came, edited));
@@ -134,13 +135,14 @@ export class AnswerRelay {
 
   /** Rules judge it before anything of it goes. */
   #collect(came: AnswerHead, judging: AnswerJudging): void {
-    const { waits, principal } = this.#port;
+    const { principal } = this.#port;
+    const waits = (): void => this.#port.waits();
     const late = (message: string): void => this.#failed(message);
     const collected = new CollectedAnswer(came, judging, principal, { waits, late });
     this.#collected = collected;
     if (judging.reads === 'head') return this.#judge(collected);
     const coding = codingOf(came.headers);
-    if (coding && came.framing.type !== 'none') this.#decoder = new Decoder(coding, this.#sink);
+    if (coding && came.framing.type !== 'none') this.#decoder = this.#decoderOf(coding);
   }
 
   #judge(collected: CollectedAnswer): void {
@@ -163,7 +165,7 @@ export class AnswerRelay {
       this.stop();
       return this.#port.refused(answer);
     }
-    const edited = answer.http?.answer?.(came.status, came.headers, this.#port.propose);
+    const edited = answer.http?.answer?.(came.status, came.headers, this.#propose);
     if (edited?.judging) throw new Error('an answer is judged once');
     this.#decoder = undefined;
     this.#start(this.#edited(came, edited, isDecoded));
@@ -191,9 +193,9 @@ export class AnswerRelay {
 
   /** The head of 101 as the client may have it, whose bytes go on by themselves. Throws `Unmasked`. */
   switched(answer: AnswerHead): { readonly head: AnswerHead; readonly editor: BodyEditor | undefined } {
-    const { edit, record, propose } = this.#port;
+    const { edit, record } = this.#port;
     const headers = this.#passable(answer.headers);
-    const edited = edit?.(answer.status, headers, propose);
+    const edited = edit?.(answer.status, headers, this.#propose);
     if (edited?.judging)
       throw new Unmasked(
         'rules judge its answer, and nobody here can read what it is switched to, so it does not pass',
@@ -239,9 +241,9 @@ export class AnswerRelay {
 
   /** Some servers quote there what they were sent. */
   #reason({ status, reason }: AnswerHead): string {
-    const { edit, propose } = this.#port;
+    const { edit } = this.#port;
     if (!edit || reason === phraseOf(status)) return reason;
-    return edit(status, [['Reason', reason]], propose).headers[0]?.[1] ?? '';
+    return edit(status, [['Reason', reason]], this.#propose).headers[0]?.[1] ?? '';
   }
 
   /** `isDecoded`: its body is here already, behind every content coding. */
@@ -253,7 +255,7 @@ export class AnswerRelay {
     const coding = codingOf(answer.headers);
     this.#editor = editor;
     if (editor ? !coding && editor.keepsLength : !(coding && isDecoded)) return { ...answer, headers: passed };
-    if (coding && !isDecoded) this.#decoder = new Decoder(coding, this.#sink);
+    if (coding && !isDecoded) this.#decoder = this.#decoderOf(coding);
     const rest = passed.filter(([name]) => !OF_THE_BYTES.has(lower(name)));
     return { ...answer, headers: rest.map(weakened), framing: { type: 'chunked' } };
   }
@@ -264,12 +266,18 @@ export class AnswerRelay {
     return routed(withoutHop(headers), target, prefix);
   }
 
-  readonly #sink = {
-    data: (bytes: Buffer): void => this.#decoded(bytes),
-    end: (): void => this.#ended(),
-    failed: (message: string): void => this.#failed(`the target's answer is cut off: ${message}`),
-    room: (): void => this.#port.wantAnswer(true),
-  };
+  get #propose(): Propose {
+    return (this.#proposing ??= (call) => this.#port.propose(call));
+  }
+
+  #decoderOf(coding: Coding): Decoder {
+    return new Decoder(coding, {
+      data: (bytes) => this.#decoded(bytes),
+      end: () => this.#ended(),
+      failed: (message) => this.#failed(`the target's answer is cut off: ${message}`),
+      room: () => this.#port.wantAnswer(true),
+    });
+  }
 
   /** Bytes behind every content coding. */
   #decoded(bytes: Buffer): void {

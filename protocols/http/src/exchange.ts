@@ -26,7 +26,7 @@ import { valueOf } from './headers.js';
 import { Inflow } from './inflow.js';
 import { checkOrigin, isAmbient, preflightAnswer } from './origin.js';
 import { MAX_OWN_REQUESTS_AT_ONCE, OwnExchange, isOwn } from './own.js';
-import { Pool } from './pool.js';
+import { Pool, type PoolGuest } from './pool.js';
 import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
 import { refuseProofsIn } from './proof.js';
@@ -35,7 +35,7 @@ import type { ProblemDetails } from './problem.js';
 import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
 import { phraseOf } from './status.js';
-import { Transfer } from './transfer.js';
+import { Transfer, type TransferOwner } from './transfer.js';
 import { isTold, waiterFor } from './waiter.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
@@ -69,7 +69,7 @@ export interface RequestSource {
   readonly own: Set<OwnExchange>;
 }
 
-export class Exchange implements ExchangeEvents {
+export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   readonly #listener: RequestSource;
   #client: ClientSide;
   readonly #request: IncomingRequest;
@@ -78,7 +78,7 @@ export class Exchange implements ExchangeEvents {
   #prefix = '';
   /** Of the route: how its clients are told a no. */
   #api: HttpApi = 'rest';
-  #leavePool: (() => void) | undefined;
+  #pool: Pool | undefined;
   /** Aborted when the client no longer waits. Made when somebody asks for it. */
   #waiting: AbortController | undefined;
   #preference: Preference = { within: 0, async: false };
@@ -88,6 +88,8 @@ export class Exchange implements ExchangeEvents {
   #deadline: NodeJS.Timeout | undefined;
   #bodyEnded: boolean;
   #trailers: readonly Header[] = [];
+  /** What was let through. */
+  #asked: HttpCommand | undefined;
 
   constructor(listener: RequestSource, client: ClientSide, request: IncomingRequest) {
     this.#listener = listener;
@@ -117,7 +119,7 @@ export class Exchange implements ExchangeEvents {
 
   /** An answer of the gateway's own without a body. */
   #tell(headers: readonly Header[]): void {
-    this.#over();
+    this.over();
     this.#client.head({ status: 204, reason: phraseOf(204), headers, framing: { type: 'none' } });
     this.#client.end([]);
     this.#client.done();
@@ -181,21 +183,22 @@ export class Exchange implements ExchangeEvents {
   clientGone(): void {
     this.#waiting?.abort('gone');
     const state = this.#state;
-    this.#over();
+    this.over();
     if (state.type === 'allowed') state.transfer.clientGone();
     else if (state.type === 'own') state.own.stop();
   }
 
   #entered(entered: Visit | Refusal, path: RequestPath): void {
     if (this.#state.type === 'over') return;
-    if ('reason' in entered) return this.#refuse(notEntered(entered));
-    this.#leavePool = Pool.of(entered).join((ending) => this.#visitEnded(ending));
+    if ('reason' in entered) return this.refuse(notEntered(entered));
+    this.#pool = Pool.of(entered);
+    this.#pool.join(this);
     const { signal } = entered.gate;
-    if (signal.aborted) return this.#visitEnded(signal.reason as Ending);
+    if (signal.aborted) return this.visitEnded(signal.reason as Ending);
     const { release } = entered.admission;
     if (!release) return this.#begin(entered, path);
     this.#later(release(undefined, this.#gone()), (refused) =>
-      refused ? this.#refuse(notEntered(refused)) : this.#begin(entered, path),
+      refused ? this.refuse(notEntered(refused)) : this.#begin(entered, path),
     );
   }
 
@@ -239,7 +242,7 @@ export class Exchange implements ExchangeEvents {
     const { id } = command;
     const answered = (answer: Answer): void => {
       if (answer.type === 'allow') this.#allowed(visit, command, answer);
-      else if (this.#state.type !== 'over') this.#refuse(denied(answer, id, this.#preference.async));
+      else if (this.#state.type !== 'over') this.refuse(denied(answer, id, this.#preference.async));
     };
     let answer: Answer | Promise<Answer>;
     try {
@@ -272,11 +275,11 @@ export class Exchange implements ExchangeEvents {
   #refuseFault(status: number, message: string): void {
     const state = this.#state;
     const problem = { status, code: 'bad-request', message: capital(message) };
-    if (state.type !== 'collecting') return this.#refuse(problem);
+    if (state.type !== 'collecting') return this.refuse(problem);
     const command = this.#command(state.visit, state.head, unread(this.#request));
     this.#state = { type: 'asking' };
     void state.visit.gate.ask({ ...command, fault: problem.message });
-    this.#refuse({ ...problem, command: command.id });
+    this.refuse({ ...problem, command: command.id });
   }
 
   #gone(): AbortSignal {
@@ -290,14 +293,9 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'over') return record.end('lost', 'the client was gone before the request was sent');
     const read = this.#kept.take();
     const sent = allow.http?.body;
-    const clientNow = (): ClientSide => this.#client;
+    this.#asked = command;
     const transfer = new Transfer({
-      get client() {
-        return clientNow();
-      },
-      waits: () => {
-        if (isTold(this.#api, command.body)) this.#hold();
-      },
+      owner: this,
       request: this.#request,
       visit,
       command,
@@ -307,32 +305,38 @@ export class Exchange implements ExchangeEvents {
       kept: sent ? Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength) : read,
       bodyEnded: this.#bodyEnded,
       trailers: this.#trailers,
-      refuse: (problem) => this.#refuse(problem),
-      over: () => this.#over(),
     });
     this.#state = { type: 'allowed', transfer };
     this.#guard(() => transfer.start());
   }
 
-  #visitEnded(ending: Ending): void {
-    const state = this.#state;
-    if (state.type === 'allowed') state.transfer.visitEnded(ending);
-    else if (state.type !== 'over') this.#refuse(ended(ending));
+  get client(): ClientSide {
+    return this.#client;
   }
 
-  #refuse(problem: ProblemDetails): void {
-    this.#over();
+  waits(): void {
+    if (this.#asked && isTold(this.#api, this.#asked.body)) this.#hold();
+  }
+
+  visitEnded(ending: Ending): void {
+    const state = this.#state;
+    if (state.type === 'allowed') state.transfer.visitEnded(ending);
+    else if (state.type !== 'over') this.refuse(ended(ending));
+  }
+
+  refuse(problem: ProblemDetails): void {
+    this.over();
     refuse(this.#client, this.#request, problem, this.#api);
     this.#client.done();
   }
 
-  #over(): void {
+  over(): void {
     this.#state = { type: 'over' };
     this.#kept.take();
     clearTimeout(this.#deadline);
     if (this.#client instanceof HeldStream) this.#client.stop();
-    this.#leavePool?.();
-    this.#leavePool = undefined;
+    this.#pool?.leave(this);
+    this.#pool = undefined;
   }
 
   /** Acts at once on what is there at once, which is most of the time. */
@@ -360,7 +364,7 @@ export class Exchange implements ExchangeEvents {
     if (this.#state.type === 'over') return;
     if (this.#state.type === 'allowed') this.#state.transfer.stop();
     if (known) this.#refuseFault(error.status, error.message);
-    else this.#refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
+    else this.refuse({ status: 500, code: 'failed', message: 'The gateway could not handle this request.' });
   }
 }
 

@@ -23,6 +23,11 @@ export class NoConnection extends Error {
 
 const pools = new WeakMap<Visit, Pool>();
 
+/** An exchange of the visit. */
+export interface PoolGuest {
+  visitEnded(ending: Ending): void;
+}
+
 interface QueuedRequest {
   give(connection: TargetSide): void;
   retry(): void;
@@ -38,8 +43,8 @@ export class Pool {
   readonly #waiting: QueuedRequest[] = [];
   #http2: Promise<Http2Target> | undefined;
   #sweep: NodeJS.Timeout | undefined;
-  /** What is in flight, told when the visit ends. */
-  readonly #exchanges = new Set<(ending: Ending) => void>();
+  /** What is in flight. */
+  readonly #guests = new Set<PoolGuest>();
 
   /** The pool of a visit, made with its first request. */
   static of(visit: Visit): Pool {
@@ -56,10 +61,13 @@ export class Pool {
     draining.addEventListener('abort', () => this.#dropIdle(), { once: true });
   }
 
-  /** Has `end` called when the visit ends, until it is told that the exchange is over. */
-  join(end: (ending: Ending) => void): () => void {
-    this.#exchanges.add(end);
-    return () => void this.#exchanges.delete(end);
+  /** From now on `guest` is told when the visit ends, until it leaves. */
+  join(guest: PoolGuest): void {
+    this.#guests.add(guest);
+  }
+
+  leave(guest: PoolGuest): void {
+    this.#guests.delete(guest);
   }
 
   /** A connection for one request, at once where one is idle. Rejects with `NoConnection`. `switches`: to another protocol. */
@@ -190,7 +198,7 @@ export class Pool {
   }
 
   #close(ending: Ending): void {
-    for (const end of this.#exchanges) end(ending);
+    for (const guest of this.#guests) guest.visitEnded(ending);
     this.#dropIdle();
     for (const connection of this.#open) connection.close();
     void this.#http2?.then(

@@ -8,16 +8,55 @@ import type { BodyDigest, Gate, ResponseEnd } from '@sluice/contract';
 
 type BodyDirection = 'request' | 'out' | 'in';
 
+/** Pieces of a body are hashed so many at a time: to hash one takes as long as to copy thousands of bytes. */
+const FIRST_GATHERED_BYTES = 1024;
+const MOST_GATHERED_BYTES = 4 * 1024;
+
+/** The SHA-256 of pieces, most of which are small, and of which few are ever asked for it. */
+class GatheringHash {
+  #hash: Hash | undefined;
+  #gathered: Buffer | undefined;
+  #size = 0;
+
+  update(bytes: Buffer): void {
+    if (this.#gathered && this.#size + bytes.length > this.#gathered.length) this.#flush();
+    if (bytes.length >= FIRST_GATHERED_BYTES) {
+      this.#flush();
+      this.#hashed().update(bytes);
+      return;
+    }
+    this.#gathered ??= Buffer.allocUnsafe(this.#hash ? MOST_GATHERED_BYTES : FIRST_GATHERED_BYTES);
+    bytes.copy(this.#gathered, this.#size);
+    this.#size += bytes.length;
+  }
+
+  digest(): string {
+    this.#flush();
+    return this.#hashed().digest('hex');
+  }
+
+  #hashed(): Hash {
+    return (this.#hash ??= createHash('sha256'));
+  }
+
+  #flush(): void {
+    if (!this.#gathered || this.#size === 0) return;
+    this.#hashed().update(this.#gathered.subarray(0, this.#size));
+    this.#size = 0;
+    if (this.#gathered.length < MOST_GATHERED_BYTES) this.#gathered = undefined;
+  }
+}
+
 /** One direction of a body. */
 class BodyRecord {
   bytes = 0;
-  #hash: Hash | undefined;
+  readonly #hash: GatheringHash | undefined;
   readonly #limit: number;
 
   /** `length`: how long it will be, where that is known; one that fits needs no digest. */
   constructor(limit: number, length: number | undefined) {
     this.#limit = limit;
-    if (length === undefined || length > limit) this.#hash = createHash('sha256');
+    if (length === undefined || length > limit) this.#hash = new GatheringHash();
   }
 
   /** Counts the bytes and returns those that go on record. */
@@ -32,7 +71,7 @@ class BodyRecord {
   /** Absent where all of it is on record. */
   digest(): BodyDigest | undefined {
     if (this.bytes <= this.#limit || !this.#hash) return undefined;
-    return { bytes: this.bytes, sha256: this.#hash.digest('hex') };
+    return { bytes: this.bytes, sha256: this.#hash.digest() };
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type Header,
   type HttpCommand,
   type HttpEdits,
+  type HttpTarget,
   type Outgoing,
   type ProposedCall,
   Unmasked,
@@ -19,7 +20,7 @@ import {
   type Waiter,
   endingInWords,
 } from '@sluice/contract';
-import { AnswerRelay } from './answer.js';
+import { type AnswerPort, AnswerRelay } from './answer.js';
 import type { Framing } from './h1/body.js';
 import { areWritable } from './h1/head.js';
 import { lower } from './headers.js';
@@ -47,11 +48,19 @@ const UNJUDGED: Deny = {
   message: 'This answer could not be judged, so it was not passed on.',
 };
 
-export interface TransferParts {
+/** The exchange that a transfer is of. */
+export interface TransferOwner {
   /** As it is now: one that waits for long is told so, and is another one then. */
   readonly client: ClientSide;
   /** The client waits for people, or for the verdict on its answer. */
-  readonly waits: () => void;
+  waits(): void;
+  /** Nothing has gone to the client yet, and this is what it gets. */
+  refuse(problem: ProblemDetails): void;
+  over(): void;
+}
+
+export interface TransferParts {
+  readonly owner: TransferOwner;
   readonly request: IncomingRequest;
   readonly visit: Visit;
   readonly command: HttpCommand;
@@ -63,14 +72,11 @@ export interface TransferParts {
   readonly kept: Buffer;
   readonly bodyEnded: boolean;
   readonly trailers: readonly Header[];
-  /** Nothing has gone to the client yet, and this is what it gets. */
-  readonly refuse: (problem: ProblemDetails) => void;
-  readonly over: () => void;
 }
 
 type Phase = 'connecting' | 'relaying' | 'switched' | 'over';
 
-export class Transfer implements RequestEvents, AnswerEvents {
+export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   readonly #parts: TransferParts;
   readonly #answer: AnswerRelay;
   #phase: Phase = 'connecting';
@@ -81,32 +87,14 @@ export class Transfer implements RequestEvents, AnswerEvents {
   #retried = false;
   #bodyEnded: boolean;
   #endSwitched: ((ending: Ending) => void) | undefined;
-  /** Aborted when nobody waits for the verdict on the answer any more. */
-  readonly #waiting = new AbortController();
+  /** Aborted when nobody waits for the verdict on the answer any more. Made when somebody asks for it, which most answers pass without. */
+  #waiting: AbortController | undefined;
+  #isClientGone = false;
 
   constructor(parts: TransferParts) {
     this.#parts = parts;
     this.#bodyEnded = parts.bodyEnded;
-    const { record, edits, visit, prefix, request, waits } = parts;
-    this.#answer = new AnswerRelay({
-      get client() {
-        return parts.client;
-      },
-      record,
-      edit: edits?.answer,
-      propose: (call) => this.#propose(call),
-      judge: (question) => this.#judge(question),
-      principal: visit.admission.principal,
-      waits,
-      refused: (deny) => this.#refused(deny),
-      target: visit.admission.target.http,
-      prefix,
-      method: request.method,
-      broke: (reason) => visit.gate.broke(reason),
-      wantAnswer: (wanted) => this.#target?.wantAnswer(wanted),
-      complete: () => this.#complete(),
-      failed: (message) => this.#failed(message),
-    });
+    this.#answer = new AnswerRelay(this);
   }
 
   start(): void {
@@ -126,7 +114,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   requestData(bytes: Buffer): void {
     if (this.#phase !== 'relaying') return;
     this.#parts.record.body('request', bytes);
-    if (this.#target?.data(bytes) === false) this.#parts.client.wantBody(false);
+    if (this.#target?.data(bytes) === false) this.client.wantBody(false);
   }
 
   requestEnd(trailers: readonly Header[]): void {
@@ -149,7 +137,8 @@ export class Transfer implements RequestEvents, AnswerEvents {
 
   /** Nobody is asked for it to read an answer. */
   clientEnded(): void {
-    this.#waiting.abort('gone');
+    this.#isClientGone = true;
+    this.#waiting?.abort('gone');
   }
 
   visitEnded(ending: Ending): void {
@@ -158,7 +147,8 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   informational(status: number, headers: readonly Header[]): void {
-    const { client, request, command } = this.#parts;
+    const { client } = this;
+    const { request, command } = this.#parts;
     // Clients break on what they did not ask for and do not know: 102, or 100 without a body that waits.
     const asked = status === 100 ? request.expects && command.body.type === 'stream' : status === 103;
     if (asked && client.version !== '1.0') this.#answer.informational(status, headers);
@@ -180,20 +170,21 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   targetDrained(): void {
-    if (this.#phase === 'relaying' && !this.#bodyEnded) this.#parts.client.wantBody(true);
+    if (this.#phase === 'relaying' && !this.#bodyEnded) this.client.wantBody(true);
   }
 
   targetFailed(message: string, began: boolean): void {
     if (this.#phase !== 'relaying') return;
     const again = !began && !this.#retried && this.#target?.reused === true && this.#isRepeatable;
     this.#target = undefined;
-    if (!again) return this.#failed(message);
+    if (!again) return this.failed(message);
     this.#retried = true;
     this.#connect();
   }
 
   switched(answer: AnswerHead, target: Duplex, rest: Buffer): void {
-    const { client, record, visit, request, command, edits } = this.#parts;
+    const { client } = this;
+    const { record, visit, request, command, edits } = this.#parts;
     this.#target = undefined;
     try {
       const fault = faultOfAnswer(request, answer.headers);
@@ -216,11 +207,47 @@ export class Transfer implements RequestEvents, AnswerEvents {
     } catch (error) {
       target.destroy();
       if (!(error instanceof Unmasked)) throw error;
-      this.#failed(error.message);
+      this.failed(error.message);
     }
   }
 
-  #propose(call: ProposedCall): Answer | Promise<Answer> {
+  get client(): ClientSide {
+    return this.#parts.owner.client;
+  }
+
+  get record(): ExchangeRecorder {
+    return this.#parts.record;
+  }
+
+  get edit(): HttpEdits['answer'] {
+    return this.#parts.edits?.answer;
+  }
+
+  get principal(): string {
+    return this.#parts.visit.admission.principal;
+  }
+
+  get target(): HttpTarget {
+    return this.#parts.visit.admission.target.http;
+  }
+
+  get prefix(): string {
+    return this.#parts.prefix;
+  }
+
+  waits(): void {
+    this.#parts.owner.waits();
+  }
+
+  broke(reason: string): void {
+    this.#parts.visit.gate.broke(reason);
+  }
+
+  wantAnswer(wanted: boolean): void {
+    this.#target?.wantAnswer(wanted);
+  }
+
+  propose(call: ProposedCall): Answer | Promise<Answer> {
     const { visit, command } = this.#parts;
     const text = `${call.tool}(${call.shown})`;
     return visit.gate.ask({ ...call, type: 'tool', id: visit.nextId(), text, origin: command.id });
@@ -234,10 +261,16 @@ export class Transfer implements RequestEvents, AnswerEvents {
     }
   }
 
-  #judge(question: AnswerQuestion): Answer | Promise<Answer> {
-    const { visit, command, waits } = this.#parts;
-    const { signal } = this.#waiting;
-    const waiter: Waiter = { answersDelivered: () => Promise.resolve('idle'), say: waits, signal };
+  judge(question: AnswerQuestion): Answer | Promise<Answer> {
+    const { visit, command } = this.#parts;
+    const signal = (): AbortSignal => this.#waitingFor();
+    const waiter: Waiter = {
+      answersDelivered: () => Promise.resolve('idle'),
+      say: () => this.waits(),
+      get signal() {
+        return signal();
+      },
+    };
     try {
       const answer = visit.gate.ask({ ...question, type: 'answer', id: visit.nextId(), origin: command.id }, waiter);
       return answer instanceof Promise ? this.#judged(answer) : answer;
@@ -246,7 +279,13 @@ export class Transfer implements RequestEvents, AnswerEvents {
     }
   }
 
-  #refused(deny: Deny): void {
+  #waitingFor(): AbortSignal {
+    this.#waiting ??= new AbortController();
+    if (this.#isClientGone || this.#phase === 'over') this.#waiting.abort('gone');
+    return this.#waiting.signal;
+  }
+
+  refused(deny: Deny): void {
     const { id } = this.#parts.command;
     this.#fail(denied(deny, id, false), `the answer was refused by rule "${deny.rule}"`, 'error');
   }
@@ -269,7 +308,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
   }
 
   #send(target: TargetSide): void {
-    const { client, kept, request, visit, record, trailers, command } = this.#parts;
+    const { kept, request, visit, record, trailers, command } = this.#parts;
     const { http } = visit.admission.target;
     const { target: path, headers } = this.#outgoing as Outgoing;
     if (!areWritable(headers) || !/^\/[\x21-\x7e]*$/.test(path))
@@ -295,7 +334,7 @@ export class Transfer implements RequestEvents, AnswerEvents {
     if (kept.length > 0) target.data(kept);
     // Those behind a body that was judged, or that people have seen, nobody has seen.
     if (this.#bodyEnded) target.end(command.body.type === 'whole' ? [] : trailersGoingOn(trailers));
-    else client.wantBody(true);
+    else this.client.wantBody(true);
   }
 
   /** What was read whole goes on as it was read; what was not, as it comes. */
@@ -317,24 +356,25 @@ export class Transfer implements RequestEvents, AnswerEvents {
     return IDEMPOTENT.has(request.method) && (command.body.type !== 'stream' || request.framing.type === 'none');
   }
 
-  #complete(): void {
-    const { client } = this.#parts;
+  complete(): void {
+    const { client } = this;
     const { status } = this.#answer;
     this.#end(status.startsWith('4') || status.startsWith('5') ? 'error' : 'ok', status);
     client.done();
   }
 
-  #failed(message: string): void {
+  failed(message: string): void {
     this.#fail(badGateway(message), message);
   }
 
   /** A no where there is still room for one; else the client sees that its answer has broken off. */
   #fail(problem: ProblemDetails, summary: string, outcome: 'error' | 'lost' = 'lost'): void {
     if (this.#phase === 'over') return;
-    const { client, refuse } = this.#parts;
+    const { client } = this;
+    const { owner, command } = this.#parts;
     const begun = this.#answer.begun;
     this.#end(outcome, summary);
-    if (!begun) return refuse({ ...problem, command: this.#parts.command.id });
+    if (!begun) return owner.refuse({ ...problem, command: command.id });
     client.abort();
     client.done();
   }
@@ -345,17 +385,17 @@ export class Transfer implements RequestEvents, AnswerEvents {
     this.#phase = 'over';
     this.#target = undefined;
     this.#answer.stop();
-    this.#waiting.abort('gone');
+    this.#waiting?.abort('gone');
     target?.abort();
     this.#parts.record.end(outcome, summary);
-    this.#parts.over();
+    this.#parts.owner.over();
   }
 
   #later<Value>(make: () => Value | Promise<Value>, act: (value: Value) => void): void {
     const failed = (error: unknown): void => {
       const known = error instanceof CredentialError || error instanceof NoConnection;
       if (error instanceof CredentialError) this.#parts.visit.gate.targetFailed(error.message);
-      this.#failed(known ? error.message : 'the gateway could not send this request');
+      this.failed(known ? error.message : 'the gateway could not send this request');
       if (!known) this.#parts.visit.gate.broke(`a request failed: ${String(error)}`);
     };
     try {

@@ -7,7 +7,7 @@ import type { ProposedCall } from '@sluice/contract';
 import { type JsonParts, leafMask, unmasked } from '@sluice/http-bodies';
 import type { Json } from '@sluice/http-requests';
 import { type StreamMask, streamEditor } from '@sluice/masking';
-import { NULL, textNode } from './tree.js';
+import { type ObjectNode, NULL, textNode } from './tree.js';
 
 /** Of the calls of one answer, which nobody can judge before they are whole. */
 const MAX_KEPT_CHARACTERS = 8 * 1024 * 1024;
@@ -40,9 +40,9 @@ class MaskedText implements Channel {
 
   push(piece: string): string {
     const text = this.#half + piece;
-    const cut = /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length;
-    this.#half = text.slice(cut);
-    return this.#decoder.write(this.#mask.push(Buffer.from(text.slice(0, cut))));
+    const isCut = (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800;
+    this.#half = isCut ? text.slice(-1) : '';
+    return this.#decoder.write(this.#mask.push(Buffer.from(isCut ? text.slice(0, -1) : text)));
   }
 
   end(): string {
@@ -58,8 +58,9 @@ export class AnswerMasks {
   readonly #modes;
   readonly #channels = new Map<string, Channel>();
   readonly #room = { left: MAX_KEPT_CHARACTERS };
-  /** What events repeat, as it was found to be: ids, types, names of models. */
-  readonly #values = new Map<string, string>();
+  /** What events repeat, as it was found to be, by its name: ids, types, names of models. */
+  readonly #values = new Map<string, Map<string, string>>();
+  #remembered = 0;
   /** Leaves that are as they have to be. */
   readonly #done = new WeakSet<Json>();
 
@@ -114,12 +115,16 @@ export class AnswerMasks {
   /** A text that is one value: arguments as JSON, and what stands for itself. */
   value(text: string, name = ''): string {
     if (text.length > MAX_REPEATED_CHARACTERS) return leafMask(this.#parts, name, text);
-    const key = `${name} ${text}`;
-    const known = this.#values.get(key);
+    const known = this.#values.get(name)?.get(text);
     if (known !== undefined) return known;
     const made = leafMask(this.#parts, name, text);
-    if (this.#values.size >= MAX_REPEATED) this.#values.clear();
-    this.#values.set(key, made);
+    if (++this.#remembered > MAX_REPEATED) {
+      this.#remembered = 1;
+      this.#values.clear();
+    }
+    const named = this.#values.get(name);
+    if (named) named.set(text, made);
+    else this.#values.set(name, new Map([[text, made]]));
     return made;
   }
 
@@ -128,21 +133,35 @@ export class AnswerMasks {
     return { tool, input, shown: this.value(input) };
   }
 
-  /** All else in an event. */
+  /** All else in an event. The same value where nothing of it is masked. */
   rest(value: Json, name = ''): Json {
     switch (value.type) {
       case 'string':
-        return this.#done.has(value) ? value : textNode(this.value(value.text, name));
-      case 'array':
-        return { type: 'array', items: value.items.map((item) => this.rest(item, name)) };
+        return this.#restOfText(value, name);
+      case 'array': {
+        const items = value.items.map((item) => this.rest(item, name));
+        return items.some((item, at) => item !== value.items[at]) ? { type: 'array', items } : value;
+      }
       case 'object':
-        return {
-          type: 'object',
-          members: new Map([...value.members].map(([key, one]) => [key, this.rest(one, key)] as const)),
-        };
+        return this.#restOfObject(value);
       default:
         return value.text.length >= MIN_NUMBER_CHARACTERS && this.value(value.text, name) !== value.text ? NULL : value;
     }
+  }
+
+  #restOfText(value: Extract<Json, { type: 'string' }>, name: string): Json {
+    if (this.#done.has(value)) return value;
+    const made = this.value(value.text, name);
+    return made === value.text ? value : textNode(made);
+  }
+
+  #restOfObject(value: ObjectNode): Json {
+    let members: Map<string, Json> | undefined;
+    for (const [key, one] of value.members) {
+      const made = this.rest(one, key);
+      if (made !== one) (members ??= new Map(value.members)).set(key, made);
+    }
+    return members ? { type: 'object', members } : value;
   }
 
   #newChannel(): Channel {

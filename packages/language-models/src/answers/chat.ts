@@ -45,8 +45,8 @@ interface Choice {
 export class ChatFollower implements Follower {
   readonly #masks: AnswerMasks;
   readonly #choices = new Map<string, Choice>();
-  /** What all events of the answer have. */
-  #envelope: ObjectNode = objectNode({});
+  /** The last event: what all of the answer have is in it. */
+  #last: ObjectNode = objectNode({});
 
   constructor(masks: AnswerMasks) {
     this.#masks = masks;
@@ -54,7 +54,7 @@ export class ChatFollower implements Follower {
 
   event(name: string, data: Json): readonly Given[] {
     if (!isObject(data) || member(data, 'choices') === undefined) return [event(name, this.#masks.rest(data))];
-    this.#envelope = objectNode({ ...Object.fromEntries(data.members), choices: undefined, usage: undefined });
+    this.#last = data;
     const before: Given[] = [];
     for (const choice of items(member(data, 'choices'))) if (isObject(choice)) before.push(...this.#choice(choice));
     const last: Given = { type: 'later', calls: [], give: () => [event(name, this.#masks.rest(data))] };
@@ -178,7 +178,8 @@ export class ChatFollower implements Follower {
 
   #event(index: string, delta: Json | undefined, text?: Json): Given {
     const choice = objectNode({ index: plainNode(index || '0'), delta, text, finish_reason: NULL });
-    const data = objectNode({ ...Object.fromEntries(this.#envelope.members), choices: listNode([choice]) });
+    const { choices: _, usage: __, ...envelope } = Object.fromEntries(this.#last.members);
+    const data = objectNode({ ...envelope, choices: listNode([choice]) });
     return event('', this.#masks.rest(data));
   }
 }

@@ -102,14 +102,14 @@ class ModelEvents implements EventEditor {
   }
 
   #written({ name, data }: ModelEvent): Buffer {
-    const head = name === '' ? [] : [Buffer.from(`event: ${name.replaceAll(/[\r\n]/g, '')}\n`)];
-    const text = Buffer.from(textOf(data));
-    return Buffer.concat([...head, DATA, this.#placed(text), LINE, LINE]);
+    const head = name === '' ? '' : `event: ${name.replaceAll(/[\r\n]/g, '')}\n`;
+    const text = textOf(data);
+    if (!this.#places) return Buffer.from(`${head}data: ${text}\n\n`);
+    return Buffer.concat([Buffer.from(`${head}data: `), this.#placed(Buffer.from(text), this.#places), LINE, LINE]);
   }
 
-  #placed(text: Buffer): Buffer {
-    if (!this.#places) return text;
-    const mask = new JsonMask(this.#places);
+  #placed(text: Buffer, places: JsonParts): Buffer {
+    const mask = new JsonMask(places);
     try {
       return Buffer.concat([mask.push(text), mask.end()]);
     } catch (error) {
@@ -118,8 +118,6 @@ class ModelEvents implements EventEditor {
     }
   }
 }
-
-const DATA = Buffer.from('data: ');
 
 function readEvent(text: string): Json {
   try {

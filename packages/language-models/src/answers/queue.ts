@@ -3,7 +3,7 @@
  * know what is in it.
  */
 import type { ProposalAnswer, ProposedCall, Propose } from '@sluice/contract';
-import { NO_BYTES, unmasked } from '@sluice/http-bodies';
+import { joined, unmasked } from '@sluice/http-bodies';
 import type { Given, Later, ModelEvent } from './follower.js';
 
 /** Kept while a call is judged. */
@@ -49,7 +49,7 @@ export class Queue {
       else if (!this.#give(first)) this.#items.unshift(first);
     }
     if (!this.waits) this.#keptBytes = 0;
-    return out.length === 0 ? NO_BYTES : Buffer.concat(out);
+    return joined(out);
   }
 
   /** Puts in its place what comes of it; false: it waits. */

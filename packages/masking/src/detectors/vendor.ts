@@ -53,25 +53,25 @@ export const VENDORS: readonly Vendor[] = [
 
 /** Where in a prefix its rarest byte is, at which `apiKey` is called. */
 const TRIGGERS = '_.KSz-';
-const BY_TRIGGER = new Map<number, { readonly vendor: Vendor; readonly offset: number }[]>();
+const BY_TRIGGER: ({ readonly vendor: Vendor; readonly offset: number }[] | undefined)[] = Array.from({ length: 256 });
 /** 1 for each trigger with a byte before it that some prefix has there: most dashes and dots of a text go no further. */
 const PAIRS = new Uint8Array(0x10000);
 for (const vendor of VENDORS) {
   const offset = Array.from(vendor.prefix).findIndex((one) => TRIGGERS.includes(one) && one !== 'S');
   const at = offset < 0 ? vendor.prefix.indexOf('S') : offset;
   const byte = vendor.prefix.charCodeAt(at);
-  BY_TRIGGER.set(byte, [...(BY_TRIGGER.get(byte) ?? []), { vendor, offset: at }]);
+  (BY_TRIGGER[byte] ??= []).push({ vendor, offset: at });
   PAIRS[(byte << 8) | vendor.prefix.charCodeAt(at - 1)] = 1;
 }
 
 /** Bytes at which `apiKey` has to be called. */
-export const API_KEY_TRIGGERS: readonly number[] = [...BY_TRIGGER.keys()];
+export const API_KEY_TRIGGERS: readonly number[] = [...BY_TRIGGER.keys()].filter((byte) => BY_TRIGGER[byte]);
 
 /** API keys and tokens that vendors have given a prefix, so that they can be told from anything else. */
 export function apiKey(bytes: Buffer, trigger: number, start: number, end: number): Finding | undefined {
   if (trigger === start || PAIRS[((bytes[trigger] as number) << 8) | (bytes[trigger - 1] as number)] === 0)
     return undefined;
-  for (const { vendor, offset } of BY_TRIGGER.get(bytes[trigger] as number) ?? []) {
+  for (const { vendor, offset } of BY_TRIGGER[bytes[trigger] as number] ?? []) {
     const at = trigger - offset;
     if (at < start || !has(bytes, at, end, vendor.prefix)) continue;
     if (at > start && (ALNUM[bytes[at - 1] as number] === 1 || bytes[at - 1] === 0x5f)) continue;

@@ -52,7 +52,8 @@ export function openFrom(bytes: Buffer, start: number, entities: { has(entity: E
     const header = /-----BEGIN [A-Z0-9 ]*-*$/.exec(tail);
     keep(behind(header ?? /-----B?E?G?I?N?$|-{1,4}$/.exec(tail)), header !== null);
   }
-  if (entities.has('SECRET')) {
+  // Only behind one of these signs is a value given to a name.
+  if (entities.has('SECRET') && (bytes.includes(0x3d, start) || bytes.includes(0x3a, start))) {
     const probe = Buffer.concat([bytes, PROBE]);
     const last = detect(probe, 0, probe.length, PROBED).at(-1);
     if (last && last.end === probe.length && last.start <= end) keep(last.start, last.start < end);

@@ -3,6 +3,7 @@
  * them out: nothing is copied but lines that are cut. Does not: decode content codings (coding.ts).
  */
 import type { Header } from '@sluice/contract';
+import { remembered } from '@sluice/wire';
 import { badRequest } from '../errors.js';
 import { lower } from '../headers.js';
 import { type RequestHead, type ResponseHead, readTrailers } from './head.js';
@@ -89,11 +90,13 @@ export function requestFraming({ headers, minor }: Pick<RequestHead, 'headers' |
  * @throws HttpError
  */
 export function responseFraming(head: ResponseHead, method: string): Framing {
-  const framing = announced(head.headers, head.minor);
+  const framing = framingOf(head);
   const { status } = head;
-  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return NONE;
-  return framing ?? { type: 'close' };
+  return method === 'HEAD' || status < 200 || status === 204 || status === 304 ? NONE : framing;
 }
+
+const UNTIL_END: Framing = { type: 'close' };
+const framingOf = remembered(({ headers, minor }: ResponseHead) => announced(headers, minor) ?? UNTIL_END);
 
 class LengthReader implements BodyReader {
   #left: number;

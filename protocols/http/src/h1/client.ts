@@ -10,7 +10,7 @@ import { HeaderSet, lastHeaders } from '../header-set.js';
 import type { LastRead } from '../last-read.js';
 import { Inflow } from '../inflow.js';
 import { Outbox } from '../outbox.js';
-import type { AnswerHead, ClientSide } from '../ports.js';
+import type { AnswerHead, ClientSide, IncomingRequest } from '../ports.js';
 import { capital, refuse } from '../refusal.js';
 import { type Security, checkDirected } from '../security.js';
 import { AnswerWriter } from './answers.js';
@@ -27,6 +27,16 @@ const IDLE_MS = 75_000;
 const LINGER_MS = 2_000;
 /** Bytes that are read ahead of the request at work, so that a hang-up is noticed behind them. */
 const MAX_AHEAD_BYTES = 64 * 1024;
+
+/** A longer head is read each time, in characters. */
+const MAX_KNOWN_CHARACTERS = 4096;
+
+/** A head, and what it asks for: clients send the same one again and again. */
+interface KnownHead {
+  readonly text: string;
+  readonly line: RequestLine;
+  readonly request: IncomingRequest;
+}
 
 /** A request in progress: its exchange, and how far both bodies are. */
 interface Current {
@@ -56,6 +66,8 @@ export class ClientConnection implements ClientSide {
   readonly #inflow = new Inflow();
   readonly #finder = new HeadFinder();
   readonly #headers: LastRead<HeaderSet>;
+  #known: KnownHead | undefined;
+  #lastText: string | undefined;
   readonly #outbox: Outbox;
   readonly #over = Promise.withResolvers<void>();
   readonly #deadline: Deadline;
@@ -226,11 +238,22 @@ export class ClientConnection implements ClientSide {
       if (this.#inputEnded) this.#close();
       return false;
     }
-    const [first, rest] = splitHead(headText(inflow.bytes.subarray(0, end)));
+    const text = headText(inflow.bytes.subarray(0, end));
     inflow.use(end);
-    const line = readRequestLine(first, () => this.#setOf(rest).host);
-    this.#start(line, this.#setOf(rest));
+    this.#start(this.#known?.text === text ? this.#known : this.#read(text));
     return true;
+  }
+
+  #read(text: string): KnownHead {
+    const [first, rest] = splitHead(text);
+    const line = readRequestLine(first, () => this.#setOf(rest).host);
+    const set = this.#setOf(rest);
+    const framing = requestFraming({ headers: set.headers, minor: line.minor });
+    const head: KnownHead = { text, line, request: incomingOf(line, set, framing) };
+    // From the second time on, when its headers are those that all connections have that send them.
+    if (text === this.#lastText) this.#known = head;
+    this.#lastText = text.length <= MAX_KNOWN_CHARACTERS ? text : undefined;
+    return head;
   }
 
   #setOf(rest: string): HeaderSet {
@@ -240,12 +263,11 @@ export class ClientConnection implements ClientSide {
     });
   }
 
-  #start(line: RequestLine, set: HeaderSet): void {
-    const { minor } = line;
-    const framing = requestFraming({ headers: set.headers, minor });
-    const exchange = new Exchange(this.#listener, this, incomingOf(line, set, framing));
+  #start({ line, request }: KnownHead): void {
+    const { set, framing } = request;
+    const exchange = new Exchange(this.#listener, this, request);
     const body = bodyReader(framing);
-    this.#answers.next(minor);
+    this.#answers.next(line.minor);
     this.#state = {
       type: 'working',
       current: { line, set, exchange, body, wantsBody: false, answered: false },

@@ -5,6 +5,7 @@
 import { type ServerHttp2Session, type ServerHttp2Stream, constants, performServerHandshake } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
+import { remembered } from '@sluice/wire';
 import { HttpError, badRequest } from '../errors.js';
 import { Exchange, type RequestSource } from '../exchange.js';
 import { METHODS, checkedTarget, isHost } from '../h1/head.js';
@@ -61,12 +62,18 @@ export function serveHttp2(stream: Duplex, listener: RequestSource, security: Se
   return promise;
 }
 
+const NOW = Promise.resolve();
+const rawOf = remembered(toRaw);
+
 class StreamSide implements ClientSide {
   readonly version = '2';
   readonly secure: boolean;
   readonly certificate: Uint8Array | undefined;
   readonly #stream: ServerHttp2Stream;
+  #exchange: Exchange | undefined;
   #endsWithHead = false;
+  /** The fields of a head that waits for the end of the turn, which may be the end of the answer, and what has come behind it. */
+  #waiting: { readonly fields: string[]; readonly pieces: Buffer[] } | undefined;
 
   constructor(stream: ServerHttp2Stream, security: Security) {
     this.#stream = stream;
@@ -91,9 +98,9 @@ class StreamSide implements ClientSide {
       return refuse(this, none, { status: error.status, code: 'bad-request', message: capital(error.message) });
     }
     const exchange = new Exchange(listener, this, request);
+    this.#exchange = exchange;
     if (request.framing.type === 'none') stream.resume();
     else this.#receive(exchange);
-    stream.on('drain', () => exchange.clientDrained());
     stream.on('close', () => exchange.clientGone());
     exchange.start();
   }
@@ -113,31 +120,60 @@ class StreamSide implements ClientSide {
   }
 
   informational(status: number, headers: readonly Header[]): void {
-    if (!this.#isOpen || this.#stream.headersSent) return;
+    if (!this.#isOpen || this.#hasHead) return;
     this.#stream.additionalHeaders({ ...fieldMap(headers), ':status': status });
   }
 
   head({ status, headers, framing }: AnswerHead): void {
     // A stream that the client has reset takes no answer, and respond() would end the process.
-    if (!this.#isOpen || this.#stream.headersSent) return;
+    if (!this.#isOpen || this.#hasHead) return;
     this.#endsWithHead = framing.type === 'none';
-    const fields = [':status', String(status), ...toRaw(headers)];
-    // Also where none can come: a stream that waits for them and is reset never said that it was whole.
-    this.#stream.respond(fields as never, { endStream: this.#endsWithHead, waitForTrailers: !this.#endsWithHead });
+    const fields = [':status', String(status), ...rawOf(headers)];
+    if (this.#endsWithHead) return this.#stream.respond(fields as never, { endStream: true });
+    this.#waiting = { fields, pieces: [] };
+    void NOW.then(this.#begin);
   }
 
+  /** Nothing tells yet that the answer is whole. */
+  readonly #begin = (): void => {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (!waiting || !this.#isOpen) return;
+    // Also where none can come: a stream that waits for them and is reset never said that it was whole.
+    this.#stream.respond(waiting.fields as never, { waitForTrailers: true });
+    for (const piece of waiting.pieces) this.data(piece);
+  };
+
   data(bytes: Buffer): boolean {
-    return this.#isOpen ? this.#stream.write(bytes) : true;
+    if (!this.#isOpen) return true;
+    if (this.#waiting) {
+      this.#waiting.pieces.push(bytes);
+      return true;
+    }
+    const hasRoom = this.#stream.write(bytes);
+    if (!hasRoom && this.#stream.listenerCount('drain') === 0)
+      this.#stream.once('drain', () => this.#exchange?.clientDrained());
+    return hasRoom;
   }
 
   end(trailers: readonly Header[]): void {
     const stream = this.#stream;
     if (!this.#isOpen || this.#endsWithHead) return;
+    const waiting = this.#waiting;
+    if (waiting && trailers.length === 0) {
+      // All of it is here: trailers would be a turn and a frame of their own.
+      this.#waiting = undefined;
+      stream.respond(waiting.fields as never, {});
+      stream.end(waiting.pieces.length === 1 ? waiting.pieces[0] : Buffer.concat(waiting.pieces));
+      return;
+    }
+    this.#begin();
     stream.once('wantTrailers', () => stream.sendTrailers(fieldMap(trailers)));
     stream.end();
   }
 
   abort(): void {
+    this.#waiting = undefined;
     this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
@@ -156,6 +192,10 @@ class StreamSide implements ClientSide {
 
   release(): never {
     throw new Error('a stream of HTTP/2 is not switched to another protocol');
+  }
+
+  get #hasHead(): boolean {
+    return this.#waiting !== undefined || this.#stream.headersSent;
   }
 
   get #isOpen(): boolean {

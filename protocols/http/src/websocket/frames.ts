@@ -62,11 +62,14 @@ export class FrameReader {
   #head(chunk: Buffer, at: number, sink: FrameSink): number {
     if (this.#closed) throw new FrameError('there are bytes behind the close frame');
     let next = at;
-    while (next < chunk.length && this.#have < this.#headerBytes) {
-      this.#header[this.#have++] = chunk[next++] as number;
+    for (;;) {
+      const needed = this.#headerBytes;
+      if (this.#have === needed) break;
+      if (next === chunk.length) return next;
+      const end = Math.min(chunk.length, next + needed - this.#have);
+      while (next < end) this.#header[this.#have++] = chunk[next++] as number;
       if (this.#have === 2) this.#checkStart();
     }
-    if (this.#have < this.#headerBytes) return next;
     this.#begin(sink);
     return next;
   }
@@ -83,7 +86,7 @@ export class FrameReader {
     const header = this.#header;
     const size = this.#have;
     this.#left = this.#length();
-    if (this.#masked) header.copy(this.#key, 0, size - 4, size);
+    if (this.#masked) for (let n = 0; n < 4; n++) this.#key[n] = header[size - 4 + n] as number;
     this.#keyAt = 0;
     this.#have = 0;
     this.#inFrame = true;
@@ -135,7 +138,7 @@ export class FrameReader {
   #payload(chunk: Buffer, at: number, sink: FrameSink): number {
     const end = Math.min(chunk.length, at + this.#left);
     this.#left -= end - at;
-    const bytes = chunk.subarray(at, end);
+    const bytes = at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end);
     sink.payload(this.#masked ? this.#unmask(bytes) : bytes, this.#opcode >= OPCODE.close, bytes);
     if (this.#left === 0) this.#end(sink);
     return end;
@@ -158,7 +161,10 @@ export class FrameReader {
 function xored(bytes: Buffer, key: Buffer, at: number): Buffer {
   const { length } = bytes;
   const out = Buffer.allocUnsafe(length);
-  const [a, b, c, d] = [0, 1, 2, 3].map((n) => key[(at + n) & 3] as number) as [number, number, number, number];
+  const a = key[at & 3] as number;
+  const b = key[(at + 1) & 3] as number;
+  const c = key[(at + 2) & 3] as number;
+  const d = key[(at + 3) & 3] as number;
   let n = 0;
   // Four at a time, with the key in registers.
   for (; n + 4 <= length; n += 4) {
