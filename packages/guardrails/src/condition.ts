@@ -80,6 +80,8 @@ export interface Condition {
   readonly readsRisk: boolean;
   /** It may ask about code in an answer. */
   readonly readsCode: boolean;
+  /** It asks about calls of language models. */
+  readonly readsModel: boolean;
 }
 type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm' | 'answer';
 
@@ -108,9 +110,11 @@ export function compileCondition(source: string): Condition {
   let readsText = false;
   const answers: ReturnType<typeof asksAnswer>[] = [];
   let readsRisk = false;
+  let readsModel = false;
   visit(original.ast, (node) => {
     if (node.op === 'id' && node.args === 'command') readsText = true;
     if (node.op === 'id' && node.args === 'risk') readsRisk = true;
+    if (node.op === 'id' && node.args === 'llm') readsModel = true;
     answers.push(asksAnswer(node));
     const fault = shadowing(node) ?? faultIn(node);
     if (fault) throw new ConditionError(fault.message, fault.offset);
@@ -133,6 +137,7 @@ export function compileCondition(source: string): Condition {
     readsAnswerBody: answers.includes('body') || count(answers, 'answer') > count(answers, 'head'),
     readsRisk,
     readsCode: mentions('code'),
+    readsModel,
   });
 }
 
