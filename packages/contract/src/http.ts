@@ -173,6 +173,8 @@ export interface BodyEditor extends StreamEditor {
    * too, until it waits no more. Absent: it waits for nobody.
    */
   readonly waits?: Promise<void> | undefined;
+  /** What the client gets in place of bytes that go on record; absent: these. */
+  readonly given?: (recorded: Buffer) => Buffer;
 }
 
 /** What of a body is on record where not all of it is: its length in bytes, and the SHA-256 of all of it in hexadecimal digits. */

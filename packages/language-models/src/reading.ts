@@ -43,7 +43,12 @@ export function readModel(settings: ModelSettings, request: Request, facts: Fact
   try {
     const read = new ModelCall(call.operation, body, deploymentIn(request.segments));
     const own = { ...read.facts(request), ...(forbidden !== undefined && { forbidden }) };
-    return { type: 'call', call: read, facts: own, ...(isWritten(call.operation) && { answers: read }) };
+    return {
+      type: 'call',
+      call: read,
+      facts: own,
+      ...(isWritten(call.operation) && { answers: { operation: call.operation } }),
+    };
   } catch (error) {
     if (!(error instanceof CallError)) throw error;
     return { type: 'refused', answer: unreadable(error) };

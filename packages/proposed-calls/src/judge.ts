@@ -28,7 +28,7 @@ export function editorsFor(
   held: readonly AppliedHold[],
 ): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
   const about = new Origin(context, held);
-  const editors = answerEditors(answers);
+  const editors = answerEditors({ ...answers, tools: context.model?.settings.tools });
   return (parts, propose, status) => editors(parts, (call) => propose({ ...call, about }), status);
 }
 
@@ -46,11 +46,13 @@ export function judgeCall(
   context: PolicyContext,
   languages: ReadonlyMap<string, Language>,
 ): JudgedCall | Promise<JudgedCall> {
-  const { tool, input, about } = command;
+  const { tool, input, about, hides } = command;
   const origin = about instanceof Origin ? about : new Origin(context, []);
   const argument = origin.context.model?.settings.tools.get(toolName(tool));
-  const judge = (facts: Facts): JudgedCall => {
-    const verdict = policy.judge(facts, `${tool}(${input})`, { ...origin.context, command: { type: 'tool' } });
+  const judge = (known: Facts): JudgedCall => {
+    const decided = policy.judge(known, `${tool}(${input})`, { ...origin.context, command: { type: 'tool' } });
+    const facts = withTokens(known, hides);
+    const verdict = { ...decided, decision: withTokens(decided.decision, hides) };
     if (verdict.decision.type !== 'hold') return { facts, verdict };
     return verdict.holds.every(({ rule }) => origin.held.has(rule))
       ? { facts, verdict: { ...verdict, decision: unrefused([]) } }
@@ -58,6 +60,14 @@ export function judgeCall(
   };
   const facts = factsOfCall(command, argument, languages, context.principal.name);
   return facts instanceof Promise ? facts.then(judge) : judge(facts);
+}
+
+/** What is put on record has tokens in place of values that were put back. The same where there are none. */
+function withTokens<Said>(said: Said, hides: ReadonlyMap<string, string> | undefined): Said {
+  if (!hides || hides.size === 0) return said;
+  const hidden = (text: string): string =>
+    [...hides].reduce((left, [value, token]) => left.replaceAll(value, token), text);
+  return JSON.parse(JSON.stringify(said), (_, one: unknown) => (typeof one === 'string' ? hidden(one) : one)) as Said;
 }
 
 /** Nobody waits there whom people could be asked for. */

@@ -9,6 +9,7 @@ import type { Operation } from '../provider.js';
 import { AnswerMasks } from './channel.js';
 import { ChatFollower } from './chat.js';
 import type { Follower, Given, ModelEvent } from './follower.js';
+import type { GivenInPlace, ToolArguments } from './restored.js';
 import { MessagesFollower } from './messages.js';
 import { Queue } from './queue.js';
 import { type Meter, usageIn, withoutUsage } from './usage.js';
@@ -30,15 +31,19 @@ export function eventsOf(
   operation: Operation,
   parts: JsonParts,
   propose: Propose,
-  { masks = new AnswerMasks(parts), ...metering }: Metering & { readonly masks?: AnswerMasks } = {},
+  { masks: own, ...following }: Following & { readonly masks?: AnswerMasks } = {},
 ): EventEditor | undefined {
   const make = FOLLOWERS[operation];
-  return make && new ModelEvents(make(masks), parts, propose, metering);
+  const masks = own ?? new AnswerMasks(parts, following.tools);
+  return make && new ModelEvents(make(masks), masks, parts, propose, following);
 }
 
-interface Metering {
+interface Following {
   readonly meter?: Meter | undefined;
   readonly hidesUsage?: boolean | undefined;
+  readonly tools?: ToolArguments | undefined;
+  /** Is told what the client is given in place of an event with values that were replaced. */
+  readonly inPlace?: GivenInPlace | undefined;
 }
 
 class ModelEvents implements EventEditor {
@@ -46,13 +51,15 @@ class ModelEvents implements EventEditor {
   /** Places that rules name, which are looked for in each event as it goes. */
   readonly #places: JsonParts | undefined;
   readonly #queue: Queue;
-  readonly #metering: Metering;
+  readonly #masks: AnswerMasks;
+  readonly #following: Following;
   #events = 0;
   #isOver = false;
 
-  constructor(follower: Follower, { pointers }: JsonParts, propose: Propose, metering: Metering) {
+  constructor(follower: Follower, masks: AnswerMasks, { pointers }: JsonParts, propose: Propose, following: Following) {
     this.#follower = follower;
-    this.#metering = metering;
+    this.#masks = masks;
+    this.#following = following;
     this.#places = pointers && new JsonParts(undefined, pointers);
     this.#queue = new Queue(propose, (event) => this.#written(event));
   }
@@ -88,7 +95,7 @@ class ModelEvents implements EventEditor {
     if (text === '') return [];
     if (text === DONE) return [Buffer.from(`data: ${DONE}\n\n`)];
     const data = readEvent(text);
-    const { meter, hidesUsage } = this.#metering;
+    const { meter, hidesUsage } = this.#following;
     const usage = meter && usageIn(data);
     if (usage) meter.used(usage);
     meter?.passed(++this.#events);
@@ -103,8 +110,11 @@ class ModelEvents implements EventEditor {
 
   #written({ name, data }: ModelEvent): Buffer {
     const head = name === '' ? [] : [Buffer.from(`event: ${name.replaceAll(/[\r\n]/g, '')}\n`)];
-    const text = Buffer.from(textOf(data));
-    return Buffer.concat([...head, DATA, this.#placed(text), LINE, LINE]);
+    const line = (event: Json): Buffer => Buffer.concat([DATA, this.#placed(Buffer.from(textOf(event))), LINE, LINE]);
+    const written = line(data);
+    const given = this.#masks.given(data);
+    if (given) this.#following.inPlace?.note(written, line(given));
+    return Buffer.concat([...head, written]);
   }
 
   #placed(text: Buffer): Buffer {
