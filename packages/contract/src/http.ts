@@ -11,7 +11,7 @@ import type { Propose } from './tool.js';
 export type Header = readonly [name: string, value: string];
 
 /** Which idiom clients of a connection speak: where their proof is, and how they are told a no. */
-export type HttpApi = 'rest' | 'openai' | 'anthropic';
+export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini';
 
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';

@@ -29,7 +29,6 @@ export class Replacements {
   readonly #key: Uint8Array;
   /** By token, the oldest first. */
   readonly #values = new Map<string, string>();
-  readonly #sent = new Set<string>();
   #characters = 0;
 
   /**
@@ -46,16 +45,14 @@ export class Replacements {
   readonly outward: Mode = { type: 'replaced', by: { replace: (value, entity) => this.#replace(value, entity) } };
 
   /**
-   * Of what comes in. A value that was sent in clear in this visit passes. Any other one becomes a pseudonym as of `hash`, which is never turned
-   * back: whoever reads it could else try values until one is.
+   * Of what comes in, where tokens are turned back. A value that is there in clear was never sent so: it becomes a pseudonym as of `hash`, also
+   * where this principal has sent the same, or whoever tried values would learn which one it is.
    *
    * @param key as of all masks
    */
   inward(key: Uint8Array): Mode {
-    const replace = (value: string, entity: string): string => {
-      if (isMask(value) || this.#sent.has(value)) return value;
-      return token(value, { key, mode: { type: 'hash' }, entity }) as string;
-    };
+    const replace = (value: string, entity: string): string =>
+      isMask(value) ? value : (token(value, { key, mode: { type: 'hash' }, entity }) as string);
     return { type: 'replaced', by: { replace, back: (known) => this.#values.get(known) } };
   }
 
@@ -72,12 +69,10 @@ export class Replacements {
   #keep(named: string, value: string): void {
     if (this.#values.delete(named)) this.#characters -= value.length;
     this.#values.set(named, value);
-    this.#sent.add(value);
     this.#characters += value.length;
     for (const [oldest, old] of this.#values) {
       if (this.#values.size <= MAX_PAIRS && this.#characters <= MAX_VALUES_CHARACTERS) return;
       this.#values.delete(oldest);
-      this.#sent.delete(old);
       this.#characters -= old.length;
     }
   }

@@ -2,13 +2,20 @@
 import type { Propose } from '@sluice/contract';
 import { type Editor, EventsMask, type JsonParts, type Kind, type OwnEditors, unmasked } from '@sluice/http-bodies';
 import type { Operation } from '../provider.js';
+import { isList, listOf } from './array.js';
 import { eventsOf } from './events.js';
 import { GivenInPlace, type ToolArguments } from './restored.js';
 import type { Meter } from './usage.js';
 import { WholeAnswer } from './whole.js';
 
 /** Operations whose answers have what a model has written. */
-const WRITTEN: ReadonlySet<Operation> = new Set<Operation>(['chat', 'completions', 'responses', 'messages']);
+const WRITTEN: ReadonlySet<Operation> = new Set<Operation>([
+  'chat',
+  'completions',
+  'responses',
+  'messages',
+  'contents',
+]);
 
 /** Whether the answers of an operation have to be followed. */
 export const isWritten = (operation: Operation): boolean => WRITTEN.has(operation);
@@ -46,6 +53,8 @@ function editorFor(
 ): Editor | undefined {
   const own = { ...following, inPlace };
   if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose, own));
+  if (isList(operation, sign) && kind !== 'other')
+    return listOf((inList) => eventsOf(operation, parts, propose, { ...own, inList }));
   const isDocument = sign === undefined || DOCUMENTS.has(sign);
   if (kind === 'json' || (isDocument && kind !== 'other')) return new WholeAnswer(operation, parts, propose, own);
   // What proxies say is wrong, in a page or a line. All else is read as an answer by whoever asked for one, whatever type it claims.

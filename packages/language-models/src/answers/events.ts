@@ -8,6 +8,7 @@ import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
 import type { Operation } from '../provider.js';
 import { AnswerMasks } from './channel.js';
 import { ChatFollower } from './chat.js';
+import { ContentsFollower } from './contents.js';
 import type { Follower, Given, ModelEvent } from './follower.js';
 import type { GivenInPlace, ToolArguments } from './restored.js';
 import { MessagesFollower } from './messages.js';
@@ -24,6 +25,7 @@ const FOLLOWERS: Readonly<Partial<Record<Operation, (masks: AnswerMasks) => Foll
   completions: (masks) => new ChatFollower(masks),
   responses: (masks) => new ResponsesFollower(masks),
   messages: (masks) => new MessagesFollower(masks),
+  contents: (masks) => new ContentsFollower(masks),
 };
 
 /** Undefined: answers of this operation do not stream. */
@@ -44,6 +46,8 @@ interface Following {
   readonly tools?: ToolArguments | undefined;
   /** Is told what the client is given in place of an event with values that were replaced. */
   readonly inPlace?: GivenInPlace | undefined;
+  /** They are elements of a list, and no events: what stands before the next one that goes. */
+  readonly inList?: (() => Buffer) | undefined;
 }
 
 class ModelEvents implements EventEditor {
@@ -76,7 +80,7 @@ class ModelEvents implements EventEditor {
   event(others: Buffer, name: string, data: Buffer): Buffer {
     const text = data.toString('utf8');
     const plain = text.trim();
-    if (plain === DONE) this.#ended();
+    if (this.#isDone(plain)) this.#ended();
     const before = others.length === 0 ? [] : [others];
     this.#queue.add([...before, ...this.#given(name, plain)], others.length + data.length);
     return this.#queue.take();
@@ -93,13 +97,17 @@ class ModelEvents implements EventEditor {
 
   #given(name: string, text: string): readonly (Given | Buffer)[] {
     if (text === '') return [];
-    if (text === DONE) return [Buffer.from(`data: ${DONE}\n\n`)];
+    if (this.#isDone(text)) return [Buffer.from(`data: ${DONE}\n\n`)];
     const data = readEvent(text);
     const { meter, hidesUsage } = this.#following;
     const usage = meter && usageIn(data);
     if (usage) meter.used(usage);
     meter?.passed(++this.#events);
     return hidesUsage && !withoutUsage(data) ? [] : this.#follower.event(name, data);
+  }
+
+  #isDone(text: string): boolean {
+    return text === DONE && !this.#following.inList;
   }
 
   #ended(): void {
@@ -110,11 +118,15 @@ class ModelEvents implements EventEditor {
 
   #written({ name, data }: ModelEvent): Buffer {
     const head = name === '' ? [] : [Buffer.from(`event: ${name.replaceAll(/[\r\n]/g, '')}\n`)];
-    const line = (event: Json): Buffer => Buffer.concat([DATA, this.#placed(Buffer.from(textOf(event))), LINE, LINE]);
-    const written = line(data);
+    const { inList, inPlace } = this.#following;
+    const write = (event: Json): Buffer => {
+      const json = this.#placed(Buffer.from(textOf(event)));
+      return inList ? json : Buffer.concat([DATA, json, LINE, LINE]);
+    };
+    const written = write(data);
     const given = this.#masks.given(data);
-    if (given) this.#following.inPlace?.note(written, line(given));
-    return Buffer.concat([...head, written]);
+    if (given) inPlace?.note(written, write(given));
+    return Buffer.concat([...(inList ? [inList()] : head), written]);
   }
 
   #placed(text: Buffer): Buffer {

@@ -7,6 +7,7 @@ import { type Editor, JsonMask, type JsonParts, NO_BYTES, NotJson, leafMask, unm
 import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
 import type { Operation } from '../provider.js';
 import { proposed } from './channel.js';
+import { callOf } from './contents.js';
 import { type Given, type Later, refusedCall } from './follower.js';
 import { isUse } from './messages.js';
 import { Queue } from './queue.js';
@@ -41,6 +42,7 @@ const FINDERS: Readonly<Partial<Record<Operation, (answer: ObjectNode) => { plac
   chat: inChat,
   responses: inResponses,
   messages: inMessages,
+  contents: inContents,
 };
 
 interface WholeOptions {
@@ -156,7 +158,7 @@ function withoutLogprobs(value: Json): boolean {
   if (!isObject(value)) return false;
   let found = false;
   for (const [name, one] of value.members) {
-    if (name !== 'logprobs' || isNothing(one)) found = withoutLogprobs(one) || found;
+    if ((name !== 'logprobs' && name !== 'logprobsResult') || isNothing(one)) found = withoutLogprobs(one) || found;
     else {
       put(value, name, one.type === 'array' ? listNode([]) : NULL);
       found = true;
@@ -234,4 +236,24 @@ function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void }
     if (!content.some(isUse)) put(answer, 'stop_reason', textNode('end_turn'));
   };
   return { places, settle };
+}
+
+function inContents(answer: ObjectNode): { places: Place[]; settle: () => void } {
+  const settles: (() => void)[] = [];
+  const places = items(member(answer, 'candidates')).flatMap((candidate): Place[] => {
+    const content = member(candidate, 'content');
+    if (!isObject(content)) return [];
+    const parts = [...items(member(content, 'parts'))];
+    settles.push(() => put(content, 'parts', listNode(parts)));
+    return parts.flatMap((part, at): Place[] => {
+      const call = callOf(part);
+      if (!call) return [];
+      if (memberText(part, 'text') !== undefined) throw unmasked('has a part that is a text and a call');
+      const refuse = (sentence: string): void => {
+        parts[at] = objectNode({ text: textNode(sentence) });
+      };
+      return [{ call, refuse }];
+    });
+  });
+  return { places, settle: () => settles.forEach((one) => one()) };
 }
