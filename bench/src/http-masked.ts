@@ -14,6 +14,7 @@ import { accepting, end, spawnGateway } from './setting.js';
 
 const MAIL = 'ada@example.com';
 const ROWS = 400;
+const MAX_TRIES = 5;
 /** An answer as of a service: one row in ten has the address. */
 const ANSWER = Buffer.from(
   JSON.stringify(
@@ -120,8 +121,14 @@ async function startMitmproxy(folder: string, target: number): Promise<{ child: 
   const child = spawn(findTool('mitmdump') as string, [...words, '--set', `confdir=${folder}`, ...masked], {
     stdio: 'ignore',
   });
-  await accepting(port);
-  return { child, port };
+  // Python reads all of its modules first, which takes a while on a busy machine.
+  for (let tries = 0; ; tries++)
+    try {
+      await accepting(port);
+      return { child, port };
+    } catch (error) {
+      if (tries === MAX_TRIES || child.exitCode !== null) throw error;
+    }
 }
 
 const gatewayOf = (port: number): string => `connections:

@@ -4,7 +4,6 @@
  */
 import { hash } from 'node:crypto';
 import { ENTITIES } from './detectors/index.js';
-import type { Replacing } from './replacements.js';
 
 /**
  * What a mask leaves of a value.
@@ -23,6 +22,14 @@ export type Mode =
   | { readonly type: 'hash' }
   | { readonly type: 'generalise' }
   | { readonly type: 'replaced'; readonly by: Replacing };
+
+/** How values are replaced by tokens of their own, and by which tokens that may be turned back. Part of `Mode`. */
+export interface Replacing {
+  /** What stands in place of a value. */
+  replace(value: string, entity: string): string;
+  /** The value of a token, where it may be put back. Absent: nothing is. */
+  readonly back?: (token: string) => string | undefined;
+}
 
 export interface MaskOptions {
   readonly mode: Mode;

@@ -3,7 +3,7 @@
  * tokens look like. Does not: find values, or know how one is written where its token stands. Pure.
  */
 import { type Entity, ENTITIES } from './detectors/index.js';
-import { keyed, looksMasked, type Mode, token } from './modes.js';
+import { keyed, looksMasked, type Mode, type Replacing, token } from './modes.js';
 
 /** Pairs of one visit, and the characters of their values. The oldest ones go first: their tokens stay what they are then. */
 const MAX_PAIRS = 10_000;
@@ -16,14 +16,6 @@ const NAMES = ENTITIES.map((entity) => `${entity.toLowerCase()}_`);
 const TOKEN = new RegExp(`${PREFIX}(${NAMES.join('|')})[a-z2-7]{${DIGITS}}`, 'g');
 const MAX_TOKEN_CHARACTERS = PREFIX.length + Math.max(...NAMES.map(({ length }) => length)) + DIGITS;
 const ALL_DIGITS = /^[a-z2-7]*$/;
-
-/** How values are replaced by tokens of their own, and by which tokens that may be turned back. Part of `Mode`. */
-export interface Replacing {
-  /** What stands in place of a value. */
-  replace(value: string, entity: string): string;
-  /** The value of a token, where it may be put back. Absent: nothing is. */
-  readonly back?: (token: string) => string | undefined;
-}
 
 export class Replacements {
   readonly #key: Uint8Array;

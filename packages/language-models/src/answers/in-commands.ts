@@ -18,29 +18,36 @@ export function inCommand(
 ): string | undefined {
   if (PLAIN.test(value)) return value;
   const before = text.slice(0, at);
-  return language.type === 'sql' ? inSql(value, before, language.dialect) : inShell(value, before);
+  return language.type === 'sql' ? inSql(value, before) : inShell(value, before);
 }
 
-/** Within plain quotes, and nowhere else: with a backslash its meaning hangs on settings. */
-function inSql(value: string, before: string, dialect: string): string | undefined {
+/**
+ * Within plain quotes, and nowhere else, whatever dialect reads it: with a backslash its meaning hangs on settings, and so does that of a
+ * quote behind a backslash or a sharp sign.
+ */
+function inSql(value: string, before: string): string | undefined {
   if (value.includes('\\') || value.includes('\0')) return undefined;
-  return quoteInSql(before, dialect !== 'postgres') === "'" ? value.replaceAll("'", "''") : undefined;
+  const isQuoted = [true, false].every((escapes) => quoteInSql(before, escapes) === "'");
+  return isQuoted ? value.replaceAll("'", "''") : undefined;
 }
 
 const SQL_TOKEN = /--[^\n]*|#[^\n]*|\/\*|\$[A-Za-z_0-9]*\$|[eE]'|'|"|`|[A-Za-z0-9_]+|[^]/g;
 
-/** The quote that is open at the end; undefined: none, or one in which a quote is written in another way. */
-function quoteInSql(before: string, isMysql: boolean): string | undefined {
+/**
+ * The quote that is open at the end; undefined: none, or one in which a quote is written in another way. `escapes`: as dialects read it that have
+ * backslashes in quotes, and comments behind a sharp sign.
+ */
+function quoteInSql(before: string, escapes: boolean): string | undefined {
   SQL_TOKEN.lastIndex = 0;
   for (let found = SQL_TOKEN.exec(before); found; found = SQL_TOKEN.exec(before)) {
     const [token] = found;
-    if (token.startsWith('#') && !isMysql) SQL_TOKEN.lastIndex = found.index + 1;
+    if (token.startsWith('#') && !escapes) SQL_TOKEN.lastIndex = found.index + 1;
     else if (/^(?:--|#)/.test(token)) {
       if (SQL_TOKEN.lastIndex === before.length) return undefined;
     } else if (token === '/*' || token.startsWith('$')) return undefined;
     else if (/^[eE]?['"`]$/.test(token)) {
       const quote = token.at(-1) as string;
-      const end = endOfQuote(before, SQL_TOKEN.lastIndex, quote, isMysql || token.length > 1);
+      const end = endOfQuote(before, SQL_TOKEN.lastIndex, quote, escapes || token.length > 1);
       if (end === undefined) return token === "'" ? quote : undefined;
       SQL_TOKEN.lastIndex = end;
     }
