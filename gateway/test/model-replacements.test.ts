@@ -117,6 +117,20 @@ describe('a value that was sent', () => {
     ).toHaveLength(1);
   });
 
+  test('is put back in an answer that rules judge first, which see tokens', async () => {
+    const rules = `${RULES}
+    - { rule: no-addresses, when: '"email" in answer.found', deny: No addresses. }
+`;
+    const stand = await open({ rules });
+    stand.double.says = echo;
+    const asked = { model: 'm', messages: said(`I am ${ADA}.`) };
+    const whole = await stand.openai.chat.completions.create(asked);
+    const streamed = await stand.openai.chat.completions.stream({ ...asked, stream: true }).finalChatCompletion();
+    for (const { choices } of [whole, streamed]) expect(choices[0]?.message.content).toBe(`I am ${ADA}.`);
+    stand.double.says = () => ({ text: 'bob@example.com' });
+    await expect(stand.openai.chat.completions.create(asked)).rejects.toThrow('No addresses.');
+  });
+
   test('is put back in its visit alone', async () => {
     const stand = await open();
     stand.double.says = echo;
@@ -201,6 +215,19 @@ describe('calls of tools', () => {
     const journal = await journalOf(stand);
     expect(journal).not.toContain(hidden);
     expect(journal).toMatch(/cat \/tmp\/tok_secret_/);
+  });
+
+  test('with more values than anybody looks for say nothing of them on record', async () => {
+    const stand = await open({ llm: TOOLS });
+    const mails = Array.from({ length: 250 }, (_, n) => `user${n}@example.com`);
+    stand.double.says = (asked) => {
+      const tokens = JSON.stringify(asked).match(TOKEN) ?? [];
+      return { calls: [{ tool: 'bash', input: { command: `rm /tmp/${tokens.join(' /tmp/')}` } }] };
+    };
+    const { calls, text } = await callsOf(stand, true, mails.join(' '));
+    expect(calls).toEqual([]);
+    expect(text).toContain('more than 200 values that were put back');
+    expect(await journalOf(stand)).not.toContain('@example.com');
   });
 
   test('are refused for what the value makes of them', async () => {

@@ -51,8 +51,8 @@ export function judgeCall(
   const argument = origin.context.model?.settings.tools.get(toolName(tool));
   const judge = (known: Facts): JudgedCall => {
     const decided = policy.judge(known, `${tool}(${input})`, { ...origin.context, command: { type: 'tool' } });
-    const facts = withTokens(known, hides);
-    const verdict = { ...decided, decision: withTokens(decided.decision, hides) };
+    const judged = { facts: known, verdict: decided };
+    const { facts, verdict } = hides?.size ? hiding(judged, hides) : judged;
     if (verdict.decision.type !== 'hold') return { facts, verdict };
     return verdict.holds.every(({ rule }) => origin.held.has(rule))
       ? { facts, verdict: { ...verdict, decision: unrefused([]) } }
@@ -62,13 +62,25 @@ export function judgeCall(
   return facts instanceof Promise ? facts.then(judge) : judge(facts);
 }
 
-/** What is put on record has tokens in place of values that were put back. The same where there are none. */
-function withTokens<Said>(said: Said, hides: ReadonlyMap<string, string> | undefined): Said {
-  if (!hides || hides.size === 0) return said;
+/** Each is looked for in all that is put on record of a call. */
+const MAX_HIDDEN = 200;
+
+/** What is put on record has tokens in place of values that were put back, and says nothing where there are too many. */
+function hiding({ facts, verdict }: JudgedCall, hides: ReadonlyMap<string, string>): JudgedCall {
+  const { decision } = verdict;
+  if (hides.size > MAX_HIDDEN) {
+    const actions = facts.actions.map((action) => ({ ...action, resources: [], reasons: [] }));
+    const said = decision.type === 'deny' ? { ...decision, message: TOO_MANY } : decision;
+    return { facts: { ...facts, actions }, verdict: { ...verdict, decision: said } };
+  }
   const hidden = (text: string): string =>
     [...hides].reduce((left, [value, token]) => left.replaceAll(value, token), text);
-  return JSON.parse(JSON.stringify(said), (_, one: unknown) => (typeof one === 'string' ? hidden(one) : one)) as Said;
+  const withTokens = <Said>(said: Said): Said =>
+    JSON.parse(JSON.stringify(said), (_, one: unknown) => (typeof one === 'string' ? hidden(one) : one)) as Said;
+  return { facts: withTokens(facts), verdict: { ...verdict, decision: withTokens(decision) } };
 }
+
+const TOO_MANY = `The rules refuse this call, which has more than ${MAX_HIDDEN} values that were put back.`;
 
 /** Nobody waits there whom people could be asked for. */
 const NOT_HELD: Deny = {

@@ -7,6 +7,9 @@ import type { ToolArgument } from '../settings.js';
 /** Signs that no language here reads as anything but a part of a word, of a quoted text or of a name. */
 const PLAIN = /^[A-Za-z0-9@._+]+(?:-[A-Za-z0-9@._+]+)*$/;
 
+/** What stands before is looked through for each value, of which there may be as many as fit. */
+const MAX_COMMAND_CHARACTERS = 16 * 1024;
+
 /**
  * The value as it is written at this place of the text; undefined: nobody can say how, and its token stays. `at`: where the token stands.
  */
@@ -17,6 +20,7 @@ export function inCommand(
   language: ToolArgument['language'],
 ): string | undefined {
   if (PLAIN.test(value)) return value;
+  if (text.length > MAX_COMMAND_CHARACTERS) return undefined;
   const before = text.slice(0, at);
   return language.type === 'sql' ? inSql(value, before) : inShell(value, before);
 }
