@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { findTool, freePort, missingTool, temporaryFolder } from '@sluice/testkit';
+import { eventDelays } from './http-events.js';
 import { type Way, compare, startNginx, wrk } from './http-load.js';
 import { machine } from './measure.js';
 import { accepting, end, spawnGateway } from './setting.js';
@@ -82,7 +83,7 @@ gateway looks for addresses, or for all that it knows, value by value, checks a 
 | sluice with | other | CPU of it, µs | CPU of sluice, µs | ratio |
 | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
-`;
+${await eventDelays({ rounds })}`;
     writeFileSync(join(import.meta.dirname, '..', 'results', 'http-masked.md'), text);
     return text;
   } finally {
