@@ -18,7 +18,10 @@ const MAX_TOKEN_CHARACTERS = PREFIX.length + Math.max(...NAMES.map(({ length }) 
 const ALL_DIGITS = /^[a-z2-7]*$/;
 
 export class Replacements {
-  readonly #key: Uint8Array;
+  readonly #secret: Uint8Array;
+  readonly #principal: string;
+  /** Of this principal's tokens; made when there is something to replace, which few visits have. */
+  #key: Uint8Array | undefined;
   /** By token, the oldest first. */
   readonly #values = new Map<string, string>();
   #characters = 0;
@@ -30,7 +33,8 @@ export class Replacements {
    * @param principal whose visit it is, in a form that no two of them share
    */
   constructor(key: Uint8Array, principal: string) {
-    this.#key = keyed({ key, mode: { type: 'hash' }, entity: 'replacements' }, principal);
+    this.#secret = key;
+    this.#principal = principal;
   }
 
   /** Of what goes out: a value of the principal's own, which may be put back from now on. */
@@ -51,6 +55,7 @@ export class Replacements {
   #replace(value: string, entity: string): string {
     // It came out of a mask, and whoever read it there may not have what it stands for.
     if (isMask(value)) return value;
+    this.#key ??= keyed({ key: this.#secret, mode: { type: 'hash' }, entity: 'replacements' }, this.#principal);
     // Letter for letter: what is put back has to be what was there.
     const made = token(value, { key: this.#key, mode: { type: 'hash' }, entity: `exact ${entity}` }) as string;
     const named = `${PREFIX}${entity.toLowerCase()}_${made.slice(PREFIX.length)}`;
