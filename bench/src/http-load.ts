@@ -30,6 +30,7 @@ export async function compare(
     for (const { name, pid, run } of shuffled(ways)) {
       const before = cpuOf(pid);
       const units = await run(seconds);
+      if (units === 0) throw new Error(`${name} answered nothing within ${seconds} s: give it more (--seconds)`);
       costs.get(name)?.push((cpuOf(pid) - before) / units);
     }
   const theirs = costs.get(other) ?? [];

@@ -258,11 +258,12 @@ test('people who release a call read tokens', async () => {
   stand.double.says = echo;
   const asking = stand.openai.chat.completions.create({ model: 'm', messages: said(ADA) });
   const people = caller(stand as never, stand.ada);
-  const number = await vi.waitFor(async () => {
+  const waits = async () => {
     const all = await people.get<{ number: number; state: string }[]>('/v1/approvals');
     expect(all).toMatchObject([{ state: 'pending' }]);
     return all[0]?.number;
-  });
+  };
+  const number = await vi.waitFor(waits, { timeout: 20_000 });
   const shown = JSON.stringify(await people.get(`/v1/approvals/${number}`));
   expect(shown).not.toContain(ADA);
   expect(shown).toMatch(TOKEN);
