@@ -2,17 +2,17 @@
  * What a request by HTTP costs the gateway, beside nginx as a proxy: CPU of the proxy's process for each, in rounds whose order is random. Lives
  * here: the load and the table. Does not: the relay of WebSockets that ours is measured with (`http-peer.ts`).
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { findTool, freePort, missingTool, temporaryFolder } from '@sluice/testkit';
+import { findTool, missingTool, temporaryFolder } from '@sluice/testkit';
 import { WebSocket } from 'ws';
-import { cpuOf, machine, median, memoryOf, shuffled, spread } from './measure.js';
-import { type RunningGateway, accepting, end, spawnGateway } from './setting.js';
+import { type Way, compare, run, startNginx, wrk } from './http-load.js';
+import { machine, memoryOf } from './measure.js';
+import { type RunningGateway, end, spawnGateway } from './setting.js';
 
 /** For wrk: no path comes twice, so that no judgement is one that is remembered. */
 const NEW_PATHS = `local n = 0
@@ -28,16 +28,6 @@ const VISITS = 2000;
 /** Of either before that, for which the heap takes its size. */
 const FIRST_OPENED = 500;
 const MESSAGES = 20_000;
-/** Cold code costs many times as much, and a busy machine warms it slowly: so many units come before anything is measured, or so many seconds. */
-const WARM_UP_UNITS = 40_000;
-const MAX_WARM_UP_S = 30;
-
-/** A proxy under load: what a client connects to, and whose CPU counts. */
-interface Way {
-  readonly name: string;
-  readonly pid: number;
-  run(seconds: number): Promise<number>;
-}
 
 interface Peer {
   readonly child: ChildProcess;
@@ -170,48 +160,6 @@ policies:
     - { rule: all, when: 'true', allow: true }
 `;
 
-/** Load on each way in turn, and the median CPU of a unit of it. */
-async function compare(
-  title: string,
-  ways: readonly Way[],
-  other: string,
-  { rounds, seconds }: { rounds: number; seconds: number },
-): Promise<string> {
-  const costs = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
-  for (const way of ways) await warmUp(way);
-  for (let round = 0; round < rounds; round++)
-    for (const { name, pid, run } of shuffled(ways)) {
-      const before = cpuOf(pid);
-      const units = await run(seconds);
-      costs.get(name)?.push((cpuOf(pid) - before) / units);
-    }
-  const theirs = costs.get(other) ?? [];
-  const ours = costs.get('sluice') ?? [];
-  const ratios = ours.map((cost, at) => cost / (theirs[at] ?? Number.NaN));
-  const bare = costs.get('bare') ?? [];
-  return `| ${title} | ${other} | ${figure(theirs)} | ${figure(bare)} | ${figure(ours)} | **${figure(ratios, 2)}** |`;
-}
-
-async function warmUp({ run }: Way): Promise<void> {
-  const until = Date.now() + MAX_WARM_UP_S * 1000;
-  for (let units = 0; units < WARM_UP_UNITS && Date.now() < until; ) units += await run(2);
-}
-
-function figure(values: readonly number[], digits = 1): string {
-  const [low, high] = spread(values);
-  return `${median(values).toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
-}
-
-const run = promisify(execFile);
-
-/** Requests that were answered with 200. */
-async function wrk(url: string, header: string, seconds: number, script?: string): Promise<number> {
-  const words = ['-t1', '-c32', `-d${seconds}s`, '-H', header, ...(script === undefined ? [] : ['-s', script]), url];
-  const { stdout } = await run(findTool('wrk') as string, words);
-  if (/Non-2xx/.test(stdout)) throw new Error(`wrk was refused: ${stdout}`);
-  return Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
-}
-
 async function h2load(url: string, header: string, seconds: number): Promise<number> {
   const { stdout } = await run(findTool('h2load') as string, ['-c8', '-m16', `-D${seconds}`, '-H', header, url]);
   const [, done = '0', failed = '0'] = /, (\d+) done, \d+ succeeded, (\d+) failed/.exec(stdout) ?? [];
@@ -277,26 +225,4 @@ async function startScript<Opened extends { readonly child: ChildProcess }>(
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return { child, ...JSON.parse(line.toString()) } as Opened;
-}
-
-/** nginx with one process. `server`: what it serves on a port. */
-async function startNginx(
-  folder: string,
-  server: (port: number) => string,
-): Promise<{ child: ChildProcess; port: number }> {
-  const port = await freePort();
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, 'nginx.conf'),
-    `daemon off; master_process off; worker_processes 1; pid ${folder}/pid; error_log /dev/null;
-events { worker_connections 4096; }
-http { client_body_temp_path ${folder}/a; proxy_temp_path ${folder}/b; fastcgi_temp_path ${folder}/c; uwsgi_temp_path ${folder}/d; scgi_temp_path ${folder}/e;
-${server(port)} }
-`,
-  );
-  const child = spawn(findTool('nginx') as string, ['-c', join(folder, 'nginx.conf'), '-e', '/dev/null'], {
-    stdio: 'ignore',
-  });
-  await accepting(port);
-  return { child, port };
 }

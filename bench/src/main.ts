@@ -4,6 +4,7 @@ import { benchBodies } from './bodies.js';
 import { benchDefinitions } from './definitions.js';
 import { benchDetectors } from './detectors.js';
 import { benchHttp } from './http.js';
+import { benchMasked } from './http-masked.js';
 import { benchLineage } from './lineage/bench.js';
 import { benchMySql } from './mysql/bench.js';
 import { benchPostgres } from './postgres.js';
@@ -11,7 +12,7 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | mysql | definitions | http | bodies | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
+/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -25,7 +26,8 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
   mysql: () => benchMySql(options),
   definitions: () => benchDefinitions(options),
-  http: () => benchHttp(options),
+  http: async () => (await benchHttp(options)) + (await benchMasked(options)),
+  'http-masked': () => benchMasked(options),
   bodies: () => benchBodies(options),
   lineage: () => benchLineage(options),
   detectors: () => benchDetectors(options),

@@ -13,7 +13,7 @@ import {
   peopleLogIn,
   protocolNamed,
 } from '@sluice/config';
-import { PolicyError, compilePolicy } from '@sluice/guardrails';
+import { PolicyError, compilePolicy, unreached } from '@sluice/guardrails';
 import { PackageError, describePackage, inspectPackage } from '@sluice/packaged';
 
 /** A configuration whose rules compile too, and what its author should know about it. */
@@ -107,7 +107,10 @@ function warningsOf(config: Config): string[] {
       );
     if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
     warnings.push(...protocolNamed(connection.protocol).warnings(connection));
+    const serves = { http: connection.http !== undefined, models: connection.http?.models !== undefined };
     for (const rule of rules) {
+      const why = unreached(rule, serves);
+      if (why !== undefined) warnings.push(`On connection "${name}" rule "${rule.rule}" ${why}.`);
       if (rule.then.type === 'allow' && rule.when === undefined)
         warnings.push(`Rule "${rule.rule}" lets everything unknown pass.`);
       if ('onTimeout' in rule.then && rule.then.onTimeout === 'allow')

@@ -15,3 +15,39 @@ test.each([
   const { warnings } = readConfiguration(join(path, 'sluice.yaml'));
   expect(warnings).toEqual(warning === undefined ? [] : [expect.stringContaining(warning)]);
 });
+
+const RULES = `
+    - { rule: reads, when: 'command.text.contains("x")', hold_answer: { approvers: ["user:ada"] } }
+    - { rule: broken, when: 'answer.status >= 500', deny: No. }
+    - { rule: keys, when: '"api_key" in llm.answer.code.map(c, c.language)', deny: No. }
+    - { rule: dear, when: 'llm.model == "gpt-5"', deny: No. }
+    - { rule: few, budget: { requests: 5 } }
+    - { rule: about-a-word, when: 'command.text.contains("llm answer")', deny: No. }
+`;
+
+test('check says which rules can never apply on a connection', () => {
+  const { path, remove } = temporaryFolder('check-rules');
+  onTestFinished(remove);
+  writeFileSync(
+    join(path, 'sluice.yaml'),
+    `listeners: { postgres: {}, http: {} }
+principals: { ada: { roles: [approver] }, dev: {} }
+connections:
+  db: { protocol: postgres, target: { host: db.internal, database: app }, credential: { user: app }, access: [dev], policies: [p] }
+  web: { protocol: http, target: { url: "https://web.internal" }, access: [dev], policies: [p] }
+  models: { protocol: http, target: { url: "https://models.internal" }, llm: { provider: openai }, access: [dev], policies: [p] }
+policies:
+  p:${RULES}`,
+  );
+  const { warnings } = readConfiguration(join(path, 'sluice.yaml'));
+  expect(warnings.filter((one) => one.startsWith('On connection'))).toEqual([
+    'On connection "db" rule "reads" never applies: people read answers by HTTP only.',
+    'On connection "db" rule "broken" never applies: it asks about an answer by HTTP.',
+    'On connection "db" rule "keys" never applies: it asks about an answer by HTTP.',
+    'On connection "db" rule "dear" asks about calls of language models, of which there are none without "llm".',
+    'On connection "db" rule "few" never applies: budgets are of calls of language models ("llm").',
+    'On connection "web" rule "keys" asks about calls of language models, of which there are none without "llm".',
+    'On connection "web" rule "dear" asks about calls of language models, of which there are none without "llm".',
+    'On connection "web" rule "few" never applies: budgets are of calls of language models ("llm").',
+  ]);
+});

@@ -29,11 +29,12 @@ class Kept implements KeptCounts {
 
 describe('guesses', () => {
   const open = async (kept = new Kept()) => {
-    const clock = { now: 1000 * HOUR_MS };
+    const clock = { now: 1000 * HOUR_MS, ahead: 0 };
     const problems: string[] = [];
     const guesses = await Counts.open(
       kept,
       ({ message }) => problems.push(message),
+      () => clock.now + clock.ahead,
       () => clock.now,
     );
     return { guesses, clock, kept, problems };
@@ -87,6 +88,43 @@ describe('guesses', () => {
     ana.count('t.ssn', 1);
     await guesses.close();
     expect([...kept.rows.values()].map(({ what }) => what)).toEqual(['db t.ssn']);
+  });
+
+  test('are there again when a clock that was set ahead is right again, with what was counted meanwhile', async () => {
+    const { guesses, clock, kept } = await open();
+    const ana = guessCounter(guesses, person('ana'), 'db');
+    ana.count('t.email', 4);
+    clock.ahead = 400 * HOUR_MS;
+    expect(ana.count('t.email', 2)).toBe(2);
+    await guesses.save();
+    clock.now += 2 * HOUR_MS;
+    clock.ahead = 0;
+    expect(ana.known('t.email')).toBe(6);
+    await guesses.close();
+    const { guesses: restarted, clock: later } = await open(kept);
+    later.now += 2 * HOUR_MS;
+    const again = guessCounter(restarted, person('ana'), 'db');
+    expect(again.known('t.email')).toBe(6);
+    later.now += 30 * HOUR_MS;
+    expect(again.count('t.ssn', 1)).toBe(1);
+    expect(again.known('t.email')).toBe(0);
+    await restarted.close();
+    expect([...kept.rows.values()].flatMap(({ what, amount }) => (amount > 0 ? [what] : []))).toEqual(['db t.ssn']);
+  });
+
+  test('are there again after a restart whose clock was ahead', async () => {
+    const { guesses, kept } = await open();
+    guessCounter(guesses, person('ana'), 'db').count('t.email', 4);
+    await guesses.close();
+    const { guesses: restarted, clock } = await open(kept);
+    clock.ahead = 400 * HOUR_MS;
+    const ana = guessCounter(restarted, person('ana'), 'db');
+    expect(ana.count('t.ssn', 1)).toBe(1);
+    expect(ana.known('t.email')).toBe(0);
+    await restarted.save();
+    clock.ahead = 0;
+    expect(ana.known('t.email')).toBe(4);
+    await restarted.close();
   });
 
   test('have no more room than is set, and what has none is refused as having guessed too often', async () => {

@@ -207,12 +207,13 @@ test('lists of words from a file', async () => {
 
 const control = (stand: ModelStand) => caller(stand as never, stand.ada);
 const pending = async (stand: ModelStand): Promise<number> => {
-  const [first] = await vi.waitFor(async () => {
+  const waits = async () => {
     const all = await control(stand).get<{ number: number; state: string }[]>('/v1/approvals');
     const waiting = all.filter(({ state }) => state === 'pending');
     expect(waiting).toHaveLength(1);
     return waiting;
-  });
+  };
+  const [first] = await vi.waitFor(waits, { timeout: 20_000 });
   return first?.number ?? 0;
 };
 

@@ -12,12 +12,17 @@ export interface ModelStand extends HttpStand {
 }
 
 export interface ModelStandOptions extends HttpStandOptions {
-  readonly provider?: 'openai' | 'anthropic';
+  readonly provider?: 'openai' | 'anthropic' | 'gemini';
   /** Members of `llm` besides. */
   readonly llm?: string;
 }
 
 const KEY = 'the-key-of-the-provider';
+const CREDENTIALS = {
+  openai: `{ bearer: "${KEY}" }`,
+  anthropic: `{ header: { name: X-Api-Key, value: "${KEY}" } }`,
+  gemini: `{ header: { name: X-Goog-Api-Key, value: "${KEY}" } }`,
+};
 
 export async function openModelStand(options: ModelStandOptions = {}): Promise<ModelStand> {
   const double = await ModelDouble.start();
@@ -25,7 +30,7 @@ export async function openModelStand(options: ModelStandOptions = {}): Promise<M
   const stand = await openHttpStand({
     ...options,
     target: `{ url: "http://127.0.0.1:${double.port}" }`,
-    credential: provider === 'openai' ? `{ bearer: "${KEY}" }` : `{ header: { name: X-Api-Key, value: "${KEY}" } }`,
+    credential: CREDENTIALS[provider],
     connection: `llm: { provider: ${provider}${options.llm === undefined ? '' : `, ${options.llm}`} }\n    ${options.connection ?? ''}`,
   });
   const clients = (base: string, key: string): ModelStand['direct'] => ({

@@ -6,8 +6,16 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { Answer, MaskRule, ProposedCall } from '@sluice/contract';
 import { EventsMask, JsonParts, leafMask } from '@sluice/http-bodies';
 import { answerEditors } from '@sluice/language-models';
-import { detectorsOf, streamEditor } from '@sluice/masking';
-import { type Cut, type DoubleEvent, type Script, chatEvents, messagesEvents, responsesEvents } from '@sluice/testkit';
+import { Replacements, detectorsOf, maskText, streamEditor } from '@sluice/masking';
+import {
+  type Cut,
+  type DoubleEvent,
+  type Script,
+  chatEvents,
+  contentsPieces,
+  messagesEvents,
+  responsesEvents,
+} from '@sluice/testkit';
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 
@@ -94,33 +102,44 @@ function whole(text: string): string {
 const ALLOW: Answer = { type: 'allow', facts: { actions: [], confidence: 'exact', statements: [] } };
 
 interface Through {
-  readonly operation: 'chat' | 'responses' | 'messages';
+  readonly operation: 'chat' | 'responses' | 'messages' | 'contents';
+  /** The events come as elements of one list of JSON. */
+  readonly isList?: boolean;
   readonly propose?: (call: ProposedCall) => Answer | Promise<Answer>;
+  readonly masks?: JsonParts;
+  /** Gets what goes on record. */
+  readonly recorded?: Buffer[];
 }
 
 /** The bytes of the events behind the editor, given to it in chunks that begin and end anywhere. */
 async function through(
   events: readonly DoubleEvent[],
   random: Random,
-  { operation, propose }: Through,
+  { operation, isList, propose, masks = parts, recorded = [] }: Through,
 ): Promise<Buffer> {
   const text = events.map(
     ([name, data]) => `${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`,
   );
-  const bytes = Buffer.from(text.join('') + (operation === 'chat' ? 'data: [DONE]\n\n' : ''));
-  const editor = answerEditors({ operation })(parts, propose ?? (() => ALLOW), 200)('events', undefined) as EventsMask;
-  const out: Buffer[] = [];
+  const list = `[${events.map(([, data]) => JSON.stringify(data, undefined, 1)).join('\r\n,')}\n]\n`;
+  const bytes = Buffer.from(isList ? list : text.join('') + (operation === 'chat' ? 'data: [DONE]\n\n' : ''));
+  const own = answerEditors({ operation })(masks, propose ?? (() => ALLOW), 200);
+  const editor = own.editor(isList ? 'json' : 'events', bytes[0]) as EventsMask;
+  const given: Buffer[] = [];
+  const give = (bytes: Buffer): void => {
+    recorded.push(bytes);
+    given.push(own.given?.(bytes) ?? bytes);
+  };
   for (let at = 0; at < bytes.length; ) {
     const size = 1 + random.below(700);
-    out.push(editor.push(bytes.subarray(at, at + size)));
+    give(editor.push(bytes.subarray(at, at + size)));
     at += size;
   }
-  out.push(editor.end());
+  give(editor.end());
   while (editor.waits) {
     await editor.waits;
-    out.push(editor.release());
+    give(editor.release());
   }
-  return Buffer.concat(out);
+  return Buffer.concat(given);
 }
 
 const answering = (bytes: Buffer) => (): Promise<Response> =>
@@ -210,6 +229,162 @@ describe('what an SDK has at the end is what masking the whole gives', () => {
   });
 });
 
+/** What a client of Gemini puts together: of each candidate the texts, what is thought, and the calls. */
+interface Contents {
+  text: string;
+  thought: string;
+  calls: unknown[];
+}
+
+interface Piece {
+  readonly candidates: readonly {
+    readonly index?: number;
+    readonly content?: {
+      readonly parts?: readonly { text?: string; thought?: boolean; functionCall?: { name: string; args: object } }[];
+    };
+  }[];
+}
+
+function contentsOf(bytes: Buffer, isList: boolean): Contents[] {
+  const all: Contents[] = [];
+  const pieces = isList
+    ? (JSON.parse(bytes.toString()) as Piece[])
+    : [...bytes.toString().matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data as string) as Piece);
+  for (const { index = 0, content } of pieces.flatMap(({ candidates }) => candidates)) {
+    const one = (all[index] ??= { text: '', thought: '', calls: [] });
+    for (const { text = '', thought, functionCall } of content?.parts ?? []) {
+      one[thought ? 'thought' : 'text'] += text;
+      if (functionCall) one.calls.push(functionCall.args);
+    }
+  }
+  return all;
+}
+
+const piecesOf = (scripts: readonly Script[], cut: Cut): readonly DoubleEvent[] =>
+  contentsPieces('m', scripts, cut).map((data): DoubleEvent => ['', data]);
+
+/** Google's SDK is none of ours: texts are put together as its documentation says, part by part. */
+test.each([
+  ['events', false],
+  ['a list', true],
+])(`contents of three candidates as %s, ${ROUNDS} cuts`, { timeout: 600_000 }, async (_, isList) => {
+  for (let seed = 1; seed <= ROUNDS; seed++) {
+    const random = new Random(seed);
+    const scripts = [scriptOf(random), scriptOf(random), scriptOf(random)];
+    const bytes = await through(piecesOf(scripts, cutBy(random)), random, { operation: 'contents', isList });
+    const wanted = scripts.map(({ text = '', reasoning = '', calls = [] }) => ({
+      text: whole(text),
+      thought: whole(reasoning),
+      calls: calls.map(({ input }) => JSON.parse(argumentsOf(input)) as unknown),
+    }));
+    expect(contentsOf(bytes, isList), `seed ${seed}`).toEqual(wanted);
+  }
+});
+
+/** Cuts of each API, with values that are put back. */
+const REPLACED_ROUNDS = 100;
+
+describe('what an SDK has at the end has the values that were replaced, and what is on record has none of them', () => {
+  const SENT = ['ada@example.com', '4111 1111 1111 1111', '+49 170 1234567', '"o\'brien, p."@example.com'];
+  const key = Buffer.from('a key of an installation');
+  const visit = new Replacements(key, 'ada');
+  const replaced: MaskRule = { ...RULE, with: { type: 'reversible' } };
+  const entities = ['EMAIL', 'CREDIT_CARD', 'PHONE', 'EMAIL'];
+  const tokens = SENT.map((value, at) =>
+    maskText(value, { mode: visit.outward, key, entity: entities[at] as string }),
+  ) as readonly string[];
+  const masks = new JsonParts(detectorsOf([replaced], key, visit.inward(key)), undefined);
+  const OTHERS = [
+    'to',
+    'tok_',
+    'tok_email_',
+    ' t',
+    'toktok_email_aa',
+    'at',
+    '\n',
+    '{"a": "',
+    '🙂',
+    'tok_email_aaaaaaaaaaaaaaaaaaaa',
+  ];
+  const texts = (random: Random): { token: string; value: string } => {
+    const picked = Array.from({ length: random.below(6) }, () => random.below(SENT.length + OTHERS.length));
+    const write = (all: readonly string[]): string => picked.map((at) => [...all, ...OTHERS][at]).join(' ');
+    return { token: `a ${write(tokens)}.`, value: `a ${write(SENT)}.` };
+  };
+  const rounds = async (
+    operation: Through['operation'],
+    events: (script: Script, cut: Cut) => readonly DoubleEvent[],
+    read: (bytes: Buffer) => Promise<unknown>,
+  ): Promise<void> => {
+    for (let seed = 1; seed <= REPLACED_ROUNDS; seed++) {
+      const random = new Random(seed);
+      const [text, note] = [texts(random), texts(random)];
+      const script = { text: text.token, calls: [{ tool: 'mail', input: { note: note.token } }] };
+      const recorded: Buffer[] = [];
+      const judged: string[] = [];
+      const propose = ({ input }: ProposedCall): Answer => (judged.push(input), ALLOW);
+      const bytes = await through(events(script, cutBy(random)), random, { operation, propose, masks, recorded });
+      const wanted = JSON.stringify({ note: note.value });
+      expect(await read(bytes), `seed ${seed}`).toEqual([text.value, wanted]);
+      expect(judged, `seed ${seed}`).toEqual([wanted]);
+      for (const value of SENT)
+        expect(Buffer.concat(recorded).includes(JSON.stringify(value).slice(1, -1))).toBe(false);
+    }
+  };
+
+  test('chat completions', async () => {
+    await rounds(
+      'chat',
+      (script, cut) => chatEvents('m', [script], cut, false),
+      async (bytes) => {
+        const stream = openai(bytes).chat.completions.stream({ model: 'm', messages: [] });
+        const [choice] = (await stream.finalChatCompletion()).choices;
+        const [call] = choice?.message.tool_calls ?? [];
+        return [choice?.message.content, call?.type === 'function' && call.function.arguments];
+      },
+    );
+  });
+
+  test('responses', async () => {
+    await rounds(
+      'responses',
+      (script, cut) => responsesEvents('m', script, cut),
+      async (bytes) => {
+        const { output_text: text, output } = await openai(bytes)
+          .responses.stream({ model: 'm', input: '' })
+          .finalResponse();
+        return [text, output.flatMap((item) => (item.type === 'function_call' ? [item.arguments] : []))[0]];
+      },
+    );
+  });
+
+  test('contents', async () => {
+    await rounds(
+      'contents',
+      (script, cut) => piecesOf([script], cut),
+      (bytes) => {
+        const [{ text, calls } = { text: '', calls: [] }] = contentsOf(bytes, false);
+        return Promise.resolve([text, JSON.stringify(calls[0])]);
+      },
+    );
+  });
+
+  test('messages', async () => {
+    await rounds(
+      'messages',
+      (script, cut) => messagesEvents('m', script, cut),
+      async (bytes) => {
+        const { content } = await anthropic(bytes)
+          .messages.stream({ model: 'm', max_tokens: 9, messages: [] })
+          .finalMessage();
+        return content.map((block) =>
+          block.type === 'tool_use' ? JSON.stringify(block.input) : block.type === 'text' && block.text,
+        );
+      },
+    );
+  });
+});
+
 const NO_DROPS: Answer = { type: 'deny', rule: 'no-drops', message: 'Nothing is dropped.' };
 const CALLS: Script = {
   text: 'I look.',
@@ -268,6 +443,19 @@ describe.each([
     const one = await ask(ONE);
     expect(one.output_text).toBe(SENTENCE);
     expect(one.output.map(({ type }) => type)).toEqual(['message']);
+  });
+
+  test('contents', async () => {
+    for (const isList of [false, true]) {
+      const random = new Random(7);
+      const ask = async (script: Script) =>
+        contentsOf(
+          await through(piecesOf([script], cutBy(random)), random, { operation: 'contents', isList, propose }),
+          isList,
+        );
+      expect(await ask(CALLS)).toEqual([{ text: `I look.${SENTENCE}`, thought: '', calls: [{ query: 'select 1' }] }]);
+      expect(await ask(ONE)).toEqual([{ text: SENTENCE, thought: '', calls: [] }]);
+    }
   });
 
   test('messages', async () => {

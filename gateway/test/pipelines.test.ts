@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { missingTool } from '@sluice/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -52,7 +53,10 @@ async function open(
     provider,
     rules: `
     - { rule: no-secrets, when: '"api_key" in request.found', deny: A prompt has no keys. }
+    - { rule: no-drops, when: 'command.type == "tool" && "destroy" in action.effects', deny: Nothing is dropped. }
+    - { rule: addresses, mask: { detect: [email], request: true, with: reversible } }
 `,
+    llm: 'tools: { sql: { sql: postgres, argument: query } }',
     principals: '  auditor: { roles: [auditor] }',
     sections: `issuers:
   ci: { issuer: "${issuer.url}", audience: sluice, kind: agent, principal_prefix: "ci:", tokens: 2h, record: [${claims.join()}] }`,
@@ -171,4 +175,56 @@ describe.skipIf(missing)(`pipelines${missing ? ` (${missing})` : ''}`, () => {
       },
     ]);
   });
+});
+
+/** What the command prints for an auditor. */
+async function sluice(stand: ModelStand, ...words: string[]): Promise<string> {
+  const { token } = await stand.gateway.identity.createToken({ principal: 'auditor', name: 'test' });
+  const { SLUICE_URL: _, ...environment } = process.env;
+  const main = join(import.meta.dirname, '..', 'dist', 'main.js');
+  const all = [main, '--url', stand.gateway.url, '--data', join(stand.folder, 'none'), ...words];
+  const env = { ...environment, SLUICE_TOKEN: token, XDG_CONFIG_HOME: stand.folder, NO_COLOR: '1' };
+  return (await promisify(execFile)(process.execPath, all, { env })).stdout;
+}
+
+test('from the run of a pipeline to what was said, which tools were called, and what was decided', async () => {
+  const { stand, issuer } = await open(
+    'openai',
+    ['run_id', 'sha', 'repository', 'actor'],
+    'claim:repository=acme/shop',
+  );
+  stand.double.says = () => ({
+    text: 'I look into it.',
+    calls: [
+      { tool: 'sql', input: { query: 'drop table orders' } },
+      { tool: 'sql', input: { query: 'select 1' } },
+    ],
+  });
+  const job = stand.openai.withOptions({ apiKey: await issuer.token(GITHUB), maxRetries: 0 });
+  const ask = (content: string) => job.chat.completions.create({ model: 'm', messages: [{ role: 'user', content }] });
+  await ask('What of the order of ada@example.com?');
+  await expect(ask('My key is AKIAIOSFODNN7REALKEY.')).rejects.toThrow('A prompt has no keys.');
+  const claims = ['run_id=4711', 'sha=6f1c2d7', 'repository=acme/shop', 'actor=ana'];
+  const all = await Promise.all(claims.map(async (claim) => (await sessionsOf(stand, claim)).found));
+  const [[{ id, principal } = { id: '', principal: '' }] = []] = all;
+  expect(principal).toBe(`ci:${GITHUB.sub}`);
+  expect(all.map((found) => found.map((one) => one.id))).toEqual(claims.map(() => [id]));
+  const replayed = await sluice(stand, 'sessions', 'replay', id, '--speed', '0');
+  expect(replayed).toMatch(/What of the order of tok_email_[a-z2-7]{20}\?/);
+  expect(replayed).toContain('I look into it.');
+  expect(replayed).not.toContain('ada@example.com');
+  const lines = replayed.split('\n').map((line) => line.trim());
+  const at = (part: string): number => lines.findIndex((line) => line.includes(part));
+  // The request, the calls in its answer with what was decided of each, and the request that was refused.
+  const order = ['POST /v1/chat/completions', 'sql({"query":"drop table orders"})', 'sql({"query":"select 1"})'].map(
+    at,
+  );
+  expect(
+    order.every((one) => one >= 0),
+    replayed,
+  ).toBe(true);
+  expect(order).toEqual(order.toSorted((a, b) => a - b));
+  expect(replayed).toMatch(/✗ sql\(\{"query":"drop table orders"\}\)\n[^]*refused by no-drops/);
+  expect(replayed).toMatch(/✓ sql\(\{"query":"select 1"\}\)\n[^]*given to the agent/);
+  expect(replayed).toMatch(/refused by no-secrets/);
 });

@@ -4,7 +4,7 @@
  */
 import type { Language } from '@sluice/analysis';
 import type { Person } from '@sluice/identity';
-import { type Charge, type ModelBudgets, outputOf } from '@sluice/budgets';
+import { type Charge, type ModelBudgets, outputOf, personOf } from '@sluice/budgets';
 import type {
   Answer,
   AnswerCommand,
@@ -44,6 +44,7 @@ import {
   readModel,
   saysSomething,
 } from '@sluice/language-models';
+import { type Mode, Replacements } from '@sluice/masking';
 import { editorsFor } from '@sluice/proposed-calls';
 import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
@@ -78,6 +79,8 @@ export class HttpJudge {
   readonly #context: PolicyContext;
   readonly #with: HttpJudging;
   readonly #masks = new Map<string, HttpMasks | undefined>();
+  /** What this visit has sent to a model, and what it gets for that. */
+  readonly #replaced: { readonly outward: Mode; readonly inward: Mode };
   readonly #numbers = new WeakMap<readonly string[], number>();
   #lists = 0;
   readonly #number = ++judges;
@@ -89,6 +92,8 @@ export class HttpJudge {
     this.#policy = policy;
     this.#context = context;
     this.#with = judging;
+    const replacements = new Replacements(judging.masks.key, personOf(context.principal));
+    this.#replaced = { outward: replacements.outward, inward: replacements.inward(judging.masks.key) };
     this.#headers = remembered((headers) => JSON.stringify(redactHeaders(headers, judging.mark)), HEADERS_REMEMBERED);
   }
 
@@ -151,9 +156,7 @@ export class HttpJudge {
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
     const sent =
-      call?.isTokenised && verdict.masks.some(isForRequests)
-        ? TOKENISED
-        : this.#sent(command, verdict.masks, call && JSON_TYPE);
+      call?.isTokenised && verdict.masks.some(isForRequests) ? TOKENISED : this.#sent(command, verdict.masks, call);
     const unsent = sent?.type === 'deny' ? sent : undefined;
     const isHeld = verdict.decision.type === 'hold' && !again;
     const passes = !unsent && !isHeld && verdict.decision.type !== 'deny';
@@ -230,7 +233,8 @@ export class HttpJudge {
     sent: Uint8Array | undefined,
     follow: ReturnType<typeof editorsFor> | undefined,
   ): HttpEdits | undefined {
-    const own = this.#masksOf(masks) ?? (follow && HttpMasks.nothing(this.#with.masks));
+    const own =
+      this.#masksOf(masks, follow && this.#replaced.inward) ?? (follow && HttpMasks.nothing(this.#with.masks));
     const { descriptors: calls, edits: first } = this.#with;
     const isCall = calls && own?.readsBodies && body.type !== 'none' && isGrpc(body.media);
     const edits = isCall
@@ -244,24 +248,24 @@ export class HttpJudge {
     return masks.some(isForRequests) || (REPLACES.has(head.method) && this.#masksOf(masks) !== undefined);
   }
 
-  /** The body that its target may have, or why it is not sent; undefined: it goes as it is. `known`: its type, whatever it claims. */
+  /** The body that its target may have, or why it is not sent; undefined: it goes as it is. A call of a model is JSON, whatever it claims. */
   #sent(
     command: HttpCommand,
     masks: readonly AppliedMask[],
-    known: string | undefined,
+    call: ModelCall | undefined,
   ): (HttpBody & { type: 'whole' }) | Deny | undefined {
     const { method, body, message } = command;
     if (body.type === 'none' || masks.length === 0) return undefined;
     if (message && this.#masksOf(masks)?.readsBodies) return MESSAGE_MASKED;
     const unread = this.#masksOf(masks)?.readsBodies ? unmaskable(this.#with.descriptors, command) : undefined;
     if (unread) return unread;
-    const own = this.#masksOf(masks.filter(isForRequests));
+    const own = this.#masksOf(masks.filter(isForRequests), call && this.#replaced.outward);
     if (body.type === 'stream') return own && tooLong(this.#with.message);
     const bytes = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength);
     if (REPLACES.has(method) && this.#masksOf(masks) && hasMask(bytes)) return MASK_WRITTEN;
     if (!own || bytes.length === 0) return undefined;
     try {
-      const made = own.request(known ?? body.media, bytes);
+      const made = own.request(call ? JSON_TYPE : body.media, bytes);
       return made && { ...body, bytes: made };
     } catch (error) {
       if (!(error instanceof BodyUnmasked)) throw error;
@@ -269,12 +273,14 @@ export class HttpJudge {
     }
   }
 
-  /** Compiled once for the rules that matched. */
-  #masksOf(masks: readonly AppliedMask[]): HttpMasks | undefined {
+  /** Compiled once for the rules that matched. `replaced`: what becomes of values that are replaced reversibly. */
+  #masksOf(masks: readonly AppliedMask[], replaced?: Mode): HttpMasks | undefined {
     if (masks.length === 0) return undefined;
-    const key = masks.map(({ rule, detect }) => `${rule} ${this.#numberOf(detect)}`).join('\n');
+    const way = replaced === this.#replaced.outward ? 'out' : 'in';
+    const rules = masks.map(({ rule, detect }) => `${rule} ${this.#numberOf(detect)}`);
+    const key = [replaced ? way : '', ...rules].join('\n');
     if (this.#masks.size > MAX_COMPILED) this.#masks.clear();
-    if (!this.#masks.has(key)) this.#masks.set(key, HttpMasks.of(masks, this.#with.masks));
+    if (!this.#masks.has(key)) this.#masks.set(key, HttpMasks.of(masks, { ...this.#with.masks, replaced }));
     return this.#masks.get(key);
   }
 

@@ -19,9 +19,15 @@ const SAVE_MS = 1_000;
 const MAX_COUNTERS = 50_000;
 const MAX_COUNTERS_OF_ONE = 1_000;
 
+/** In milliseconds: the time of day, which may be set, and one that only goes on. */
+interface Clocks {
+  readonly now: () => number;
+  readonly steady: () => number;
+}
+
 export class Counts {
   readonly #store: KeptCounts;
-  readonly #now: () => number;
+  readonly #clocks: Clocks;
   readonly #onProblem: (problem: Error) => void;
   /** By owner and what is counted, and by hour. */
   readonly #counters = new Map<string, Map<number, number>>();
@@ -29,32 +35,51 @@ export class Counts {
   readonly #owned = new Map<string, number>();
   /** Counts that the store does not have yet, by owner and what is counted: the hours. */
   #unsaved = new Map<string, Set<number>>();
-  #oldest: number;
+  /** Hours in which something was counted, and when that began by the clock that nobody sets, in hours. */
+  readonly #began = new Map<number, number>();
+  /** The hour of the last count. */
+  #last: number;
+  /** When it was last looked for what is to be forgotten, by both clocks, and when for what had to make room. */
+  #looked = '';
+  #madeRoom = 0;
   #saving: Promise<void> = Promise.resolve();
   /** Somebody has been told already that it cannot be saved. */
   #isFailing = false;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(store: KeptCounts, onProblem: (problem: Error) => void, now: () => number) {
+  private constructor(store: KeptCounts, onProblem: (problem: Error) => void, clocks: Clocks) {
     this.#store = store;
-    this.#now = now;
+    this.#clocks = clocks;
     this.#onProblem = onProblem;
-    this.#oldest = this.hour - HOURS_KEPT;
+    this.#last = this.hour;
     this.#timer = setInterval(() => void this.save(), SAVE_MS);
     this.#timer.unref();
   }
 
-  /** With what the store remembers. Rejects when it cannot be read. `onProblem` hears of what could not be saved. */
-  static async open(store: KeptCounts, onProblem: (problem: Error) => void, now = Date.now): Promise<Counts> {
-    const counts = new Counts(store, onProblem, now);
-    for (const { owner, what, hour, amount } of await store.since(counts.#oldest))
+  /** With all that the store has. Rejects when it cannot be read. `onProblem` hears of what could not be saved. */
+  static async open(
+    store: KeptCounts,
+    onProblem: (problem: Error) => void,
+    now = Date.now,
+    steady = () => performance.now(),
+  ): Promise<Counts> {
+    const counts = new Counts(store, onProblem, { now, steady });
+    for (const { owner, what, hour, amount } of await store.since(0)) {
+      if (amount === 0) continue;
       counts.#hoursOf(owner, what)?.set(hour, amount);
+      counts.#began.set(hour, counts.#steadyHour);
+      counts.#last = Math.max(counts.#last, hour);
+    }
     return counts;
   }
 
   /** Hours since 1970. */
   get hour(): number {
-    return Math.floor(this.#now() / HOUR_MS);
+    return Math.floor(this.#clocks.now() / HOUR_MS);
+  }
+
+  get #steadyHour(): number {
+    return Math.floor(this.#clocks.steady() / HOUR_MS);
   }
 
   /**
@@ -62,19 +87,25 @@ export class Counts {
    * nothing is counted.
    */
   add(owner: string, what: string, amount: number, hour = this.hour): boolean {
-    this.#forget();
-    const key = keyOf(owner, what);
+    this.#followClock();
+    const counted = Math.min(hour, this.hour);
     const hours = this.#hoursOf(owner, what);
     if (!hours) return false;
-    hours.set(hour, Math.max(0, (hours.get(hour) ?? 0) + amount));
+    if (!this.#began.has(counted)) this.#began.set(counted, this.#steadyHour);
+    this.#set(keyOf(owner, what), hours, counted, Math.max(0, (hours.get(counted) ?? 0) + amount));
+    return true;
+  }
+
+  #set(key: string, hours: Map<number, number>, hour: number, amount: number): void {
+    hours.set(hour, amount);
     let unsaved = this.#unsaved.get(key);
     if (!unsaved) this.#unsaved.set(key, (unsaved = new Set()));
     unsaved.add(hour);
-    return true;
   }
 
   /** The sum of an hour and later ones. */
   sum(owner: string, what: string, since = this.hour - HOURS_KEPT): number {
+    this.#followClock();
     let sum = 0;
     for (const [hour, amount] of this.#counters.get(keyOf(owner, what)) ?? []) if (hour >= since) sum += amount;
     return sum;
@@ -84,23 +115,61 @@ export class Counts {
     const key = keyOf(owner, what);
     const known = this.#counters.get(key);
     const owned = this.#owned.get(owner) ?? 0;
-    if (known || this.#counters.size >= MAX_COUNTERS || owned >= MAX_COUNTERS_OF_ONE) return known;
+    if (known) return known;
+    const isFull = this.#counters.size >= MAX_COUNTERS || owned >= MAX_COUNTERS_OF_ONE;
+    if (isFull) return this.#makeRoom() ? this.#hoursOf(owner, what) : undefined;
     this.#owned.set(owner, owned + 1);
     const hours = new Map<number, number>();
     this.#counters.set(key, hours);
     return hours;
   }
 
-  /** Once an hour: what is older than a day. */
-  #forget(): void {
-    const oldest = this.hour - HOURS_KEPT;
-    if (oldest <= this.#oldest) return;
-    this.#oldest = oldest;
+  #followClock(): void {
+    const { hour } = this;
+    if (hour < this.#last) this.#moveTo(hour);
+    this.#last = hour;
+    this.#forget(hour - HOURS_KEPT);
+  }
+
+  /** The clock was ahead: what was counted then has been used up by now, and not at a time that is still to come. */
+  #moveTo(hour: number): void {
+    for (const [key, hours] of this.#counters)
+      for (const [later, amount] of hours) {
+        if (later <= hour || amount === 0) continue;
+        this.#set(key, hours, later, 0);
+        this.#set(key, hours, hour, (hours.get(hour) ?? 0) + amount);
+      }
+    this.#began.set(hour, this.#steadyHour);
+  }
+
+  /**
+   * What is older than a day by both clocks. One that was set ahead for a while, and back again, has nobody's count begin anew.
+   */
+  #forget(oldest: number): void {
+    const steady = this.#steadyHour;
+    const looked = `${oldest} ${steady}`;
+    if (looked === this.#looked) return;
+    this.#looked = looked;
+    const gone = [...this.#began].flatMap(([hour, began]) =>
+      (hour < oldest || hour > this.#last) && began <= steady - HOURS_KEPT ? [hour] : [],
+    );
+    if (gone.length === 0) return;
+    for (const hour of gone) this.#began.delete(hour);
     for (const [key, hours] of this.#counters) {
-      for (const hour of hours.keys()) if (hour < oldest) hours.delete(hour);
+      for (const hour of gone) hours.delete(hour);
       if (hours.size === 0) this.#drop(key);
     }
-    this.#saving = this.#saving.then(() => this.#store.purge(oldest)).catch(this.#onProblem);
+    const first = Math.min(oldest, ...this.#began.keys());
+    this.#saving = this.#saving.then(() => this.#store.purge(first)).catch(this.#onProblem);
+  }
+
+  /** What only a clock that is wrong could still need goes when others have no place for it, once an hour. True: there may be some now. */
+  #makeRoom(): boolean {
+    if (this.#madeRoom === this.hour) return false;
+    this.#madeRoom = this.hour;
+    const oldest = this.hour - HOURS_KEPT;
+    for (const [key, hours] of this.#counters) if ([...hours.keys()].every((hour) => hour < oldest)) this.#drop(key);
+    return true;
   }
 
   #drop(key: string): void {

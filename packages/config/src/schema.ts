@@ -147,12 +147,19 @@ const mask = z
     request: z.literal(true).optional().describe('what is sent by HTTP is masked as well, before the target has it'),
     with: z
       .union([
-        z.enum(['redact', 'null', 'hash', 'generalise', 'partial']),
+        z.enum(['redact', 'null', 'hash', 'generalise', 'partial', 'reversible']),
         z.strictObject({ partial: z.strictObject({ keep_last: z.number().int().min(1).max(20) }) }),
       ])
       .default('redact'),
   })
-  .superRefine(({ columns, detect, json = [], headers = [], spec }, context) => {
+  .superRefine(({ columns, detect, json = [], headers = [], spec, request, with: mode }, context) => {
+    const others = columns.length + json.length + headers.length > 0 || spec === true;
+    if (mode === 'reversible' && (others || detect.length === 0 || !request))
+      context.addIssue({
+        code: 'custom',
+        path: ['with'],
+        message: 'reversible is for what is sent to a language model: "detect" and "request: true", and nothing else',
+      });
     if (columns.length + detect.length + json.length + headers.length > 0 || spec) return;
     context.addIssue({ code: 'custom', message: 'a mask needs "columns", "detect", "json", "headers" or "spec"' });
   });

@@ -134,8 +134,24 @@ describe('is a mistake', () => {
     ['columns', '{ columns: [a] }', 'masks columns, which HTTP does not have'],
     ['what nothing marks', '{ spec: true }', 'and this connection has none'],
     ['no place', '{ json: [a/b] }', 'a place in a body begins with a slash'],
+    [
+      'what is put back by no model',
+      '{ detect: [email], request: true, with: reversible }',
+      'this connection serves none',
+    ],
+    ['answers that nobody could put back', '{ detect: [email], with: reversible }', 'what is sent to a language model'],
+    ['places reversibly', '{ json: [/a], detect: [email], request: true, with: reversible }', 'and nothing else'],
     ['nothing', '{ request: true }', 'a mask needs "columns", "detect", "json", "headers" or "spec"'],
   ])('a mask of %s', (_, mask, message) => {
     expect(problems(`${TARGET}, policies: [p]`, `policies: { p: [{ rule: m, mask: ${mask} }] }\n`)).toContain(message);
+  });
+
+  test('a mask that is turned back is for what is sent to a model', () => {
+    const mask = '{ detect: [email], request: true, with: reversible }';
+    const { connections } = good(
+      `${TARGET}, llm: { provider: openai }, policies: [p]`,
+      `policies: { p: [{ rule: m, mask: ${mask} }] }\n`,
+    );
+    expect(connections.get('app')?.rules[0]?.then).toMatchObject({ request: true, with: { type: 'reversible' } });
   });
 });

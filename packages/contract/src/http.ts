@@ -11,7 +11,7 @@ import type { Propose } from './tool.js';
 export type Header = readonly [name: string, value: string];
 
 /** Which idiom clients of a connection speak: where their proof is, and how they are told a no. */
-export type HttpApi = 'rest' | 'openai' | 'anthropic';
+export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini';
 
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';
@@ -173,6 +173,8 @@ export interface BodyEditor extends StreamEditor {
    * too, until it waits no more. Absent: it waits for nobody.
    */
   readonly waits?: Promise<void> | undefined;
+  /** What the client gets in place of bytes that go on record; absent: these. */
+  readonly given?: (recorded: Buffer) => Buffer;
 }
 
 /** What of a body is on record where not all of it is: its length in bytes, and the SHA-256 of all of it in hexadecimal digits. */

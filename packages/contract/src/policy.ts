@@ -90,9 +90,13 @@ export const DETECTORS = [
 ] as const;
 export type Detector = (typeof DETECTORS)[number];
 
-/** redact: say what was there. partial: keep the end. hash: a keyed pseudonym. generalise: the year, the magnitude. */
+/**
+ * redact: say what was there. partial: keep the end. hash: a keyed pseudonym. generalise: the year, the magnitude. reversible: a token on the
+ * way to a language model, and the value in its answer.
+ */
 export type MaskMode =
   | { readonly type: 'redact' | 'null' | 'hash' | 'generalise' }
+  | { readonly type: 'reversible' }
   | { readonly type: 'partial'; readonly keepLast?: number };
 
 /** What a command does with masked columns. */

@@ -9,6 +9,8 @@ export interface ProposedCall {
   readonly input: string;
   /** The same as the client is given it, with masks: what goes on record. */
   readonly shown: string;
+  /** Values that were put back in `input`, and the tokens that stand for them wherever they are shown or kept. */
+  readonly hides?: ReadonlyMap<string, string>;
   /** What the gate knows of the request that it answers; nobody else reads it. */
   readonly about?: unknown;
 }

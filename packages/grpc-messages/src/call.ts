@@ -40,7 +40,7 @@ export class GrpcCalls implements GrpcReader {
   /** Editors for what the method answers, which `has` knows. */
   editors(path: string, parts: JsonParts): OwnEditors {
     const type = this.#typeOf(path, 'output');
-    return (kind) => (kind === 'other' ? new MessagesMask(this.#descriptors, type, parts) : undefined);
+    return { editor: (kind) => (kind === 'other' ? new MessagesMask(this.#descriptors, type, parts) : undefined) };
   }
 
   #typeOf(path: string, side: 'input' | 'output'): MessageType {

@@ -90,6 +90,8 @@ export interface Condition {
   readonly readsRisk: boolean;
   /** It may ask about code in an answer. */
   readonly readsCode: boolean;
+  /** It asks about calls of language models. */
+  readonly readsModel: boolean;
 }
 type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm' | 'answer' | 'now';
 
@@ -121,12 +123,14 @@ export function compileCondition(source: string): Condition {
   let readsRisk = false;
   const names = new Set<Named>();
   let readsAction = false;
+  let readsModel = false;
   visit(original.ast, (node) => {
     if (node.op === 'id' && isNamed(node.args)) names.add(node.args);
     if (node.op === 'id' && node.args === 'action') readsAction = true;
     if (node.op === 'id' && node.args === 'command') readsText = true;
     if (node.op === 'id' && node.args === 'now') readsClock = true;
     if (node.op === 'id' && node.args === 'risk') readsRisk = true;
+    if (node.op === 'id' && node.args === 'llm') readsModel = true;
     answers.push(asksAnswer(node));
     const fault = shadowing(node) ?? faultIn(node) ?? zoneFault(node);
     if (fault) throw new ConditionError(fault.message, fault.offset);
@@ -151,6 +155,7 @@ export function compileCondition(source: string): Condition {
     readsAnswerBody: answers.includes('body') || count(answers, 'answer') > count(answers, 'head'),
     readsRisk,
     readsCode: mentions('code'),
+    readsModel,
   });
 }
 

@@ -43,11 +43,13 @@ export function refusedByHead(contentType: string, parts: BodyParts): string | u
 /** Kinds in which a place such as `/items/*\\/email` is somewhere, and those whose bytes tell. */
 const HAS_PLACES: ReadonlySet<Kind> = new Set(['json', 'events', 'table', 'form', 'multipart', 'xml', 'unsaid']);
 
-/**
- * Editors for what follows more than one value at a time, in place of the usual ones. `sign`: the first byte that is no blank. Undefined: the
- * usual one does.
- */
-export type OwnEditors = (kind: Kind, sign: number | undefined) => Editor | undefined;
+/** Editors for what follows more than one value at a time, in place of the usual ones. */
+export interface OwnEditors {
+  /** `sign`: the first byte that is no blank. Undefined: the usual one does. */
+  readonly editor: (kind: Kind, sign: number | undefined) => Editor | undefined;
+  /** See `BodyEditor.given`. */
+  readonly given?: (recorded: Buffer) => Buffer;
+}
 
 /** How a body of a type is edited; for the parts of one, too. */
 export class BodyMask implements Editor {
@@ -106,7 +108,8 @@ export class BodyMask implements Editor {
     const first = this.#first;
     this.#first = NO_BYTES;
     this.#editor =
-      this.#own?.(kindOf(this.#contentType), firstSign(first)) ?? editorFor(this.#contentType, first, this.#parts);
+      this.#own?.editor(kindOf(this.#contentType), firstSign(first)) ??
+      editorFor(this.#contentType, first, this.#parts);
     if (first.indexOf(BOM) !== 0) return this.#editor.push(first);
     return Buffer.concat([BOM, this.#editor.push(first.subarray(BOM.length))]);
   }

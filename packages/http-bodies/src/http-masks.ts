@@ -4,7 +4,7 @@
  */
 import type { BodyEditor, EditedAnswer, Header, HttpEdits, MaskRule, Propose } from '@sluice/contract';
 import { isGrpc } from '@sluice/http-requests';
-import { detectorsOf, modeOf, stricter } from '@sluice/masking';
+import { type Mode, detectorsOf, modeOf, stricter } from '@sluice/masking';
 import { BodyMask, type OwnEditors, refusedByHead } from './body.js';
 import { unmasked } from './fault.js';
 import { JsonParts } from './json.js';
@@ -19,6 +19,8 @@ export interface HttpMaskOptions {
   readonly unread: Unread;
   /** Places that the description of the service marks. */
   readonly marked: readonly string[];
+  /** What becomes of values that are replaced reversibly; absent: they get a pseudonym. */
+  readonly replaced?: Mode | undefined;
 }
 
 /** Headers of a request that were true of its body as it was. */
@@ -59,11 +61,11 @@ export class HttpMasks {
     return masks.#bodies || masks.#headers.size > 0 ? masks : undefined;
   }
 
-  private constructor(rules: readonly MaskRule[], { key, unread, marked }: HttpMaskOptions) {
+  private constructor(rules: readonly MaskRule[], { key, unread, marked, replaced }: HttpMaskOptions) {
     const places = rules.flatMap((rule) =>
       [...(rule.json ?? []), ...(rule.spec === true ? marked : [])].map((pointer) => ({ pointer, rule })),
     );
-    const detectors = detectorsOf(rules, key);
+    const detectors = detectorsOf(rules, key, replaced);
     const pointers = places.length > 0 ? new Pointers(places, key) : undefined;
     this.#parts = Object.assign(new JsonParts(detectors, pointers), { unread });
     this.#bodies = detectors !== undefined || pointers !== undefined;
@@ -132,7 +134,7 @@ export class HttpMasks {
     const types = headers.filter(([name]) => name.toLowerCase() === 'content-type');
     if (types.length > 1) throw unmasked('says twice what it is');
     const contentType = types[0]?.[1] ?? '';
-    const editor = new MaskedBody(new BodyMask(contentType, this.#parts, own), before);
+    const editor = new MaskedBody(new BodyMask(contentType, this.#parts, own), before, own?.given);
     if (status === SWITCHED) return { headers: masked, body: editor };
     // Of a body that has no bytes, as servers give a type as well, nothing is to be read.
     const isRead = isEmpty(status, headers) || (own !== undefined && isGrpc(contentType));
@@ -176,18 +178,22 @@ const has = (headers: readonly Header[], wanted: string): boolean =>
 
 const unchanged = (trailers: readonly Header[]): readonly Header[] => trailers;
 
+const asRecorded = (recorded: Buffer): Buffer => recorded;
+
 /** A body that goes through one editor and then through masks. */
 class MaskedBody implements BodyEditor {
   readonly keepsLength = false;
   readonly maxHoldMs: number;
+  readonly given: (recorded: Buffer) => Buffer;
   readonly #mask: BodyMask;
   readonly #before: BodyEditor | undefined;
   /** How often nothing has followed what is kept. */
   #waits = 0;
 
-  constructor(mask: BodyMask, before: BodyEditor | undefined) {
+  constructor(mask: BodyMask, before: BodyEditor | undefined, given = asRecorded) {
     this.#mask = mask;
     this.#before = before;
+    this.given = given;
     this.maxHoldMs = Math.min(HOLD_BACK_MS, before?.maxHoldMs ?? HOLD_BACK_MS);
   }
 

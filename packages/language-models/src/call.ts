@@ -5,7 +5,7 @@
 import type { Action, Detector, Facts, HttpBody, HttpHead, Resource } from '@sluice/contract';
 import { foundInTexts } from '@sluice/http-bodies';
 import { Body, BodyUnreadable } from '@sluice/http-requests';
-import type { Operation } from './provider.js';
+import type { Call, Operation } from './provider.js';
 import { type Message, type Said, CallError, readCall } from './requests/read.js';
 import { plainText } from './requests/normal.js';
 import { ModelText } from './requests/text.js';
@@ -22,30 +22,32 @@ export interface SeenMessage {
   readonly found: readonly Detector[];
 }
 
+/** What the path of a call says of it. */
+type OfThePath = Pick<Extract<Call, { type: 'call' }>, 'model' | 'stream'>;
+const NOTHING: OfThePath = { model: undefined, stream: undefined };
+
 export class ModelCall {
   readonly operation: Operation;
   readonly model: string;
+  readonly stream: boolean;
   readonly #said: Said;
   #text: ModelText | undefined;
   #messages: readonly SeenMessage[] | undefined;
   #found: readonly Detector[] | undefined;
 
   /**
-   * `deployment`: the model, where the path says which.
+   * `path`: what it says of the call.
    *
    * @throws CallError for what is no such request, BodyUnread where its body has not been read
    */
-  constructor(operation: Operation, body: HttpBody, deployment?: string) {
+  constructor(operation: Operation, body: HttpBody, path: OfThePath = NOTHING) {
     this.operation = operation;
     const { read } = new Body(body);
     if (read.type === 'unreadable') throw new CallError(`has a body that ${read.why}`);
     if (read.type !== 'json') throw new CallError('has a body that is no JSON');
     this.#said = readCall(operation, read.value);
-    this.model = deployment ?? this.#said.model;
-  }
-
-  get stream(): boolean {
-    return this.#said.stream;
+    this.model = path.model ?? this.#said.model;
+    this.stream = path.stream ?? this.#said.stream;
   }
 
   get tools(): readonly string[] {
@@ -150,6 +152,7 @@ const VERBS: Readonly<Record<Operation, string>> = {
   completions: 'generate',
   responses: 'generate',
   messages: 'generate',
+  contents: 'generate',
   embeddings: 'embed',
   count: 'count',
 };

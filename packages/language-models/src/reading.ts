@@ -7,7 +7,7 @@ import { foundIn } from '@sluice/http-bodies';
 import type { Request, RequestRead } from '@sluice/http-requests';
 import { type AnswerOf, isWritten } from './answers/editors.js';
 import { CallError, ModelCall } from './call.js';
-import { type Call, callOf, deploymentIn } from './provider.js';
+import { type Call, callOf } from './provider.js';
 import type { ModelSettings } from './settings.js';
 
 export type ReadModel =
@@ -41,9 +41,14 @@ export function readModel(settings: ModelSettings, request: Request, facts: Fact
     return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) } };
   if (body.type === 'stream') return { type: 'too-long' };
   try {
-    const read = new ModelCall(call.operation, body, deploymentIn(request.segments));
+    const read = new ModelCall(call.operation, body, call);
     const own = { ...read.facts(request), ...(forbidden !== undefined && { forbidden }) };
-    return { type: 'call', call: read, facts: own, ...(isWritten(call.operation) && { answers: read }) };
+    return {
+      type: 'call',
+      call: read,
+      facts: own,
+      ...(isWritten(call.operation) && { answers: { operation: call.operation } }),
+    };
   } catch (error) {
     if (!(error instanceof CallError)) throw error;
     return { type: 'refused', answer: unreadable(error) };

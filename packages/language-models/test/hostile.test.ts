@@ -33,7 +33,7 @@ function open(
     calls.push(call);
     return DENY;
   };
-  const editor = answerEditors({ operation })(MASKED, propose, status)(kind, sign?.charCodeAt(0));
+  const editor = answerEditors({ operation })(MASKED, propose, status).editor(kind, sign?.charCodeAt(0));
   if (!editor) throw new Error('it has no editor');
   return { calls, push: (text) => editor.push(Buffer.from(text)).toString(), end: () => editor.end().toString() };
 }
@@ -205,7 +205,7 @@ describe('a call that comes in another way than usual is judged', () => {
   });
 
   test('what began a call says nothing else than what was judged', () => {
-    const passed = answerEditors({ operation: 'responses' })(MASKED, () => ({ type: 'allow' }), 200)(
+    const passed = answerEditors({ operation: 'responses' })(MASKED, () => ({ type: 'allow' }), 200).editor(
       'events',
       undefined,
     );

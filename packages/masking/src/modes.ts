@@ -13,13 +13,23 @@ import { ENTITIES } from './detectors/index.js';
  * - partial: the last characters, of an e-mail address the first letter and the domain. Never of fewer than 8 characters.
  * - hash: a keyed pseudonym. Equal values stay equal, so that joins and groups work; without the key nobody can try values.
  * - generalise: the year of a date, the magnitude of a number, three digits of a US ZIP code, the network of an address.
+ * - replaced: a token that may be turned back (replacements.ts). Of texts alone, and of one visit.
  */
 export type Mode =
   | { readonly type: 'redact' }
   | { readonly type: 'null' }
   | { readonly type: 'partial'; readonly keepLast?: number }
   | { readonly type: 'hash' }
-  | { readonly type: 'generalise' };
+  | { readonly type: 'generalise' }
+  | { readonly type: 'replaced'; readonly by: Replacing };
+
+/** How values are replaced by tokens of their own, and by which tokens that may be turned back. Part of `Mode`. */
+export interface Replacing {
+  /** What stands in place of a value. */
+  replace(value: string, entity: string): string;
+  /** The value of a token, where it may be put back. Absent: nothing is. */
+  readonly back?: (token: string) => string | undefined;
+}
 
 export interface MaskOptions {
   readonly mode: Mode;
@@ -64,7 +74,9 @@ function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
 
 const TOKEN_PREFIX = 'tok_';
 
-const MASK_OUTPUT = /\[masked(?::[A-Z_]+)?\]|\btok_[a-z2-7]{16,20}\b/;
+const MASK_OUTPUT = new RegExp(
+  `\\[masked(?::[A-Z_]+)?\\]|\\btok_(?:[a-z2-7]{16,20}\\b|(?:${ENTITIES.join('|').toLowerCase()})_[a-z2-7]{20})`,
+);
 
 /** Whether a text has in it what a mask leaves in place of a value. */
 export const looksMasked = (text: string): boolean => MASK_OUTPUT.test(text);
@@ -90,6 +102,8 @@ export function maskText(text: string, options: MaskOptions, limit = Number.POSI
       return fitted(partial(text, options.mode.keepLast), limit);
     case 'generalise':
       return fitted(generalised(text) ?? label(options.entity), limit);
+    case 'replaced':
+      return options.mode.by.replace(text, options.entity);
     default:
       return token(text, options, limit);
   }

@@ -9,22 +9,31 @@ import type { DetectorOptions } from './postgres/detector.js';
 import { streamEditor } from './stream/editor.js';
 
 /** Where two rules are about one column, that of them counts which tells less. */
-const STRICTNESS = ['null', 'redact', 'hash', 'generalise', 'partial'] as const;
+const STRICTNESS = ['null', 'redact', 'hash', 'generalise', 'partial', 'reversible'] as const;
 
 export const stricter = <M extends MaskRule>(one: M, other: M): M =>
   STRICTNESS.indexOf(other.with.type) < STRICTNESS.indexOf(one.with.type) ? other : one;
 
-export const modeOf = ({ with: mode }: MaskRule): Mode =>
-  mode.type === 'partial' ? { type: 'partial', ...(mode.keepLast !== undefined && { keepLast: mode.keepLast }) } : mode;
+/** What is replaced reversibly is a pseudonym wherever nobody keeps the pairs. */
+export const modeOf = ({ with: mode }: MaskRule): Mode => {
+  if (mode.type === 'reversible') return { type: 'hash' };
+  return mode.type === 'partial'
+    ? { type: 'partial', ...(mode.keepLast !== undefined && { keepLast: mode.keepLast }) }
+    : mode;
+};
 
 export const entityOf = (detector: Detector): Entity | undefined =>
   ENTITIES.find((entity) => entity === detector.toUpperCase());
 
 const made = new WeakMap<readonly MaskRule[], DetectorOptions | undefined>();
 
-/** What the rules want detected; undefined where none wants anything. The same for the same list. */
-export function detectorsOf(masks: readonly MaskRule[], key: Uint8Array): DetectorOptions | undefined {
-  if (made.has(masks)) return made.get(masks);
+/**
+ * What the rules want detected; undefined where none wants anything. The same for the same list.
+ *
+ * @param replaced the mode of what is replaced reversibly, of one visit
+ */
+export function detectorsOf(masks: readonly MaskRule[], key: Uint8Array, replaced?: Mode): DetectorOptions | undefined {
+  if (!replaced && made.has(masks)) return made.get(masks);
   const chosen = new Map<Entity, MaskRule>();
   for (const mask of masks) {
     for (const detector of mask.detect) {
@@ -33,9 +42,10 @@ export function detectorsOf(masks: readonly MaskRule[], key: Uint8Array): Detect
       if (entity) chosen.set(entity, known ? stricter(known, mask) : mask);
     }
   }
-  const modes = new Map([...chosen].map(([entity, mask]) => [entity, modeOf(mask)] as const));
+  const mode = (mask: MaskRule): Mode => (mask.with.type === 'reversible' && replaced) || modeOf(mask);
+  const modes = new Map([...chosen].map(([entity, mask]) => [entity, mode(mask)] as const));
   const options = modes.size > 0 ? { modes, key } : undefined;
-  made.set(masks, options);
+  if (!replaced) made.set(masks, options);
   return options;
 }
 

@@ -28,7 +28,7 @@ export function editorsFor(
   held: readonly AppliedHold[],
 ): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
   const about = new Origin(context, held);
-  const editors = answerEditors(answers);
+  const editors = answerEditors({ ...answers, tools: context.model?.settings.tools });
   return (parts, propose, status) => editors(parts, (call) => propose({ ...call, about }), status);
 }
 
@@ -46,11 +46,13 @@ export function judgeCall(
   context: PolicyContext,
   languages: ReadonlyMap<string, Language>,
 ): JudgedCall | Promise<JudgedCall> {
-  const { tool, input, about } = command;
+  const { tool, input, about, hides } = command;
   const origin = about instanceof Origin ? about : new Origin(context, []);
   const argument = origin.context.model?.settings.tools.get(toolName(tool));
-  const judge = (facts: Facts): JudgedCall => {
-    const verdict = policy.judge(facts, `${tool}(${input})`, { ...origin.context, command: { type: 'tool' } });
+  const judge = (known: Facts): JudgedCall => {
+    const decided = policy.judge(known, `${tool}(${input})`, { ...origin.context, command: { type: 'tool' } });
+    const judged = { facts: known, verdict: decided };
+    const { facts, verdict } = hides?.size ? hiding(judged, hides) : judged;
     if (verdict.decision.type !== 'hold') return { facts, verdict };
     return verdict.holds.every(({ rule }) => origin.held.has(rule))
       ? { facts, verdict: { ...verdict, decision: unrefused([]) } }
@@ -59,6 +61,26 @@ export function judgeCall(
   const facts = factsOfCall(command, argument, languages, context.principal.name);
   return facts instanceof Promise ? facts.then(judge) : judge(facts);
 }
+
+/** Each is looked for in all that is put on record of a call. */
+const MAX_HIDDEN = 200;
+
+/** What is put on record has tokens in place of values that were put back, and says nothing where there are too many. */
+function hiding({ facts, verdict }: JudgedCall, hides: ReadonlyMap<string, string>): JudgedCall {
+  const { decision } = verdict;
+  if (hides.size > MAX_HIDDEN) {
+    const actions = facts.actions.map((action) => ({ ...action, resources: [], reasons: [] }));
+    const said = decision.type === 'deny' ? { ...decision, message: TOO_MANY } : decision;
+    return { facts: { ...facts, actions }, verdict: { ...verdict, decision: said } };
+  }
+  const hidden = (text: string): string =>
+    [...hides].reduce((left, [value, token]) => left.replaceAll(value, token), text);
+  const withTokens = <Said>(said: Said): Said =>
+    JSON.parse(JSON.stringify(said), (_, one: unknown) => (typeof one === 'string' ? hidden(one) : one)) as Said;
+  return { facts: withTokens(facts), verdict: { ...verdict, decision: withTokens(decision) } };
+}
+
+const TOO_MANY = `The rules refuse this call, which has more than ${MAX_HIDDEN} values that were put back.`;
 
 /** Nobody waits there whom people could be asked for. */
 const NOT_HELD: Deny = {

@@ -101,8 +101,12 @@ function firstOf(pattern: RegExp, text: string, from: number): number {
   return pattern.exec(text)?.index ?? text.length;
 }
 
-/** libpq's `keyword = value`, the value in quotes or up to a space, either with backslash escapes. */
-const CONNINFO = /(\bpassw(?:or)?d\s*=\s*)(\\*'(?:\\[^]|[^'\\]+)*(?:'|$)|(?:\\[^]|[^\s'"\\])(?:\\[^]|[^\s\\]+)*)/gi;
+/**
+ * libpq's `keyword = value`, the value in quotes or up to a space, either with backslash escapes. Between two escapes there is one way to read
+ * the letters: with more of them a text without an end would take for ever.
+ */
+const CONNINFO =
+  /(\bpassw(?:or)?d\s*=\s*)(\\*'[^'\\]*(?:\\[^][^'\\]*)*(?:'|\\?$)|(?:\\[^]|[^\s'"\\])[^\s\\]*(?:\\[^][^\s\\]*)*)/gi;
 const SCHEME = /[a-z0-9+.-]/i;
 const USER_END = /[\s:/@'"]/g;
 const ADDRESS_END = /[\s'"]/g;

@@ -82,14 +82,23 @@ function fits(pattern: string, name: string): boolean {
  * of its account, it does; `folders` are those that the text changes to first.
  */
 export function holdsSecrets(path: string, folders: readonly string[] = []): boolean {
-  const clean = path
-    .replace(/(?:^|\/)\*$/, '')
-    .replace(/(?:\/+\.?)*\/*$/, (end) => (end === path && path.startsWith('/') ? '/' : ''));
+  const clean = withoutEnd(path.replace(/(?:^|\/)\*$/, ''));
   if (/^(?:|\.|\.\/?|\*)$/.test(clean) && !path.startsWith('/'))
     return folders.every((folder) => folder !== path && holdsSecrets(folder));
   return /^(?:\/|\/etc|\/root|\/home(?:\/[^/]+)?|\/proc(?:\/[^/]+)?|\/var\/run|\/run|\/var|\/Users(?:\/[^/]+)?|~[^/]*|\.\.(?:\/\.\.)*)?$/.test(
     clean,
   );
+}
+
+/** Without slashes, and dots that name the same folder, at its end. By hand: a pattern would begin anew at each slash of a long run. */
+function withoutEnd(path: string): string {
+  let end = path.length;
+  for (;;) {
+    if (path[end - 1] === '/') end--;
+    else if (path[end - 1] === '.' && path[end - 2] === '/') end -= 2;
+    else break;
+  }
+  return end === 0 && path !== '' ? '/' : path.slice(0, end);
 }
 
 /** The argument itself, what stands behind its `=`, and behind an option's letter; behind a colon, as git has it. */

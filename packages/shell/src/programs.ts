@@ -126,7 +126,7 @@ function decide(invocation: Invocation): void {
   else draft.effect('execute').unknown(`is not a program that is known here`);
 }
 
-const GIT_CONFIG = /^(?: -C \S+| -\S+)* config(?: |$)/;
+const GIT_CONFIG = /^(?: -C \S+| -(?!C )\S+)* config(?: |$)/;
 /** Headers that are sent, and passwords, are settings of git. */
 const SECRET_SETTING = /^(?:--list|-l|--get-regexp|--get-urlmatch)$|extraheader|passw?|token|secret|credential|cookie/i;
 

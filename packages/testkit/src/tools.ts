@@ -16,6 +16,7 @@ const PACKAGES = {
   h2load: 'nghttp2-client',
   nginx: 'nginx-light',
   wrk: 'wrk',
+  mitmdump: 'mitmproxy',
   ssh: 'openssh-client',
   scp: 'openssh-client',
   sftp: 'openssh-client',

@@ -329,7 +329,7 @@ export class AnswerRelay {
     }
     const { client, record } = this.#port;
     record.body('out', bytes);
-    if (client.data(bytes)) return;
+    if (client.data(this.#editor?.given?.(bytes) ?? bytes)) return;
     this.#port.wantAnswer(false);
     this.#decoder?.want(false);
   }

@@ -7,7 +7,7 @@ import { badRequest } from './errors.js';
 import { lower, passableTrailers } from './headers.js';
 
 /** Headers that carry a proof. Whatever they say stays at the gateway. */
-const PROOF_HEADERS = new Set(['authorization', 'sluice-token', 'x-api-key', 'api-key']);
+const PROOF_HEADERS = new Set(['authorization', 'sluice-token', 'x-api-key', 'api-key', 'x-goog-api-key']);
 
 export const isProofHeader = (name: string): boolean => PROOF_HEADERS.has(name);
 
@@ -20,7 +20,7 @@ export function refuseProofsIn({ path, query }: Pick<HttpHead, 'path' | 'query'>
 
 /**
  * All proofs of a request, in the order in which one is looked for: `Sluice-Token`, `Authorization` (bearer, or the password of
- * basic), `x-api-key`, `api-key`, the client certificate.
+ * basic), `x-api-key`, `api-key`, `x-goog-api-key`, the client certificate.
  *
  * @throws HttpError for a proof in another header, and for a scheme that is none here
  */
@@ -32,6 +32,7 @@ export function proofsIn(headers: readonly Header[], certificate?: Uint8Array): 
       case 'sluice-token':
       case 'x-api-key':
       case 'api-key':
+      case 'x-goog-api-key':
         token(value);
         break;
       case 'authorization':

@@ -1,5 +1,5 @@
 /**
- * How providers of language models say no, so that their SDKs show the sentence. Owns: the shape of OpenAI's and of Anthropic's errors.
+ * How providers of language models say no, so that their SDKs show the sentence. Owns: the shapes of their errors.
  * Does not: choose the status (refusal.ts), or make sentences.
  */
 import type { Header, HttpApi } from '@sluice/contract';
@@ -25,6 +25,16 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   503: 'overloaded_error',
 };
 
+/** Codes of google.rpc.Status. */
+const GEMINI_STATUSES: Readonly<Record<number, string>> = {
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  409: 'ABORTED',
+  429: 'RESOURCE_EXHAUSTED',
+  503: 'UNAVAILABLE',
+};
+
 const FIRST_SERVER_ERROR = 500;
 
 /** What the error object says of it: also what the gateway's own programs look for. */
@@ -40,6 +50,12 @@ export function modelError(api: ModelApi, problem: ProblemDetails): object {
   if (api === 'openai') {
     const type = OPENAI_TYPES[status] ?? (isServers ? 'server_error' : 'invalid_request_error');
     return { error: { message: sentence, type, param: null, code, ...own } };
+  }
+  if (api === 'gemini') {
+    const named = GEMINI_STATUSES[status] ?? (isServers ? 'INTERNAL' : 'INVALID_ARGUMENT');
+    // The number is its code there; what the gateway calls it stands among the details.
+    const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: code, ...own }];
+    return { error: { code: status, message: sentence, status: named, details } };
   }
   const type = ANTHROPIC_TYPES[status] ?? (isServers ? 'api_error' : 'invalid_request_error');
   return { type: 'error', error: { type, message: sentence, code, ...own } };

@@ -16,7 +16,7 @@ export interface WaiterParts {
 }
 
 export const waiterFor = ({ within, api, body, gone, begin }: WaiterParts): Waiter =>
-  isModelApi(api) ? new ModelWaiter(within, gone, () => asksForStream(body), begin) : new SilentWaiter(within, gone);
+  isModelApi(api) ? new ModelWaiter(within, gone, () => isTold(api, body), begin) : new SilentWaiter(within, gone);
 
 /** A client that waits in silence: whatever comes before an answer breaks some library. */
 class SilentWaiter implements Waiter {
@@ -66,8 +66,9 @@ class ModelWaiter extends SilentWaiter {
   }
 }
 
-/** Whether a client can be told that it waits: one that has asked a model for a stream. */
-export const isTold = (api: HttpApi, body: HttpBody): boolean => isModelApi(api) && asksForStream(body);
+/** Whether a client can be told that it waits: one that has asked a model for a stream of events, which of Gemini may be one list of JSON. */
+export const isTold = (api: HttpApi, body: HttpBody): boolean =>
+  isModelApi(api) && api !== 'gemini' && asksForStream(body);
 
 /** Whether a request to a model asks for its answer as a stream. */
 function asksForStream(body: HttpBody): boolean {

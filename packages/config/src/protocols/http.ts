@@ -316,6 +316,10 @@ function maskMistakes(value: unknown, path: Path, rules: PolicyRules): Mistake[]
         const hint = 'Use "json", "headers", "spec" or "detect", or a policy of its own for databases.';
         return [{ path: where, message: `rule "${named}" masks columns, which HTTP does not have`, hint }];
       }
+      if (mask['with'] === 'reversible' && connection['llm'] === undefined) {
+        const message = `rule "${named}" puts values back in answers of language models, and this connection serves none`;
+        return [{ path: where, message, hint: 'Add "llm", or use hash.' }];
+      }
       if (mask['spec'] !== true || connection['spec'] !== undefined) return [];
       const message = `rule "${named}" masks what the OpenAPI document marks, and this connection has none`;
       return [{ path: where, message, hint: 'Add "spec".' }];

@@ -6,7 +6,8 @@ import { StringDecoder } from 'node:string_decoder';
 import type { ProposedCall } from '@sluice/contract';
 import { type JsonParts, leafMask, unmasked } from '@sluice/http-bodies';
 import type { Json } from '@sluice/http-requests';
-import { type StreamMask, streamEditor } from '@sluice/masking';
+import { type StreamMask, streamEditor, tokenStart } from '@sluice/masking';
+import { Restorer, type ToolArguments, beginsJson } from './restored.js';
 import { type ObjectNode, NULL, textNode } from './tree.js';
 
 /** Of the calls of one answer, which nobody can judge before they are whole. */
@@ -27,6 +28,29 @@ export interface Channel {
 }
 
 const PLAIN: Channel = { push: (piece) => piece, end: () => '' };
+
+/** Keeps back what may be the beginning of a token whose value is put back, so that no event ends within one. */
+class WholeTokens implements Channel {
+  readonly #inner: Channel;
+  #kept = '';
+
+  constructor(inner: Channel) {
+    this.#inner = inner;
+  }
+
+  push(piece: string): string {
+    const text = this.#kept + this.#inner.push(piece);
+    const cut = tokenStart(text);
+    this.#kept = text.slice(cut);
+    return text.slice(0, cut);
+  }
+
+  end(): string {
+    const rest = this.#kept + this.#inner.end();
+    this.#kept = '';
+    return rest;
+  }
+}
 
 class MaskedText implements Channel {
   readonly #mask: StreamMask;
@@ -61,12 +85,16 @@ export class AnswerMasks {
   /** What events repeat, as it was found to be, by its name: ids, types, names of models. */
   readonly #values = new Map<string, Map<string, string>>();
   #remembered = 0;
-  /** Leaves that are as they have to be. */
-  readonly #done = new WeakSet<Json>();
+  /** Leaves that are as they have to be, and how their client is given them. */
+  readonly #done = new WeakMap<Json, string>();
+  /** Texts that are JSON themselves, as their beginnings tell. */
+  readonly #kinds = new Map<string, boolean>();
+  readonly #restorer: Restorer | undefined;
 
-  constructor(parts: JsonParts) {
+  constructor(parts: JsonParts, tools: ToolArguments = NO_TOOLS) {
     this.#parts = parts;
     this.#modes = parts.detectors && textModes(parts.detectors);
+    this.#restorer = Restorer.of(parts, tools);
   }
 
   /** Something is masked by detectors: what has every token by itself must not go. */
@@ -83,11 +111,25 @@ export class AnswerMasks {
     return new Kept(this.#room);
   }
 
-  /** The rest of a text that comes to its end; empty where there is none. */
-  close(key: string): string {
-    const channel = this.#channels.get(key);
+  /** The next piece of a text, as it may go. */
+  piece(key: string, text: string): Json {
+    return this.#given(key, this.channel(key).push(text));
+  }
+
+  /** The rest of a text that comes to its end; undefined: there is none. */
+  close(key: string): Json | undefined {
+    const rest = this.#channels.get(key)?.end() ?? '';
+    const leaf = rest === '' ? undefined : this.#given(key, rest);
     this.#channels.delete(key);
-    return channel?.end() ?? '';
+    this.#kinds.delete(key);
+    return leaf;
+  }
+
+  #given(key: string, text: string): Json {
+    if (!this.#restorer) return this.leaf(text);
+    let isJson = this.#kinds.get(key);
+    if (isJson === undefined && text.trim() !== '') this.#kinds.set(key, (isJson = beginsJson(text)));
+    return this.leaf(text, this.#restorer.text(text, isJson ?? false));
   }
 
   /** Keys of texts that have not ended, by what they begin with. */
@@ -105,11 +147,22 @@ export class AnswerMasks {
     return this.#done.has(leaf);
   }
 
-  /** A leaf that no mask has to look at any more. */
-  leaf(text: string): Json {
+  /** A leaf that no mask has to look at any more. `given`: how its client is given it, with the values that are put back. */
+  leaf(text: string, given = this.#restorer?.text(text, beginsJson(text)) ?? text): Json {
     const made = textNode(text);
-    this.#done.add(made);
+    this.#done.set(made, given);
     return made;
+  }
+
+  /** The input of a call that has been judged. */
+  input(tool: string, shown: string): Json {
+    return this.leaf(shown, this.#restorer?.input(tool, shown));
+  }
+
+  /** An event as its client is given it; undefined: nothing is put back. */
+  given(event: Json): Json | undefined {
+    const made = this.#restorer?.tree(event, (leaf) => this.#done.get(leaf));
+    return made === event ? undefined : made;
   }
 
   /** A text that is one value: arguments as JSON, and what stands for itself. */
@@ -128,9 +181,9 @@ export class AnswerMasks {
     return made;
   }
 
-  /** A call, with its input as the client is given it. */
+  /** A call, with its input as the agent is given it, and as it is shown to all others. */
   call(tool: string, input: string): ProposedCall {
-    return { tool, input, shown: this.value(input) };
+    return proposed(this.#restorer, tool, input, this.value(input));
   }
 
   /** All else in an event. The same value where nothing of it is masked. */
@@ -165,8 +218,17 @@ export class AnswerMasks {
   }
 
   #newChannel(): Channel {
-    return this.#modes ? new MaskedText(streamEditor(this.#modes)) : PLAIN;
+    const channel = this.#modes ? new MaskedText(streamEditor(this.#modes)) : PLAIN;
+    return this.#restorer ? new WholeTokens(channel) : channel;
   }
+}
+
+const NO_TOOLS: ToolArguments = new Map();
+
+/** A call that is judged with the values that its agent is given, where some are put back. */
+export function proposed(restorer: Restorer | undefined, tool: string, input: string, shown: string): ProposedCall {
+  if (!restorer) return { tool, input, shown };
+  return { tool, input: restorer.input(tool, input), shown, hides: restorer.hides(input) };
 }
 
 /** Null has no place in a text. */

@@ -94,7 +94,7 @@ export class ChatFollower implements Follower {
   }
 
   #piece(key: string, text: string): Json {
-    return this.#masks.leaf(this.#masks.channel(key).push(text));
+    return this.#masks.piece(key, text);
   }
 
   /** Nothing of a call goes before it is judged. */
@@ -123,7 +123,7 @@ export class ChatFollower implements Follower {
     this.#choices.delete(index);
     const rests = this.#masks.open(`${index}\n`).flatMap((key) => {
       const rest = this.#masks.close(key);
-      return rest === '' ? [] : [this.#delta(index, key.split('\n').slice(1), rest)];
+      return rest ? [this.#delta(index, key.split('\n').slice(1), rest)] : [];
     });
     const made = [...calls.values(), ...(old ? [old] : [])];
     if (made.length === 0) return rests;
@@ -140,7 +140,8 @@ export class ChatFollower implements Follower {
   #refusals(index: string, proposed: readonly ProposedCall[], answers: readonly ProposalAnswer[]): readonly Given[] {
     return proposed.flatMap((call, at) => {
       const answer = answers[at];
-      return answer?.type === 'deny' ? [this.#delta(index, ['delta', 'content'], refusedCall(call, answer))] : [];
+      if (answer?.type !== 'deny') return [];
+      return [this.#delta(index, ['delta', 'content'], this.#masks.leaf(refusedCall(call, answer)))];
     });
   }
 
@@ -148,7 +149,10 @@ export class ChatFollower implements Follower {
     return calls.map((call, at) => {
       const inner = objectNode({
         name: this.#masks.leaf(call.name.text),
-        [call.kind === 'custom' ? 'input' : 'arguments']: this.#masks.leaf(this.#masks.value(call.input.text)),
+        [call.kind === 'custom' ? 'input' : 'arguments']: this.#masks.input(
+          call.name.text,
+          this.#masks.value(call.input.text),
+        ),
       });
       if (call === old) return this.#event(index, objectNode({ function_call: inner }));
       const members = { ...Object.fromEntries(call.head.members), index: plainNode(String(at)), [call.kind]: inner };
@@ -157,9 +161,8 @@ export class ChatFollower implements Follower {
   }
 
   /** An event of our own with one text, where its key says. */
-  #delta(index: string, path: readonly string[], text: string): Given {
+  #delta(index: string, path: readonly string[], leaf: Json): Given {
     const [first, ...names] = path;
-    const leaf = this.#masks.leaf(text);
     if (first !== 'delta') return this.#event(index, undefined, leaf);
     const built = names.reduceRight<Json>((inner, name) => {
       const [plain = '', at] = name.split('\t');

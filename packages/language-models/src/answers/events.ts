@@ -8,7 +8,9 @@ import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
 import type { Operation } from '../provider.js';
 import { AnswerMasks } from './channel.js';
 import { ChatFollower } from './chat.js';
+import { ContentsFollower } from './contents.js';
 import type { Follower, Given, ModelEvent } from './follower.js';
+import type { GivenInPlace, ToolArguments } from './restored.js';
 import { MessagesFollower } from './messages.js';
 import { Queue } from './queue.js';
 import { type Meter, usageIn, withoutUsage } from './usage.js';
@@ -23,6 +25,7 @@ const FOLLOWERS: Readonly<Partial<Record<Operation, (masks: AnswerMasks) => Foll
   completions: (masks) => new ChatFollower(masks),
   responses: (masks) => new ResponsesFollower(masks),
   messages: (masks) => new MessagesFollower(masks),
+  contents: (masks) => new ContentsFollower(masks),
 };
 
 /** Undefined: answers of this operation do not stream. */
@@ -30,15 +33,21 @@ export function eventsOf(
   operation: Operation,
   parts: JsonParts,
   propose: Propose,
-  { masks = new AnswerMasks(parts), ...metering }: Metering & { readonly masks?: AnswerMasks } = {},
+  { masks: own, ...following }: Following & { readonly masks?: AnswerMasks } = {},
 ): EventEditor | undefined {
   const make = FOLLOWERS[operation];
-  return make && new ModelEvents(make(masks), parts, propose, metering);
+  const masks = own ?? new AnswerMasks(parts, following.tools);
+  return make && new ModelEvents(make(masks), masks, parts, propose, following);
 }
 
-interface Metering {
+interface Following {
   readonly meter?: Meter | undefined;
   readonly hidesUsage?: boolean | undefined;
+  readonly tools?: ToolArguments | undefined;
+  /** Is told what the client is given in place of an event with values that were replaced. */
+  readonly inPlace?: GivenInPlace | undefined;
+  /** They are elements of a list, and no events: what stands before the next one that goes. */
+  readonly inList?: (() => Buffer) | undefined;
 }
 
 class ModelEvents implements EventEditor {
@@ -46,13 +55,15 @@ class ModelEvents implements EventEditor {
   /** Places that rules name, which are looked for in each event as it goes. */
   readonly #places: JsonParts | undefined;
   readonly #queue: Queue;
-  readonly #metering: Metering;
+  readonly #masks: AnswerMasks;
+  readonly #following: Following;
   #events = 0;
   #isOver = false;
 
-  constructor(follower: Follower, { pointers }: JsonParts, propose: Propose, metering: Metering) {
+  constructor(follower: Follower, masks: AnswerMasks, { pointers }: JsonParts, propose: Propose, following: Following) {
     this.#follower = follower;
-    this.#metering = metering;
+    this.#masks = masks;
+    this.#following = following;
     this.#places = pointers && new JsonParts(undefined, pointers);
     this.#queue = new Queue(propose, (event) => this.#written(event));
   }
@@ -69,7 +80,7 @@ class ModelEvents implements EventEditor {
   event(others: Buffer, name: string, data: Buffer): Buffer {
     const text = data.toString('utf8');
     const plain = text.trim();
-    if (plain === DONE) this.#ended();
+    if (this.#isDone(plain)) this.#ended();
     const before = others.length === 0 ? [] : [others];
     this.#queue.add([...before, ...this.#given(name, plain)], others.length + data.length);
     return this.#queue.take();
@@ -86,13 +97,17 @@ class ModelEvents implements EventEditor {
 
   #given(name: string, text: string): readonly (Given | Buffer)[] {
     if (text === '') return [];
-    if (text === DONE) return [Buffer.from(`data: ${DONE}\n\n`)];
+    if (this.#isDone(text)) return [Buffer.from(`data: ${DONE}\n\n`)];
     const data = readEvent(text);
-    const { meter, hidesUsage } = this.#metering;
+    const { meter, hidesUsage } = this.#following;
     const usage = meter && usageIn(data);
     if (usage) meter.used(usage);
     meter?.passed(++this.#events);
     return hidesUsage && !withoutUsage(data) ? [] : this.#follower.event(name, data);
+  }
+
+  #isDone(text: string): boolean {
+    return text === DONE && !this.#following.inList;
   }
 
   #ended(): void {
@@ -103,9 +118,18 @@ class ModelEvents implements EventEditor {
 
   #written({ name, data }: ModelEvent): Buffer {
     const head = name === '' ? '' : `event: ${name.replaceAll(/[\r\n]/g, '')}\n`;
-    const text = textOf(data);
-    if (!this.#places) return Buffer.from(`${head}data: ${text}\n\n`);
-    return Buffer.concat([Buffer.from(`${head}data: `), this.#placed(Buffer.from(text), this.#places), LINE, LINE]);
+    const { inList, inPlace } = this.#following;
+    const places = this.#places;
+    const given = this.#masks.given(data);
+    if (!places && !inList && !given) return Buffer.from(`${head}data: ${textOf(data)}\n\n`);
+    const write = (event: Json): Buffer => {
+      const text = Buffer.from(textOf(event));
+      const json = places ? this.#placed(text, places) : text;
+      return inList ? json : Buffer.concat([DATA, json, LINE, LINE]);
+    };
+    const written = write(data);
+    if (given) inPlace?.note(written, write(given));
+    return Buffer.concat([inList ? inList() : Buffer.from(head), written]);
   }
 
   #placed(text: Buffer, places: JsonParts): Buffer {

@@ -90,7 +90,7 @@ export class MessagesFollower implements Follower {
     if (isObject(block))
       for (const leaf of TEXTS) {
         const text = memberText(block, leaf);
-        if (text !== undefined) put(block, leaf, this.#masks.leaf(this.#masks.channel(index).push(text)));
+        if (text !== undefined) put(block, leaf, this.#masks.piece(index, text));
       }
     return [this.#later(name, data)];
   }
@@ -107,14 +107,10 @@ export class MessagesFollower implements Follower {
     const text = leaf === undefined ? undefined : memberText(delta, leaf);
     if (leaf !== undefined && text !== undefined && isObject(delta)) {
       if (block) block.delta = type;
-      put(delta, leaf, this.#masks.leaf(this.#masks.channel(index).push(text)));
+      put(delta, leaf, this.#masks.piece(index, text));
     } else if (type === 'input_json_delta' && isObject(delta)) {
       // Of a tool that runs at the provider: whole texts of it come in the block with its result.
-      put(
-        delta,
-        'partial_json',
-        this.#masks.leaf(this.#masks.channel(index).push(memberText(delta, 'partial_json') ?? '')),
-      );
+      put(delta, 'partial_json', this.#masks.piece(index, memberText(delta, 'partial_json') ?? ''));
       if (block) block.delta = type;
     } else if (type === SIGNATURE && isObject(delta)) {
       put(delta, 'signature', this.#masks.leaf(memberText(delta, 'signature') ?? ''));
@@ -131,7 +127,7 @@ export class MessagesFollower implements Follower {
     const give = ([answer]: readonly ProposalAnswer[]): readonly Given[] => {
       if (answer?.type === 'deny') return this.#refusal(index, call, answer, name, data);
       this.#passed++;
-      const json = textDelta(index, 'input_json_delta', 'partial_json', this.#masks.leaf(call.shown));
+      const json = textDelta(index, 'input_json_delta', 'partial_json', this.#masks.input(tool, call.shown));
       return [event('content_block_start', this.#masks.rest(start)), json, event(name, data)];
     };
     return [{ type: 'later', calls: [call], give }];
@@ -159,10 +155,10 @@ export class MessagesFollower implements Follower {
     const block = this.#blocks.get(index);
     this.#blocks.delete(index);
     const rest = this.#masks.close(index);
-    if (rest === '') return [];
+    if (!rest) return [];
     const type = block?.delta ?? (block?.type === 'thinking' ? 'thinking_delta' : 'text_delta');
     const leaf = type === 'input_json_delta' ? 'partial_json' : (PIECES[type] ?? 'text');
-    return [{ type: 'later', calls: [], give: () => [textDelta(index, type, leaf, this.#masks.leaf(rest))] }];
+    return [{ type: 'later', calls: [], give: () => [textDelta(index, type, leaf, rest)] }];
   }
 
   /** An agent that is told of calls and finds none would wait for some. */

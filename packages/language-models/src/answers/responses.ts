@@ -133,8 +133,7 @@ export class ResponsesFollower implements Follower {
 
   #delta(name: string, data: ObjectNode, type: string): Given {
     const text = memberText(data, 'delta');
-    if (text !== undefined && !BYTES.test(type))
-      put(data, 'delta', this.#masks.leaf(this.#masks.channel(keyOf(type, data)).push(text)));
+    if (text !== undefined && !BYTES.test(type)) put(data, 'delta', this.#masks.piece(keyOf(type, data), text));
     if (this.#masks.detects && member(data, 'logprobs')) put(data, 'logprobs', listNode([]));
     return this.#later(name, data);
   }
@@ -150,7 +149,7 @@ export class ResponsesFollower implements Follower {
 
   #rest(key: string): readonly Given[] {
     const rest = this.#masks.close(key);
-    if (rest === '') return [];
+    if (!rest) return [];
     const [type = '', itemId = '', output = '', content = '', summary = ''] = key.split('\n');
     const data = objectNode({
       type: textNode(type),
@@ -158,7 +157,7 @@ export class ResponsesFollower implements Follower {
       output_index: output === '' ? undefined : plainNode(output),
       content_index: content === '' ? undefined : plainNode(content),
       summary_index: summary === '' ? undefined : plainNode(summary),
-      delta: this.#masks.leaf(rest),
+      delta: rest,
     });
     return [{ type: 'later', calls: [], give: () => [event(type, data)] }];
   }
@@ -198,13 +197,13 @@ export class ResponsesFollower implements Follower {
     data: ObjectNode,
     item: ObjectNode,
     call: Call | undefined,
-    { shown }: ProposedCall,
+    { tool, shown }: ProposedCall,
   ): readonly Given[] {
     const leaf = CALLS[memberText(item, 'type') ?? ''];
     const first = call ? [event('response.output_item.added', this.#masks.rest(begun(call.added, item, leaf)))] : [];
     if (leaf === undefined) return [...first, event(name, this.#masks.rest(data))];
     const kind = leaf === 'input' ? 'custom_tool_call_input' : 'function_call_arguments';
-    const made = this.#masks.leaf(shown);
+    const made = this.#masks.input(tool, shown);
     const about = { item_id: member(item, 'id'), output_index: member(data, 'output_index') };
     const sequence = member(data, 'sequence_number');
     const pieces = (end: string, text: Readonly<Record<string, Json>>): Given => {

@@ -22,13 +22,20 @@ export interface Meter {
 /** No call uses more; what says so is nonsense. */
 const MAX_TOKENS = 1_000_000_000;
 /** Members that have tokens of the prompt, in one API or the other; they add up. */
-const INPUT = ['prompt_tokens', 'input_tokens', 'cache_creation_input_tokens', 'cache_read_input_tokens'];
-const OUTPUT = ['completion_tokens', 'output_tokens'];
+const INPUT = [
+  'prompt_tokens',
+  'input_tokens',
+  'cache_creation_input_tokens',
+  'cache_read_input_tokens',
+  'promptTokenCount',
+  'toolUsePromptTokenCount',
+];
+const OUTPUT = ['completion_tokens', 'output_tokens', 'candidatesTokenCount', 'thoughtsTokenCount'];
 
 /** In an answer, or an event of one; undefined: it does not say. */
 export function usageIn(answer: Json): Partial<Usage> | undefined {
   const places = [answer, member(answer, 'message'), member(answer, 'response')];
-  const usage = places.map((one) => member(one, 'usage')).find(isObject);
+  const usage = places.flatMap((one) => [member(one, 'usage'), member(one, 'usageMetadata')]).find(isObject);
   if (!usage) return undefined;
   const sum = (names: readonly string[]): number | undefined => {
     const numbers = names.flatMap((name) => numberOf(member(usage, name)) ?? []);

@@ -6,10 +6,13 @@ import type { ProposalAnswer, ProposedCall, Propose } from '@sluice/contract';
 import { type Editor, JsonMask, type JsonParts, NO_BYTES, NotJson, leafMask, unmasked } from '@sluice/http-bodies';
 import { type Json, JsonError, readJson, textOf } from '@sluice/http-requests';
 import type { Operation } from '../provider.js';
+import { proposed } from './channel.js';
+import { callOf } from './contents.js';
 import { type Given, type Later, refusedCall } from './follower.js';
 import { isUse } from './messages.js';
 import { Queue } from './queue.js';
 import { callIn, isCall, messageFor } from './responses.js';
+import { type GivenInPlace, Restorer, type ToolArguments } from './restored.js';
 import { type Meter, usageIn } from './usage.js';
 import {
   type ObjectNode,
@@ -39,7 +42,15 @@ const FINDERS: Readonly<Partial<Record<Operation, (answer: ObjectNode) => { plac
   chat: inChat,
   responses: inResponses,
   messages: inMessages,
+  contents: inContents,
 };
+
+interface WholeOptions {
+  readonly meter?: Meter | undefined;
+  readonly tools?: ToolArguments | undefined;
+  /** Is told what the client is given in place of the document, where values that were replaced are put back. */
+  readonly inPlace: GivenInPlace;
+}
 
 export class WholeAnswer implements Editor {
   readonly held = 0;
@@ -47,13 +58,17 @@ export class WholeAnswer implements Editor {
   readonly #parts: JsonParts;
   readonly #queue: Queue;
   readonly #meter: Meter | undefined;
+  readonly #inPlace: GivenInPlace;
+  readonly #restorer: Restorer | undefined;
   readonly #came: Buffer[] = [];
   #bytes = 0;
 
-  constructor(operation: Operation, parts: JsonParts, propose: Propose, meter?: Meter) {
+  constructor(operation: Operation, parts: JsonParts, propose: Propose, { meter, inPlace, tools }: WholeOptions) {
     this.#meter = meter;
+    this.#inPlace = inPlace;
     this.#operation = operation;
     this.#parts = parts;
+    this.#restorer = Restorer.of(parts, tools ?? new Map());
     this.#queue = new Queue(propose, () => NO_BYTES);
   }
 
@@ -87,7 +102,9 @@ export class WholeAnswer implements Editor {
     let isChanged = this.#parts.detectors !== undefined && withoutLogprobs(answer);
     const found = FINDERS[this.#operation]?.(answer);
     if (!found || found.places.length === 0) return [this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)];
-    const calls = found.places.map(({ call }) => ({ ...call, shown: leafMask(this.#parts, '', call.input) }));
+    const calls = found.places.map(({ call: { tool, input } }) =>
+      proposed(this.#restorer, tool, input, leafMask(this.#parts, '', input)),
+    );
     const give = (answers: readonly ProposalAnswer[]): readonly Given[] => {
       found.places.forEach(({ refuse }, at) => {
         const given = answers[at];
@@ -106,11 +123,19 @@ export class WholeAnswer implements Editor {
   #masked(document: Buffer): Buffer {
     const mask = new JsonMask(this.#parts);
     try {
-      return Buffer.concat([mask.push(document), mask.end()]);
+      const masked = Buffer.concat([mask.push(document), mask.end()]);
+      if (this.#restorer) this.#putBack(masked, this.#restorer);
+      return masked;
     } catch (error) {
       if (error instanceof NotJson) throw unmasked(`${error.message} where JSON is expected`);
       throw error;
     }
+  }
+
+  #putBack(masked: Buffer, restorer: Restorer): void {
+    const recorded = read(masked);
+    const given = restorer.tree(recorded);
+    if (given !== recorded) this.#inPlace.note(masked, Buffer.from(textOf(given)));
   }
 }
 
@@ -133,7 +158,7 @@ function withoutLogprobs(value: Json): boolean {
   if (!isObject(value)) return false;
   let found = false;
   for (const [name, one] of value.members) {
-    if (name !== 'logprobs' || isNothing(one)) found = withoutLogprobs(one) || found;
+    if ((name !== 'logprobs' && name !== 'logprobsResult') || isNothing(one)) found = withoutLogprobs(one) || found;
     else {
       put(value, name, one.type === 'array' ? listNode([]) : NULL);
       found = true;
@@ -211,4 +236,24 @@ function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void }
     if (!content.some(isUse)) put(answer, 'stop_reason', textNode('end_turn'));
   };
   return { places, settle };
+}
+
+function inContents(answer: ObjectNode): { places: Place[]; settle: () => void } {
+  const settles: (() => void)[] = [];
+  const places = items(member(answer, 'candidates')).flatMap((candidate): Place[] => {
+    const content = member(candidate, 'content');
+    if (!isObject(content)) return [];
+    const parts = [...items(member(content, 'parts'))];
+    settles.push(() => put(content, 'parts', listNode(parts)));
+    return parts.flatMap((part, at): Place[] => {
+      const call = callOf(part);
+      if (!call) return [];
+      if (memberText(part, 'text') !== undefined) throw unmasked('has a part that is a text and a call');
+      const refuse = (sentence: string): void => {
+        parts[at] = objectNode({ text: textNode(sentence) });
+      };
+      return [{ call, refuse }];
+    });
+  });
+  return { places, settle: () => settles.forEach((one) => one()) };
 }

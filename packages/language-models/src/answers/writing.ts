@@ -8,6 +8,7 @@ import { BodyUnreadable, type Json, JsonError, readJson } from '@sluice/http-req
 import type { Operation } from '../provider.js';
 import { plainText } from '../requests/normal.js';
 import { AnswerMasks, type Channel } from './channel.js';
+import { isList, listOf } from './array.js';
 import { eventsOf } from './events.js';
 import { isObject } from './tree.js';
 import { type Meter, usageIn } from './usage.js';
@@ -36,7 +37,9 @@ const NO_MASKS = new JsonParts(undefined, undefined);
  */
 export function readWriting(operation: Operation, body: Buffer, isEvents: boolean, meter?: Meter): Writing {
   try {
-    return isEvents ? readEvents(operation, body, meter) : readDocument(operation, body.toString('utf8'), meter);
+    const [sign] = body.toString('latin1', 0, MAX_BLANKS).trimStart();
+    const isPieces = isEvents || isList(operation, sign?.charCodeAt(0));
+    return isPieces ? readPieces(operation, body, isEvents, meter) : readDocument(operation, body.toString(), meter);
   } catch (error) {
     if (error instanceof BodyUnmasked) throw unread(error.why);
     if (error instanceof JsonError) throw unread(error.message);
@@ -51,15 +54,19 @@ export const foundInWriting = ({ texts, others, calls }: Writing): readonly Dete
 const unread = (why: string): BodyUnreadable =>
   new BodyUnreadable(`The rules read the answers of this model, and this one ${why}.`);
 
-function readEvents(operation: Operation, body: Buffer, meter: Meter | undefined): Writing {
+/** Before the first sign of an answer. */
+const MAX_BLANKS = 1024;
+
+function readPieces(operation: Operation, body: Buffer, isEvents: boolean, meter: Meter | undefined): Writing {
   const heard = new HeardAnswer();
   const propose = ({ tool, input }: ProposedCall) => {
     heard.calls.push({ tool, input });
     return { type: 'allow' } as const;
   };
-  const events = eventsOf(operation, NO_MASKS, propose, { masks: heard, meter });
-  if (!events) throw unread('is a stream of events, which answers of this kind are not');
-  const reader = new EventsMask(NO_MASKS, events);
+  const follow = (inList?: () => Buffer) => eventsOf(operation, NO_MASKS, propose, { masks: heard, meter, inList });
+  const events = isEvents ? follow() : undefined;
+  if (isEvents && !events) throw unread('is a stream of events, which answers of this kind are not');
+  const reader = events ? new EventsMask(NO_MASKS, events) : listOf(follow);
   reader.push(body);
   reader.end();
   return heard.writing;

@@ -44,16 +44,17 @@ const SPEAKERS: Readonly<Record<Operation, Readonly<Record<string, string>>>> = 
   chat: { messages: '' },
   completions: { prompt: 'user', suffix: 'user' },
   responses: { instructions: 'system', input: 'user', prompt: 'user' },
-  embeddings: { input: 'user' },
+  embeddings: { input: 'user', content: 'user', requests: 'user' },
   messages: { system: 'system', messages: '' },
-  count: { instructions: 'system', input: 'user', system: 'system', messages: '' },
+  contents: { systeminstruction: 'system', system_instruction: 'system', contents: 'user' },
+  count: { instructions: 'system', input: 'user', system: 'system', messages: '', contents: 'user' },
 };
 const TOOLS: ReadonlySet<string> = new Set(['tools', 'functions', 'mcp_servers', 'tool_choice', 'function_call']);
 /** They carry no text of their own. */
 const SETTINGS: ReadonlySet<string> = new Set(['model', 'stream']);
 /** Members that frame parts: no model reads them, and a phrase goes on behind them. */
 const FRAMING: ReadonlySet<string> = new Set(
-  'type role id call_id tool_call_id tool_use_id item_id status detail media_type cache_control signature encrypted_content format'.split(
+  'type role id call_id tool_call_id tool_use_id item_id status detail media_type cache_control signature encrypted_content format mimetype mime_type thoughtsignature thought_signature'.split(
     ' ',
   ),
 );
@@ -61,7 +62,7 @@ const FRAMING: ReadonlySet<string> = new Set(
 const SETTING = 'cache_control';
 /** Below these is what a program has named itself: arguments of a call, schemas, a grammar. A model reads all of it. */
 const OWN_WORDS: ReadonlySet<string> = new Set(
-  'input arguments parameters input_schema schema definition metadata'.split(' '),
+  'input arguments args response parameters input_schema schema definition metadata'.split(' '),
 );
 /** What schemas say of every value, which tells nobody anything. */
 const SCHEMA_TYPES: ReadonlySet<string> = new Set('object string number integer boolean array null'.split(' '));
@@ -89,6 +90,7 @@ export function readCall(operation: Operation, body: Json): Said {
     if (Object.hasOwn(speakers, plain) || SETTINGS.has(plain)) continue;
     found.message(TOOLS.has(plain) ? 'tools' : 'other', value, name);
   }
+  const settings = operation === 'contents' ? settingsIn(members) : members;
   return {
     model: textAt(members, 'model'),
     stream: isTrue(members, 'stream'),
@@ -101,15 +103,22 @@ export function readCall(operation: Operation, body: Json): Said {
       // A stored one: that of completions is a text.
       only(members, 'prompt')?.type === 'object' ||
       CONTINUING.some((name) => isGiven(only(members, name))),
-    mostOutput: largest(members, LIMITS),
-    choices: (largest(members, CHOICES) ?? 1) * (operation === 'completions' ? promptsOf(only(members, 'prompt')) : 1),
+    mostOutput: largest(settings, LIMITS),
+    choices: (largest(settings, CHOICES) ?? 1) * (operation === 'completions' ? promptsOf(only(members, 'prompt')) : 1),
     numbers: found.numbers,
   };
 }
 
-const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
+const LIMITS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'maxOutputTokens'];
 
-const CHOICES = ['n', 'best_of'];
+const CHOICES = ['n', 'best_of', 'candidateCount', 'candidate_count'];
+
+/** Gemini has them in an object of their own. */
+function settingsIn(members: Members): Members {
+  const [first, second] = ['generationConfig', 'generation_config'].flatMap((name) => only(members, name) ?? []);
+  if (second) throw new CallError('has its settings twice');
+  return first?.type === 'object' ? first.members : new Map();
+}
 /** No provider takes a larger number. */
 const MAX_NUMBER = 1_000_000_000;
 
@@ -129,7 +138,7 @@ function positive(value: Json | undefined): number | undefined {
 const promptsOf = (prompt: Json | undefined): number =>
   prompt?.type === 'array' && prompt.items.some(({ type }) => type !== 'plain') ? prompt.items.length : 1;
 
-const CONTINUING = ['previous_response_id', 'conversation', 'container'];
+const CONTINUING = ['previous_response_id', 'conversation', 'container', 'cachedContent', 'cached_content'];
 
 const fold = (name: string): string => name.toUpperCase().toLowerCase();
 
@@ -220,6 +229,11 @@ class Collected {
   }
 
   #count(members: Members): void {
+    const media = ['mimeType', 'mime_type'].flatMap((name) => membersNamed(members, name))[0];
+    if (media?.type === 'string') {
+      if (media.text.toLowerCase().startsWith('image/')) this.images++;
+      else this.files++;
+    }
     const type = membersNamed(members, 'type')[0];
     if (type?.type !== 'string') return;
     if (IMAGES.test(type.text)) this.images++;
@@ -257,7 +271,7 @@ const isReference = (item: Json): boolean => {
   if (item.type !== 'object') return false;
   const type = membersNamed(item.members, 'type')[0];
   if (type?.type === 'string') return type.text === 'item_reference';
-  return !['role', 'content'].some((name) => membersNamed(item.members, name).length > 0);
+  return !['role', 'content', 'parts'].some((name) => membersNamed(item.members, name).length > 0);
 };
 
 /** A `data:` address, `source: { type: base64, data }` of Anthropic, `input_audio: { format, data }` of OpenAI. */
@@ -265,7 +279,10 @@ function isBytes(members: Members, name: string, text: string): boolean {
   if (ADDRESSES.has(name) && DATA_ADDRESS.test(text)) return true;
   if (name !== 'data' || !BASE64.test(text)) return false;
   const type = members.get('type');
-  return (type?.type === 'string' && type.text === 'base64') || members.get('format')?.type === 'string';
+  return (
+    (type?.type === 'string' && type.text === 'base64') ||
+    ['format', 'mimeType', 'mime_type'].some((one) => members.get(one)?.type === 'string')
+  );
 }
 
 /** Items of the responses API that name no role: what the model has said and done before, and what came of it. */
@@ -283,7 +300,15 @@ function toolsOf(members: Members): readonly string[] {
   return only(members, 'web_search_options') ? [...names, 'web_search'] : names;
 }
 
+/** Of Gemini: functions in a list, and tools of the provider's own by their names. */
+const FUNCTIONS = ['functionDeclarations', 'function_declarations'];
+
 function toolNames(tool: Json): readonly string[] {
+  const lists = tool.type === 'object' ? FUNCTIONS.flatMap((name) => membersNamed(tool.members, name)) : [];
+  if (lists.length > 0 && tool.type === 'object') {
+    const others = [...tool.members.keys()].filter((name) => !FUNCTIONS.some((one) => fold(one) === fold(name)));
+    return [...lists.flatMap((list) => (list.type === 'array' ? list.items.flatMap(toolNames) : [])), ...others];
+  }
   const found = [['name'], ['function', 'name'], ['custom', 'name'], ['server_label']].flatMap((path) =>
     path.reduce<readonly Json[]>(
       (at, step) => at.flatMap((one) => (one.type === 'object' ? membersNamed(one.members, step) : [])),
@@ -293,5 +318,5 @@ function toolNames(tool: Json): readonly string[] {
   const names = found.flatMap((one) => (one.type === 'string' ? [one.text] : []));
   if (names.length > 0 || tool.type !== 'object') return [...new Set(names)];
   const [type] = membersNamed(tool.members, 'type');
-  return [type?.type === 'string' ? type.text : ''];
+  return type?.type === 'string' ? [type.text] : [tool.members.size === 1 ? ([...tool.members.keys()][0] ?? '') : ''];
 }

@@ -1,10 +1,11 @@
 /**
- * A double of language models, for tests and the demo: it says what it is told to, in the shapes of two providers. Owns: which request gets
+ * A double of language models, for tests and the demo: it says what it is told to, in the shapes of three providers. Owns: which request gets
  * which answer. Does not: think.
  */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messagesAnswer, messagesEvents } from './anthropic.js';
+import { contentsAnswer, contentsPieces } from './gemini.js';
 import { type DoubleEvent, chatAnswer, chatEvents, responsesAnswer, responsesEvents } from './openai.js';
 import { type Cut, type Script, inTokens } from './scripts.js';
 
@@ -25,6 +26,8 @@ export class ModelDouble {
   readonly heard: Heard[] = [];
   says: Says = ECHO;
   cut: Cut = inTokens;
+  /** Given as it is to whatever is asked, as JSON. */
+  raw: string | undefined;
   /** Between two events, in milliseconds. */
   pauseMs = 0;
 
@@ -61,6 +64,10 @@ export class ModelDouble {
     const { model = 'double', stream = false, n = 1, logprobs = false } = asked;
     const scripts = Array.from({ length: n }, () => this.says(asked));
     const [script = {}] = scripts;
+    if (this.raw !== undefined) {
+      response.setHeader('Content-Type', 'application/json');
+      return void response.end(this.raw);
+    }
     if (path.endsWith('/chat/completions')) {
       const events = stream ? chatEvents(model, scripts, this.cut, logprobs) : [];
       // The last one says what was used, where somebody asks.
@@ -82,10 +89,35 @@ export class ModelDouble {
         data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }],
         model,
       });
+    const [, named = '', verb, query = ''] = /\/models\/([^:/]+):(\w+)(?:\?(.*))?$/.exec(path) ?? [];
+    const candidates = asked.generationConfig?.candidateCount ?? 1;
+    const several = Array.from({ length: candidates }, (_, at) => scripts[at] ?? this.says(asked));
+    if (verb === 'generateContent') return whole(response, contentsAnswer(named, several));
+    if (verb === 'streamGenerateContent') {
+      const pieces = contentsPieces(named, several, this.cut);
+      if (query.includes('alt=sse'))
+        return this.#stream(
+          response,
+          pieces.map((piece): DoubleEvent => ['', piece]),
+        );
+      return this.#list(response, pieces);
+    }
+    if (verb === 'countTokens') return whole(response, { totalTokens: 7 });
+    if (verb === 'batchEmbedContents' || verb === 'embedContent')
+      return whole(response, { embeddings: [{ values: [0.1] }] });
     response.statusCode = 404;
     whole(response, {
       error: { message: 'The double has nothing there.', type: 'not_found_error', param: null, code: null },
     });
+  }
+
+  async #list(response: ServerResponse, pieces: readonly object[]): Promise<void> {
+    response.setHeader('Content-Type', 'application/json; charset=UTF-8');
+    for (const [at, piece] of pieces.entries()) {
+      response.write(`${at === 0 ? '[' : ',\r\n'}${JSON.stringify(piece, undefined, 2)}`);
+      if (this.pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, this.pauseMs));
+    }
+    response.end('\n]\n');
   }
 
   async #stream(response: ServerResponse, events: readonly DoubleEvent[], last?: string): Promise<void> {
@@ -99,6 +131,7 @@ export class ModelDouble {
 }
 
 interface Asked {
+  readonly generationConfig?: { readonly candidateCount?: number };
   readonly model?: string;
   readonly stream?: boolean;
   readonly n?: number;

@@ -1,0 +1,77 @@
+/** Load on proxies by HTTP, and what it costs them. Lives here: who is asked when, and nginx as one of them. Does not: what is asked (`http.ts`, `http-masked.ts`). */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { findTool, freePort } from '@sluice/testkit';
+import { cpuOf, median, shuffled, spread } from './measure.js';
+import { accepting } from './setting.js';
+
+const WARM_UP_S = 8;
+
+/** A proxy under load: what a client connects to, and whose CPU counts. */
+export interface Way {
+  readonly name: string;
+  readonly pid: number;
+  run(seconds: number): Promise<number>;
+}
+
+/** Load on each way in turn, and the median CPU of a unit of it. */
+export async function compare(
+  title: string,
+  ways: readonly Way[],
+  other: string,
+  { rounds, seconds }: { rounds: number; seconds: number },
+): Promise<string> {
+  const costs = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
+  // Cold code costs many times as much.
+  for (const { run } of ways) await run(WARM_UP_S);
+  for (let round = 0; round < rounds; round++)
+    for (const { name, pid, run } of shuffled(ways)) {
+      const before = cpuOf(pid);
+      const units = await run(seconds);
+      if (units === 0) throw new Error(`${name} answered nothing within ${seconds} s: give it more (--seconds)`);
+      costs.get(name)?.push((cpuOf(pid) - before) / units);
+    }
+  const theirs = costs.get(other) ?? [];
+  const ours = costs.get('sluice') ?? [];
+  const ratios = ours.map((cost, at) => cost / (theirs[at] ?? Number.NaN));
+  return `| ${title} | ${other} | ${figure(theirs)} | ${figure(ours)} | **${figure(ratios, 2)}** |`;
+}
+
+function figure(values: readonly number[], digits = 1): string {
+  const [low, high] = spread(values);
+  return `${median(values).toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
+}
+
+export const run = promisify(execFile);
+
+/** Requests that were answered with 200. */
+export async function wrk(url: string, header: string, seconds: number, script?: string): Promise<number> {
+  const words = ['-t1', '-c32', `-d${seconds}s`, '-H', header, ...(script === undefined ? [] : ['-s', script]), url];
+  const { stdout } = await run(findTool('wrk') as string, words);
+  if (/Non-2xx/.test(stdout)) throw new Error(`wrk was refused: ${stdout}`);
+  return Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
+}
+
+/** nginx with one process. `server`: what it serves on a port. */
+export async function startNginx(
+  folder: string,
+  server: (port: number) => string,
+): Promise<{ child: ChildProcess; port: number }> {
+  const port = await freePort();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; master_process off; worker_processes 1; pid ${folder}/pid; error_log /dev/null;
+events { worker_connections 4096; }
+http { client_body_temp_path ${folder}/a; proxy_temp_path ${folder}/b; fastcgi_temp_path ${folder}/c; uwsgi_temp_path ${folder}/d; scgi_temp_path ${folder}/e;
+${server(port)} }
+`,
+  );
+  const child = spawn(findTool('nginx') as string, ['-c', join(folder, 'nginx.conf'), '-e', '/dev/null'], {
+    stdio: 'ignore',
+  });
+  await accepting(port);
+  return { child, port };
+}
