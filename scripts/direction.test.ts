@@ -14,6 +14,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   keys: [],
   addresses: [],
   printable: [],
+  saml: [],
   analysis: ['contract'],
   shell: ['contract'],
   'sql-mysql': ['analysis', 'approvals', 'contract', 'guardrails', 'masking'],
@@ -84,7 +85,8 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   ],
   // Types of answers, and how texts of others are made safe to show.
   console: ['api', 'printable'],
-  'console-server': ['audit', 'config', 'contract', 'control', 'identity', 'store', 'strangers'],
+  'console-server': ['audit', 'config', 'contract', 'control', 'identity', 'saml', 'store', 'strangers'],
+  'step-up': ['identity', 'store'],
   'policy-trial': [
     'cli',
     'config',
