@@ -13,7 +13,7 @@ import { type Finding, examineTarget } from '@sluice/doctor';
 import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { markedWith } from '@sluice/http-requests';
-import { type Directory, PendingLogins, type Person, mayUse, ownerOf } from '@sluice/identity';
+import { type Directory, LoginCodes, PendingLogins, type Person, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
@@ -72,6 +72,7 @@ export class Gateway implements Controlled {
   readonly sshKeys: SshKeys;
   /** Logins that wait to be confirmed. */
   readonly pendingLogins = new PendingLogins();
+  readonly loginCodes = new LoginCodes();
   readonly approvals: Approvals;
   readonly revocations: Revocations;
   readonly streams = new Streams();
@@ -499,6 +500,7 @@ export class Gateway implements Controlled {
       bodies: this.config.record.bodies,
       mark: markedWith(components.redactionKey),
       url: () => this.url,
+      console: () => this.consoleUrl,
       agents: components.agents,
       log: components.log,
       barrier: components.barrier,

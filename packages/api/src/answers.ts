@@ -187,20 +187,46 @@ export const WhoAmI = named(
 );
 export type WhoAmI = z.output<typeof WhoAmI>;
 
+const tokenIssuer = z.strictObject({
+  name: text,
+  issuer: text.describe('Its URL.'),
+  clientId: text,
+  clientSecret: maybe(text.describe('Of a public client, where the provider wants one nevertheless.')),
+  scopes: texts,
+  token: z.enum(['id_token', 'access_token']).describe('Which of its tokens the gateway takes.'),
+});
+const consoleIssuer = z.strictObject({
+  name: text,
+  console: text.describe('Where the console is, which people log in to there; it lets "sluice login" in.'),
+});
+
 export const IssuerRow = named(
   'Issuer',
-  'An identity provider that "sluice login" can go to.',
+  'An identity provider that "sluice login" can go to: itself, or by way of the console.',
+)(z.union([tokenIssuer, consoleIssuer]));
+export type TokenIssuerRow = z.output<typeof tokenIssuer>;
+export type ConsoleIssuerRow = z.output<typeof consoleIssuer>;
+export type IssuerRow = TokenIssuerRow | ConsoleIssuerRow;
+
+export const LoginToken = named(
+  'LoginToken',
+  'What "sluice login" shows from then on: a gateway token of whoever let it in.',
+)(z.strictObject({ token: text.describe('The secret. It is told this once.'), expires: time }));
+export type LoginToken = z.output<typeof LoginToken>;
+
+export const WaitingLogin = named(
+  'WaitingLogin',
+  'A login that waits for somebody to confirm it.',
 )(
   z.strictObject({
-    name: text,
-    issuer: text.describe('Its URL.'),
-    clientId: text,
-    clientSecret: maybe(text.describe('Of a public client, where the provider wants one nevertheless.')),
-    scopes: texts,
-    token: z.enum(['id_token', 'access_token']).describe('Which of its tokens the gateway takes.'),
+    address: text.describe('Where it comes from.'),
+    client: text.describe('What the client says that it is.'),
+    account: text.describe('Which account it wants; empty: that of the connection.'),
+    connection: text.describe('What it wants to reach; empty: it chooses later.'),
+    expires: time,
   }),
 );
-export type IssuerRow = z.output<typeof IssuerRow>;
+export type WaitingLogin = z.output<typeof WaitingLogin>;
 
 export const ConnectionRow = named(
   'Connection',

@@ -8,7 +8,7 @@ import type { Approvals } from '@sluice/approvals';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
-import type { Directory, PendingLogins } from '@sluice/identity';
+import type { Directory, LoginCodes, PendingLogins } from '@sluice/identity';
 import type { Journal } from '@sluice/recording';
 import type { Agents } from '@sluice/agents';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
@@ -39,6 +39,8 @@ export interface Controlled {
   readonly addresses: ReadonlyMap<string, string>;
   readonly identity: Directory;
   readonly pendingLogins: PendingLogins;
+  /** For programs that somebody lets in with a browser. */
+  readonly loginCodes: LoginCodes;
   readonly approvals: Approvals;
   readonly revocations: Revocations;
   readonly agents: Agents;

@@ -16,7 +16,7 @@ import { documentationRoutes } from './documentation.js';
 import { eventRoutes } from './event-stream.js';
 import { healthRoutes } from './health.js';
 import { identityRoutes, whoAmIRoute } from './identity.js';
-import { loginRoutes } from './logins.js';
+import { confirmationPage, confirmationRoutes } from './logins.js';
 import { sshClientRoutes } from './ssh/client-config.js';
 import { metricsRoute } from './metrics.js';
 import { checked, describeApi } from './openapi.js';
@@ -77,7 +77,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
   addRoutesForPeople(routes);
   documentationRoutes(routes);
   identityRoutes(routes);
-  loginRoutes(routes);
+  confirmationPage(routes);
   metricsRoute(routes);
   reloadRoute(routes);
 }
@@ -89,6 +89,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
 export function addRoutesForPeople(routes: Routes): void {
   agentRoutes(routes);
   approvalRoutes(routes);
+  confirmationRoutes(routes);
   connectionRoutes(routes);
   contextRoute(routes);
   eventRoutes(routes);

@@ -6,7 +6,8 @@ import { checkedIssuer } from '../answers.js';
 import { ApiClient } from '../client.js';
 import { CliError } from '../errors.js';
 import type { CommandContext } from '../context.js';
-import { readCredential, writeCredential } from '../login/credentials.js';
+import { loginByConsole, tokenIdOf } from '../login/by-console.js';
+import { type LoginCredential, readCredential, writeCredential } from '../login/credentials.js';
 import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';
 import { print, printJson } from '../output.js';
 
@@ -30,7 +31,7 @@ export function login(program: Command, context: CommandContext): Command {
       const url = context.url();
       if (!isSafeUrl(url)) throw new CliError(`${url} is not https: a login would show your token to the network.`);
       const issuer = checkedIssuer(await choose(url, options.issuer));
-      const credential = await (options.device ? loginByDevice(issuer) : loginInBrowser(issuer, options));
+      const credential = await credentialFrom(url, issuer, options);
       // Shown to the gateway before it is kept: one that it does not take is of no use.
       const who = await new ApiClient(url, credential.token).post<WhoAmI>('/v1/logins', {});
       writeCredential(url, credential);
@@ -46,7 +47,10 @@ export function login(program: Command, context: CommandContext): Command {
       const credential = readCredential(url);
       if (!credential) throw new CliError(`You are not logged in at ${url}.`);
       writeCredential(url, undefined);
-      await new ApiClient(url, credential.token).delete('/v1/logins').catch(() => undefined);
+      const api = new ApiClient(url, credential.token);
+      await api.delete('/v1/logins').catch(() => undefined);
+      const own = tokenIdOf(credential);
+      if (own !== undefined) await api.delete(`/v1/tokens/${encodeURIComponent(own)}`).catch(() => undefined);
       await forget(credential);
       print('Logged out. Sessions that are open go on; "sluice sessions" shows them.');
     });
@@ -60,6 +64,16 @@ export function login(program: Command, context: CommandContext): Command {
       else print(described(who));
     });
   return group;
+}
+
+function credentialFrom(url: string, issuer: IssuerRow, options: LoginOptions): Promise<LoginCredential> {
+  if (!('console' in issuer)) return options.device ? loginByDevice(issuer) : loginInBrowser(issuer, options);
+  if (options.device)
+    throw new CliError(
+      `${issuer.name} has no codes to enter on another machine.`,
+      'Log in without --device, or make a token in the console and set SLUICE_TOKEN.',
+    );
+  return loginByConsole(url, issuer, options);
 }
 
 async function choose(url: string, name: string | undefined): Promise<IssuerRow> {

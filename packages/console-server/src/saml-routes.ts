@@ -1,0 +1,77 @@
+/**
+ * What browsers and administrators of providers ask of the gateway as a service provider of SAML. Owns: that an answer comes from elsewhere,
+ * and is looked at by a request of our own. Does not: believe it (packages/saml), or log anybody in (login-routes.ts).
+ */
+import { OPEN } from '@sluice/control';
+import type { SamlIssuerConfig } from '@sluice/config';
+import { MAX_ANSWER_BYTES } from '@sluice/saml';
+import { z } from 'zod';
+import { LoginError, issuersFor } from './attempt.js';
+import { type LoginRoutes, failed, finishing, sentenceOf } from './login-routes.js';
+import { ControlError } from '@sluice/control';
+
+/** Of a form: an answer in base64, its letters escaped, and what comes back with it. */
+const MAX_FORM_BYTES = MAX_ANSWER_BYTES * 2;
+const MAX_RELAY_CHARACTERS = 80;
+
+const Form = z.object({
+  SAMLResponse: z.string(),
+  RelayState: z.string().max(MAX_RELAY_CHARACTERS).default(''),
+});
+const Named = z.object({ issuer: z.string() });
+
+export function samlRoutes(routes: LoginRoutes): void {
+  const { gateway, saml } = routes;
+  const named = (wanted: string): SamlIssuerConfig => {
+    const issuer = issuersFor(gateway.config.issuers).find(({ name }) => name === wanted);
+    if (issuer?.saml) return issuer;
+    throw new ControlError(404, 'There is nothing at this address.');
+  };
+
+  // Forms are read here alone.
+  void routes.app.register(async (app) => {
+    app.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string', bodyLimit: MAX_FORM_BYTES },
+      (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+    );
+
+    const metadata = { schema: { ...OPEN, params: Named } };
+    app.get<{ Params: { issuer: string } }>('/auth/saml/:issuer/metadata', metadata, (request, reply) =>
+      reply.type('application/samlmetadata+xml').send(saml.provider(named(request.params.issuer)).metadata()),
+    );
+
+    // The browser brings it from the provider's site, without our cookies (SameSite): whose login it is, the next request shows.
+    const answer = { schema: { ...OPEN, params: Named, body: Form }, config: { fromElsewhere: true } };
+    app.post<{ Params: { issuer: string }; Body: z.output<typeof Form> }>(
+      '/auth/saml/:issuer',
+      answer,
+      async (request, reply) => {
+        const issuer = named(request.params.issuer);
+        const { SAMLResponse, RelayState } = request.body;
+        try {
+          const handle = await saml.keep(issuer, SAMLResponse, RelayState);
+          return reply.redirect(`/auth/saml/${issuer.name}/answer?handle=${handle}`, 303);
+        } catch (error) {
+          const why = sentenceOf(error);
+          gateway.log.operator.warn(
+            { issuer: issuer.name, address: request.ip, why },
+            'an answer by SAML is not taken',
+          );
+          return failed(routes, reply, why);
+        }
+      },
+    );
+
+    const looked = { schema: { ...OPEN, params: Named, querystring: z.object({ handle: z.string().max(64) }) } };
+    app.get<{ Params: { issuer: string }; Querystring: { handle: string } }>(
+      '/auth/saml/:issuer/answer',
+      looked,
+      (request, reply) =>
+        finishing(routes, request, reply, (attempt) => {
+          if (!('request' in attempt)) throw new LoginError('Another login was begun in this browser since.');
+          return saml.finish(named(request.params.issuer), attempt, request.query.handle, gateway.identity);
+        }),
+    );
+  });
+}
