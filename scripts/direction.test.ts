@@ -80,12 +80,13 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'recording',
     'shell',
     'sql-postgres',
+    'step-up',
     'store',
     'strangers',
   ],
   // Types of answers, and how texts of others are made safe to show.
   console: ['api', 'printable'],
-  'console-server': ['audit', 'config', 'contract', 'control', 'identity', 'saml', 'store', 'strangers'],
+  'console-server': ['audit', 'config', 'contract', 'control', 'identity', 'saml', 'step-up', 'store', 'strangers'],
   'step-up': ['identity', 'store'],
   'policy-trial': [
     'cli',

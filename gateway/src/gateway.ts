@@ -15,6 +15,7 @@ import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { markedWith } from '@sluice/http-requests';
 import { type Directory, LoginCodes, PendingLogins, type Person, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
+import type { SecurityKeys } from '@sluice/step-up';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
@@ -74,6 +75,7 @@ export class Gateway implements Controlled {
   readonly pendingLogins = new PendingLogins();
   readonly loginCodes = new LoginCodes();
   readonly approvals: Approvals;
+  readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;
   readonly streams = new Streams();
   readonly webhooks: Webhooks;
@@ -126,6 +128,7 @@ export class Gateway implements Controlled {
     this.agents = components.agents;
     this.sshKeys = components.sshKeys;
     this.approvals = components.approvals;
+    this.securityKeys = components.securityKeys;
     this.revocations = components.revocations;
     this.webhooks = components.webhooks;
     this.events = components.events;

@@ -214,6 +214,22 @@ export const LoginToken = named(
 )(z.strictObject({ token: text.describe('The secret. It is told this once.'), expires: time }));
 export type LoginToken = z.output<typeof LoginToken>;
 
+/** A security key, without what checks its signatures. */
+export const SecurityKeyRow = named(
+  'SecurityKey',
+  'A security key that somebody decides with.',
+)(
+  z.strictObject({
+    id: text,
+    name: text.describe('What its owner calls it.'),
+    owner: text,
+    issuer: text.describe('The identity provider that knows its owner.'),
+    created: time,
+    lastUsed: maybe(time),
+  }),
+);
+export type SecurityKeyRow = z.output<typeof SecurityKeyRow>;
+
 export const WaitingLogin = named(
   'WaitingLogin',
   'A login that waits for somebody to confirm it.',
@@ -287,7 +303,14 @@ export const ApprovalRow = named(
     textBytes: count.describe('How long the whole text is.'),
     parameters: texts.describe('In lists the first of them.'),
     values: count.describe('How many there are.'),
-    requirements: z.array(z.strictObject({ rule: text, approvers: texts, count })),
+    requirements: z.array(
+      z.strictObject({
+        rule: text,
+        approvers: texts,
+        count,
+        stepUp: maybe(z.literal('webauthn').describe('Whoever decides shows a security key, in the console.')),
+      }),
+    ),
     onTimeout: z.enum(['deny', 'allow']),
     waits: flag.describe('The client waits on the wire; else the identical command passes once after an approval.'),
     impact: maybe(
@@ -323,6 +346,7 @@ export const ApprovalRow = named(
         reason: text,
         token: maybe(text.describe('The id of what they showed.')),
         makers: maybe(texts.describe('Who made that: its maker, their maker, and so on.')),
+        key: maybe(text.describe('The id of the security key that they showed for it.')),
         takenBack: maybe(time.describe('It counts no more from then on.')),
       }),
     ),

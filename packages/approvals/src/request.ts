@@ -12,7 +12,7 @@ export interface Requirement {
   /** How many different ones. */
   readonly count: number;
   /** Each of them has to show a security key for this request. */
-  readonly stepUp?: 'webauthn' | undefined;
+  readonly stepUp?: 'webauthn';
 }
 
 /** Somebody who approved, and with which security key. */

@@ -172,7 +172,7 @@ export interface SessionApproval {
   readonly count: number;
   readonly window: number;
   readonly fail: boolean;
-  readonly stepUp?: 'webauthn' | undefined;
+  readonly stepUp?: 'webauthn';
 }
 
 /** Who is told of requests for approval. */

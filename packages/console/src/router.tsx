@@ -47,6 +47,12 @@ const confirm = createRoute({
   component: lazyRouteComponent(() => import('./pages/confirm.js'), 'ConfirmLogin'),
 });
 
+const keys = createRoute({
+  getParentRoute: () => root,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('./pages/keys.js'), 'Keys'),
+});
+
 /** What sessions are looked for, as it stands in the address. */
 export interface SessionSearch {
   readonly state?: 'open';
@@ -55,7 +61,7 @@ export interface SessionSearch {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, approvals, approval, sessions, session, terminal, confirm]),
+  routeTree: root.addChildren([home, approvals, approval, sessions, session, terminal, confirm, keys]),
   defaultPreload: 'intent',
   defaultErrorComponent: Trouble,
 });

@@ -16,6 +16,7 @@ import type { Readings } from '@sluice/reading';
 import type { Events } from './events.js';
 import type { Revocations } from './revocations.js';
 import type { Streams } from './streams.js';
+import type { SecurityKeys } from '@sluice/step-up';
 import type { Places, StrangerSockets } from '@sluice/strangers';
 
 /** What `/readyz` says. */
@@ -42,6 +43,7 @@ export interface Controlled {
   /** For programs that somebody lets in with a browser. */
   readonly loginCodes: LoginCodes;
   readonly approvals: Approvals;
+  readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;
   readonly agents: Agents;
   /** The gateway's own keys for SSH, as `known_hosts` and `TrustedUserCAKeys` want them. */

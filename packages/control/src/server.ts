@@ -24,6 +24,7 @@ import { operatingRoutes } from './operating.js';
 import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
+import { securityKeyRoutes } from './step-up.js';
 import { tokenRoutes } from './tokens.js';
 import { refuseAddress, refuseBytes } from './unreadable.js';
 
@@ -80,6 +81,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
   confirmationPage(routes);
   metricsRoute(routes);
   reloadRoute(routes);
+  securityKeyRoutes(routes);
 }
 
 /**
