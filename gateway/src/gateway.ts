@@ -13,7 +13,7 @@ import { type Finding, examineTarget } from '@sluice/doctor';
 import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { markedWith } from '@sluice/http-requests';
-import { type Directory, LoginCodes, PendingLogins, type Person, mayUse, ownerOf } from '@sluice/identity';
+import { type Directory, LoginCodes, PendingLogins, type Person, SetupToken, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { SecurityKeys } from '@sluice/step-up';
 import type { Store } from '@sluice/store';
@@ -74,6 +74,7 @@ export class Gateway implements Controlled {
   /** Logins that wait to be confirmed. */
   readonly pendingLogins = new PendingLogins();
   readonly loginCodes = new LoginCodes();
+  readonly setupToken = new SetupToken();
   readonly approvals: Approvals;
   readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;

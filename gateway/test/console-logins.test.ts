@@ -6,7 +6,7 @@ import { findTool, missingPostgres, temporaryFolder } from '@sluice/testkit';
 import { answerXml, signedBoth } from '@sluice/testkit/saml-idp';
 import type { SamlIdp } from '@sluice/testkit/saml-idp';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
 import { type ConsoleStand, loggedIn, missingChromium, openBrowser, openConsoleStand } from './console-stand.js';
 
@@ -225,6 +225,40 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       expect(token?.revoked).toBeDefined();
       await context.close();
     } finally {
+      home.remove();
+    }
+  });
+
+  test('the token of the first set-up makes an administrator, once, and not by the console', async () => {
+    const home = temporaryFolder('home');
+    const { setupToken, url } = it.stand.gateway;
+    const setUp = (token: string): Promise<string> => {
+      const child = spawn(process.execPath, [MAIN, '--url', url, 'login', '--setup'], {
+        env: { ...process.env, XDG_CONFIG_HOME: home.path, NO_COLOR: '1' },
+      });
+      child.stdin.end(`${token}\n`);
+      let all = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => (all += chunk.toString()));
+      return new Promise((resolve) => child.once('close', () => resolve(all)));
+    };
+    try {
+      const before = setupToken.issue();
+      const token = setupToken.issue();
+      const body = JSON.stringify({ token });
+      expect((await ask('/v1/setup', { method: 'POST', headers: own(await login('ana')), body })).status).toBe(404);
+      expect(await setUp(before)).toContain('This token is good for nothing');
+      expect(await setUp(token)).toContain('Logged in as operator; roles approver, auditor, admin');
+      expect(await setUp(token)).toContain('This token is good for nothing');
+      // Whoever guesses for long has it be good for nothing.
+      const guessed = setupToken.issue();
+      for (let tries = 0; tries < 100; tries++) setupToken.take('setup_0');
+      expect(setupToken.take(guessed)).toBe(false);
+      const late = setupToken.issue();
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 });
+      expect(setupToken.take(late)).toBe(false);
+    } finally {
+      vi.useRealTimers();
       home.remove();
     }
   });

@@ -110,6 +110,7 @@ describe('the description of the control API', () => {
       'GET /v1/issuers',
       'GET /v1/openapi.json',
       'POST /v1/logins/exchange',
+      'POST /v1/setup',
     ]);
     expect(document.paths['/v1/agents']?.['get']?.description).toBe('For the role admin or auditor.');
   });

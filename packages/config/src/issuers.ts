@@ -6,8 +6,8 @@ import { X509Certificate } from 'node:crypto';
 import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
-import type { ConfigSources } from './files.js';
-import { duration, durationOrOff, fileText, secret } from './values.js';
+import { type ConfigSources, readText } from './files.js';
+import { duration, durationOrOff, secret } from './values.js';
 
 /** Signatures that only the holder of a private key can make. HS256 and its kin, and "none", are not among them. */
 const ALGORITHMS = [
@@ -61,6 +61,8 @@ export const NOT_OF_SAML: readonly string[] = [
 const AUDIENCE = 'write one audience or a list of them';
 /** RSA keys below that are not taken. Bits. */
 const MIN_RSA_BITS = 2_048;
+/** While one takes the place of another there are two. */
+const MAX_CERTIFICATES = 5;
 
 /** Why a text is no certificate that an answer could be signed with; undefined: it is one. */
 function wrongCertificate(pem: string): string | undefined {
@@ -74,13 +76,19 @@ function wrongCertificate(pem: string): string | undefined {
   }
 }
 
-const signingCertificate = (outside: ConfigSources) =>
-  fileText(outside).superRefine((pem, context) => {
-    const wrong = wrongCertificate(pem);
-    if (wrong === undefined) return;
-    const hint = 'Take the signing certificate that the identity provider shows, one to a file.';
-    context.addIssue({ code: 'custom', message: `${wrong}`, params: { hint } });
-  });
+/** Certificates in files: one, or several. */
+const signingCertificates = (outside: ConfigSources) =>
+  z
+    .union([z.string(), z.array(z.string()).min(1).max(MAX_CERTIFICATES)], { error: 'write the name of a file' })
+    .transform((names, context) =>
+      [names].flat().map((file) => {
+        const read = readText(file, outside);
+        const wrong = read.type === 'failed' ? read.message : wrongCertificate(read.text);
+        const hint = 'Take the signing certificate that the identity provider shows, one to a file.';
+        if (wrong !== undefined) context.addIssue({ code: 'custom', message: wrong, params: { hint } });
+        return read.type === 'read' ? read.text : '';
+      }),
+    );
 
 /** How people log in at a provider that speaks SAML 2.0. */
 const saml = (outside: ConfigSources) =>
@@ -92,9 +100,9 @@ const saml = (outside: ConfigSources) =>
         error: 'write an https address (http on loopback only)',
       })
       .describe('where it logs people in (HTTP-Redirect)'),
-    certificate: z
-      .union([signingCertificate(outside), z.array(signingCertificate(outside)).min(1).max(5)])
-      .describe('the file with the certificate that its answers are signed with, or several while it changes'),
+    certificate: signingCertificates(outside).describe(
+      'the file with the certificate that its answers are signed with, or several while it changes',
+    ),
     entity_id: z
       .string()
       .min(1)

@@ -175,7 +175,7 @@ function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig
   };
   if (saml) {
     const { idp, sso_url: ssoUrl, certificate, entity_id: entityId } = saml;
-    return { ...any, saml: { idp, ssoUrl, certificates: [certificate].flat(), entityId } };
+    return { ...any, saml: { idp, ssoUrl, certificates: certificate, entityId } };
   }
   return {
     ...any,

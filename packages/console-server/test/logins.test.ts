@@ -78,6 +78,35 @@ test('roles are those of now, and who is nobody any more is nobody here', async 
   expect(logins.find(undefined, identity(['user']))).toBeUndefined();
 });
 
+test('a login ends where its issuer has other settings, and stays ended; so does one of before they were kept', async () => {
+  const kept = new Map<string, ConsoleLoginRecord>();
+  const logins = await ConsoleLogins.open(storeOf(kept), TIMES, settingsOf);
+  const secret = await logins.begin(proven);
+  const [record] = kept.values();
+  settings = 'others';
+  expect(logins.find(secret, identity(['user']))).toBeUndefined();
+  settings = 'as they are';
+  expect(logins.find(secret, identity(['user']))).toBeUndefined();
+  expect(kept.size).toBe(0);
+  const { who = '', digest = '' } = record ?? {};
+  const { under: _, ...before } = JSON.parse(who) as Record<string, unknown>;
+  kept.set(digest, { ...(record as ConsoleLoginRecord), who: JSON.stringify(before) });
+  const again = await ConsoleLogins.open(storeOf(kept), TIMES, settingsOf);
+  expect(again.find(secret, identity(['user']))).toBeUndefined();
+  settings = undefined;
+  await expect(logins.begin(proven)).rejects.toThrow();
+  settings = 'as they are';
+});
+
+test('a login is of just now for five minutes, and only where its issuer asked anew', async () => {
+  const logins = await ConsoleLogins.open(storeOf(new Map()), TIMES, settingsOf);
+  const loginOf = (secret: string): string => logins.find(secret, identity(['user']))?.login ?? '';
+  const [usual, fresh] = [loginOf(await logins.begin(proven)), loginOf(await logins.begin(proven, true))];
+  expect([logins.isFresh(usual), logins.isFresh(fresh)]).toEqual([false, true]);
+  vi.advanceTimersByTime(5 * MINUTE);
+  expect(logins.isFresh(fresh)).toBe(false);
+});
+
 test('nobody has more than twenty at a time: the oldest goes', async () => {
   const logins = await ConsoleLogins.open(storeOf(new Map()), TIMES, settingsOf);
   const secrets: string[] = [];

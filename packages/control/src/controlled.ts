@@ -8,7 +8,7 @@ import type { Approvals } from '@sluice/approvals';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
-import type { Directory, LoginCodes, PendingLogins } from '@sluice/identity';
+import type { Directory, LoginCodes, PendingLogins, SetupToken } from '@sluice/identity';
 import type { Journal } from '@sluice/recording';
 import type { Agents } from '@sluice/agents';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
@@ -42,6 +42,8 @@ export interface Controlled {
   readonly pendingLogins: PendingLogins;
   /** For programs that somebody lets in with a browser. */
   readonly loginCodes: LoginCodes;
+  /** For whoever sets the gateway up. */
+  readonly setupToken: SetupToken;
   readonly approvals: Approvals;
   readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;

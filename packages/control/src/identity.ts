@@ -4,7 +4,7 @@
  */
 import { IssuerRow, LoginToken, WhoAmI } from '@sluice/api';
 import type { IssuerConfig } from '@sluice/config';
-import type { Proven } from '@sluice/identity';
+import { OPERATOR, type Proven } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '@sluice/audit';
 import { OPEN } from './openapi.js';
@@ -18,6 +18,8 @@ const who = (summary: string): { tags: string[]; summary: string; response: { 20
   response: { 200: WhoAmI },
 });
 const config = { about: 'caller' } as const;
+/** How long somebody is an administrator who has shown the token of the first set-up, in milliseconds. */
+const SETUP_LIFE_MS = 3_600_000;
 
 /** Who the caller is. */
 export function whoAmIRoute({ app, caller }: Routes): void {
@@ -55,6 +57,32 @@ export function identityRoutes({ app, gateway, caller }: Routes): void {
     const wish = { principal, name: 'sluice login', expires, roles, connections: proven.connections, madeWith: proven };
     const { token, stored } = await gateway.identity.createToken(wish);
     gateway.log.admin(actorOf(proven), 'token.create', `${stored.id} for ${stored.principal}, at the command line`);
+    return { token, expires: new Date(expires).toISOString() };
+  });
+
+  const setUp = {
+    ...OPEN,
+    tags: ['identity'],
+    summary: 'An administrator token for who shows the token of the first set-up',
+    description:
+      'That is printed on the terminal that the gateway is started on, and good once, for ten minutes. Not by the console.',
+    body: z.strictObject({ token: z.string().max(100) }),
+    response: { 200: LoginToken, ...problems(403, 409) },
+  };
+  app.post('/v1/setup', { schema: setUp }, async (request): Promise<LoginToken> => {
+    if (!gateway.setupToken.take(request.body.token))
+      throw new ControlError(
+        403,
+        'This token is good for nothing, or not any more.',
+        'A start on a terminal prints one.',
+      );
+    const expires = Date.now() + SETUP_LIFE_MS;
+    const { token, stored } = await gateway.identity.createToken({
+      principal: OPERATOR,
+      name: 'first set-up',
+      expires,
+    });
+    gateway.log.admin(OPERATOR, 'setup', `${stored.id}, taken from ${request.ip}`);
     return { token, expires: new Date(expires).toISOString() };
   });
 

@@ -133,9 +133,10 @@ export async function startSamlIdp(people: IssuerPeople): Promise<SamlIdp> {
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       response.setHeader('content-type', 'text/html; charset=utf-8');
-      if (request.method !== 'POST') return void response.end(choosePage(`${at.pathname}${at.search}`, people));
-      const form = answer(at, new URLSearchParams(body).get('account') ?? '');
-      response.end(formPage(form));
+      const account = new URLSearchParams(body).get('account') ?? '';
+      const page =
+        request.method === 'POST' ? formPage(answer(at, account)) : choosePage(`${at.pathname}${at.search}`, people);
+      response.end(page);
     });
   });
   return {

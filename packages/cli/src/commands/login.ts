@@ -1,7 +1,7 @@
 /** `sluice login`, `logout` and `whoami`. Owns: which issuer and which flow. Does not: the flows (cli/src/login). */
 import { isSafeUrl } from '@sluice/addresses';
 import type { Command } from 'commander';
-import type { IssuerRow, WhoAmI } from '@sluice/api';
+import type { IssuerRow, LoginToken, WhoAmI } from '@sluice/api';
 import { checkedIssuer } from '../answers.js';
 import { ApiClient } from '../client.js';
 import { CliError } from '../errors.js';
@@ -9,11 +9,12 @@ import type { CommandContext } from '../context.js';
 import { loginByConsole, tokenIdOf } from '../login/by-console.js';
 import { type LoginCredential, readCredential, writeCredential } from '../login/credentials.js';
 import { forget, loginByDevice, loginInBrowser } from '../login/issuer.js';
-import { print, printJson } from '../output.js';
+import { answered, print, printJson } from '../output.js';
 
 interface LoginOptions {
   readonly issuer?: string;
   readonly device?: boolean;
+  readonly setup?: boolean;
   readonly browser: boolean;
   readonly callback: string;
 }
@@ -25,13 +26,16 @@ export function login(program: Command, context: CommandContext): Command {
     .description('logs you in at an identity provider of the gateway')
     .option('--issuer <name>', 'which one, where there are several')
     .option('--device', 'the browser is on another machine: shows a code to enter there')
+    .option(
+      '--setup',
+      'takes the token that the first start of a gateway prints, and makes you its administrator for an hour',
+    )
     .option('--no-browser', 'prints the address and opens nothing')
     .option('--callback <host:port>', 'where the browser comes back to, as registered at the provider', '127.0.0.1:0')
     .action(async (options: LoginOptions) => {
       const url = context.url();
       if (!isSafeUrl(url)) throw new CliError(`${url} is not https: a login would show your token to the network.`);
-      const issuer = checkedIssuer(await choose(url, options.issuer));
-      const credential = await credentialFrom(url, issuer, options);
+      const credential = options.setup ? await setUp(url) : await credentialFrom(url, options);
       // Shown to the gateway before it is kept: one that it does not take is of no use.
       const who = await new ApiClient(url, credential.token).post<WhoAmI>('/v1/logins', {});
       writeCredential(url, credential);
@@ -66,7 +70,15 @@ export function login(program: Command, context: CommandContext): Command {
   return group;
 }
 
-function credentialFrom(url: string, issuer: IssuerRow, options: LoginOptions): Promise<LoginCredential> {
+/** Asked for, and never part of a command line or an address, which others can read. */
+async function setUp(url: string): Promise<LoginCredential> {
+  const shown = await answered('The token that the gateway has printed: ');
+  const { token, expires } = await new ApiClient(url, '').post<LoginToken>('/v1/setup', { token: shown });
+  return { issuer: { name: 'first set-up', console: url }, token, expires: Date.parse(expires) };
+}
+
+async function credentialFrom(url: string, options: LoginOptions): Promise<LoginCredential> {
+  const issuer = checkedIssuer(await choose(url, options.issuer));
   if (!('console' in issuer)) return options.device ? loginByDevice(issuer) : loginInBrowser(issuer, options);
   if (options.device)
     throw new CliError(
