@@ -86,7 +86,18 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   ],
   // Types of answers, and how texts of others are made safe to show.
   console: ['api', 'printable'],
-  'console-server': ['audit', 'config', 'contract', 'control', 'identity', 'saml', 'step-up', 'store', 'strangers'],
+  'console-server': [
+    'addresses',
+    'audit',
+    'config',
+    'contract',
+    'control',
+    'identity',
+    'saml',
+    'step-up',
+    'store',
+    'strangers',
+  ],
   'step-up': ['identity', 'store'],
   'policy-trial': [
     'cli',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { findTool, missingPostgres, temporaryFolder } from '@sluice/testkit';
 import { answerXml, signedBoth } from '@sluice/testkit/saml-idp';
 import type { SamlIdp } from '@sluice/testkit/saml-idp';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
@@ -70,6 +71,15 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     const { cookie, at } = await begin();
     const brought = await bring(idp.answer(at, person));
     return cookieOf(await ask(brought.headers.get('location') ?? '', { headers: { cookie } }), 'session');
+  };
+
+  /** A page that shows what it has is for everybody. */
+  const accessible = async (page: Page): Promise<void> => {
+    await page.evaluate(axe.source);
+    const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
+      violations: { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
+    };
+    expect(violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
   };
 
   describe('by SAML', () => {
@@ -214,13 +224,14 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await page.getByRole('link', { name: 'Log in with okta' }).click();
       await page.getByRole('button', { name: 'Ana' }).click();
       await page.getByText(/A program on this computer, at 127\.0\.0\.1:\d+, wants to be let in as s-ana/).waitFor();
+      await accessible(page);
       // Nothing is let in by the address alone.
       expect(said()).not.toContain('Logged in');
       await page.getByRole('button', { name: 'Let it in as s-ana' }).click();
       await page.getByText('The rest is in your terminal').waitFor();
       expect(await done).toContain('Logged in as s-ana; roles user; groups s-engineers; known by okta');
       expect(await sluice('whoami').done).toContain('s-ana');
-      expect(await sluice('logout').done).toContain('Logged out.');
+      expect(await sluice('logout').done).toContain('Sessions that you opened with this login have ended.');
       const [token] = it.stand.gateway.identity.tokens().filter(({ principal }) => principal === 's-ana');
       expect(token?.revoked).toBeDefined();
       await context.close();
@@ -336,6 +347,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
         const facts = page.locator('dl');
         for (const text of ['127.0.0.1', 'SSH-2.0-OpenSSH', 'vm', 'root'])
           await facts.getByText(text).first().waitFor();
+        await accessible(page);
         expect(it.stand.gateway.pendingLogins.look(code, { principal: { name: 'test' } } as never)).toMatchObject({
           address: '127.0.0.1',
           account: 'root',
@@ -421,6 +433,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await ben.getByRole('textbox', { name: 'Name of the new key' }).fill('laptop');
       await ben.getByRole('button', { name: 'Register a key' }).click();
       await ben.getByRole('row', { name: /laptop/ }).waitFor();
+      await accessible(ben);
       const [key] = it.stand.gateway.securityKeys.all();
       expect(key).toMatchObject({ name: 'laptop', owner: { name: 'ben', issuer: 'corp', subject: 'ben' } });
       // Another one takes the one that is there: what comes without is refused.

@@ -4,7 +4,6 @@ export { ApprovalError, type Storage, type Surroundings, type Told } from './por
 export {
   askerOf,
   mayRelease,
-  needsKey,
   satisfied,
   type ReleaseQuestion,
   type Impact,

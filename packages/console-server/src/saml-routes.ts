@@ -2,13 +2,13 @@
  * What browsers and administrators of providers ask of the gateway as a service provider of SAML. Owns: that an answer comes from elsewhere,
  * and is looked at by a request of our own. Does not: believe it (packages/saml), or log anybody in (login-routes.ts).
  */
-import { OPEN } from '@sluice/control';
+import { addressGroup } from '@sluice/addresses';
+import { ControlError, OPEN, Turns } from '@sluice/control';
 import type { SamlIssuerConfig } from '@sluice/config';
 import { MAX_ANSWER_BYTES } from '@sluice/saml';
 import { z } from 'zod';
 import { LoginError, issuersFor } from './attempt.js';
 import { type LoginRoutes, failed, finishing, sentenceOf } from './login-routes.js';
-import { ControlError } from '@sluice/control';
 
 /** Of a form: an answer in base64, its letters escaped, and what comes back with it. */
 const MAX_FORM_BYTES = MAX_ANSWER_BYTES * 2;
@@ -22,6 +22,7 @@ const Named = z.object({ issuer: z.string() });
 
 export function samlRoutes(routes: LoginRoutes): void {
   const { gateway, saml } = routes;
+  const turns = new Turns();
   const named = (wanted: string): SamlIssuerConfig => {
     const issuer = issuersFor(gateway.config.issuers).find(({ name }) => name === wanted);
     if (issuer?.saml) return issuer;
@@ -49,6 +50,8 @@ export function samlRoutes(routes: LoginRoutes): void {
       async (request, reply) => {
         const issuer = named(request.params.issuer);
         const { SAMLResponse, RelayState } = request.body;
+        // To look at one costs much: of each address one at a time, and no more than half of the time.
+        const done = await turns.take(addressGroup(request.ip), () => undefined);
         try {
           const handle = await saml.keep(issuer, SAMLResponse, RelayState);
           return reply.redirect(`/auth/saml/${issuer.name}/answer?handle=${handle}`, 303);
@@ -59,6 +62,8 @@ export function samlRoutes(routes: LoginRoutes): void {
             'an answer by SAML is not taken',
           );
           return failed(routes, reply, why);
+        } finally {
+          done();
         }
       },
     );

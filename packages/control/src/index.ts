@@ -14,4 +14,5 @@ export { type Control, addRoutes, addRoutesForPeople, answerProblems, openContro
 export { Assertion, keysInWords, relyingParty, tellOfKey, toKeyRow } from './step-up.js';
 export { Streams } from './streams.js';
 export { HEADERS, type Sockets, watchSockets } from './strangers.js';
+export { Turns } from './turns.js';
 export { refuseAddress, refuseBytes } from './unreadable.js';

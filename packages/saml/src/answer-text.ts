@@ -4,11 +4,13 @@
  */
 import { SamlError } from './error.js';
 
-/** The longest answer, as XML. A thousand groups are below half of it. */
-export const MAX_ANSWER_BYTES = 256 * 1024;
+/** The longest answer, as XML. A thousand groups are below half of it, where their names are not long. */
+export const MAX_ANSWER_BYTES = 192 * 1024;
 /** Tags of it, opening and closing, and how deep they are in each other. */
 const MAX_TAGS = 8_000;
-const MAX_DEPTH = 100;
+const MAX_DEPTH = 50;
+/** Of one tag, its names of namespaces among them. */
+const MAX_ATTRIBUTES = 30;
 
 /**
  * SHA-1 signs nothing any more, and a shared secret is none of a provider's. Names are those of XML Signature 1.1 (section 6) and RFC
@@ -99,6 +101,8 @@ function tagsOf(xml: string): Tag[] {
     const [whole, slash, full = '', name, rest = '', empty] = TAG.exec(part) ?? [];
     if (whole === undefined || name === undefined || (slash !== '' && (rest !== '' || empty !== '')))
       throw new SamlError('a tag in it is none of SAML');
+    if (rest.split('=', MAX_ATTRIBUTES + 2).length > MAX_ATTRIBUTES + 1)
+      throw new SamlError('a tag in it has too many attributes');
     if (slash !== '' && open.pop() !== full) throw new SamlError('its tags do not fit together');
     if (slash === '' && empty === '' && open.push(full) > MAX_DEPTH)
       throw new SamlError('it has parts in parts in parts');

@@ -2,12 +2,13 @@
  * The gateway as a service provider of SAML 2.0. Owns: requests for a login, what has to be true of an answer, and what it says then. Does
  * not: whom it describes (packages/identity), or the browser's part (packages/console-server).
  *
- * Signatures are checked by node-saml. What is read here is what it says was signed.
+ * Signatures are checked by node-saml, in a thread (verifier.ts). What is read here is what it says was signed.
  */
 import { SAML, ValidateInResponseTo } from '@node-saml/node-saml';
-import { type AnswerText, readAnswer } from './answer-text.js';
+import { readAnswer } from './answer-text.js';
 import { SamlError } from './error.js';
 import { RequestNames, SeenAssertions } from './requests.js';
+import { type Element, assertionOf } from './signatures.js';
 
 /** One identity provider. Times are milliseconds. */
 export interface SamlSettings {
@@ -44,16 +45,6 @@ const SUCCESS = 'urn:oasis:names:tc:SAML:2.0:status:Success';
 const MAX_SUBJECT_CHARACTERS = 255;
 /** How long an assertion may be good at most, and so how long it is remembered, in milliseconds. */
 const MAX_LIFE_MS = 3_600_000;
-/** Of what a library says. Characters. */
-const MAX_REASON_CHARACTERS = 200;
-
-/** An element as node-saml reads it: names without their prefixes. */
-interface Element {
-  readonly $?: Readonly<Record<string, string>>;
-  readonly _?: string;
-  readonly [name: string]: unknown;
-}
-
 export class ServiceProvider {
   readonly settings: SamlSettings;
   readonly #names: RequestNames;
@@ -81,7 +72,7 @@ export class ServiceProvider {
     if (asked === undefined) throw new SamlError('nobody asked for it here, or it took too long');
     if (text.status !== SUCCESS) throw new SamlError('it says that the login failed');
     if (text.destination !== this.settings.callback) throw new SamlError('it is for another address');
-    const assertion = await this.#signed(text);
+    const assertion = await assertionOf({ ...this.settings, xml: text.xml });
     const until = this.#inTime(assertion, asked, now);
     this.#forUs(assertion, text.inResponseTo, now);
     const answer = this.#said(assertion, text.inResponseTo);
@@ -95,47 +86,21 @@ export class ServiceProvider {
   }
 
   #saml(more: { readonly generateUniqueId?: () => string; readonly forceAuthn?: boolean }): SAML {
-    const { idp, ssoUrl, certificates, entityId, callback, clockSkew } = this.settings;
-    const made = (id: string): string | null => {
-      const at = this.#names.read(id, Date.now());
-      return at === undefined ? null : new Date(at).toISOString();
-    };
+    const { idp, ssoUrl, certificates, entityId, callback } = this.settings;
     return new SAML({
       entryPoint: ssoUrl,
       idpCert: [...certificates],
       idpIssuer: idp,
       issuer: entityId,
-      audience: entityId,
       callbackUrl: callback,
       identifierFormat: PERSISTENT,
       wantAssertionsSigned: true,
       wantAuthnResponseSigned: true,
-      acceptedClockSkewMs: clockSkew,
       disableRequestedAuthnContext: true,
-      validateInResponseTo: ValidateInResponseTo.always,
       // Names of requests say for themselves whether they are ours: nothing is kept that whoever comes could fill.
-      cacheProvider: {
-        saveAsync: () => Promise.resolve(null),
-        getAsync: (id: string) => Promise.resolve(made(id)),
-        removeAsync: () => Promise.resolve(null),
-      },
+      validateInResponseTo: ValidateInResponseTo.never,
       ...more,
     });
-  }
-
-  /** The assertion: signed itself, in an answer that is signed as a whole. */
-  async #signed({ xml }: AnswerText): Promise<Element> {
-    try {
-      const SAMLResponse = Buffer.from(xml).toString('base64');
-      const { profile } = await this.#saml({}).validatePostResponseAsync({ SAMLResponse });
-      const read = profile?.getAssertion?.() as Element | undefined;
-      const assertion = read?.['Assertion'] as Element | undefined;
-      if (assertion) return assertion;
-    } catch (error) {
-      const { message } = error as Error;
-      throw new SamlError(message.slice(0, MAX_REASON_CHARACTERS), { cause: error });
-    }
-    throw new SamlError('it has no assertion');
   }
 
   /** Conditions have to be there (section 2.5.1). Until when they hold, in milliseconds since 1970. */

@@ -271,6 +271,11 @@ describe('bytes of strangers', () => {
     ['tags that do not fit', encoded(`${start}<a></b></samlp:Response>`), /fit together/],
     ['an entity that nobody defined', encoded(`${start}&a;</samlp:Response>`), /entity/],
     ['characters that do not show', encoded(`${start}\u001b]0;owned\u0007</samlp:Response>`), /do not show/],
+    [
+      'a tag with a thousand namespaces',
+      encoded(`${start}<a ${Array.from({ length: 1_000 }, (_, at) => `xmlns:n${at}="u"`).join(' ')}/>`),
+      /too many attributes/,
+    ],
     ['depth', encoded(`${start}${'<a>'.repeat(1_000)}`), /parts in parts/],
     ['no response', encoded('<samlp:LogoutRequest/>'), /no response/],
     ['a text', encoded('hello'), /no response/],
@@ -290,8 +295,26 @@ describe('bytes of strangers', () => {
     }
   });
 
+  test('whoever sends long ones holds up nothing but those behind them', async () => {
+    const groups = Array.from({ length: 150 }, (_, at) => `group-${at}`);
+    const long = signedBoth(answerXml(await parts({ attributes: { groups } })), idp.signing);
+    const forged = long.replace('group-7<', 'group-x<');
+    const waiting = Array.from({ length: 25 }, () => verdict(forged));
+    // The main thread is free: it reads the next one, and answers others, while they are looked at.
+    let turns = 0;
+    const ticking = setInterval(() => turns++, 1);
+    const refused = (await Promise.all(waiting.slice(20))).map((why) => /too many answers wait/.test(why));
+    expect(refused).toEqual([true, true, true, true, true]);
+    await waiting[0];
+    expect(turns).toBeGreaterThan(3);
+    clearInterval(ticking);
+    expect(await Promise.all(waiting.slice(0, 20))).toEqual(
+      Array.from({ length: 20 }, () => 'Invalid document signature'),
+    );
+  }, 120_000);
+
   test('damaged answers fail, in words, and nothing of them is printed', async () => {
-    const printed = vi.spyOn(console, 'warn');
+    const printed = vi.spyOn(process.stderr, 'write');
     const xml = signedBoth(answerXml(await parts()), idp.signing);
     // The certificate that comes along is not read.
     const [unread = '', others] = [

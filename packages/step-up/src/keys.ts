@@ -21,7 +21,10 @@ import {
 import { type Bound, QUESTION_MS, Questions } from './questions.js';
 
 /** Keys of one person. */
-export const MAX_KEYS = 10;
+const MAX_KEYS = 10;
+
+/** ES256, EdDSA and RS256, as COSE numbers them: what keys have. */
+const ALGORITHMS = [-7, -8, -257];
 
 export type SecurityKey = SecurityKeyRecord;
 /** Somebody whom an identity provider knows. */
@@ -73,6 +76,7 @@ export class SecurityKeys {
       challenge: this.#questions.ask(personOf(owner), about),
       timeout: QUESTION_MS,
       attestationType: 'none',
+      supportedAlgorithmIDs: ALGORITHMS,
       excludeCredentials: own.map(descriptorOf),
       authenticatorSelection: { residentKey: 'discouraged', userVerification: 'required' },
     });
@@ -94,6 +98,7 @@ export class SecurityKeys {
         expectedOrigin: origin,
         expectedRPID: new URL(origin).hostname,
         requireUserVerification: true,
+        supportedAlgorithmIDs: ALGORITHMS,
       }),
     );
     if (!checked.verified) throw new StepUpError('This key could not be checked.');

@@ -56,7 +56,8 @@ export function login(program: Command, context: CommandContext): Command {
       const own = tokenIdOf(credential);
       if (own !== undefined) await api.delete(`/v1/tokens/${encodeURIComponent(own)}`).catch(() => undefined);
       await forget(credential);
-      print('Logged out. Sessions that are open go on; "sluice sessions" shows them.');
+      if (own === undefined) print('Logged out. Sessions that are open go on; "sluice sessions" shows them.');
+      else print('Logged out. Sessions that you opened with this login have ended.');
     });
 
   program
