@@ -230,7 +230,6 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await page.getByRole('button', { name: 'Let it in as s-ana' }).click();
       await page.getByText('The rest is in your terminal').waitFor();
       expect(await done).toContain('Logged in as s-ana; roles user; groups s-engineers; known by okta');
-      expect(await sluice('whoami').done).toContain('s-ana');
       expect(await sluice('logout').done).toContain('Sessions that you opened with this login have ended.');
       const [token] = it.stand.gateway.identity.tokens().filter(({ principal }) => principal === 's-ana');
       expect(token?.revoked).toBeDefined();
