@@ -1,6 +1,7 @@
 /** Logins with a browser in every way there is, and what they let in: by SAML, of the command line, by SSH; security keys. In Chromium. */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { findTool, missingPostgres, temporaryFolder } from '@sluice/testkit';
 import { answerXml, signedBoth } from '@sluice/testkit/saml-idp';
@@ -162,6 +163,24 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       const headers = { ...own(''), 'content-type': 'application/x-www-form-urlencoded' };
       expect((await ask('/v1/tokens', { method: 'POST', headers, body: 'name=x' })).status).not.toBe(200);
       expect((await ask('/auth/saml/corp', { method: 'POST', headers, body: 'SAMLResponse=AAAA' })).status).toBe(404);
+    });
+
+    test('whoever sends answers without end takes up no memory with them, and others log in', async () => {
+      const { port } = new URL(it.origin);
+      const head = `POST /auth/saml/okta HTTP/1.1\r\nhost: localhost:${port}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 300000\r\n\r\n`;
+      // Of each a part, which is kept until the rest comes.
+      const sent = Array.from({ length: 12 }, () => {
+        let said = '';
+        const socket = connect(Number(port), '127.0.0.1');
+        socket.on('error', () => undefined).on('data', (bytes) => (said += bytes.toString()));
+        socket.write(`${head}SAMLResponse=${'A'.repeat(100_000)}`);
+        return { socket, said: () => said };
+      });
+      const refused = (): number => sent.filter(({ said }) => said().startsWith('HTTP/1.1 429')).length;
+      await expect.poll(refused, { timeout: 10_000 }).toBe(4);
+      for (const { socket } of sent) socket.destroy();
+      const again = async (): Promise<string> => login('ana').catch(() => '');
+      await expect.poll(again, { timeout: 10_000 }).toMatch(/=[\w-]{43}$/);
     });
 
     test('administrators of a provider are given a document', async () => {

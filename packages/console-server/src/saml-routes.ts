@@ -6,6 +6,7 @@ import { addressGroup } from '@sluice/addresses';
 import { ControlError, OPEN, Turns } from '@sluice/control';
 import type { SamlIssuerConfig } from '@sluice/config';
 import { MAX_ANSWER_BYTES } from '@sluice/saml';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { LoginError, issuersFor } from './attempt.js';
 import { type LoginRoutes, failed, finishing, sentenceOf } from './login-routes.js';
@@ -13,6 +14,9 @@ import { type LoginRoutes, failed, finishing, sentenceOf } from './login-routes.
 /** Of a form: an answer in base64, its letters escaped, and what comes back with it. */
 const MAX_FORM_BYTES = MAX_ANSWER_BYTES * 2;
 const MAX_RELAY_CHARACTERS = 80;
+/** Answers that are on their way or wait, from one address and in all: each may be long. */
+const MAX_WAITING_OF_ONE = 8;
+const MAX_WAITING = 64;
 
 const Form = z.object({
   SAMLResponse: z.string(),
@@ -43,7 +47,27 @@ export function samlRoutes(routes: LoginRoutes): void {
     );
 
     // The browser brings it from the provider's site, without our cookies (SameSite): whose login it is, the next request shows.
-    const answer = { schema: { ...OPEN, params: Named, body: Form }, config: { fromElsewhere: true } };
+    const waiting = new Map<string, number>();
+    let all = 0;
+    /** Before anything of it is read. */
+    const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      const address = addressGroup(request.ip);
+      const own = waiting.get(address) ?? 0;
+      if (own >= MAX_WAITING_OF_ONE || all >= MAX_WAITING) {
+        void reply.header('connection', 'close');
+        throw new ControlError(429, 'Too many answers of identity providers wait to be looked at.', 'Log in again.');
+      }
+      all++;
+      waiting.set(address, own + 1);
+      reply.raw.once('close', () => {
+        all--;
+        const left = (waiting.get(address) ?? 1) - 1;
+        if (left > 0) waiting.set(address, left);
+        else waiting.delete(address);
+      });
+    };
+    const config = { fromElsewhere: true };
+    const answer = { schema: { ...OPEN, params: Named, body: Form }, config, onRequest: admit };
     app.post<{ Params: { issuer: string }; Body: z.output<typeof Form> }>(
       '/auth/saml/:issuer',
       answer,
