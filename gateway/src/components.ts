@@ -21,6 +21,7 @@ import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
 import { privateFolder } from './private-files.js';
 import { Readings } from '@sluice/reading';
+import { SecurityKeys } from '@sluice/step-up';
 import { SshKeys } from './ssh/keys.js';
 
 /** The module that knows the protocols, for the thread that reads the record: the compiled file, also for tests. */
@@ -39,6 +40,7 @@ export interface Components {
   readonly agents: Agents;
   readonly sshKeys: SshKeys;
   readonly approvals: Approvals;
+  readonly securityKeys: SecurityKeys;
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
   readonly revocations: Revocations;
@@ -103,8 +105,10 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     events.approval(request);
     if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
   };
+  const securityKeys = await SecurityKeys.open(store.securityKeys);
   const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
-    standing: (word) => standing(identity, word),
+    // What a key that was removed has signed counts no more.
+    standing: (word) => (word.key === undefined || securityKeys.has(word.key) ? standing(identity, word) : undefined),
     keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
   const counts = await Counts.open(store.counts, ({ message }) =>
@@ -124,6 +128,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     agents,
     sshKeys,
     approvals,
+    securityKeys,
     counts,
     budgets: new ModelBudgets(counts, (rule, unit, amount) =>
       Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount),

@@ -13,8 +13,9 @@ import { type Finding, examineTarget } from '@sluice/doctor';
 import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import { markedWith } from '@sluice/http-requests';
-import { type Directory, PendingLogins, type Person, mayUse, ownerOf } from '@sluice/identity';
+import { type Directory, LoginCodes, PendingLogins, type Person, SetupToken, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
+import type { SecurityKeys } from '@sluice/step-up';
 import type { Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
@@ -72,7 +73,10 @@ export class Gateway implements Controlled {
   readonly sshKeys: SshKeys;
   /** Logins that wait to be confirmed. */
   readonly pendingLogins = new PendingLogins();
+  readonly loginCodes = new LoginCodes();
+  readonly setupToken = new SetupToken();
   readonly approvals: Approvals;
+  readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;
   readonly streams = new Streams();
   readonly webhooks: Webhooks;
@@ -125,6 +129,7 @@ export class Gateway implements Controlled {
     this.agents = components.agents;
     this.sshKeys = components.sshKeys;
     this.approvals = components.approvals;
+    this.securityKeys = components.securityKeys;
     this.revocations = components.revocations;
     this.webhooks = components.webhooks;
     this.events = components.events;
@@ -499,6 +504,7 @@ export class Gateway implements Controlled {
       bodies: this.config.record.bodies,
       mark: markedWith(components.redactionKey),
       url: () => this.url,
+      console: () => this.consoleUrl,
       agents: components.agents,
       log: components.log,
       barrier: components.barrier,

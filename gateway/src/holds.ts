@@ -108,7 +108,9 @@ export class Holds {
       text: holding.text + behind,
       parameters,
       digest,
-      requirements: holds.map(({ rule, approvers, count }): Requirement => ({ rule, approvers, count })),
+      requirements: holds.map(
+        ({ rule, approvers, count, stepUp }): Requirement => ({ rule, approvers, count, ...(stepUp && { stepUp }) }),
+      ),
       timeoutMs: Math.min(...holds.map(({ timeoutMs }) => timeoutMs)),
       onTimeout: holds.every(({ onTimeout }) => onTimeout === 'allow') ? 'allow' : 'deny',
       waits,
@@ -215,7 +217,9 @@ export class Holds {
 
 /** What has to be satisfied, by which rules: an approval by other terms is another approval. */
 export const termsOf = (holds: readonly AppliedHold[]): string =>
-  JSON.stringify(holds.map(({ rule, approvers, count }) => [rule, approvers, count]));
+  JSON.stringify(
+    holds.map(({ rule, approvers, count, stepUp }) => [rule, approvers, count, ...(stepUp ? [stepUp] : [])]),
+  );
 
 function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
   if (command.type === 'request') return meaningOf(command);

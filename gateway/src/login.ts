@@ -143,9 +143,10 @@ export class SessionLogin {
         if ('fault' in proof) return fail(`key: ${proof.fault}`);
         return admit({ ...proof, key: { blob: Buffer.from(key), at: Date.now() } });
       },
-      interactive: async (show, signal) => {
+      interactive: async (show, signal, client) => {
         const both = AbortSignal.any([signal, this.#session.signal]);
-        const begun = this.#services.pendingLogins.begin(this.#session.address, both);
+        const waiting = { address: this.#session.address, client, account, connection };
+        const begun = this.#services.pendingLogins.begin(waiting, both);
         return begun ? admit(await this.#confirmed(begun, show)) : refusal({ code: 'too-many-browser-logins' });
       },
     };
@@ -239,9 +240,11 @@ export class SessionLogin {
     show: (text: string) => void,
   ): Promise<LoginProof | undefined> {
     this.#session.allow(CONFIRMATION_MS);
-    const { url } = this.#services;
+    const { url, console } = this.#services;
+    const at = console() ?? url();
+    const where = console() === undefined ? ' on the machine of the gateway' : '';
     show(
-      `To log in, open ${url()}/login/${begun.code} in a browser on the machine of the gateway,
+      `To log in, open ${at}/login/${begun.code} in a browser${where},
 or run: ./sluice login confirm ${begun.code}
 The code is good for 5 minutes.`,
     );

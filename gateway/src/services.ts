@@ -70,8 +70,9 @@ export interface Services {
   readonly sessionApprovals: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;
-  /** Of the control API. */
+  /** Of the control API, and of the console, where there is one. */
   url(): string;
+  console(): string | undefined;
   judge(session: SessionView & { readonly masks: SessionMasks | undefined; readonly sameNames: boolean }): Judge;
   /** What masks need to follow of a new session; undefined on a connection that masks nothing. */
   masks(connection: Connection): SessionMasks | undefined;

@@ -58,7 +58,7 @@ export class SessionApprovals {
 
   async #ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     const { connection, approval, principal } = entrance;
-    const { approvers, count, timeoutMs, window } = approval;
+    const { approvers, count, timeoutMs, window, stepUp } = approval;
     const { number, outcome, page } = await this.#approvals.ask({
       kind: 'session',
       session: entrance.session,
@@ -69,7 +69,7 @@ export class SessionApprovals {
       text: `open sessions on ${connection.name} for ${minutes(window)}`,
       parameters: [],
       digest: this.#digest(entrance),
-      requirements: [{ rule: `approval of ${connection.name}`, approvers, count }],
+      requirements: [{ rule: `approval of ${connection.name}`, approvers, count, ...(stepUp && { stepUp }) }],
       timeoutMs,
       window,
       onTimeout: 'deny',
@@ -105,6 +105,7 @@ export class SessionApprovals {
       approval.approvers,
       approval.count,
       target(),
+      ...(approval.stepUp ? [approval.stepUp] : []),
     ]);
     return createHmac('sha256', this.#key).update(bound).digest('base64');
   }

@@ -2,7 +2,7 @@
  * The configuration in force and all that is made of it, replaced as a whole. Owns: what a new one may change while sessions
  * run. Does not: read files (configuration.ts).
  */
-import type { Config, ConnectionConfig } from '@sluice/config';
+import { type Config, type ConnectionConfig, tokenIssuers } from '@sluice/config';
 import type { Discovery } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
 import { SshIdentities, type Directory } from '@sluice/identity';
@@ -78,8 +78,8 @@ export const boundTo = (opened: ConnectionConfig, account: string, inForce: Conn
   ]);
 
 /** Of the first issuer that people log in at: a client is told of one only. */
-function discoveryOf({ issuers }: Config): Discovery | undefined {
-  const all = [...issuers.values()].filter(({ kind }) => kind === 'person');
+function discoveryOf(config: Config): Discovery | undefined {
+  const all = tokenIssuers(config).filter(({ kind }) => kind === 'person');
   const one = all.find(({ login }) => login) ?? all[0];
   return one && { url: `${one.url.replace(/\/$/, '')}/.well-known/openid-configuration`, scope: one.scopes.join(' ') };
 }

@@ -1,7 +1,9 @@
 /** A gateway with a console, an identity provider with people, and a browser. Does not: test anything. */
-import { existsSync } from 'node:fs';
-import { freePort, startPostgres, type PostgresServer } from '@sluice/testkit';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, startPostgres, temporaryFolder, type PostgresServer } from '@sluice/testkit';
 import { CONSOLE_CLIENT, type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
+import { type SamlIdp, startSamlIdp } from '@sluice/testkit/saml-idp';
 import { type Browser, type Page, chromium } from 'playwright-core';
 import { type Stand, openStand, targetOf } from './stand.js';
 
@@ -28,6 +30,8 @@ export interface ConsoleStand {
   readonly stand: Stand;
   readonly server: PostgresServer;
   readonly issuer: DevIssuer;
+  /** Speaks SAML, where that was asked for: whom it knows are others here, with "s-" before their names and groups. */
+  readonly idp: SamlIdp | undefined;
   readonly origin: string;
   /** A token of ana's own, for clients. */
   tokenOf(page: Page): Promise<string>;
@@ -36,24 +40,58 @@ export interface ConsoleStand {
   stop(): Promise<void>;
 }
 
-/** @param tls of the console's listener */
-export async function openConsoleStand(tls = 'off', more = ''): Promise<ConsoleStand> {
+export interface ConsoleStandOptions {
+  /** Of the console's listener. */
+  readonly tls?: string;
+  /** How browsers call the console: a number, or a name that security keys can belong to. */
+  readonly host?: '127.0.0.1' | 'localhost';
+  /** There is a provider that speaks SAML as well. */
+  readonly saml?: boolean;
+  /** There is a machine "vm" to reach by SSH as well, which nobody is at. */
+  readonly ssh?: boolean;
+  /** Before the other rules. */
+  readonly rules?: string;
+}
+
+const MACHINE = `policies: [production]
+    not_followed: mask
+  vm:
+    protocol: ssh
+    target: { host: 127.0.0.1, port: 1, host_keys: { first_use: true } }
+    credential: { user: deploy, password: of-nobody }
+    accounts: [root]
+    access: ["group:dba"]`;
+
+export async function openConsoleStand({
+  tls = 'off',
+  host = '127.0.0.1',
+  saml = false,
+  ssh = false,
+  rules = '',
+}: ConsoleStandOptions = {}): Promise<ConsoleStand> {
   const server = await startPostgres({ major: 18 });
   const port = await freePort();
   const [control, listener] = [await freePort(), await freePort()];
-  const origin = `${tls === 'off' ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const origin = `${tls === 'off' ? 'http' : 'https'}://${host}:${port}`;
+  const idp = saml ? await startSamlIdp(PEOPLE) : undefined;
+  const files = temporaryFolder('idp');
+  if (idp) writeFileSync(join(files.path, 'idp.pem'), idp.signing.certificate);
+  const bySaml = idp
+    ? `, okta: { saml: { idp: "${idp.entityId}", sso_url: "${idp.ssoUrl}", certificate: "${files.path}/idp.pem" }, principal: login, principal_prefix: s-, groups: groups, groups_prefix: s- }`
+    : '';
   const issuer = await startIssuer(0, { people: PEOPLE, console: origin });
   const open = (folder?: string): Promise<Stand> =>
     openStand({
       target: targetOf(server),
-      rules: RULES,
+      rules: rules + RULES,
+      ...(ssh && { connection: MACHINE, notFollowed: 'default' as const }),
       ...(folder !== undefined && { folder }),
       listener: `{ address: 127.0.0.1, port: ${listener}, tls: self-signed }`,
-      console: `{ address: 127.0.0.1, port: ${port}, tls: ${tls}${more} }`,
+      console: `{ address: 127.0.0.1, port: ${port}, tls: ${tls}, external_url: "${origin}" }${ssh ? ', ssh: { port: 0 }' : ''}`,
       control: String(control),
-      access: '["group:engineers", "group:dba", "group:platform"]',
-      sections: `issuers: { corp: { issuer: "${issuer.url}", audience: [sluice, ${CONSOLE_CLIENT.id}], client_id: sluice, console: { client_id: ${CONSOLE_CLIENT.id}, client_secret: ${CONSOLE_CLIENT.secret} }, scopes: [openid, profile, groups], groups: groups } }
-roles: { user: ["group:engineers", "group:dba", "group:platform"], approver: ["group:dba"], admin: ["group:platform"] }`,
+      access: '["group:engineers", "group:dba", "group:platform", "group:s-engineers"]',
+      sections: `issuers: { corp: { issuer: "${issuer.url}", audience: [sluice, ${CONSOLE_CLIENT.id}], client_id: sluice, console: { client_id: ${CONSOLE_CLIENT.id}, client_secret: ${CONSOLE_CLIENT.secret} }, scopes: [openid, profile, groups], groups: groups }${bySaml} }
+roles: { user: ["group:engineers", "group:dba", "group:platform", "group:s-engineers", "group:s-dba"], approver: ["group:dba", "group:s-dba"], admin: ["group:platform"] }`,
     });
   let stand = await open();
   const stops: Stand[] = [stand];
@@ -63,6 +101,7 @@ roles: { user: ["group:engineers", "group:dba", "group:platform"], approver: ["g
     },
     server,
     issuer,
+    idp,
     origin,
     tokenOf: async (page) =>
       page.evaluate(async () => {
@@ -79,6 +118,8 @@ roles: { user: ["group:engineers", "group:dba", "group:platform"], approver: ["g
       for (const one of stops) await one.stop();
       await server.stop();
       await issuer.close();
+      await idp?.close();
+      files.remove();
     },
   };
 }
@@ -92,6 +133,7 @@ export async function loggedIn(
   origin: string,
   person: Person,
   path = '/',
+  at = 'corp',
 ): Promise<{ readonly page: Page; readonly complaints: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ignoreHTTPSErrors: true });
   const page = await context.newPage();
@@ -100,7 +142,7 @@ export async function loggedIn(
   page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(`${origin}${path}`);
-  await page.getByRole('link', { name: 'Log in with corp' }).click();
+  await page.getByRole('link', { name: `Log in with ${at}` }).click();
   await page.getByRole('button', { name: PEOPLE[person].name }).click();
   await page.getByRole('navigation', { name: 'Pages' }).waitFor();
   complaints.length = 0;

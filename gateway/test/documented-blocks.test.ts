@@ -18,6 +18,7 @@ listeners: { postgres: { port: 6432 }, mysql: { port: 3307 }, ssh: { port: 2222 
 issuers: { corp: { issuer: "https://login.acme.example", audience: sluice, client_id: sluice, groups: groups } }
 principals: { developer: { groups: [engineers, dba, operators, platform] } }
 `;
+const CONSOLE = { console: { tls: 'off', external_url: 'http://localhost:7440' } };
 const CONNECTIONS: Readonly<Record<string, Tree>> = {
   postgres: { protocol: 'postgres', target: { host: 'db.internal', database: 'shop' }, credential: { user: 'sluice' } },
   mysql: { protocol: 'mysql', target: { host: 'db.internal', database: 'shop' }, credential: { user: 'sluice' } },
@@ -74,7 +75,7 @@ function sectionsOf(block: unknown): Tree | 'cases' | undefined {
   if (keys.includes('cases')) return 'cases';
   if (keys.every((key) => SECTIONS.test(key))) return block;
   if (keys.join() === 'target') return { connections: { shop: block } };
-  if (Object.values(block).every((one) => isTree(one) && 'issuer' in one)) return { issuers: block };
+  if (Object.values(block).every((one) => isTree(one) && ('issuer' in one || 'saml' in one))) return { issuers: block };
   return undefined;
 }
 
@@ -85,7 +86,7 @@ function protocolOf(connection: unknown): string | undefined {
 }
 
 /** A whole configuration with the block in it. */
-function whole({ file }: Block, sections: Tree): Tree {
+function whole({ file, text }: Block, sections: Tree): Tree {
   const own = isTree(sections['connections']) ? sections['connections'] : {};
   const policies = Object.keys(isTree(sections['policies']) ? sections['policies'] : {});
   const named = Object.values(own).flatMap((one) =>
@@ -100,6 +101,8 @@ function whole({ file }: Block, sections: Tree): Tree {
   for (const policy of policies.filter((name) => !named.includes(name)))
     connections.set(`of-${policy}`, { ...CONNECTIONS[PROTOCOL_OF[policy] ?? usual], policies: [policy] });
   const rest: Tree = parse(REST);
+  // People come back to the console from a provider by SAML, and show security keys there.
+  if (/^ *saml:|step_up:/m.test(text)) rest['listeners'] = merged(rest['listeners'], CONSOLE);
   // Each issuer has a prefix where there are several.
   if (isTree(sections['issuers'])) delete rest['issuers'];
   const issuers = Object.entries(isTree(sections['issuers']) ? sections['issuers'] : {});

@@ -109,6 +109,8 @@ describe('the description of the control API', () => {
       'GET /readyz',
       'GET /v1/issuers',
       'GET /v1/openapi.json',
+      'POST /v1/logins/exchange',
+      'POST /v1/setup',
     ]);
     expect(document.paths['/v1/agents']?.['get']?.description).toBe('For the role admin or auditor.');
   });

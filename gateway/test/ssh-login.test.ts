@@ -203,7 +203,8 @@ describe.skipIf(missingSshd() !== undefined)('who one is', () => {
 
   test('where too many logins of one address wait for a browser, the next one is told so', async () => {
     const waiting = new AbortController();
-    for (let n = 0; n < 5; n++) stand.gateway.pendingLogins.begin('127.0.0.1', waiting.signal);
+    const somebody = { address: '127.0.0.1', client: 'SSH-2.0-x', account: '', connection: 'vm' };
+    for (let n = 0; n < 5; n++) stand.gateway.pendingLogins.begin(somebody, waiting.signal);
     const words = [
       ...known(),
       ...NO_KEY,

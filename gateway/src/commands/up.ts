@@ -3,6 +3,7 @@
  * is made of (components.ts).
  */
 import { CliError, note } from '@sluice/cli';
+import { OPERATOR } from '@sluice/identity';
 import { readConfiguration } from '../configuration.js';
 import { Gateway } from '../gateway.js';
 import { LogFile, operatorLog } from '@sluice/audit';
@@ -18,6 +19,11 @@ export async function up(file: string, pretty: boolean): Promise<void> {
   const gateway = await start(() => Gateway.start(config, log));
   for (const [protocol, address] of gateway.addresses) log.info(`${protocol} on ${address}`);
   log.info(`control API on ${gateway.url}, data in ${config.data}; "sluice logs -f" shows this log`);
+  // Not in the log, which others read.
+  if (process.stderr.isTTY && gateway.identity.tokens().every(({ principal }) => principal === OPERATOR))
+    note(
+      `To set it up from elsewhere, give this to "sluice login --setup", once, within ten minutes: ${gateway.setupToken.issue()}`,
+    );
   const reloading = reloadFrom(gateway, file, () => {
     const again = readConfiguration(file);
     for (const warning of again.warnings) log.warn(warning);

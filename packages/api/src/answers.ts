@@ -187,20 +187,62 @@ export const WhoAmI = named(
 );
 export type WhoAmI = z.output<typeof WhoAmI>;
 
+const tokenIssuer = z.strictObject({
+  name: text,
+  issuer: text.describe('Its URL.'),
+  clientId: text,
+  clientSecret: maybe(text.describe('Of a public client, where the provider wants one nevertheless.')),
+  scopes: texts,
+  token: z.enum(['id_token', 'access_token']).describe('Which of its tokens the gateway takes.'),
+});
+const consoleIssuer = z.strictObject({
+  name: text,
+  console: text.describe('Where the console is, which people log in to there; it lets "sluice login" in.'),
+});
+
 export const IssuerRow = named(
   'Issuer',
-  'An identity provider that "sluice login" can go to.',
+  'An identity provider that "sluice login" can go to: itself, or by way of the console.',
+)(z.union([tokenIssuer, consoleIssuer]));
+export type TokenIssuerRow = z.output<typeof tokenIssuer>;
+export type ConsoleIssuerRow = z.output<typeof consoleIssuer>;
+export type IssuerRow = TokenIssuerRow | ConsoleIssuerRow;
+
+export const LoginToken = named(
+  'LoginToken',
+  'What "sluice login" shows from then on: a gateway token of whoever let it in.',
+)(z.strictObject({ token: text.describe('The secret. It is told this once.'), expires: time }));
+export type LoginToken = z.output<typeof LoginToken>;
+
+/** A security key, without what checks its signatures. */
+export const SecurityKeyRow = named(
+  'SecurityKey',
+  'A security key that somebody decides with.',
 )(
   z.strictObject({
-    name: text,
-    issuer: text.describe('Its URL.'),
-    clientId: text,
-    clientSecret: maybe(text.describe('Of a public client, where the provider wants one nevertheless.')),
-    scopes: texts,
-    token: z.enum(['id_token', 'access_token']).describe('Which of its tokens the gateway takes.'),
+    id: text,
+    name: text.describe('What its owner calls it.'),
+    owner: text,
+    issuer: text.describe('The identity provider that knows its owner.'),
+    created: time,
+    lastUsed: maybe(time),
   }),
 );
-export type IssuerRow = z.output<typeof IssuerRow>;
+export type SecurityKeyRow = z.output<typeof SecurityKeyRow>;
+
+export const WaitingLogin = named(
+  'WaitingLogin',
+  'A login that waits for somebody to confirm it.',
+)(
+  z.strictObject({
+    address: text.describe('Where it comes from.'),
+    client: text.describe('What the client says that it is.'),
+    account: text.describe('Which account it wants; empty: that of the connection.'),
+    connection: text.describe('What it wants to reach; empty: it chooses later.'),
+    expires: time,
+  }),
+);
+export type WaitingLogin = z.output<typeof WaitingLogin>;
 
 export const ConnectionRow = named(
   'Connection',
@@ -261,7 +303,14 @@ export const ApprovalRow = named(
     textBytes: count.describe('How long the whole text is.'),
     parameters: texts.describe('In lists the first of them.'),
     values: count.describe('How many there are.'),
-    requirements: z.array(z.strictObject({ rule: text, approvers: texts, count })),
+    requirements: z.array(
+      z.strictObject({
+        rule: text,
+        approvers: texts,
+        count,
+        stepUp: maybe(z.literal('webauthn').describe('Whoever decides shows a security key, in the console.')),
+      }),
+    ),
     onTimeout: z.enum(['deny', 'allow']),
     waits: flag.describe('The client waits on the wire; else the identical command passes once after an approval.'),
     impact: maybe(
@@ -297,6 +346,7 @@ export const ApprovalRow = named(
         reason: text,
         token: maybe(text.describe('The id of what they showed.')),
         makers: maybe(texts.describe('Who made that: its maker, their maker, and so on.')),
+        key: maybe(text.describe('The id of the security key that they showed for it.')),
         takenBack: maybe(time.describe('It counts no more from then on.')),
       }),
     ),

@@ -9,6 +9,7 @@ import {
   type ReleaseQuestion,
   type Outcome,
   type ApprovalRequest,
+  type Approver,
   type ApproverProof,
   type Since,
   type Word,
@@ -16,6 +17,7 @@ import {
   inBrief,
   mayBeSame,
   mayRelease,
+  needsKey,
   satisfied,
 } from './request.js';
 import { ApprovedShapes, MAX_SHAPES } from './shapes.js';
@@ -198,6 +200,8 @@ export class Approvals {
       );
     if (!mayRelease(request, who))
       throw new ApprovalError('forbidden', `"${who.name}" is not among the approvers of request ${number}.`);
+    if (shown.key === undefined && needsKey(request, who))
+      throw new ApprovalError('forbidden', `Request ${number} is decided with a security key, in the console.`);
     if (decision === 'approve' && this.#approving(entry).some((one) => mayBeSame(one, who)))
       throw new ApprovalError('closed', `"${who.name}" has approved request ${number} already.`);
     if (request.words.length >= MAX_WORDS)
@@ -206,8 +210,12 @@ export class Approvals {
         `Request ${number} was approved and taken back too often: it has to be asked anew.`,
       );
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
-    const { token, makers, claimed } = shown;
-    const source = { ...(token !== undefined && { token }), ...(makers && { makers }) };
+    const { token, makers, claimed, key } = shown;
+    const source = {
+      ...(key !== undefined && { key }),
+      ...(token !== undefined && { token }),
+      ...(makers && { makers }),
+    };
     const word: Word = { by: who.name, at: this.#now(), decision, reason, who, ...source, ...(claimed && { claimed }) };
     entry.request = { ...request, words: [...request.words, word] };
     this.#tell(entry.request, decision, { actor: who.name, reason, ...source });
@@ -349,10 +357,10 @@ export class Approvals {
   }
 
   /** Who has approved and may still do so, as they are now. */
-  #approving({ request }: OpenRequest): Principal[] {
+  #approving({ request }: OpenRequest): Approver[] {
     return request.words.flatMap((word) => {
       const who = word.decision === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
-      return who ? [who] : [];
+      return who ? [{ ...who, key: word.key }] : [];
     });
   }
 

@@ -23,7 +23,7 @@ export interface Storage {
 export type Told = (
   request: ApprovalRequest,
   event: 'requested' | Word['decision'] | 'revoked' | Outcome | 'used',
-  who?: { readonly actor: string; readonly reason: string } & Pick<ApproverProof, 'token' | 'makers'>,
+  who?: { readonly actor: string; readonly reason: string } & Pick<ApproverProof, 'token' | 'makers' | 'key'>,
 ) => void;
 
 /** What requests stand on, besides where they are kept. */

@@ -11,6 +11,13 @@ export interface Requirement {
   readonly approvers: readonly string[];
   /** How many different ones. */
   readonly count: number;
+  /** Each of them has to show a security key for this request. */
+  readonly stepUp?: 'webauthn';
+}
+
+/** Somebody who approved, and with which security key. */
+export interface Approver extends Principal {
+  readonly key?: string | undefined;
 }
 
 /** What a command would do to one table, as far as it is known beforehand. */
@@ -74,6 +81,8 @@ export interface ReleaseQuestion {
 export interface ApproverProof {
   /** The id of a token; absent: it was said inside the gateway's own process. */
   readonly token?: string;
+  /** The id of a security key that was shown for this decision about this request. */
+  readonly key?: string;
   /** Names of who made that, see `opened` in the journal. */
   readonly makers?: readonly string[];
   /** As an identity provider described them. */
@@ -184,17 +193,22 @@ function names(approvers: readonly string[], principal: Principal): boolean {
   });
 }
 
+/** Whether somebody decides with a security key only: a rule that names them asks for one. */
+export const needsKey = ({ requirements }: Pick<ReleaseQuestion, 'requirements'>, who: Principal): boolean =>
+  requirements.some(({ approvers, stepUp }) => stepUp !== undefined && names(approvers, who));
+
 /** Named by a rule, and not the one who asked. */
 export const mayRelease = (asked: ReleaseQuestion, who: Principal): boolean =>
   !mayBeSame(askerOf(asked), who) && asked.requirements.some(({ approvers }) => names(approvers, who));
 
 /** Whether those who approved are enough for every rule. */
-export function satisfied(asked: ReleaseQuestion, approved: readonly Principal[]): boolean {
+export function satisfied(asked: ReleaseQuestion, approved: readonly Approver[]): boolean {
   const asker = askerOf(asked);
   const others = approved.filter(
     (one, at) => !mayBeSame(asker, one) && !approved.slice(0, at).some((before) => mayBeSame(before, one)),
   );
   return asked.requirements.every(
-    ({ approvers, count }) => others.filter((one) => names(approvers, one)).length >= count,
+    ({ approvers, count, stepUp }) =>
+      others.filter((one) => names(approvers, one) && (stepUp === undefined || one.key !== undefined)).length >= count,
   );
 }

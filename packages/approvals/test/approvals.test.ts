@@ -202,6 +202,22 @@ test('every rule has to be satisfied, by different people for each that it count
   expect(satisfied({ ...both, principal: 'bob' }, [ada, bob, eve])).toBe(false);
 });
 
+test('where a rule asks for a security key, a word without one is refused, and suffices for other rules only', async () => {
+  const requirements = [
+    { rule: 'a', approvers: ['group:dba'], count: 1, stepUp: 'webauthn' as const },
+    { rule: 'b', approvers: ['user:eve'], count: 1 },
+  ];
+  const request = asked({ requirements });
+  expect(satisfied(request, [ada, eve])).toBe(false);
+  expect(satisfied(request, [{ ...ada, key: 'k' }, eve])).toBe(true);
+  const { approvals } = await open();
+  const { number } = await approvals.ask(request);
+  for (const says of ['approve', 'deny'] as const)
+    await expect(approvals.decide(number, ada, says, 'x')).rejects.toThrow('with a security key');
+  await approvals.decide(number, eve, 'approve', '');
+  expect((await approvals.decide(number, ada, 'approve', '', { key: 'k' })).state).toBe('approved');
+});
+
 describe('sessions', () => {
   const session = asked({ kind: 'session', window: 3_600_000, waits: false, digest: 'dev on shop' });
 

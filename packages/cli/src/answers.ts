@@ -61,7 +61,8 @@ export function checkedWord(text: string): string {
 
 /** An identity provider to send somebody to. @throws CliError when anybody between could change what it answers */
 export function checkedIssuer(issuer: IssuerRow): IssuerRow {
-  checked(isSafeUrl(issuer.issuer), 'an identity provider with an https address', issuer.issuer);
+  const at = 'console' in issuer ? issuer.console : issuer.issuer;
+  checked(isSafeUrl(at), 'an identity provider with an https address', at);
   return issuer;
 }
 

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
 import pc from 'picocolors';
 import { CliError } from './errors.js';
+import { readInput } from './input.js';
 import { printable, printableJson, printableLine } from '@sluice/printable';
 
 export type OutputFormat = 'table' | 'json';
@@ -107,3 +108,14 @@ export async function confirmed(question: string): Promise<boolean> {
 
 const width = (text: string): number =>
   text.split(MARKED).reduce((sum, part, at) => sum + (at % 2 === 0 ? part.length : 0), 0);
+
+/** What somebody types in answer to a question, or what comes by standard input where nobody is there to ask. */
+export async function answered(question: string): Promise<string> {
+  if (!process.stdin.isTTY) return readInput('-').trim();
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await terminal.question(question)).trim();
+  } finally {
+    terminal.close();
+  }
+}

@@ -109,9 +109,24 @@ export interface ConsoleConfig extends Pick<ListenerConfig, 'addresses' | 'port'
   readonly session: number;
 }
 
-/** An identity provider whose tokens are taken. Times are milliseconds. */
-export interface IssuerConfig {
+/** What holds for an identity provider, whatever it speaks. Times are milliseconds. */
+interface AnyIssuerConfig {
   readonly name: string;
+  readonly kind: 'person' | 'agent';
+  readonly principal: { readonly claim: string; readonly prefix: string };
+  readonly groups: { readonly claim: string | undefined; readonly prefix: string };
+  readonly require: Readonly<Record<string, readonly (string | boolean)[]>>;
+  readonly clockSkew: number;
+  /** The longest gateway token that its people may make; 0: none. */
+  readonly tokens: number;
+  readonly endsSessions: boolean;
+  /** Claims that are kept with each session. */
+  readonly record: readonly string[];
+}
+
+/** One whose tokens are taken (OpenID Connect). */
+export interface TokenIssuerConfig extends AnyIssuerConfig {
+  readonly saml?: undefined;
   /** As in "iss". */
   readonly url: string;
   readonly audience: readonly string[];
@@ -126,20 +141,29 @@ export interface IssuerConfig {
   /** What the console is registered as there; undefined: as `login`. */
   readonly console: { readonly clientId: string; readonly clientSecret: Secret | undefined } | undefined;
   readonly scopes: readonly string[];
-  readonly kind: 'person' | 'agent';
-  readonly principal: { readonly claim: string; readonly prefix: string };
-  readonly groups: { readonly claim: string | undefined; readonly prefix: string };
-  readonly require: Readonly<Record<string, readonly (string | boolean)[]>>;
   readonly authorizedParties: readonly string[] | undefined;
   readonly algorithms: readonly string[];
-  readonly clockSkew: number;
   readonly keysMaxAge: number;
-  /** The longest gateway token that its people may make; 0: none. */
-  readonly tokens: number;
-  readonly endsSessions: boolean;
-  /** Claims that are kept with each session. */
-  readonly record: readonly string[];
 }
+
+/** One that speaks SAML 2.0: people log in there by way of the console. */
+export interface SamlIssuerConfig extends AnyIssuerConfig {
+  readonly saml: {
+    /** Its entity ID. */
+    readonly idp: string;
+    readonly ssoUrl: string;
+    /** PEM. */
+    readonly certificates: readonly string[];
+    /** What the gateway is called there; undefined: the address of its metadata. */
+    readonly entityId: string | undefined;
+  };
+}
+
+export type IssuerConfig = TokenIssuerConfig | SamlIssuerConfig;
+
+/** Those whose tokens are taken. */
+export const tokenIssuers = ({ issuers }: Pick<Config, 'issuers'>): TokenIssuerConfig[] =>
+  [...issuers.values()].filter((one) => one.saml === undefined);
 
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
 export interface SessionApproval {
@@ -148,6 +172,7 @@ export interface SessionApproval {
   readonly count: number;
   readonly window: number;
   readonly fail: boolean;
+  readonly stepUp?: 'webauthn';
 }
 
 /** Who is told of requests for approval. */

@@ -2,10 +2,11 @@
  * Settings of identity providers, roles, and approval of sessions. Owns: their schemas. Does not: names that they refer to
  * (references.ts).
  */
+import { X509Certificate } from 'node:crypto';
 import { isSafeUrl } from '@sluice/addresses';
 import { ROLES } from '@sluice/contract';
 import { z } from 'zod';
-import type { ConfigSources } from './files.js';
+import { type ConfigSources, readText } from './files.js';
 import { duration, durationOrOff, secret } from './values.js';
 
 /** Signatures that only the holder of a private key can make. HS256 and its kin, and "none", are not among them. */
@@ -43,16 +44,83 @@ const address = z.string().superRefine((text, context) => {
 
 const claim = z.string().min(1).max(500);
 
+/** What a setting of OpenID Connect would be good for beside "saml": nothing, so that somebody meant something else. */
+export const NOT_OF_SAML: readonly string[] = [
+  'issuer',
+  'audience',
+  'client_id',
+  'client_secret',
+  'console',
+  'scopes',
+  'token',
+  'authorized_parties',
+  'algorithms',
+  'keys_max_age',
+];
+
+const AUDIENCE = 'write one audience or a list of them';
+/** RSA keys below that are not taken. Bits. */
+const MIN_RSA_BITS = 2_048;
+/** While one takes the place of another there are two. */
+const MAX_CERTIFICATES = 5;
+
+/** Why a text is no certificate that an answer could be signed with; undefined: it is one. */
+function wrongCertificate(pem: string): string | undefined {
+  try {
+    const { publicKey } = new X509Certificate(pem);
+    if (publicKey.asymmetricKeyType !== 'rsa') return 'it is of no RSA key';
+    const { modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {};
+    return modulusLength < MIN_RSA_BITS ? `its key has less than ${MIN_RSA_BITS} bits` : undefined;
+  } catch {
+    return 'it is no certificate (PEM)';
+  }
+}
+
+/** Certificates in files: one, or several. */
+const signingCertificates = (outside: ConfigSources) =>
+  z
+    .union([z.string(), z.array(z.string()).min(1).max(MAX_CERTIFICATES)], { error: 'write the name of a file' })
+    .transform((names, context) =>
+      [names].flat().map((file) => {
+        const read = readText(file, outside);
+        const wrong = read.type === 'failed' ? read.message : wrongCertificate(read.text);
+        const hint = 'Take the signing certificate that the identity provider shows, one to a file.';
+        if (wrong !== undefined) context.addIssue({ code: 'custom', message: wrong, params: { hint } });
+        return read.type === 'read' ? read.text : '';
+      }),
+    );
+
+/** How people log in at a provider that speaks SAML 2.0. */
+const saml = (outside: ConfigSources) =>
+  z.strictObject({
+    idp: z.string().min(1).max(1024).describe('its entity ID, as its answers have it in "Issuer"'),
+    sso_url: z
+      .string()
+      .refine((text) => URL.canParse(text) && isSafeUrl(text), {
+        error: 'write an https address (http on loopback only)',
+      })
+      .describe('where it logs people in (HTTP-Redirect)'),
+    certificate: signingCertificates(outside).describe(
+      'the file with the certificate that its answers are signed with, or several while it changes',
+    ),
+    entity_id: z
+      .string()
+      .min(1)
+      .max(1024)
+      .optional()
+      .describe('what the gateway is called there; default: the address of its metadata, /auth/saml/NAME/metadata'),
+  });
+
 /** One identity provider. The shape is that of `IssuerConfig`, with the keys of the file. */
 export const issuer = (outside: ConfigSources) =>
   z
     .strictObject({
-      issuer: address.describe('its address, as tokens have it in "iss"'),
+      issuer: address.optional().describe('its address, as tokens have it in "iss"'),
       audience: z
-        .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
-          error: 'write one audience or a list of them',
-        })
+        .union([z.string().min(1), z.array(z.string().min(1)).min(1)], { error: AUDIENCE })
+        .optional()
         .describe('what tokens for this gateway have in "aud"'),
+      saml: saml(outside).optional().describe('it speaks SAML 2.0, in place of OpenID Connect'),
       client_id: z.string().min(1).optional().describe('what "sluice login" is registered as'),
       client_secret: secret(outside)
         .optional()
@@ -87,8 +155,13 @@ export const issuer = (outside: ConfigSources) =>
         .describe('claims that are kept with each session, such as run_id, sha and repository of a pipeline'),
       ends_sessions: z.boolean().default(false).describe('a session ends when the token that opened it expires'),
     })
-    .superRefine(({ issuer: url, require, clock_skew }, context) => {
-      if (OPEN_TO_ALL.test(url) && Object.keys(require).length === 0) {
+    .superRefine(({ issuer: url, audience, saml: bySaml, kind, require, clock_skew }, context) => {
+      const mistake = (path: string, message: string): void =>
+        context.addIssue({ code: 'custom', path: [path], message });
+      if (!bySaml && url === undefined) mistake('issuer', '"issuer" is missing');
+      if (!bySaml && audience === undefined) mistake('audience', AUDIENCE);
+      if (bySaml && kind === 'agent') mistake('kind', 'programs do not log in by SAML');
+      if (url !== undefined && OPEN_TO_ALL.test(url) && Object.keys(require).length === 0) {
         const hint = 'Name whose: require: { hd: example.com }, { repository_owner: acme }, { namespace_path: acme }.';
         const message = 'this issuer signs tokens for everybody';
         context.addIssue({ code: 'custom', path: ['require'], message, params: { hint } });
@@ -102,6 +175,12 @@ const subjects = z.array(z.string().regex(SUBJECT, 'write group:name, user:name,
 /** Who has which role, besides what principals say themselves. */
 export const roles = z.partialRecord(z.enum(ROLES), subjects);
 
+/** What somebody shows who decides, besides being logged in. */
+export const stepUp = z
+  .literal('webauthn')
+  .optional()
+  .describe('webauthn: whoever decides shows a security key of theirs, in the console, for this request');
+
 /** The people who have to agree before a session begins, and for how long that counts. */
 export const sessionApproval = z.strictObject({
   approvers: z
@@ -112,4 +191,5 @@ export const sessionApproval = z.strictObject({
   count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
   window: duration.prefault('8h').describe('how long the same principal may open sessions afterwards'),
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
+  step_up: stepUp,
 });

@@ -161,25 +161,32 @@ function toConnection(
 }
 
 function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig {
-  const { client_id: clientId, client_secret: clientSecret, scopes, token } = from;
-  return {
+  const { client_id: clientId, client_secret: clientSecret, scopes, token, saml } = from;
+  const any = {
     name,
-    url: from.issuer,
-    audience: [from.audience].flat(),
-    login: clientId === undefined ? undefined : { clientId, clientSecret, token },
-    console: from.console && { clientId: from.console.client_id, clientSecret: from.console.client_secret },
-    scopes,
     kind: from.kind,
     principal: { claim: from.principal, prefix: from.principal_prefix },
     groups: { claim: from.groups, prefix: from.groups_prefix },
     require: Object.fromEntries(Object.entries(from.require).map(([claim, value]) => [claim, [value].flat()])),
-    authorizedParties: from.authorized_parties,
-    algorithms: from.algorithms,
     clockSkew: from.clock_skew,
-    keysMaxAge: from.keys_max_age,
     tokens: from.tokens,
     endsSessions: from.ends_sessions,
     record: from.record,
+  };
+  if (saml) {
+    const { idp, sso_url: ssoUrl, certificate, entity_id: entityId } = saml;
+    return { ...any, saml: { idp, ssoUrl, certificates: certificate, entityId } };
+  }
+  return {
+    ...any,
+    url: from.issuer ?? '',
+    audience: [from.audience ?? []].flat(),
+    login: clientId === undefined ? undefined : { clientId, clientSecret, token },
+    console: from.console && { clientId: from.console.client_id, clientSecret: from.console.client_secret },
+    scopes,
+    authorizedParties: from.authorized_parties,
+    algorithms: from.algorithms,
+    keysMaxAge: from.keys_max_age,
   };
 }
 
@@ -197,12 +204,14 @@ function thenOf({ deny, mask, hold, hold_answer, budget, risk }: Settings['polic
     };
   }
   if (hold_answer) {
-    const { timeout, on_timeout, ...rest } = hold_answer;
-    return { type: 'hold_answer', ...rest, timeoutMs: timeout, onTimeout: on_timeout, fail: false };
+    const { timeout, on_timeout, step_up, ...rest } = hold_answer;
+    const times = { timeoutMs: timeout, onTimeout: on_timeout };
+    return { type: 'hold_answer', ...rest, ...times, fail: false, ...(step_up && { stepUp: step_up }) };
   }
   if (hold) {
-    const { timeout, on_timeout, ...rest } = hold;
-    return { type: 'hold', ...rest, timeoutMs: timeout, onTimeout: on_timeout };
+    const { timeout, on_timeout, step_up, ...rest } = hold;
+    const times = { timeoutMs: timeout, onTimeout: on_timeout };
+    return { type: 'hold', ...rest, ...times, ...(step_up && { stepUp: step_up }) };
   }
   if (!mask) return { type: 'allow' };
   const { columns, detect, json, headers, spec, request } = mask;

@@ -1,6 +1,8 @@
 /**
  * Names that are used without being there, or are there twice. Owns: these mistakes. Does not: shapes, which the schema checks.
  */
+import { isIP } from 'node:net';
+import { NOT_OF_SAML } from './issuers.js';
 import { didYouMean, type Mistake, type Path } from './mistake.js';
 import { PROTOCOLS } from './protocols/index.js';
 import { listedTwice, packageOf, packagedMistakes } from './protocols/packaged.js';
@@ -27,6 +29,7 @@ export function referenceMistakes(value: unknown): Mistake[] {
     ...listedTwice(record(listeners)['packages']),
     ...ofIssuers(record(issuers)),
     ...ofConsole(record(listeners)['console'], record(issuers)),
+    ...ofSaml(record(listeners)['console'], record(issuers)),
     ...Object.entries(people).flatMap(([name, one]) => ofPrincipal(one, ['principals', name], known)),
     ...Object.entries(record(roles)).flatMap(([name, entries]) => ofAccess(entries, ['roles', name], known)),
     ...Object.entries(record(connections)).flatMap(([name, one]) => ofConnection(one, ['connections', name], known)),
@@ -39,6 +42,11 @@ export function referenceMistakes(value: unknown): Mistake[] {
       namesAlike(what, Object.keys(record(named))),
     ),
     ...Object.entries(record(policies)).flatMap(([name, rules]) => [
+      ...list(rules).flatMap((rule, at) =>
+        ['hold', 'hold_answer'].flatMap((kind) =>
+          ofStepUp(record(rule)[kind], ['policies', name, at, kind], record(listeners)['console']),
+        ),
+      ),
       ...ofPolicy(rules, ['policies', name]),
       ...approversOf(rules, ['policies', name], known),
     ]),
@@ -61,13 +69,13 @@ interface KnownNames {
 function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
   const all = Object.entries(issuers).map(([name, one]) => ({
     name,
-    url: record(one)['issuer'],
+    url: record(one)['issuer'] ?? record(record(one)['saml'])['idp'],
     prefix: record(one)['principal_prefix'] ?? '',
     groups: record(one)['groups'] === undefined ? undefined : (record(one)['groups_prefix'] ?? ''),
   }));
   return all.flatMap(({ name, url, prefix, groups }, at) => {
     const before = all.slice(0, at);
-    const twice = before.find((one) => one.url === url);
+    const twice = url === undefined ? undefined : before.find((one) => one.url === url);
     const same = before.find((one) => one.prefix === prefix);
     const mixed = groups === undefined ? undefined : before.find((one) => one.groups === groups);
     return [
@@ -98,10 +106,31 @@ function ofIssuers(issuers: Readonly<Record<string, unknown>>): Mistake[] {
 function ofConsole(value: unknown, issuers: Readonly<Record<string, unknown>>): Mistake[] {
   const canLogIn = Object.values(issuers)
     .map(record)
-    .some((one) => one['kind'] !== 'agent' && (one['client_id'] ?? one['console']) !== undefined);
+    .some((one) => one['kind'] !== 'agent' && (one['client_id'] ?? one['console'] ?? one['saml']) !== undefined);
   if (value === undefined || canLogIn) return [];
   const message = 'nobody can log in to the console';
   return [{ path: ['listeners', 'console'], message, hint: 'Add an issuer with a client_id: docs/console.md.' }];
+}
+
+/** The browser comes back to the console; and what is of tokens has no meaning where there are none. */
+function ofSaml(console: unknown, issuers: Readonly<Record<string, unknown>>): Mistake[] {
+  const those = Object.entries(issuers).filter(([, one]) => record(one)['saml'] !== undefined);
+  return those.flatMap(([name, one]): Mistake[] => [
+    ...(console === undefined
+      ? [
+          {
+            path: ['issuers', name, 'saml'],
+            message: 'nobody can log in by it: a browser comes back to the console, and there is none',
+            hint: 'Add listeners.console: docs/console.md.',
+          },
+        ]
+      : []),
+    ...Object.keys(record(one))
+      .filter((key) => NOT_OF_SAML.includes(key))
+      .map(
+        (key): Mistake => ({ path: ['issuers', name, key], message: `"${key}" has no meaning with "saml"`, at: 'key' }),
+      ),
+  ]);
 }
 
 function ofPrincipal(value: unknown, path: Path, { issuers }: KnownNames): Mistake[] {
@@ -135,7 +164,32 @@ function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] 
     }),
     ...ofAccess(access, [...path, 'access'], known),
     ...ofAccess(record(approval)['approvers'], [...path, 'approval', 'approvers'], known),
+    ...ofStepUp(approval, [...path, 'approval'], known.listeners['console']),
   ];
+}
+
+/** Security keys are shown in the console, and nobody else has one. */
+function ofStepUp(value: unknown, path: Path, console: unknown): Mistake[] {
+  const { step_up: stepUp, approvers, on_timeout: onTimeout } = record(value);
+  if (stepUp === undefined) return [];
+  const mistake = (message: string, hint: string): Mistake => ({ path: [...path, 'step_up'], message, hint });
+  const program = texts(approvers).find((one) => one.startsWith('agent:'));
+  if (console === undefined)
+    return [mistake('nobody can show a security key, since there is no console', 'Add listeners.console.')];
+  const { external_url: url, address } = record(console);
+  const at = URL.parse(String(url ?? `http://${[address ?? '127.0.0.1'].flat()[0]}`))?.hostname ?? '';
+  // Web Authentication (section 5.1.3): a key belongs to a domain.
+  if (isIP(at.replaceAll(/[[\]]/g, '')) !== 0)
+    return [
+      mistake(
+        'browsers show no security key to an address that is a number',
+        'Give listeners.console an external_url with a name: http://localhost:7440 on loopback.',
+      ),
+    ];
+  if (program !== undefined) return [mistake(`"${program}" has no security key`, 'Name people.')];
+  if (onTimeout === 'allow')
+    return [mistake('it would pass without a security key when nobody answers', 'Take on_timeout out.')];
+  return [];
 }
 
 /** What is a mistake by the protocol of a connection. */

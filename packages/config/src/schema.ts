@@ -7,7 +7,7 @@ import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { pointerSteps } from '@sluice/http-requests';
 import { z } from 'zod';
 import { consoleListener } from './console.js';
-import { issuer, roles } from './issuers.js';
+import { issuer, roles, stepUp } from './issuers.js';
 import type { ConfigSources } from './files.js';
 import { PROTOCOLS, PROTOCOL_NAMES } from './protocols/index.js';
 import { packagedConnection, packagedListener } from './protocols/packaged.js';
@@ -173,6 +173,7 @@ const hold = z.strictObject({
   count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
   on_timeout: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
+  step_up: stepUp,
 });
 
 const holdAnswer = hold

@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeCertificates, makeSigningKey } from '@sluice/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Config, describeProblem, parseConfig } from '../src/index.js';
 
 const parse = (text: string) => parseConfig(text, { file: '/etc/sluice.yaml', env: {} });
@@ -124,4 +128,73 @@ test('roles are given by lists', () => {
   const { roles } = good(`issuers: { corp: { ${CORP} } }\nroles: { approver: ["group:dba"], admin: ["user:ana"] }`);
   expect(roles).toEqual({ approver: ['group:dba'], admin: ['user:ana'] });
   expect(bad('roles: { owner: ["group:dba"] }')[0]).toContain('roles.owner');
+});
+
+describe('an issuer that speaks SAML', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-saml-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeAll(() => {
+    writeFileSync(join(folder, 'idp.pem'), makeSigningKey().certificate);
+    const { certificate, remove } = makeCertificates();
+    writeFileSync(join(folder, 'ec.pem'), certificate);
+    remove();
+    writeFileSync(join(folder, 'text.pem'), 'hello');
+  });
+  const at = (more: string, console = 'listeners: { console: { tls: off } }\n'): string =>
+    `${console}issuers: { okta: { ${more} } }`;
+  const saml = (more = '', certificate = 'idp.pem'): string =>
+    `saml: { idp: "https://okta.example/exk1", sso_url: "https://okta.example/sso", certificate: ${certificate}${more} }`;
+  const loaded = (text: string) => parseConfig(text, { file: join(folder, 'sluice.yaml'), env: {} });
+  const wrong = (text: string): string[] => {
+    const read = loaded(text);
+    return read.ok ? [] : read.problems.map(({ path, message }) => `${path}: ${message}`);
+  };
+
+  test('has people and groups as others have', () => {
+    const read = loaded(at(`${saml()}, principal: login, groups: groups`));
+    expect(read.ok && read.config.issuers.get('okta')).toMatchObject({
+      kind: 'person',
+      principal: { claim: 'login', prefix: '' },
+      groups: { claim: 'groups', prefix: '' },
+      saml: { idp: 'https://okta.example/exk1', ssoUrl: 'https://okta.example/sso', entityId: undefined },
+    });
+    expect(wrong(at(saml(', entity_id: sluice', '[idp.pem, idp.pem]')))).toEqual([]);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['no console', at(saml(), ''), /issuers\.okta\.saml: nobody can log in by it/],
+    ['settings of tokens', at(`${saml()}, client_id: x, scopes: [a]`), /"client_id" has no meaning with "saml"/],
+    ['programs', at(`${saml()}, kind: agent`), /programs do not log in by SAML/],
+    ['plain http', at(saml().replace('https://okta.example/sso', 'http://okta.example/sso')), /write an https address/],
+    ['a text', at(saml('', 'text.pem')), /it is no certificate/],
+    ['a key of another kind', at(saml('', 'ec.pem')), /no RSA key/],
+    ['no file', at(saml('', 'none.pem')), /there is no such file/],
+    ['neither', at('principal: sub'), /"issuer" is missing/],
+  ])('%s', (_, text, why) => {
+    expect(wrong(text).join('\n')).toMatch(why);
+  });
+});
+
+test.each<[string, string, string, RegExp | undefined]>([
+  ['at a name', 'external_url: "http://localhost:7440"', 'approvers: ["group:dba"]', undefined],
+  ['at a number', '', 'approvers: ["group:dba"]', /no security key to an address that is a number/],
+  ['without a console', 'none', 'approvers: ["group:dba"]', /there is no console/],
+  [
+    'for programs',
+    'external_url: "http://localhost:7440"',
+    'approvers: ["agent:bot"]',
+    /"agent:bot" has no security key/,
+  ],
+  [
+    'unanswered',
+    'external_url: "http://localhost:7440"',
+    'approvers: ["group:dba"], on_timeout: allow',
+    /would pass without a security key/,
+  ],
+])('a security key is asked for %s', (_, console, hold, why) => {
+  const listener = console === 'none' ? '' : `listeners: { console: { tls: off${console && `, ${console}`} } }\n`;
+  const found = bad(`${listener}issuers: { corp: { ${CORP}, client_id: sluice } }
+policies: { p: [{ rule: r, hold: { ${hold}, step_up: webauthn } }] }`);
+  if (why) expect(found.join('\n')).toMatch(why);
+  else expect(found).toEqual([]);
 });

@@ -2,9 +2,10 @@
  * A login at an identity provider with a browser: authorization code (RFC 6749, section 4.1) with PKCE (RFC 7636), state and nonce. Owns:
  * the two steps at the issuer. Does not: keep what lies between them (login-routes.ts), or check tokens (packages/identity).
  */
-import type { IssuerConfig } from '@sluice/config';
+import type { TokenIssuerConfig } from '@sluice/config';
 import { type Directory, type Proven, TokenError } from '@sluice/identity';
 import * as client from 'openid-client';
+import { type Attempt, LoginError, checkFresh } from './attempt.js';
 
 /** How long an issuer may take to answer, in seconds. */
 const TIMEOUT_S = 10;
@@ -13,25 +14,14 @@ const DISCOVERY_MS = 10 * 60_000;
 /** How long after it did not answer it is asked again, in milliseconds. */
 const FAILURE_MS = 2_000;
 
-/** What has to be known when the browser comes back, and nobody else may know. */
-export interface LoginAttempt {
-  readonly issuer: string;
-  readonly state: string;
+/** What of it the issuer is told in digests, or tells us again. */
+export interface TokenAttempt extends Attempt {
   readonly nonce: string;
   readonly verifier: string;
-  /** The page that somebody wanted to go to. */
-  readonly to: string;
 }
 
-/** Why nobody is logged in, in a sentence for whoever tried. */
-export class LoginError extends Error {}
-
-/** The providers that people can log in to the console at. */
-export const issuersFor = (issuers: ReadonlyMap<string, IssuerConfig>): IssuerConfig[] =>
-  [...issuers.values()].filter((one) => one.kind === 'person' && (one.console ?? one.login) !== undefined);
-
 interface Discovered {
-  readonly of: IssuerConfig;
+  readonly of: TokenIssuerConfig;
   readonly config: Promise<client.Configuration>;
   /** Milliseconds since 1970. */
   until: number;
@@ -46,8 +36,12 @@ export class IssuerLogins {
     this.#redirect = redirect;
   }
 
-  /** Where to send the browser. Rejects with a LoginError. */
-  async begin(issuer: IssuerConfig, to: string): Promise<{ readonly url: URL; readonly attempt: LoginAttempt }> {
+  /** Where to send the browser. Rejects with a LoginError. `fresh`: the issuer asks who it is, whoever was logged in there. */
+  async begin(
+    issuer: TokenIssuerConfig,
+    to: string,
+    fresh: boolean,
+  ): Promise<{ readonly url: URL; readonly attempt: TokenAttempt }> {
     const config = await this.#discover(issuer);
     const attempt = {
       issuer: issuer.name,
@@ -55,6 +49,8 @@ export class IssuerLogins {
       nonce: client.randomNonce(),
       verifier: client.randomPKCECodeVerifier(),
       to,
+      fresh,
+      began: Date.now(),
     };
     const url = client.buildAuthorizationUrl(config, {
       redirect_uri: this.#redirect,
@@ -63,6 +59,7 @@ export class IssuerLogins {
       code_challenge_method: 'S256',
       state: attempt.state,
       nonce: attempt.nonce,
+      ...(fresh && { max_age: '0' }),
     });
     return { url, attempt };
   }
@@ -72,7 +69,7 @@ export class IssuerLogins {
    *
    * Rejects with a LoginError.
    */
-  async finish(issuer: IssuerConfig, attempt: LoginAttempt, query: string, identity: Directory): Promise<Proven> {
+  async finish(issuer: TokenIssuerConfig, attempt: TokenAttempt, query: string, identity: Directory): Promise<Proven> {
     const config = await this.#discover(issuer);
     const back = new URL(this.#redirect);
     back.search = query;
@@ -84,17 +81,20 @@ export class IssuerLogins {
         idTokenExpected: true,
       }),
     );
+    const claims = tokens.claims();
     const token = issuer.login?.token === 'access_token' ? tokens.access_token : tokens.id_token;
     const proven = await provenBy(identity, token);
     // The nonce is in the ID token: what is shown in its place has to be of the same login.
     const { subject } = proven.principal;
-    if (proven.claimed?.issuer !== issuer.name || proven.claimed.subject !== tokens.claims()?.sub)
+    if (proven.claimed?.issuer !== issuer.name || proven.claimed.subject !== claims?.sub)
       throw new LoginError(`${issuer.name} sent tokens of two people: ${subject ?? 'nobody'} is not who logged in.`);
+    // An issuer has to say it when it was asked for a login of now (OpenID Connect Core 1.0, section 2).
+    checkFresh(attempt, (claims?.auth_time ?? Number.NaN) * 1_000, issuer.clockSkew);
     return proven;
   }
 
   /** Where somebody logs out at the issuer; undefined: it has no such place. Never rejects. */
-  async logout(issuer: IssuerConfig, back: string): Promise<URL | undefined> {
+  async logout(issuer: TokenIssuerConfig, back: string): Promise<URL | undefined> {
     const config = await this.#discover(issuer).catch(() => undefined);
     if (config?.serverMetadata().end_session_endpoint === undefined) return undefined;
     // No ID token is kept that could be sent along: the issuer asks whether that is meant (RP-Initiated Logout 1.0, section 2).
@@ -102,7 +102,7 @@ export class IssuerLogins {
   }
 
   /** What an issuer says of itself, asked once for all who log in meanwhile: strangers have it asked as well. */
-  #discover(issuer: IssuerConfig): Promise<client.Configuration> {
+  #discover(issuer: TokenIssuerConfig): Promise<client.Configuration> {
     const known = this.#known.get(issuer.name);
     if (known && known.of === issuer && known.until > Date.now()) return known.config;
     const asked = { of: issuer, until: Date.now() + DISCOVERY_MS, config: discover(issuer) };
@@ -112,7 +112,7 @@ export class IssuerLogins {
   }
 }
 
-async function discover(issuer: IssuerConfig): Promise<client.Configuration> {
+async function discover(issuer: TokenIssuerConfig): Promise<client.Configuration> {
   const registered = issuer.console ?? issuer.login;
   if (!registered) throw new LoginError(`Nobody can log in at ${issuer.name} with a browser.`);
   const { clientId, clientSecret } = registered;
@@ -127,7 +127,7 @@ async function discover(issuer: IssuerConfig): Promise<client.Configuration> {
 }
 
 /** Without a token for later: a login ends by the gateway's own times. */
-const scopesOf = ({ scopes }: IssuerConfig): string[] => [
+const scopesOf = ({ scopes }: TokenIssuerConfig): string[] => [
   ...new Set(['openid', ...scopes.filter((one) => one !== 'offline_access')]),
 ];
 
@@ -143,7 +143,7 @@ async function provenBy(identity: Directory, token: string | undefined): Promise
 }
 
 /** What a provider says is for the person who logs in. */
-async function inWords<T>(issuer: IssuerConfig, action: () => Promise<T>): Promise<T> {
+async function inWords<T>(issuer: TokenIssuerConfig, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {

@@ -1,21 +1,22 @@
 /**
- * Logging in to the console and out of it. Owns: what lies between the two steps of a login, and where the browser goes after it. Does
- * not: the issuer (issuer-login.ts), or what a login is worth (logins.ts).
+ * Logging in to the console and out of it. Owns: where a login begins and ends, whatever the identity provider speaks. Does not: ask the
+ * provider (issuer-login.ts, saml-login.ts), take answers by SAML (saml-routes.ts), or say what a login is worth (logins.ts).
  */
 import { actorOf } from '@sluice/audit';
-import type { Controlled, App } from '@sluice/control';
-import { ControlError, OPEN } from '@sluice/control';
+import { type App, ControlError, type Controlled, OPEN } from '@sluice/control';
 import type { Proven } from '@sluice/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { type Attempt, LoginError, issuersFor } from './attempt.js';
 import { cookieIn, cookieLine } from './cookies.js';
-import { IssuerLogins, type LoginAttempt, LoginError, issuersFor } from './issuer-login.js';
+import { IssuerLogins, type TokenAttempt } from './issuer-login.js';
 import type { ConsoleLogins } from './logins.js';
 import { isForeign } from './own-pages.js';
+import type { SamlAttempt, SamlLogins } from './saml-login.js';
 import { seal, unseal } from './sealed.js';
 
 /** How long somebody may take at the issuer, in milliseconds. */
-const ATTEMPT_MS = 10 * 60_000;
+export const ATTEMPT_MS = 10 * 60_000;
 /** Where the browser comes back to, as it is registered at the issuer. */
 const CALLBACK = '/auth/callback';
 /** Of a page that somebody is sent to after the login. Characters. */
@@ -27,6 +28,7 @@ export interface LoginRoutes {
   readonly app: App;
   readonly gateway: Controlled;
   readonly logins: ConsoleLogins;
+  readonly saml: SamlLogins;
   /** Seals what the browser keeps during a login. 32 bytes. */
   readonly key: Uint8Array;
   readonly origin: () => URL;
@@ -40,17 +42,12 @@ export interface LoginRoutes {
 const open = { schema: OPEN } as const;
 
 export function loginRoutes(routes: LoginRoutes): void {
-  const { app, gateway, logins, key, origin, secure } = routes;
+  const { app, gateway, logins, saml, key, origin, secure } = routes;
   let at: IssuerLogins | undefined;
   const issuers = (): IssuerLogins => (at ??= new IssuerLogins(`${origin().origin}${CALLBACK}`));
 
   app.get('/auth/issuers', open, () => ({ issuers: issuersFor(gateway.config.issuers).map(({ name }) => name) }));
 
-  /** To the page that says why: sealed, so that nobody else has our page say something to somebody. */
-  const failed = (reply: FastifyReply, why: string): FastifyReply => {
-    const text = seal(key, why.slice(0, MAX_REASON_CHARACTERS).toWellFormed(), Date.now() + ATTEMPT_MS);
-    return reply.header('cache-control', 'no-store').redirect(`/?failed=${text}`);
-  };
   const failure = { schema: { ...OPEN, querystring: z.object({ failed: z.string() }) } };
   app.get('/auth/failure', failure, (request) => {
     const why = unseal(key, request.query.failed, Date.now());
@@ -58,52 +55,36 @@ export function loginRoutes(routes: LoginRoutes): void {
     return { why };
   });
 
-  app.get(
-    '/auth/login',
-    { schema: { ...OPEN, querystring: z.object({ issuer: z.string().optional(), to: z.string().optional() }) } },
-    async (request, reply) => {
-      // A page of another site does not send somebody through a login: they begin at ours.
-      if (isForeign(request)) return reply.redirect('/');
-      const all = issuersFor(gateway.config.issuers);
-      const issuer = all.find(({ name }) => name === request.query.issuer) ?? (all.length === 1 ? all[0] : undefined);
-      if (!issuer) return failed(reply, 'Choose where to log in.');
-      try {
-        const { url, attempt } = await issuers().begin(issuer, ownPath(request.query.to));
-        const sealed = seal(key, attempt, Date.now() + ATTEMPT_MS);
-        void reply.header('set-cookie', cookieLine('login', sealed, secure(), ATTEMPT_MS / 1_000));
-        return reply.header('cache-control', 'no-store').redirect(url.href);
-      } catch (error) {
-        return failed(reply, sentenceOf(error));
-      }
-    },
-  );
-
-  app.get(CALLBACK, open, async (request, reply) => {
-    const sealed = cookieIn(request.headers.cookie, 'login', secure());
-    // Whatever comes of it, it was used.
-    void reply.header('set-cookie', cookieLine('login', '', secure(), 0));
-    const attempt = sealed === undefined ? undefined : attemptOf(unseal(key, sealed, Date.now()));
-    const issuer = attempt && issuersFor(gateway.config.issuers).find(({ name }) => name === attempt.issuer);
-    if (!attempt || !issuer) return failed(reply, 'This login was not begun in this browser, or it took too long.');
+  const Query = z.object({
+    issuer: z.string().optional(),
+    to: z.string().optional(),
+    fresh: z.literal('yes').optional(),
+  });
+  app.get('/auth/login', { schema: { ...OPEN, querystring: Query } }, async (request, reply) => {
+    // A page of another site does not send somebody through a login: they begin at ours.
+    if (isForeign(request)) return reply.redirect('/');
+    const all = issuersFor(gateway.config.issuers);
+    const issuer = all.find(({ name }) => name === request.query.issuer) ?? (all.length === 1 ? all[0] : undefined);
+    if (!issuer) return failed(routes, reply, 'Choose where to log in.');
+    const to = ownPath(request.query.to);
+    const fresh = request.query.fresh !== undefined;
     try {
-      const proven = await issuers().finish(issuer, attempt, new URL(request.url, origin()).search, gateway.identity);
-      const secret = await logins.begin(proven);
-      gateway.log.admin(actorOf(proven), 'login', `to the console, by ${proven.tokenId} from ${request.ip}`);
-      const lines = [
-        cookieLine('login', '', secure(), 0),
-        cookieLine('session', secret, secure(), routes.session / 1_000),
-      ];
-      return reply
-        .removeHeader('set-cookie')
-        .header('set-cookie', lines)
-        .header('cache-control', 'no-store')
-        .redirect(attempt.to);
+      const { url, attempt } = await (issuer.saml ? saml.begin(issuer, to, fresh) : issuers().begin(issuer, to, fresh));
+      const sealed = seal(key, attempt, Date.now() + ATTEMPT_MS);
+      void reply.header('set-cookie', cookieLine('login', sealed, secure(), ATTEMPT_MS / 1_000));
+      return reply.header('cache-control', 'no-store').redirect(url.href);
     } catch (error) {
-      if (!(error instanceof LoginError))
-        gateway.log.operator.error({ error: String(error) }, 'a login to the console failed');
-      return failed(reply, sentenceOf(error));
+      return failed(routes, reply, sentenceOf(error));
     }
   });
+
+  app.get(CALLBACK, open, (request, reply) =>
+    finishing(routes, request, reply, async (attempt) => {
+      const issuer = issuersFor(gateway.config.issuers).find(({ name }) => name === attempt.issuer);
+      if (!issuer || issuer.saml || !('nonce' in attempt)) throw new LoginError(NOT_BEGUN);
+      return issuers().finish(issuer, attempt, new URL(request.url, origin()).search, gateway.identity);
+    }),
+  );
 
   app.post('/auth/logout', open, async (request, reply) => {
     const found = routes.found(request);
@@ -122,8 +103,45 @@ export function loginRoutes(routes: LoginRoutes): void {
         'You are logged out, but that could not be stored: a restart of the gateway would undo it.',
       );
     const issuer = gateway.config.issuers.get(proven.claimed?.issuer ?? '');
-    return { at: issuer && (await issuers().logout(issuer, `${origin().origin}/`))?.href };
+    if (!issuer || issuer.saml) return { at: undefined };
+    return { at: (await issuers().logout(issuer, `${origin().origin}/`))?.href };
   });
+}
+
+const NOT_BEGUN = 'This login was not begun in this browser, or it took too long.';
+
+/** A browser comes back. `who`: finds out whom the issuer says it is; rejects with a LoginError. */
+export async function finishing(
+  routes: LoginRoutes,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  who: (attempt: TokenAttempt | SamlAttempt) => Promise<Proven> | Proven,
+): Promise<FastifyReply> {
+  const { gateway, logins, key, secure, session } = routes;
+  const sealed = cookieIn(request.headers.cookie, 'login', secure());
+  // Whatever comes of it, it was used.
+  const used = cookieLine('login', '', secure(), 0);
+  const attempt = sealed === undefined ? undefined : AttemptShape.safeParse(unseal(key, sealed, Date.now())).data;
+  if (!attempt) return failed(routes, reply.header('set-cookie', used), NOT_BEGUN);
+  try {
+    const proven = await who(attempt);
+    const secret = await logins.begin(proven, attempt.fresh);
+    gateway.log.admin(actorOf(proven), 'login', `to the console, by ${proven.tokenId} from ${request.ip}`);
+    return reply
+      .header('set-cookie', [used, cookieLine('session', secret, secure(), session / 1_000)])
+      .header('cache-control', 'no-store')
+      .redirect(attempt.to);
+  } catch (error) {
+    if (!(error instanceof LoginError))
+      gateway.log.operator.error({ error: String(error) }, 'a login to the console failed');
+    return failed(routes, reply.header('set-cookie', used), sentenceOf(error));
+  }
+}
+
+/** To the page that says why: sealed, so that nobody else has our page say something to somebody. */
+export function failed({ key }: Pick<LoginRoutes, 'key'>, reply: FastifyReply, why: string): FastifyReply {
+  const text = seal(key, why.slice(0, MAX_REASON_CHARACTERS).toWellFormed(), Date.now() + ATTEMPT_MS);
+  return reply.header('cache-control', 'no-store').redirect(`/?failed=${text}`, 303);
 }
 
 /** A page of ours: a path, and never the beginning of an address of somebody else's. */
@@ -133,15 +151,11 @@ export function ownPath(wanted: string | undefined): string {
   return /^\/(?!\/)[\w\-./?=&%+]*$/.test(wanted) && !wanted.startsWith('/auth/') ? wanted : '/';
 }
 
-const Attempt = z.strictObject({
-  issuer: z.string(),
-  state: z.string(),
-  nonce: z.string(),
-  verifier: z.string(),
-  to: z.string(),
-});
+const any = { issuer: z.string(), state: z.string(), to: z.string(), fresh: z.boolean(), began: z.number() };
+const AttemptShape = z.union([
+  z.strictObject({ ...any, nonce: z.string(), verifier: z.string() }) satisfies z.ZodType<Attempt>,
+  z.strictObject({ ...any, request: z.string() }),
+]);
 
-const attemptOf = (value: unknown): LoginAttempt | undefined => Attempt.safeParse(value).data;
-
-const sentenceOf = (error: unknown): string =>
+export const sentenceOf = (error: unknown): string =>
   error instanceof LoginError ? error.message : 'The gateway failed to log you in; its log says why.';

@@ -1,6 +1,6 @@
 /**
- * Who is logged in to the console. Owns: that a cookie stands for somebody, until nobody has used it for a while, its time is over, or
- * they log out. Does not: how they logged in (login-routes.ts).
+ * Who is logged in to the console. Owns: that a cookie stands for somebody, until nobody has used it for a while, its time is over, they
+ * log out, or their issuer is configured otherwise. Does not: how they logged in (login-routes.ts).
  *
  * Of the cookie only a digest is kept. Who somebody is, and with which roles, is asked of the directory each time.
  */
@@ -17,19 +17,28 @@ const MAX_LOGINS_OF_ONE = 20;
 const MAX_LOGINS = 20_000;
 /** That somebody used it is stored at most this often, in milliseconds. */
 const TOUCH_MS = 60_000;
+/** For so long after they showed their issuer anew who they are somebody may do what asks for that, in milliseconds. */
+const FRESH_MS = 5 * 60_000;
 
 interface Login {
   readonly digest: string;
   /** Their name here, and what their issuer said of them. */
   readonly name: string;
   readonly claimed: Omit<Principal, 'roles'>;
+  /** By which settings of their issuer. */
+  readonly under: string;
   readonly proof: string;
   readonly expires: number;
+  /** Until when it counts as one of just now, in milliseconds since 1970. A restart forgets it. */
+  readonly freshUntil: number;
   used: number;
   stored: number;
   /** Answers that go on, which end with the login. */
   readonly streams: Set<ServerResponse>;
 }
+
+/** A digest of the settings that an issuer has now; undefined: there is none of this name. */
+export type SettingsOf = (issuer: string) => string | undefined;
 
 export interface LoginTimes {
   /** Milliseconds. */
@@ -40,39 +49,55 @@ export interface LoginTimes {
 export class ConsoleLogins {
   readonly #store: ConsoleLoginStore;
   readonly #times: LoginTimes;
+  readonly #settingsOf: SettingsOf;
   /** By digest, the oldest first. */
   readonly #logins = new Map<string, Login>();
 
-  private constructor(store: ConsoleLoginStore, times: LoginTimes, kept: readonly ConsoleLoginRecord[]) {
+  private constructor(
+    store: ConsoleLoginStore,
+    times: LoginTimes,
+    settingsOf: SettingsOf,
+    kept: readonly ConsoleLoginRecord[],
+  ) {
     this.#store = store;
     this.#times = times;
+    this.#settingsOf = settingsOf;
     for (const { who, used, ...one } of kept) {
-      const { name, claimed }: Pick<Login, 'name' | 'claimed'> = JSON.parse(who);
-      this.#logins.set(one.digest, { ...one, name, claimed, used, stored: used, streams: new Set() });
+      // Those of before settings were kept end.
+      const { name, claimed, under = '' }: Pick<Login, 'name' | 'claimed'> & { under?: string } = JSON.parse(who);
+      const rest = { used, stored: used, freshUntil: 0, streams: new Set<ServerResponse>() };
+      this.#logins.set(one.digest, { ...one, name, claimed, under, ...rest });
     }
   }
 
-  static async open(store: ConsoleLoginStore, times: LoginTimes): Promise<ConsoleLogins> {
-    return new ConsoleLogins(store, times, await store.current(Date.now()));
+  static async open(store: ConsoleLoginStore, times: LoginTimes, settingsOf: SettingsOf): Promise<ConsoleLogins> {
+    return new ConsoleLogins(store, times, settingsOf, await store.current(Date.now()));
   }
 
-  /** Keeps who has proven it. Resolves to the secret for their cookie, which is told this once. Rejects when it cannot be stored. */
-  async begin({ claimed, principal: { name }, tokenId: proof }: Proven): Promise<string> {
-    if (!claimed) throw new Error('only people of an issuer log in to the console');
+  /**
+   * Keeps who has proven it. Resolves to the secret for their cookie, which is told this once. Rejects when it cannot be stored. `fresh`:
+   * their issuer asked them anew.
+   */
+  async begin({ claimed, principal: { name }, tokenId: proof }: Proven, fresh = false): Promise<string> {
+    const under = this.#settingsOf(claimed?.issuer ?? '');
+    if (!claimed || under === undefined) throw new Error('only people of an issuer log in to the console');
     const secret = randomBytes(SECRET_BYTES).toString('base64url');
     const now = Date.now();
     const login: Login = {
       digest: digestOf(secret),
       name,
       claimed,
+      under,
       proof,
       expires: now + this.#times.session,
+      freshUntil: fresh ? now + FRESH_MS : 0,
       used: now,
       stored: now,
       streams: new Set(),
     };
     const { digest, expires } = login;
-    await this.#store.add({ digest, who: JSON.stringify({ name, claimed }), proof, created: now, used: now, expires });
+    const who = JSON.stringify({ name, claimed, under });
+    await this.#store.add({ digest, who, proof, created: now, used: now, expires });
     this.#logins.set(digest, login);
     const own = [...this.#logins.values()].filter((one) => samePerson(one.claimed, claimed));
     const [oldest] = this.#logins.values();
@@ -112,6 +137,11 @@ export class ConsoleLogins {
     };
   }
 
+  /** Whether their issuer asked them who they are within the last minutes. */
+  isFresh(digest: string): boolean {
+    return (this.#logins.get(digest)?.freshUntil ?? 0) > Date.now();
+  }
+
   /** Somebody did something: the time in which they do nothing begins anew. */
   touch(digest: string): void {
     const login = this.#logins.get(digest);
@@ -143,14 +173,16 @@ export class ConsoleLogins {
     for (const login of this.#logins.values()) if (this.#isOver(login)) this.#forget(login);
   }
 
-  /** One that is over stays so, whatever the store says: its time is stored. */
+  /** One that is over stays so, whatever the store says: its time is stored, and so is by which settings it was begun. */
   #forget({ digest }: Login): void {
     this.end(digest).catch(() => undefined);
   }
 
-  #isOver({ expires, used }: Login): boolean {
+  #isOver({ expires, used, claimed, under }: Login): boolean {
     const now = Date.now();
-    return expires <= now || used + this.#times.idle <= now;
+    if (expires <= now || used + this.#times.idle <= now) return true;
+    // Other settings may mean other people by the same names.
+    return this.#settingsOf(claimed.issuer ?? '') !== under;
   }
 }
 

@@ -23,6 +23,13 @@ export const OWN_HEADERS = {
   'x-frame-options': 'DENY',
 } as const;
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A page of another site sends it, and nothing is done by anybody's cookie. */
+    fromElsewhere?: boolean;
+  }
+}
+
 /** Methods that change nothing. */
 export const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
@@ -34,6 +41,7 @@ export function guardPages(app: App, origin: () => URL): void {
     // Another name may be that of a page which had it point at us (DNS rebinding).
     if (request.headers.host?.toLowerCase() !== host)
       throw new ControlError(421, 'The console does not go by the name that was asked for.', `Open ${own}/ instead.`);
+    if (request.routeOptions.config.fromElsewhere) return;
     if (!READS.has(request.method)) refuseForeign(request, own);
     else if (isOfApi(request) && isForeign(request))
       throw new ControlError(403, 'Pages of other sites read nothing here.');

@@ -5,7 +5,7 @@
  *
  * Neither a token nor an address of a peer gives anybody anything here.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { ConsoleConfig } from '@sluice/config';
 import {
   type App,
@@ -23,8 +23,12 @@ import { type HandshakeTurns, ListenError, TLS_SETTINGS, selfSigned, takeTurns }
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { type AppFiles, appFilesIn } from './app-files.js';
 import { cookieIn } from './cookies.js';
-import { loginRoutes } from './login-routes.js';
-import { ConsoleLogins } from './logins.js';
+import { keyRoutes } from './key-routes.js';
+import { ATTEMPT_MS, loginRoutes } from './login-routes.js';
+import { ConsoleLogins, type SettingsOf } from './logins.js';
+import { SamlLogins } from './saml-login.js';
+import { samlRoutes } from './saml-routes.js';
+import { terminalRoutes } from './terminal-routes.js';
 import { OWN_HEADER, OWN_HEADERS, READS, guardPages, isOfApi } from './own-pages.js';
 
 export interface Console {
@@ -57,10 +61,11 @@ const LOOK_MS = 1_000;
 export async function openConsole(gateway: Controlled, parts: ConsoleParts): Promise<Console | undefined> {
   const settings = gateway.config.listeners.console;
   if (!settings) return undefined;
-  const logins = await ConsoleLogins.open(parts.store.consoleLogins, settings);
+  const logins = await ConsoleLogins.open(parts.store.consoleLogins, settings, settingsIn(gateway));
   const files = appFilesIn(parts.pages);
   const key = await keyIn(parts.store);
   let origin = settings.origin === undefined ? undefined : new URL(settings.origin);
+  const saml = new SamlLogins(() => origin as URL, key, ATTEMPT_MS);
   const apps: App[] = [];
   const addresses: string[] = [];
   const looking = setInterval(() => logins.look(), LOOK_MS);
@@ -71,7 +76,7 @@ export async function openConsole(gateway: Controlled, parts: ConsoleParts): Pro
   };
   try {
     for (const address of settings.addresses) {
-      const app = await appWith(gateway, settings, parts, { logins, files, key, origin: () => origin as URL });
+      const app = await appWith(gateway, settings, parts, { logins, saml, files, key, origin: () => origin as URL });
       apps.push(app);
       const url = new URL(await listen(app, address, settings.port));
       origin ??= url;
@@ -86,6 +91,7 @@ export async function openConsole(gateway: Controlled, parts: ConsoleParts): Pro
 
 interface Shared {
   readonly logins: ConsoleLogins;
+  readonly saml: SamlLogins;
   readonly files: AppFiles;
   readonly key: Uint8Array;
   readonly origin: () => URL;
@@ -95,7 +101,7 @@ async function appWith(
   gateway: Controlled,
   { tls, session }: ConsoleConfig,
   { handshakes }: ConsoleParts,
-  { logins, files, key, origin }: Shared,
+  { logins, saml, files, key, origin }: Shared,
 ): Promise<App> {
   const own = tls === 'self-signed' ? await selfSigned(gateway.config.data) : undefined;
   const given = tls === 'off' || tls === 'self-signed' ? own : { certificate: tls.cert, key: tls.key };
@@ -153,8 +159,27 @@ async function appWith(
     if (known) logins.follow(known.login, raw);
   });
   addRoutesForPeople(routes);
-  loginRoutes({ app, gateway, logins, key, origin, secure, session, found });
+  const entrance = { app, gateway, logins, saml, key, origin, secure, session, found };
+  loginRoutes(entrance);
+  samlRoutes(entrance);
+  terminalRoutes(entrance);
+  keyRoutes(entrance);
   return app;
+}
+
+/** Of the settings of issuers in force. Their secrets are not among them: one that is renewed names the same people. */
+function settingsIn(gateway: Controlled): SettingsOf {
+  const known = new WeakMap<object, string>();
+  return (name) => {
+    const issuer = gateway.config.issuers.get(name);
+    if (!issuer) return undefined;
+    let digest = known.get(issuer);
+    if (digest === undefined) {
+      digest = createHash('sha256').update(JSON.stringify(issuer)).digest('base64url');
+      known.set(issuer, digest);
+    }
+    return digest;
+  };
 }
 
 /** Seals what browsers keep during a login, which a restart does not break off. */

@@ -36,6 +36,23 @@ const session = createRoute({
   component: lazyRouteComponent(() => import('./pages/session.js'), 'SessionPage'),
 });
 
+const terminal = createRoute({
+  getParentRoute: () => root,
+  path: '/terminal',
+  component: lazyRouteComponent(() => import('./pages/terminal.js'), 'Terminal'),
+});
+const confirm = createRoute({
+  getParentRoute: () => root,
+  path: '/login/$code',
+  component: lazyRouteComponent(() => import('./pages/confirm.js'), 'ConfirmLogin'),
+});
+
+const keys = createRoute({
+  getParentRoute: () => root,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('./pages/keys.js'), 'Keys'),
+});
+
 /** What sessions are looked for, as it stands in the address. */
 export interface SessionSearch {
   readonly state?: 'open';
@@ -44,7 +61,7 @@ export interface SessionSearch {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, approvals, approval, sessions, session]),
+  routeTree: root.addChildren([home, approvals, approval, sessions, session, terminal, confirm, keys]),
   defaultPreload: 'intent',
   defaultErrorComponent: Trouble,
 });

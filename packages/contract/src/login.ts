@@ -33,7 +33,7 @@ export interface Challenge {
   /** The key or certificate whose private half the client has proven to hold. */
   publicKey(key: Uint8Array): Promise<Admission | Refusal>;
   /** Login in a browser. `show` gives the client the address to open; aborted, nobody waits any more. */
-  interactive(show: (text: string) => void, signal: AbortSignal): Promise<Admission | Refusal>;
+  interactive(show: (text: string) => void, signal: AbortSignal, client: string): Promise<Admission | Refusal>;
 }
 
 export interface ScramVerifiers {

@@ -73,6 +73,8 @@ export interface HoldRule {
   readonly onTimeout: 'deny' | 'allow';
   /** Refuse at once, with the number of the request, instead of waiting. */
   readonly fail: boolean;
+  /** They show a key of theirs for this request and no other; undefined: that they are logged in is enough. */
+  readonly stepUp?: 'webauthn';
 }
 
 /** What detectors look for, by the names that rules use. */

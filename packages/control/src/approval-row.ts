@@ -26,13 +26,14 @@ export const toRow = (request: ApprovalRequest, page?: string): ApprovalRow => (
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
   ...(request.used !== undefined && { used: iso(request.used) }),
   ...(request.why !== undefined && { why: request.why }),
-  words: request.words.map(({ by, at, decision, reason, token, makers, takenBack }) => ({
+  words: request.words.map(({ by, at, decision, reason, token, makers, key, takenBack }) => ({
     by,
     at: iso(at),
     decision,
     reason,
     ...(token !== undefined && { token }),
     ...(makers && { makers }),
+    ...(key !== undefined && { key }),
     ...(takenBack !== undefined && { takenBack: iso(takenBack) }),
   })),
 });

@@ -13,6 +13,7 @@ import { toRow } from './approval-row.js';
 import { maySeeOthers, maySeeRequest } from './events.js';
 import { NOT_STORED, problems } from './answers.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
+import { Assertion, KeyQuestion, askForKey, keyShown } from './step-up.js';
 
 /** Requests in an answer at most, and how many are looked at for those that the caller may see. */
 const MAX_ROWS = 200;
@@ -27,6 +28,17 @@ const Query = z.object({
 const Says = z
   .strictObject({ reason: z.string().trim().max(1000).default('').describe('A denial needs one.') })
   .prefault({});
+/** With what a security key signed for it, where one is wanted. */
+const Decides = z
+  .strictObject({
+    reason: z.string().trim().max(1000).default('').describe('A denial needs one.'),
+    assertion: Assertion.optional().describe('What a security key signed for this decision, as a browser has it.'),
+  })
+  .prefault({});
+const Asks = z.strictObject({
+  decision: z.enum(['approve', 'deny']),
+  reason: z.string().trim().max(1000).default('').describe('To the letter as it is sent then.'),
+});
 const ByNumber = z.object({
   number: z.coerce.number('a request is named by its number').int().positive(),
 });
@@ -81,22 +93,44 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       summary: says === 'approve' ? 'Approve a request' : 'Deny a request',
       description: 'Counts where a rule names the caller as approver, and the request is not their own.',
       params: ByNumber,
-      body: Says,
+      body: Decides,
       response: { 200: ApprovalRow, ...problems(404, 409, 503) },
     };
     const config = { roles: ['approver'], ...about.config } as const;
     app.post(`/v1/approvals/:number/${says}`, { config, schema }, async (request): Promise<ApprovalRow> => {
       const proven = caller(request);
       const { number } = request.params;
-      const { reason } = request.body;
+      const { reason, assertion } = request.body;
       if (says === 'deny' && reason === '') throw new ControlError(400, 'A denial needs a reason.');
-      await named(request, number);
+      const asked = await named(request, number);
       const fault = notOwnWord(proven, peopleLogIn(gateway.config));
       if (fault !== undefined)
         throw new ControlError(403, fault, 'Log in yourself: "sluice login", or have a token made by the operator.');
-      return shown(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, shownBy(proven))));
+      const decision = { decision: says, reason };
+      const signed = asked && assertion && (await keyShown(gateway, proven, asked, decision, assertion));
+      const proof = { ...shownBy(proven), ...(signed && { key: signed.id }) };
+      return shown(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, proof)));
     });
   }
+
+  const question = {
+    tags: ['approvals'],
+    summary: 'What a security key has to sign for a decision about a request',
+    description:
+      'For navigator.credentials.get of a page of the console. It is for this request, decision and reason, once, within two minutes.',
+    params: ByNumber,
+    body: Asks,
+    response: { 200: KeyQuestion, ...problems(404, 409) },
+  };
+  const asking = { roles: ['approver'], ...about.config } as const;
+  app.post('/v1/approvals/:number/question', { config: asking, schema: question }, async (request) => {
+    const { number } = request.params;
+    const proven = caller(request);
+    const asked = await named(request, number);
+    if (!asked || !maySeeRequest(proven.principal, asked))
+      throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    return { ...(await askForKey(gateway, proven, asked, request.body)) };
+  });
 
   const revocation = {
     tags: ['approvals'],

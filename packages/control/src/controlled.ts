@@ -8,7 +8,7 @@ import type { Approvals } from '@sluice/approvals';
 import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
-import type { Directory, PendingLogins } from '@sluice/identity';
+import type { Directory, LoginCodes, PendingLogins, SetupToken } from '@sluice/identity';
 import type { Journal } from '@sluice/recording';
 import type { Agents } from '@sluice/agents';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
@@ -16,6 +16,7 @@ import type { Readings } from '@sluice/reading';
 import type { Events } from './events.js';
 import type { Revocations } from './revocations.js';
 import type { Streams } from './streams.js';
+import type { SecurityKeys } from '@sluice/step-up';
 import type { Places, StrangerSockets } from '@sluice/strangers';
 
 /** What `/readyz` says. */
@@ -39,7 +40,12 @@ export interface Controlled {
   readonly addresses: ReadonlyMap<string, string>;
   readonly identity: Directory;
   readonly pendingLogins: PendingLogins;
+  /** For programs that somebody lets in with a browser. */
+  readonly loginCodes: LoginCodes;
+  /** For whoever sets the gateway up. */
+  readonly setupToken: SetupToken;
   readonly approvals: Approvals;
+  readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;
   readonly agents: Agents;
   /** The gateway's own keys for SSH, as `known_hosts` and `TrustedUserCAKeys` want them. */

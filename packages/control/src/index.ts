@@ -11,6 +11,8 @@ export { MAX_REQUESTS_AT_ONCE, MAX_REQUESTS_PER_SECOND, RequestRates } from './r
 export { type Revoked, Revocations } from './revocations.js';
 export { type App, ControlError } from './routes.js';
 export { type Control, addRoutes, addRoutesForPeople, answerProblems, openControl } from './server.js';
+export { Assertion, keysInWords, relyingParty, tellOfKey, toKeyRow } from './step-up.js';
 export { Streams } from './streams.js';
 export { HEADERS, type Sockets, watchSockets } from './strangers.js';
+export { Turns } from './turns.js';
 export { refuseAddress, refuseBytes } from './unreadable.js';

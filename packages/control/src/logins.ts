@@ -1,6 +1,10 @@
-/** Routes about logins that wait for a confirmation. Owns: who may confirm. Does not: the logins (packages/identity). */
+/**
+ * Routes about logins that wait for a confirmation. Owns: who may confirm, and that they can see whose login it is before. Does not: the
+ * logins (packages/identity).
+ */
 import { randomBytes } from 'node:crypto';
 import { type Proven, makersBy } from '@sluice/identity';
+import { WaitingLogin } from '@sluice/api';
 import { z } from 'zod';
 import { actorOf } from '@sluice/audit';
 import { problems, textOf } from './answers.js';
@@ -13,7 +17,7 @@ const Confirmation = z.strictObject({
 });
 
 /** Logins that wait for somebody who is logged in already. */
-export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
+export function confirmationRoutes({ app, gateway, caller, scope }: Routes): void {
   const whoever = (proven: Proven, within: TokenScope, name: string | undefined): Proven => {
     const own = proven.principal;
     const principal = name === undefined || name === own.name ? own : gateway.identity.principal(name);
@@ -38,20 +42,39 @@ export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
       ...problems(403, 404, 409, 429),
     },
   };
+  const waiting = {
+    tags: ['identity'],
+    summary: 'A login that waits with a code: where it comes from, and what it wants',
+    params: z.object({ code: z.string().max(40) }),
+    response: { 200: WaitingLogin, ...problems(404, 429) },
+  };
+  app.get('/v1/logins/waiting/:code', { ...about, schema: waiting }, (request): WaitingLogin => {
+    scope(request);
+    const { expires, ...login } = found(gateway.pendingLogins.look(request.params.code, caller(request)));
+    return { ...login, expires: new Date(expires).toISOString() };
+  });
+
   const confirming = { ...about, schema: confirmation };
   app.post('/v1/logins/confirm', confirming, (request): { principal: string; address: string } => {
     const proven = caller(request);
     const { code, as } = request.body;
     const who = whoever(proven, scope(request), as);
-    const confirmed = gateway.pendingLogins.confirm(code, who);
-    if (confirmed === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
-    if (confirmed === 'unknown') {
-      throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
-    }
+    const confirmed = found(gateway.pendingLogins.confirm(code, who));
     gateway.log.admin(actorOf(proven), 'login.confirm', `${who.principal.name} from ${confirmed.address}`);
     return { principal: who.principal.name, address: confirmed.address };
   });
+}
 
+/** @throws ControlError where there is none */
+function found<Login>(login: Login | 'unknown' | 'too many'): Login {
+  if (login === 'too many') throw new ControlError(429, 'Too many wrong codes.', 'Try again in a minute.');
+  if (login === 'unknown')
+    throw new ControlError(404, 'No login waits with this code.', 'A code is good for 5 minutes, and once.');
+  return login as Login;
+}
+
+/** The page that a login is confirmed on, where there is no console. */
+export function confirmationPage({ app, gateway }: Routes): void {
   const html = {
     ...OPEN,
     tags: ['identity'],
@@ -61,6 +84,8 @@ export function loginRoutes({ app, gateway, caller, scope }: Routes): void {
   };
   app.get('/login/:code', { schema: html }, (request, reply) => {
     const code = /^[\w-]{1,12}$/.test(request.params.code) ? request.params.code : '';
+    const { console } = gateway.approvals;
+    if (console !== undefined) return reply.redirect(`${console}/login/${code}`);
     const nonce = randomBytes(16).toString('base64');
     return reply
       .type('text/html; charset=utf-8')
@@ -91,20 +116,31 @@ output { display: block; margin-top: 1rem; }
 <form>
 <p><label>Code <input name="code" value="${code}" autocomplete="off" required></label>
 <p><label>Your token <input name="token" type="password" autocomplete="off" required></label>
-<p><button>Confirm</button> <output></output>
+<p><button>Show whose login it is</button> <output></output>
 </form>
 <script nonce="${nonce}">
 const form = document.querySelector('form');
+const [button, output] = [form.querySelector('button'), form.querySelector('output')];
+let seen;
+form.addEventListener('input', () => {
+  seen = undefined;
+  button.textContent = 'Show whose login it is';
+});
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
   const { code, token } = Object.fromEntries(new FormData(form));
-  const answer = await fetch('/v1/logins/confirm', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: 'Bearer ' + token },
-    body: JSON.stringify({ code }),
-  });
+  const headers = { 'content-type': 'application/json', authorization: 'Bearer ' + token };
+  const confirms = seen === code;
+  const answer = confirms
+    ? await fetch('/v1/logins/confirm', { method: 'POST', headers, body: JSON.stringify({ code }) })
+    : await fetch('/v1/logins/waiting/' + encodeURIComponent(code), { headers });
   const said = await answer.json();
-  document.querySelector('output').textContent = answer.ok ? 'Confirmed: the login goes on.' : said.message;
+  if (!answer.ok) return void (output.textContent = said.message);
+  if (confirms) return void (output.textContent = 'Confirmed: the login goes on.');
+  seen = code;
+  button.textContent = 'Confirm: that is me';
+  output.textContent = 'From ' + said.address + ', with ' + JSON.stringify(said.client) + ', to ' +
+    JSON.stringify(said.connection) + (said.account === '' ? '' : ' as ' + JSON.stringify(said.account)) + '.';
 });
 </script>
 </html>

@@ -16,7 +16,7 @@ import { documentationRoutes } from './documentation.js';
 import { eventRoutes } from './event-stream.js';
 import { healthRoutes } from './health.js';
 import { identityRoutes, whoAmIRoute } from './identity.js';
-import { loginRoutes } from './logins.js';
+import { confirmationPage, confirmationRoutes } from './logins.js';
 import { sshClientRoutes } from './ssh/client-config.js';
 import { metricsRoute } from './metrics.js';
 import { checked, describeApi } from './openapi.js';
@@ -24,6 +24,7 @@ import { operatingRoutes } from './operating.js';
 import { policyRoutes } from './policy.js';
 import { reloadRoute } from './reload.js';
 import { sessionRoutes } from './sessions.js';
+import { securityKeyRoutes } from './step-up.js';
 import { tokenRoutes } from './tokens.js';
 import { refuseAddress, refuseBytes } from './unreadable.js';
 
@@ -77,9 +78,10 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
   addRoutesForPeople(routes);
   documentationRoutes(routes);
   identityRoutes(routes);
-  loginRoutes(routes);
+  confirmationPage(routes);
   metricsRoute(routes);
   reloadRoute(routes);
+  securityKeyRoutes(routes);
 }
 
 /**
@@ -89,6 +91,7 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
 export function addRoutesForPeople(routes: Routes): void {
   agentRoutes(routes);
   approvalRoutes(routes);
+  confirmationRoutes(routes);
   connectionRoutes(routes);
   contextRoute(routes);
   eventRoutes(routes);

@@ -111,6 +111,7 @@ const OWN_DATABASE = 'steps of README: packages/demo/test/own-database.test.ts';
 const NOT_HERE: Readonly<Record<string, string>> = {
   'sluice login': 'a browser answers it: gateway/test/chromium.test.ts',
   'sluice login confirm CODE': 'a login by SSH waits for it: gateway/test/ssh-login.test.ts',
+  'sluice login --setup': 'a first start on a terminal prints its token: gateway/test/console-logins.test.ts',
   'sluice policy explain TEXT --connection NAME --target-version 10.11.6-MariaDB':
     'the demo has MySQL only where MariaDB is installed: gateway/test/mysql.test.ts',
   'sluice client-config my_cnf': 'the same: gateway/test/mysql-clients.test.ts',

@@ -1,8 +1,9 @@
 /**
- * Identity providers: whether their discovery documents can be fetched, and what their clocks say of ours. Does not: log in
- * there.
+ * Identity providers: whether their discovery documents can be fetched, what their clocks say of ours, and how long certificates are good.
+ * Does not: log in there.
  */
-import type { Config, IssuerConfig } from '@sluice/config';
+import { X509Certificate } from 'node:crypto';
+import type { Config, IssuerConfig, SamlIssuerConfig } from '@sluice/config';
 import { type Finding, failed, ok, warning } from './finding.js';
 
 const MAX_WAIT_MS = 5_000;
@@ -12,7 +13,9 @@ const MAX_BYTES = 256 * 1024;
 export const examineIssuers = async ({ issuers }: Config): Promise<Finding[]> =>
   (await Promise.all([...issuers.values()].map(examine))).flat();
 
-async function examine({ name, url, clockSkew }: IssuerConfig): Promise<Finding[]> {
+async function examine(issuer: IssuerConfig): Promise<Finding[]> {
+  if (issuer.saml) return examineCertificates(issuer);
+  const { name, url, clockSkew } = issuer;
   const address = `${url.replace(/\/$/, '')}/.well-known/openid-configuration`;
   try {
     const response = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(MAX_WAIT_MS) });
@@ -57,3 +60,17 @@ function clocks(name: string, date: string | null, skew: number): Finding[] {
     ),
   ];
 }
+
+/** That it has run out keeps nobody from logging in: many providers go on with it. That it does means that another one is due. */
+const examineCertificates = ({ name, saml: { certificates } }: SamlIssuerConfig): Finding[] =>
+  certificates.map((pem) => {
+    const { validToDate } = new X509Certificate(pem);
+    const until = `its certificate is good until ${validToDate.toISOString().slice(0, 10)}`;
+    if (validToDate.getTime() > Date.now()) return ok('issuer', name, until);
+    return warning(
+      'issuer',
+      name,
+      until,
+      'Ask its administrator which certificate signs now, and name both for a while.',
+    );
+  });

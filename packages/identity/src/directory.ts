@@ -6,6 +6,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal } from '@sluice/contract';
 import { DECOYS, MAX_CANDIDATES, readLoginName } from './candidates.js';
 import { makersBy } from './makers.js';
+import type { Described } from './oidc/described.js';
 import { TokenError } from './oidc/error.js';
 import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
 import { People, type RoleLists } from './people.js';
@@ -178,6 +179,16 @@ export class Directory {
     return user === undefined || isOf(proven, user) ? proven : undefined;
   }
 
+  /**
+   * Whom an issuer has described otherwise than by a token, which was verified elsewhere. `shown`: what that was known by.
+   *
+   * @throws TokenError when it is nobody, or somebody else
+   */
+  describedBy(issuer: string, subject: string, claims: Readonly<Record<string, unknown>>, shown: string): Proven {
+    if (!this.#issuers) throw new TokenError('invalid', 'its issuer is not one of ours');
+    return this.#described(this.#issuers.describe(issuer, subject, claims), shown, undefined);
+  }
+
   /** Checks a token shown in the clear, by a user who says whose it is. */
   password(user: string, secret: string): Proven | undefined {
     const proven = this.bearer(secret);
@@ -321,9 +332,14 @@ export class Directory {
 
   async #verified(issuers: Issuers, token: string): Promise<Proven> {
     const { principal, expires } = await issuers.verify(token);
+    return this.#described(principal, token, expires);
+  }
+
+  /** `shown`: what they showed, of which a digest is told. @throws TokenError when their name is somebody else's */
+  #described(principal: Described, shown: string, expires: number | undefined): Proven {
     const found = this.#people.find(principal);
     if (!found) throw new TokenError('invalid', `"${principal.name}" is a principal of the configuration`);
-    const digest = createHash('sha256').update(token).digest('hex').slice(0, 16);
+    const digest = createHash('sha256').update(shown).digest('hex').slice(0, 16);
     return {
       by: 'issuer',
       principal: found,
@@ -332,7 +348,7 @@ export class Directory {
       makers: [],
       connections: undefined,
       expires,
-      endsSessions: issuers.get(principal.issuer)?.endsSessions ?? false,
+      endsSessions: this.#issuers?.get(principal.issuer)?.endsSessions ?? false,
     };
   }
 

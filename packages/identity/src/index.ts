@@ -12,9 +12,11 @@ export {
   samePerson,
 } from './makers.js';
 export { TokenError } from './oidc/error.js';
-export type { IssuerSettings, Verified } from './oidc/issuer.js';
+export type { AnyIssuerSettings, IssuerSettings, Verified } from './oidc/issuer.js';
 export { Issuers } from './oidc/issuers.js';
 export { People, type RoleLists } from './people.js';
-export { PendingLogins } from './pending.js';
+export { LoginCodes } from './login-codes.js';
+export { PendingLogins, type WaitingLogin } from './pending.js';
+export { SetupToken } from './setup-token.js';
 export { SshIdentities, type SshProof, isWithin } from './ssh.js';
 export { TokenLimitError, tokenId, verifiersOf, type Verifiers } from './token.js';

@@ -15,8 +15,18 @@ const TRY_WINDOW_MS = 60_000;
 /** Crockford's: no letters that look like digits. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-interface PendingLogin {
+/** A login that waits, as who confirms it has to know it. Texts are the client's own. */
+export interface WaitingLogin {
   readonly address: string;
+  /** What the client says that it is. */
+  readonly client: string;
+  readonly account: string;
+  readonly connection: string;
+}
+
+interface PendingLogin extends WaitingLogin {
+  /** Milliseconds since 1970. */
+  readonly expires: number;
   readonly finish: (who: Proven | undefined) => void;
 }
 
@@ -26,11 +36,14 @@ export class PendingLogins {
   readonly #tries = new Map<string, number[]>();
 
   /**
-   * Begins one for a client at `address`. Undefined when too many wait. `confirmed` resolves with who has confirmed it, or
-   * with nothing when the time is over or the signal aborted.
+   * Begins one. Undefined when too many wait. `confirmed` resolves with who has confirmed it, or with nothing when the time is over or the
+   * signal aborted.
    */
-  begin(address: string, signal: AbortSignal): { code: string; confirmed: Promise<Proven | undefined> } | undefined {
-    const same = [...this.#pending.values()].filter((one) => one.address === address).length;
+  begin(
+    login: WaitingLogin,
+    signal: AbortSignal,
+  ): { code: string; confirmed: Promise<Proven | undefined> } | undefined {
+    const same = [...this.#pending.values()].filter((one) => one.address === login.address).length;
     if (this.#pending.size >= MAX_WAITING || same >= MAX_WAITING_PER_ADDRESS || signal.aborted) return undefined;
     const code = newCode();
     const { promise, resolve } = Promise.withResolvers<Proven | undefined>();
@@ -44,14 +57,28 @@ export class PendingLogins {
     const timer = setTimeout(onAbort, LIFE_MS);
     timer.unref();
     signal.addEventListener('abort', onAbort);
-    this.#pending.set(code, { address, finish });
+    this.#pending.set(code, { ...login, expires: Date.now() + LIFE_MS, finish });
     return { code, confirmed: promise };
+  }
+
+  /** What waits with a code. A wrong one is a try, as it is to confirm one. */
+  look(code: string, who: Proven): (WaitingLogin & { readonly expires: number }) | 'unknown' | 'too many' {
+    const found = this.#find(code, who.principal.name);
+    if (typeof found === 'string') return found;
+    const { finish: _, ...login } = found;
+    return login;
   }
 
   /** Lets the waiting client in as whoever confirms, with what their own proof is good for. A code works once. */
   confirm(code: string, who: Proven): { readonly address: string } | 'unknown' | 'too many' {
+    const found = this.#find(code, who.principal.name);
+    if (typeof found === 'string') return found;
+    found.finish(who);
+    return { address: found.address };
+  }
+
+  #find(code: string, name: string): PendingLogin | 'unknown' | 'too many' {
     const now = Date.now();
-    const { name } = who.principal;
     const tries = (this.#tries.get(name) ?? []).filter((at) => at > now - TRY_WINDOW_MS);
     if (tries.length >= MAX_TRIES_PER_WINDOW) return 'too many';
     const pending = this.#pending.get(normal(code));
@@ -59,8 +86,7 @@ export class PendingLogins {
       this.#tries.set(name, [...tries, now]);
       return 'unknown';
     }
-    pending.finish(who);
-    return { address: pending.address };
+    return pending;
   }
 }
 

@@ -41,13 +41,18 @@ test.each([
   expect(isWithin(address, list)).toBe(expected);
 });
 
+const from = (address: string) => ({ address, client: 'SSH-2.0-OpenSSH_9.2', account: 'root', connection: 'vm' });
+
 test('a code lets one client in, once, as who confirms it', async () => {
   const logins = new PendingLogins();
-  const begun = logins.begin('192.0.2.1', new AbortController().signal);
+  const login = from('192.0.2.1');
+  const begun = logins.begin(login, new AbortController().signal);
   if (!begun) throw new Error('not begun');
   expect(begun.code).toMatch(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/);
   const who = { principal: ada, tokenId: 'one' };
   expect(logins.confirm('0000-0000', who)).toBe('unknown');
+  // Whoever is about to confirm it sees what it is, and it waits on.
+  expect(logins.look(begun.code, who)).toEqual({ ...login, expires: expect.any(Number) });
   expect(logins.confirm(begun.code.toLowerCase().replace('-', ' '), who)).toEqual({ address: '192.0.2.1' });
   expect(await begun.confirmed).toBe(who);
   expect(logins.confirm(begun.code, who)).toBe('unknown');
@@ -56,13 +61,13 @@ test('a code lets one client in, once, as who confirms it', async () => {
 test('a client that leaves takes its code along, and nobody fills the list', async () => {
   const logins = new PendingLogins();
   const leaving = new AbortController();
-  const all = Array.from({ length: 7 }, () => logins.begin('192.0.2.1', leaving.signal));
+  const all = Array.from({ length: 7 }, () => logins.begin(from('192.0.2.1'), leaving.signal));
   expect(all.filter(Boolean)).toHaveLength(5);
-  expect(logins.begin('192.0.2.2', new AbortController().signal)).toBeDefined();
+  expect(logins.begin(from('192.0.2.2'), new AbortController().signal)).toBeDefined();
   leaving.abort();
   expect(await all[0]?.confirmed).toBeUndefined();
   await sleep(0);
-  expect(logins.begin('192.0.2.1', new AbortController().signal)).toBeDefined();
+  expect(logins.begin(from('192.0.2.1'), new AbortController().signal)).toBeDefined();
 });
 
 test('guessing ends after a few tries', () => {
@@ -70,5 +75,6 @@ test('guessing ends after a few tries', () => {
   const who = { principal: ada, tokenId: 'one' };
   const said = Array.from({ length: 12 }, () => logins.confirm('0000-0000', who));
   expect(said.at(-1)).toBe('too many');
+  expect(logins.look('0000-0000', who)).toBe('too many');
   expect(logins.confirm('0000-0000', { ...who, principal: { ...ada, name: 'bob' } })).toBe('unknown');
 });

@@ -91,6 +91,8 @@ export type RecordHeader =
       readonly reason?: string;
       readonly token?: string;
       readonly makers?: readonly string[];
+      /** The security key that they showed for it. */
+      readonly key?: string;
     }
   | {
       readonly k: 'admin';

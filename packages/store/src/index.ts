@@ -9,6 +9,7 @@ import { type ApprovalRecord, ApprovalStore } from './approvals.js';
 import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
 import { CountStore } from './counts.js';
+import { SecurityKeyStore } from './security-keys.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
 export type { AgentRecord, AgentStore } from './agents.js';
@@ -23,6 +24,7 @@ export {
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
 export { RevocationNotes } from './revocations.js';
+export type { SecurityKeyRecord, SecurityKeyStore } from './security-keys.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
 export interface TokenRecord {
@@ -75,6 +77,7 @@ export class Store {
   readonly agents: AgentStore;
   readonly counts: CountStore;
   readonly consoleLogins: ConsoleLoginStore;
+  readonly securityKeys: SecurityKeyStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
@@ -82,6 +85,7 @@ export class Store {
     this.agents = new AgentStore(db);
     this.counts = new CountStore(db);
     this.consoleLogins = new ConsoleLoginStore(db);
+    this.securityKeys = new SecurityKeyStore(db);
   }
 
   /**

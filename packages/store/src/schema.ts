@@ -11,6 +11,22 @@ export interface Database {
   approvals: ApprovalsTable;
   counts: CountsTable;
   console_logins: ConsoleLoginsTable;
+  security_keys: SecurityKeysTable;
+}
+
+export interface SecurityKeysTable {
+  /** As its maker names it: base64url. */
+  id: string;
+  /** JSON: whose it is. */
+  owner: string;
+  name: string;
+  /** COSE, base64. */
+  public_key: string;
+  counter: number;
+  /** A JSON list of how a browser reaches it. */
+  transports: string;
+  created: number;
+  last_used: number | null;
 }
 
 export interface ConsoleLoginsTable {
@@ -208,6 +224,21 @@ export const MIGRATIONS: Record<string, Migration> = {
         .execute();
       await sql`insert into counts select person, masked_column, hour, count from guesses`.execute(db);
       await db.schema.dropTable('guesses').execute();
+    },
+  },
+  '0012_security_keys': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('security_keys')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('owner', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('public_key', 'text', (column) => column.notNull())
+        .addColumn('counter', 'bigint', (column) => column.notNull())
+        .addColumn('transports', 'text', (column) => column.notNull())
+        .addColumn('created', 'bigint', (column) => column.notNull())
+        .addColumn('last_used', 'bigint')
+        .execute();
     },
   },
 };

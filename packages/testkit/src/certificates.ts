@@ -38,3 +38,21 @@ export function makeCertificates(names: readonly string[] = ['localhost', '127.0
     remove,
   };
 }
+
+/** PEM of an RSA key, and of a certificate of its own making, as providers sign answers by SAML with. */
+export interface SigningKey {
+  readonly key: string;
+  readonly certificate: string;
+}
+
+export function makeSigningKey(): SigningKey {
+  const openssl = findTool('openssl');
+  if (!openssl) throw new Error(missingTool('openssl'));
+  const { path, remove } = temporaryFolder('signing-key');
+  const words = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=identity provider'];
+  execFileSync(openssl, [...words, '-keyout', 'key', '-out', 'certificate'], { cwd: path, stdio: 'pipe' });
+  const read = (name: string): string => readFileSync(join(path, name), 'utf8');
+  const made = { key: read('key'), certificate: read('certificate') };
+  remove();
+  return made;
+}

@@ -140,7 +140,7 @@ export class ClientAuthentication {
         shown = true;
         this.#ask('', [`${text}\n${words.CONFIRM_PROMPT}`], () => entered.resolve());
       };
-      const verdict = challenge.interactive(show, browsing.signal).then(async (result) => {
+      const verdict = challenge.interactive(show, browsing.signal, this.#transport.peer).then(async (result) => {
         // The client answers before it is told (RFC 4256 section 3.4).
         if (shown) await entered.promise;
         return result;

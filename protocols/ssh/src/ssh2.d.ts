@@ -42,6 +42,8 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     _onPayload(payload: Buffer): unknown;
     /** Of a key exchange that is not over. */
     readonly _kexinit: Buffer | undefined;
+    /** The identification line of the peer, once it has come. */
+    readonly _remoteIdentRaw?: Buffer;
     readonly _kex: { readonly sessionID: Buffer };
     readonly _packetRW: {
       readonly write: { readonly allocStart: number; alloc(size: number): Buffer; finalize(packet: Buffer): Buffer };

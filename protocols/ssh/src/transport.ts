@@ -132,6 +132,11 @@ export class Transport {
     return this.#protocol._kex.sessionID;
   }
 
+  /** What the peer says that it is (RFC 4253, section 4.2): at most 255 bytes, of whatever it likes. */
+  get peer(): string {
+    return this.#protocol._remoteIdentRaw?.toString('latin1') ?? '';
+  }
+
   get over(): boolean {
     return this.#over;
   }

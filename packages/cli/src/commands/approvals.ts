@@ -118,7 +118,8 @@ function described(row: ApprovalRow): string {
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
     ...(row.onTimeout === 'allow' ? ['  it passes when nobody answers'] : []),
     ...requirements.map(
-      ({ rule, count, approvers }) => `  ${printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}`)}`,
+      ({ rule, count, approvers, stepUp }) =>
+        `  ${printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}${stepUp === undefined ? '' : ', with a security key in the console'}`)}`,
     ),
     ...words.map(({ by, at: when, decision, reason, takenBack }) => {
       const after = takenBack === undefined ? '' : `, taken back ${takenBack}`;

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { isSafeUrl } from '@sluice/addresses';
 import type { Configuration, TokenEndpointResponse, TokenEndpointResponseHelpers } from 'openid-client';
-import type { IssuerRow } from '@sluice/api';
+import type { TokenIssuerRow } from '@sluice/api';
 import { CliError } from '../errors.js';
 import { note } from '../output.js';
 import { openCallback } from './callback.js';
@@ -18,7 +18,7 @@ const RENEWED_BEFORE_MS = 30_000;
 
 /** Authorization code with PKCE (RFC 7636) on a loopback redirect, with state and nonce. */
 export async function loginInBrowser(
-  issuer: IssuerRow,
+  issuer: TokenIssuerRow,
   options: { readonly callback: string; readonly browser: boolean },
 ): Promise<LoginCredential> {
   const { client, config } = await discover(issuer);
@@ -52,7 +52,7 @@ export async function loginInBrowser(
 }
 
 /** Device authorization (RFC 8628): the browser is on another machine. */
-export async function loginByDevice(issuer: IssuerRow): Promise<LoginCredential> {
+export async function loginByDevice(issuer: TokenIssuerRow): Promise<LoginCredential> {
   const { client, config } = await discover(issuer);
   const tokens = await inWords(issuer, async () => {
     const started = await client.initiateDeviceAuthorization(config, { scope: issuer.scopes.join(' ') });
@@ -67,7 +67,7 @@ export const isFresh = ({ expires }: LoginCredential): boolean => expires - RENE
 
 /** A new token for one that is about to expire; undefined when somebody has to log in again. */
 export async function refreshed({ issuer, refreshToken }: LoginCredential): Promise<LoginCredential | undefined> {
-  if (refreshToken === undefined) return undefined;
+  if (refreshToken === undefined || 'console' in issuer) return undefined;
   try {
     const { client, config } = await discover(issuer);
     const tokens = await client.refreshTokenGrant(config, refreshToken);
@@ -80,7 +80,7 @@ export async function refreshed({ issuer, refreshToken }: LoginCredential): Prom
 
 /** Takes the refresh token back (RFC 7009), where the provider lets one. It is forgotten here in any case. */
 export async function forget({ issuer, refreshToken }: LoginCredential): Promise<void> {
-  if (refreshToken === undefined) return;
+  if (refreshToken === undefined || 'console' in issuer) return;
   try {
     const { client, config } = await discover(issuer);
     if (config.serverMetadata().revocation_endpoint !== undefined) await client.tokenRevocation(config, refreshToken);
@@ -89,7 +89,9 @@ export async function forget({ issuer, refreshToken }: LoginCredential): Promise
   }
 }
 
-async function discover(issuer: IssuerRow): Promise<{ client: typeof import('openid-client'); config: Configuration }> {
+async function discover(
+  issuer: TokenIssuerRow,
+): Promise<{ client: typeof import('openid-client'); config: Configuration }> {
   // Loaded on demand: most commands need none of it.
   const client = await import('openid-client');
   const { issuer: url, clientId, clientSecret } = issuer;
@@ -101,7 +103,7 @@ async function discover(issuer: IssuerRow): Promise<{ client: typeof import('ope
   return { client, config };
 }
 
-function credentialOf(issuer: IssuerRow, tokens: IssuedTokens, former?: string): LoginCredential {
+function credentialOf(issuer: TokenIssuerRow, tokens: IssuedTokens, former?: string): LoginCredential {
   const token = issuer.token === 'id_token' ? tokens.id_token : tokens.access_token;
   if (token === undefined) throw new CliError(`${issuer.issuer} gave no ${issuer.token}.`);
   const claimed = issuer.token === 'id_token' ? tokens.claims()?.exp : undefined;
@@ -112,7 +114,7 @@ function credentialOf(issuer: IssuerRow, tokens: IssuedTokens, former?: string):
 }
 
 /** What a provider says is for the person who logs in. */
-async function inWords<T>(issuer: IssuerRow, action: () => Promise<T>): Promise<T> {
+async function inWords<T>(issuer: TokenIssuerRow, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
@@ -132,8 +134,8 @@ async function inWords<T>(issuer: IssuerRow, action: () => Promise<T>): Promise<
   }
 }
 
-/** Opens a page of a provider, and nothing that another program would be started for. */
-function openBrowser(url: string): void {
+/** Opens a page of a provider or of the console, and nothing that another program would be started for. */
+export function openBrowser(url: string): void {
   if (!isSafeUrl(url)) return;
   const program = process.platform === 'darwin' ? 'open' : 'xdg-open';
   const child = spawn(program, [url], { stdio: 'ignore', detached: true });

@@ -118,9 +118,10 @@ export const reached = (
   keep: one.keep,
 });
 
-const approvalOf = ({ timeout, ...rest }: z.output<typeof sessionApproval>): SessionApproval => ({
+const approvalOf = ({ timeout, step_up, ...rest }: z.output<typeof sessionApproval>): SessionApproval => ({
   ...rest,
   timeoutMs: timeout,
+  ...(step_up && { stepUp: step_up }),
 });
 
 /** Of a mask what only bodies and heads by HTTP have. */

@@ -3,18 +3,19 @@ import type { ApprovalRow, WhoAmI } from '@sluice/api';
 
 const isOwn = (row: ApprovalRow, who: WhoAmI): boolean => row.principal.toLowerCase() === who.name.toLowerCase();
 
+/** Whether a list of approvers names somebody. */
+export const isNamed = (approvers: readonly string[], who: WhoAmI): boolean =>
+  approvers.some((entry) => {
+    const name = entry.slice(entry.indexOf(':') + 1);
+    return entry.startsWith('group:') ? who.groups.includes(name) : name === who.name;
+  });
+
 /** Why somebody does not decide about a request; undefined: they may. */
 export function whyNot(row: ApprovalRow, who: WhoAmI): string | undefined {
   if (row.state !== 'pending') return undefined;
   if (isOwn(row, who)) return 'You asked this yourself: somebody else has to decide.';
   if (!who.roles.includes('approver')) return 'You see this, and do not decide: you are no approver.';
-  const named = row.requirements.some(({ approvers }) =>
-    approvers.some((entry) => {
-      const colon = entry.indexOf(':');
-      const name = entry.slice(colon + 1);
-      return entry.startsWith('group:') ? who.groups.includes(name) : name === who.name;
-    }),
-  );
+  const named = row.requirements.some(({ approvers }) => isNamed(approvers, who));
   if (!named) return 'You see this, and do not decide: the rule names other approvers.';
   const said = row.words.some(
     (word) => word.by === who.name && word.decision === 'approve' && word.takenBack === undefined,

@@ -6,6 +6,7 @@ import type {
   ConnectionRow,
   SessionRow,
   TokenRow,
+  WaitingLogin,
   WhoAmI,
 } from '@sluice/api';
 import { QueryCache, QueryClient, queryOptions } from '@tanstack/react-query';
@@ -97,4 +98,13 @@ export const sessionQuery = (id: string) =>
   queryOptions({
     queryKey: ['sessions', 'one', id],
     queryFn: ({ signal }) => ask<SessionRow>(`/v1/sessions/${encodeURIComponent(id)}`, signal),
+  });
+
+/** A wrong code counts as a try: it is asked for once. */
+export const waitingLoginQuery = (code: string) =>
+  queryOptions({
+    queryKey: ['waiting-login', code],
+    queryFn: ({ signal }) => ask<WaitingLogin>(`/v1/logins/waiting/${encodeURIComponent(code)}`, signal),
+    retry: false,
+    staleTime: Number.POSITIVE_INFINITY,
   });

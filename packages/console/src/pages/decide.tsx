@@ -1,12 +1,14 @@
 /** Approve, deny, take back. Owns: that one decides about what one sees, says why, and hears what became of it. Does not: judge whether one may. */
-import { Alert, Button, Group, Kbd, Stack, Text, Textarea } from '@mantine/core';
+import { Alert, Anchor, Button, Group, Kbd, Stack, Text, Textarea } from '@mantine/core';
 import type { ApprovalRow, Problem, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useMutation } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { send } from '../data/api.js';
 import { whyNot } from '../data/deciding.js';
 import { approvalQuery, queries } from '../data/queries.js';
+import { needsKey, signDecision } from '../data/security-keys.js';
 import { Dialog } from '../parts/dialog.js';
 import { Fault } from '../parts/states.js';
 import { useNow } from '../parts/time.js';
@@ -51,7 +53,7 @@ export function Decide({ row, who }: { readonly row: ApprovalRow; readonly who: 
         </div>
       )}
       <Outcome row={row} />
-      {asking && <Ask key={asking} row={row} says={asking} close={() => setSays(undefined)} />}
+      {asking && <Ask key={asking} row={row} who={who} says={asking} close={() => setSays(undefined)} />}
     </Stack>
   );
 }
@@ -79,16 +81,25 @@ function Outcome({ row }: { readonly row: ApprovalRow }): ReactNode {
 
 function Ask({
   row,
+  who,
   says,
   close,
 }: {
   readonly row: ApprovalRow;
+  readonly who: WhoAmI;
   readonly says: Says;
   readonly close: () => void;
 }): ReactNode {
   const [reason, setReason] = useState('');
+  const withKey = needsKey(row, who);
   const deciding = useMutation({
-    mutationFn: () => send<ApprovalRow | Problem>('POST', `/v1/approvals/${row.number}/${says}`, { reason }),
+    mutationFn: async () => {
+      // To the letter as the gateway reads it, since the key signs it.
+      const said = reason.trim();
+      const assertion = withKey && says !== 'revoke' ? await signDecision(row.number, says, said) : undefined;
+      const body = { reason: said, ...(assertion !== undefined && { assertion }) };
+      return send<ApprovalRow | Problem>('POST', `/v1/approvals/${row.number}/${says}`, body);
+    },
     onSuccess: (answer) => {
       if ('number' in answer) queries.setQueryData(approvalQuery(row.number).queryKey, answer);
       close();
@@ -119,6 +130,14 @@ function Ask({
             minRows={2}
             data-autofocus
           />
+          {withKey && says !== 'revoke' && (
+            <Text size="sm">
+              Then touch your security key: it signs this decision about this request, and nothing else.{' '}
+              <Anchor component={Link} to="/keys" underline="always" inherit>
+                Your keys
+              </Anchor>
+            </Text>
+          )}
           {deciding.error && <Fault error={deciding.error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>

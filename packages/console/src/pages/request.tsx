@@ -49,10 +49,11 @@ const Shown = ({ row, who }: { readonly row: ApprovalRow; readonly who: WhoAmI }
     <Decide row={row} who={who} />
     <Part title="Why it waits">
       <List size="sm" spacing={2}>
-        {row.requirements.map(({ rule, approvers, count }) => (
+        {row.requirements.map(({ rule, approvers, count, stepUp }) => (
           <List.Item key={rule}>
             Rule <b>{printableLine(rule)}</b>: {count === 1 ? 'one' : count} of{' '}
             {approvers.map(printableLine).join(', ')}
+            {stepUp !== undefined && ', with a security key'}
           </List.Item>
         ))}
         {row.onTimeout === 'allow' && <List.Item>It passes when nobody answers in time.</List.Item>}
@@ -116,9 +117,10 @@ function Words({ row }: { readonly row: ApprovalRow }): ReactNode {
     <Part title={needed > 1 ? `Approved by ${by.length} of ${needed}` : 'What was said'}>
       {row.words.length === 0 && <Text size="sm">Nobody has said anything yet.</Text>}
       <List size="sm" spacing={2}>
-        {row.words.map(({ by: name, at, decision, reason, takenBack }) => (
+        {row.words.map(({ by: name, at, decision, reason, key, takenBack }) => (
           <List.Item key={`${name} ${at}`}>
             <b>{printableLine(name)}</b> {decision === 'approve' ? 'approved' : 'denied'} <When at={at} />
+            {key !== undefined && ' with a security key'}
             {reason !== '' && `: ${printableLine(reason)}`}
             {takenBack !== undefined && ' (taken back)'}
           </List.Item>

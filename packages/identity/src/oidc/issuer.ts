@@ -1,35 +1,30 @@
 /** Tokens of one identity provider. Owns: what makes one valid, and whom it stands for. Does not: fetch keys (keys.ts). */
-import type { Principal } from '@sluice/contract';
 import { type JWTPayload, type JWTHeaderParameters, errors, jwtVerify } from 'jose';
-import { type Claims, claimAt, groupsAt, isName, textsAt } from './claims.js';
+import type { Claims } from './claims.js';
+import { type ClaimSettings, type Described, checkRequired, describedBy } from './described.js';
 import { TokenError, invalid } from './error.js';
 import { type FetchJson, fetchJson } from './fetch.js';
 import { IssuerKeys } from './keys.js';
 
-/** One identity provider, as the configuration has it. Times are milliseconds. */
-export interface IssuerSettings {
-  readonly name: string;
+/** An identity provider whose tokens are taken, as the configuration has it. Times are milliseconds. */
+export interface IssuerSettings extends ClaimSettings {
+  readonly saml?: undefined;
   /** As in "iss". */
   readonly url: string;
   readonly audience: readonly string[];
   readonly login: { readonly clientId: string } | undefined;
-  readonly kind: Principal['kind'];
-  readonly principal: { readonly claim: string; readonly prefix: string };
-  readonly groups: { readonly claim: string | undefined; readonly prefix: string };
-  readonly require: Readonly<Record<string, readonly (string | boolean)[]>>;
   readonly authorizedParties: readonly string[] | undefined;
   readonly algorithms: readonly string[];
   readonly clockSkew: number;
   readonly keysMaxAge: number;
-  readonly tokens: number;
-  readonly endsSessions: boolean;
-  /** Claims that are kept with each session. */
-  readonly record?: readonly string[];
 }
 
-/** Whom a token stands for. It exists for this login; roles are not its to give. */
+/** Any identity provider. One that speaks SAML has no tokens to verify. */
+export type AnyIssuerSettings = IssuerSettings | (ClaimSettings & { readonly saml: object });
+
+/** Whom a token stands for. */
 export interface Verified {
-  readonly principal: Omit<Principal, 'roles'> & { readonly issuer: string; readonly subject: string };
+  readonly principal: Described;
   /** Milliseconds since 1970. */
   readonly expires: number;
 }
@@ -48,7 +43,8 @@ const KINDS: ReadonlySet<string> = new Set(['jwt', 'at+jwt', 'application/at+jwt
 /** Verifies tokens of one issuer: RFC 7519, RFC 8725, OpenID Connect Core 1.0 section 3.1.3.7. */
 export class Issuer {
   readonly settings: IssuerSettings;
-  readonly #claims: readonly string[];
+  /** Claims that are kept. */
+  readonly #kept: readonly string[];
   readonly #keys: IssuerKeys;
   readonly #now: () => number;
 
@@ -57,7 +53,7 @@ export class Issuer {
     { claims = [], fetch = fetchJson, now = Date.now, onFailure }: IssuerOptions = {},
   ) {
     this.settings = settings;
-    this.#claims = [...new Set([...claims, ...(settings.record ?? [])])];
+    this.#kept = claims;
     this.#now = now;
     const { url, keysMaxAge: maxAge } = settings;
     this.#keys = new IssuerKeys(url, { maxAge, fetch, now, onFailure });
@@ -79,10 +75,7 @@ export class Issuer {
     if (typ !== undefined && !KINDS.has(typ.toLowerCase())) throw invalid(`"typ" is ${JSON.stringify(typ)}`);
     this.#inTime(payload);
     this.#forUs(payload);
-    for (const [claim, wanted] of Object.entries(this.settings.require)) {
-      const has = [claimAt(payload, claim)].flat();
-      if (!wanted.some((one) => has.includes(one))) throw invalid(`"${claim}" is not what this issuer has to say`);
-    }
+    checkRequired(this.settings, payload);
     return { principal: this.#principal(payload), expires: (payload.exp as number) * 1000 };
   }
 
@@ -122,24 +115,12 @@ export class Issuer {
     if (typeof azp !== 'string' || !parties.includes(azp)) throw invalid('"azp" names nobody who may ask for it');
   }
 
-  #principal(claims: JWTPayload): Verified['principal'] {
-    const { name: issuer, kind, principal, groups } = this.settings;
+  #principal(claims: JWTPayload): Described {
     const { sub: subject } = claims;
     if (typeof subject !== 'string' || subject === '' || subject.length > 255) throw invalid('"sub" names nobody');
-    const name = claimAt(claims, principal.claim);
-    if (typeof name !== 'string') throw invalid(`"${principal.claim}" is missing`);
     // Anybody can say that an address is theirs; the issuer has to have looked.
-    if (principal.claim === 'email' && claims['email_verified'] !== true) throw invalid('"email" is not verified');
-    if (!isName(principal.prefix + name)) throw invalid(`"${principal.claim}" cannot be the name of a principal`);
-    const member = groups.claim === undefined ? [] : groupsAt(claims as Claims, groups.claim, groups.prefix);
-    if (!member) throw invalid(`"${groups.claim}" has too many groups`);
-    return {
-      name: principal.prefix + name,
-      kind,
-      groups: member,
-      issuer,
-      subject,
-      claims: Object.fromEntries(this.#claims.map((claim) => [claim, textsAt(claims as Claims, claim)])),
-    };
+    if (this.settings.principal.claim === 'email' && claims['email_verified'] !== true)
+      throw invalid('"email" is not verified');
+    return describedBy(this.settings, subject, claims as Claims, this.#kept);
   }
 }

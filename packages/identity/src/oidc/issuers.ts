@@ -1,6 +1,8 @@
 /** The identity providers of a gateway. Owns: whose token a token is. Does not: verify it (issuer.ts). */
+import type { Claims } from './claims.js';
+import { type ClaimSettings, type Described, checkRequired, describedBy } from './described.js';
 import { invalid } from './error.js';
-import { Issuer, type IssuerOptions, type IssuerSettings, type Verified } from './issuer.js';
+import { Issuer, type IssuerOptions, type AnyIssuerSettings, type Verified } from './issuer.js';
 
 /** A longer token is not looked at. Bytes. */
 const MAX_TOKEN_BYTES = 16 * 1024;
@@ -14,49 +16,53 @@ export const looksLikeJwt = (secret: string): boolean => JWT.test(secret);
 /** The identity providers of a gateway. */
 export class Issuers {
   readonly #byUrl: ReadonlyMap<string, Issuer>;
-  readonly #byName: ReadonlyMap<string, Issuer>;
+  readonly #byName: ReadonlyMap<string, AnyIssuerSettings>;
+  /** Claims that access lists ask for. */
+  readonly #claims: readonly string[];
 
   /**
    * `onFailure`: keys could not be fetched, with the name of the issuer. `before`: those of an earlier configuration, whose keys
    * are worth keeping, since an issuer may be down just now.
    */
   constructor(
-    settings: Iterable<IssuerSettings>,
+    settings: Iterable<AnyIssuerSettings>,
     options: Omit<IssuerOptions, 'onFailure'> & {
       onFailure?: (issuer: string, error: Error) => void;
       before?: Issuers | undefined;
     } = {},
   ) {
     const { onFailure, before, ...rest } = options;
-    const issuers = Array.from(
-      settings,
-      (one) => new Issuer(one, { ...rest, ...(onFailure && { onFailure: (error) => onFailure(one.name, error) }) }),
+    const all = [...settings];
+    const issuers = all.flatMap((one) =>
+      one.saml
+        ? []
+        : [new Issuer(one, { ...rest, ...(onFailure && { onFailure: (error) => onFailure(one.name, error) }) })],
     );
+    this.#claims = rest.claims ?? [];
     for (const issuer of issuers) {
       const known = before && before.#byUrl.get(issuer.settings.url);
       if (known) issuer.inherit(known);
     }
     this.#byUrl = new Map(issuers.map((one) => [one.settings.url, one]));
-    this.#byName = new Map(issuers.map((one) => [one.settings.name, one]));
+    this.#byName = new Map(all.map((one) => [one.name, one]));
   }
 
-  get(name: string): IssuerSettings | undefined {
-    return this.#byName.get(name)?.settings;
+  get(name: string): AnyIssuerSettings | undefined {
+    return this.#byName.get(name);
   }
 
-  get all(): IssuerSettings[] {
-    return [...this.#byName.values()].map(({ settings }) => settings);
+  get all(): AnyIssuerSettings[] {
+    return [...this.#byName.values()];
   }
 
   /** Fetches the keys of all: a gateway that has them can do without the issuer for a while, and a wrong address shows. */
   async warm(): Promise<void> {
-    await Promise.all(Array.from(this.#byName.values(), (issuer) => issuer.warm()));
+    await Promise.all(Array.from(this.#byUrl.values(), (issuer) => issuer.warm()));
   }
 
   /**
-   * Checks a token by the issuer that it names, which has to be one of ours. Rejects with a TokenError.
-   *
-   * A name that begins like the names of another issuer could be one of theirs, and is refused.
+   * Checks a token by the issuer that it names, which has to be one of ours. Rejects with a TokenError, also where its name could be
+   * one of another issuer's.
    */
   async verify(token: string): Promise<Verified> {
     if (token.length > MAX_TOKEN_BYTES) throw invalid('it is too long');
@@ -64,15 +70,31 @@ export class Issuers {
     const issuer = url === undefined ? undefined : this.#byUrl.get(url);
     if (!issuer) throw invalid('its issuer is not one of ours');
     const verified = await issuer.verify(token);
-    const { prefix } = issuer.settings.principal;
+    this.#checkName(issuer.settings, verified.principal.name);
+    return verified;
+  }
+
+  /**
+   * Whom an issuer describes otherwise than by a token. That it is the issuer who says so was verified.
+   *
+   * @throws TokenError when that is nobody, or it is not the name of one of its own
+   */
+  describe(name: string, subject: string, claims: Claims): Described {
+    const settings = this.#byName.get(name);
+    if (!settings) throw invalid('its issuer is not one of ours');
+    checkRequired(settings, claims);
+    const described = describedBy(settings, subject, claims, this.#claims);
+    this.#checkName(settings, described.name);
+    return described;
+  }
+
+  /** @throws TokenError when a name begins like those of another issuer, and could be one of theirs */
+  #checkName({ name: own, principal: { prefix } }: ClaimSettings, wanted: string): void {
     const borrowed = this.all.some(
       ({ name, principal }) =>
-        name !== issuer.settings.name &&
-        principal.prefix.length > prefix.length &&
-        verified.principal.name.startsWith(principal.prefix),
+        name !== own && principal.prefix.length > prefix.length && wanted.startsWith(principal.prefix),
     );
     if (borrowed) throw invalid('its name begins like those of another issuer');
-    return verified;
   }
 }
 
