@@ -16,5 +16,6 @@ export type { IssuerSettings, Verified } from './oidc/issuer.js';
 export { Issuers } from './oidc/issuers.js';
 export { People, type RoleLists } from './people.js';
 export { PendingLogins } from './pending.js';
+export { type SeenPrincipal, nameOf } from './seen.js';
 export { SshIdentities, type SshProof, isWithin } from './ssh.js';
 export { TokenLimitError, tokenId, verifiersOf, type Verifiers } from './token.js';
