@@ -20,10 +20,13 @@ import { TimelineEntry } from '@sluice/api';
 import { openCursor, sealCursor } from './cursor.js';
 import { toApi } from './entries.js';
 import type { SessionQuestion, ReadingStart, Replay } from './messages.js';
+import { wantedOf } from './wanted.js';
 
 /** Bytes of text that are collected before they are sent, and that a page has at the most (and one entry more). */
 const CHUNK_BYTES = 64 * 1024;
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** Entries that are looked through for one page: where little is found, the page ends, and the next one goes on. */
+const MAX_PAGE_LOOKED_AT = 50_000;
 /** Bytes of records that may wait for somebody who follows a session and does not keep up. */
 const MAX_LIVE_BYTES = 8 * 1024 * 1024;
 /** Bytes of the journal that are read before others get their turn. */
@@ -133,6 +136,7 @@ export class SessionReader {
     session,
     limit,
     cursor: given,
+    wanted = {},
   }: Extract<SessionQuestion, { as: 'page' }>): Promise<string | undefined> {
     const cursor = given === undefined ? undefined : openCursor(session.id, given);
     if (given !== undefined && !cursor)
@@ -140,8 +144,8 @@ export class SessionReader {
     const timeline = new Timeline(session.id, session.started);
     /** Where parts of answers begin whose end was not seen. */
     const unfinished = new Map<number, JournalPosition>();
-    let entries = 0;
-    let bytes = 0;
+    const isWanted = wantedOf(wanted);
+    let [entries, bytes, lookedAt] = [0, 0, 0];
     let next: string | undefined;
     await this.#write('[');
     for await (const { header, payload, start, end } of this.#records(cursor?.from ?? session.from)) {
@@ -149,10 +153,13 @@ export class SessionReader {
       if (header.k === 'end') unfinished.delete(header.id);
       const entry = timeline.entry(header, payload);
       if (!entry || (cursor && comparePositions(start, cursor.after) <= 0)) continue;
-      const text = this.#json(entry);
-      await this.#write(entries === 0 ? text : `,${text}`);
-      bytes += text.length;
-      if (++entries < limit && bytes < MAX_PAGE_BYTES) continue;
+      if (isWanted(entry)) {
+        const text = this.#json(entry);
+        await this.#write(entries === 0 ? text : `,${text}`);
+        bytes += text.length;
+        entries++;
+      }
+      if (entries < limit && bytes < MAX_PAGE_BYTES && ++lookedAt < MAX_PAGE_LOOKED_AT) continue;
       const [earliest = end] = [...unfinished.values()].sort(comparePositions);
       next = sealCursor(session.id, { from: earliest, after: start });
       break;

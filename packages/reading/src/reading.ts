@@ -15,6 +15,7 @@ import type {
   Question,
   SessionQuestion,
   ReadingStart,
+  Sought,
   ToThread,
 } from './messages.js';
 
@@ -127,6 +128,13 @@ export class Readings {
   /** Undefined when there is no such session on record. Rejects with a ReadFailure. */
   async find(caller: string, id: string): Promise<IndexedSession | undefined> {
     return (await this.#ask(caller, { type: 'find', id })).sessions[0];
+  }
+
+  /** Commands that are looked for, the newest first. Rejects with a ReadFailure. */
+  async search(caller: string, sought: Omit<Sought, 'to'>): Promise<NonNullable<ThreadAnswer['search']>> {
+    this.#flush();
+    const question = { type: 'search', sought: { ...sought, to: this.#journal.place } } as const;
+    return (await this.#ask(caller, question)).search ?? { found: [] };
   }
 
   /**
