@@ -89,6 +89,7 @@ const NAMES: Readonly<Record<Liveness, string>> = {
 function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness }): ReactNode {
   const { data: pending = [] } = useQuery(pendingQuery);
   const mine = pending.filter((row) => mayDecide(row, who));
+  const oversees = who.roles.includes('admin') || who.roles.includes('auditor');
   useTitle(mine.length);
   useNotifications(mine.map(({ number }) => number));
   return (
@@ -100,10 +101,15 @@ function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness })
           </Text>
           <nav className="nav" aria-label="Pages">
             <Link to="/approvals">Approvals {mine.length > 0 && <Count of={mine.length} />}</Link>
-            <Link to="/sessions">Sessions</Link>
+            <Link to="/sessions" search={{}}>
+              Sessions
+            </Link>
             <Link to="/" activeOptions={{ exact: true }}>
               Connections
             </Link>
+            <Link to="/policy">Policy</Link>
+            {oversees && <Link to="/people">People</Link>}
+            {oversees && <Link to="/operation">Operation</Link>}
           </nav>
           <Group gap="xs">
             <span

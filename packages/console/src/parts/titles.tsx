@@ -1,5 +1,5 @@
 /** Headings of pages, and ways back. */
-import { Anchor, Title } from '@mantine/core';
+import { Text, Title } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 
@@ -16,7 +16,9 @@ export const Back = ({
   readonly to: '/approvals' | '/sessions';
   readonly children: ReactNode;
 }): ReactNode => (
-  <Anchor component={Link} to={to} underline="always" size="sm">
-    {children}
-  </Anchor>
+  <Text size="sm">
+    <Link to={to} search={{}}>
+      {children}
+    </Link>
+  </Text>
 );
