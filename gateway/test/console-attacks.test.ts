@@ -74,7 +74,7 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
   };
 
   beforeAll(async () => {
-    it = await openConsoleStand('self-signed');
+    it = await openConsoleStand({ tls: 'self-signed' });
     const certificate = readFileSync(join(it.stand.gateway.config.data, 'gateway.crt'), 'utf8');
     setDefaultCACertificates([...getCACertificates('default'), certificate]);
     ben = await login('ben');

@@ -1,6 +1,15 @@
 /** A gateway with a console, an identity provider with people, and a browser. Does not: test anything. */
-import { existsSync } from 'node:fs';
-import { freePort, startPostgres, type PostgresServer } from '@sluice/testkit';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type PostgresServer,
+  type SshdServer,
+  freePort,
+  missingSshd,
+  startPostgres,
+  startSshd,
+  temporaryFolder,
+} from '@sluice/testkit';
 import { CONSOLE_CLIENT, type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
 import { type Browser, type Page, chromium } from 'playwright-core';
 import { type Stand, openStand, targetOf } from './stand.js';
@@ -22,13 +31,26 @@ const RULES = `
     - { rule: two-look, when: 'action.tables.exists(t, t.endsWith("ledger")) && action.verb == "delete"', hold: { approvers: ["group:dba"], count: 2, timeout: 10m } }
     - { rule: soon-over, when: 'action.tables.exists(t, t.endsWith("brief")) && action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 6s } }
     - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 10m } }
+    - { rule: people-work, when: 'connection.protocol == "ssh"', allow: true }
 `;
+
+/** A machine beside the database, where there is an sshd. What stands behind it in the file is its own: the policies of both. */
+const machine = ({ port, user, keyFile, hostKey }: SshdServer): string => `not_followed: mask
+    policies: [production]
+  vm:
+    protocol: ssh
+    target: { host: 127.0.0.1, port: ${port}, host_keys: { keys: ["${hostKey}"] } }
+    credential: { user: ${user}, private_key: "\${file:${keyFile}}" }
+    shell: bash
+    access: ["group:engineers", "group:platform"]`;
 
 export interface ConsoleStand {
   readonly stand: Stand;
   readonly server: PostgresServer;
   readonly issuer: DevIssuer;
   readonly origin: string;
+  /** Undefined: there is no sshd here. */
+  readonly sshd: SshdServer | undefined;
   /** A token of ana's own, for clients. */
   tokenOf(page: Page): Promise<string>;
   /** Ends the gateway and starts it again on the same ports and folder. */
@@ -36,19 +58,39 @@ export interface ConsoleStand {
   stop(): Promise<void>;
 }
 
-/** @param tls of the console's listener */
-export async function openConsoleStand(tls = 'off', more = ''): Promise<ConsoleStand> {
+export interface ConsoleStandOptions {
+  /** Of the console's listener. */
+  readonly tls?: string;
+  /** More of its settings. */
+  readonly more?: string;
+  /** Sees the data folder before the gateway starts. */
+  readonly prepare?: (data: string) => void;
+  /** With a machine by SSH beside the database. */
+  readonly withMachine?: boolean;
+}
+
+export async function openConsoleStand({
+  tls = 'off',
+  more = '',
+  prepare,
+  withMachine = false,
+}: ConsoleStandOptions = {}): Promise<ConsoleStand> {
   const server = await startPostgres({ major: 18 });
+  const sshd = withMachine && missingSshd() === undefined ? await startSshd() : undefined;
+  const { path, remove } = temporaryFolder('console');
+  mkdirSync(join(path, 'data'), { mode: 0o700 });
+  prepare?.(join(path, 'data'));
   const port = await freePort();
   const [control, listener] = [await freePort(), await freePort()];
   const origin = `${tls === 'off' ? 'http' : 'https'}://127.0.0.1:${port}`;
   const issuer = await startIssuer(0, { people: PEOPLE, console: origin });
-  const open = (folder?: string): Promise<Stand> =>
+  const open = (): Promise<Stand> =>
     openStand({
+      folder: path,
       target: targetOf(server),
       rules: RULES,
-      ...(folder !== undefined && { folder }),
-      listener: `{ address: 127.0.0.1, port: ${listener}, tls: self-signed }`,
+      listener: `{ address: 127.0.0.1, port: ${listener}, tls: self-signed }${sshd ? ', ssh: { port: 0 }' : ''}`,
+      ...(sshd && { connection: machine(sshd), notFollowed: 'default' as const }),
       console: `{ address: 127.0.0.1, port: ${port}, tls: ${tls}${more} }`,
       control: String(control),
       access: '["group:engineers", "group:dba", "group:platform"]',
@@ -56,7 +98,6 @@ export async function openConsoleStand(tls = 'off', more = ''): Promise<ConsoleS
 roles: { user: ["group:engineers", "group:dba", "group:platform"], approver: ["group:dba"], admin: ["group:platform"] }`,
     });
   let stand = await open();
-  const stops: Stand[] = [stand];
   return {
     get stand() {
       return stand;
@@ -64,6 +105,7 @@ roles: { user: ["group:engineers", "group:dba", "group:platform"], approver: ["g
     server,
     issuer,
     origin,
+    sshd,
     tokenOf: async (page) =>
       page.evaluate(async () => {
         const headers = { 'content-type': 'application/json', 'x-sluice-console': 'active' };
@@ -72,13 +114,14 @@ roles: { user: ["group:engineers", "group:dba", "group:platform"], approver: ["g
       }),
     restart: async () => {
       await stand.gateway.stop();
-      stand = await open(stand.folder);
+      stand = await open();
     },
     stop: async () => {
-      await stand.gateway.stop();
-      for (const one of stops) await one.stop();
+      await stand.stop();
       await server.stop();
+      await sshd?.stop();
       await issuer.close();
+      remove();
     },
   };
 }

@@ -4,6 +4,7 @@ import axe from 'axe-core';
 import type pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { fillRecord, overviewTests } from './console-overview.js';
 import {
   type ConsoleStand,
   type Person,
@@ -56,7 +57,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
   };
 
   beforeAll(async () => {
-    it = await openConsoleStand();
+    it = await openConsoleStand({ withMachine: true, prepare: fillRecord });
     browser = await openBrowser();
     token = await it.tokenOf(await at('ana', '/'));
     client = await it.stand.client({ user: 'ana', password: token });
@@ -226,6 +227,8 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     await olga.getByText('No session is like that').waitFor();
   });
 
+  overviewTests(() => ({ it, token, at, forgive: (person) => void pages.get(person)?.complaints.splice(0) }));
+
   test('somebody without a role is told so, and what would help', async () => {
     const nemo = await at('nemo', '/');
     await nemo.getByText('There is no connection for you').waitFor();
@@ -337,9 +340,31 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
       const olga = await at('olga', '/sessions');
       await olga.getByRole('table').waitFor();
       await look(olga, 'sessions');
-      await olga.getByRole('table').getByRole('link').last().click();
+      await olga.getByRole('table').getByRole('link', { name: 'long-1' }).click();
       await olga.getByText('Export as OCSF').waitFor();
       await look(olga, 'session');
+      await at('olga', '/commands?decision=deny');
+      await olga.getByRole('list', { name: 'Commands' }).waitFor();
+      await look(olga, 'commands');
+      await at('olga', '/policy');
+      await olga.getByRole('table', { name: 'Rules in force' }).waitFor();
+      await olga.getByLabel('Statement or command').fill('drop table x');
+      await olga.getByRole('button', { name: 'Explain' }).click();
+      await olga.getByText('It would be refused').waitFor();
+      await look(olga, 'policy');
+      await at('olga', '/people');
+      await olga.getByRole('table', { name: 'Tokens of everybody' }).waitFor();
+      await look(olga, 'people');
+      await at('olga', '/operation');
+      await olga.locator('.curve canvas').first().waitFor();
+      await look(olga, 'operation');
+      if (it.sshd) {
+        await at('olga', '/sessions?connection=vm');
+        await olga.getByRole('table').getByRole('link').last().click();
+        await olga.getByRole('link', { name: 'Play its terminals' }).click();
+        await olga.locator('.terminal').getByText('seen-42').first().waitFor();
+        await look(olga, 'terminal');
+      }
       const stranger = await browser.newPage({ viewport: { width, height }, colorScheme });
       await stranger.goto(it.origin);
       await stranger.getByText('Log in with corp').waitFor();

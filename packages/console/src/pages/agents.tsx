@@ -8,6 +8,7 @@ import { send } from '../data/api.js';
 import { agentsQuery, queries } from '../data/queries.js';
 import { Copy } from '../parts/copy.js';
 import { Dialog } from '../parts/dialog.js';
+import { Scroll } from '../parts/scroll.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { Sure } from '../parts/sure.js';
@@ -38,7 +39,7 @@ export function Agents({ who }: { readonly who: WhoAmI }): ReactNode {
 }
 
 const List = ({ rows, isAdmin }: { readonly rows: readonly AgentRow[]; readonly isAdmin: boolean }): ReactNode => (
-  <div className="scroll">
+  <Scroll label="Agents, which can be scrolled">
     <Table aria-label="Agents">
       <Table.Thead>
         <Table.Tr>
@@ -56,7 +57,7 @@ const List = ({ rows, isAdmin }: { readonly rows: readonly AgentRow[]; readonly 
         ))}
       </Table.Tbody>
     </Table>
-  </div>
+  </Scroll>
 );
 
 const Agent = ({ row, isAdmin }: { readonly row: AgentRow; readonly isAdmin: boolean }): ReactNode => (

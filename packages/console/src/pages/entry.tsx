@@ -5,6 +5,7 @@ import { printable, printableLine } from '@sluice/printable';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { LongList } from '../parts/long-list.js';
+import { Scroll } from '../parts/scroll.js';
 import { State } from '../parts/state.js';
 import { Statement } from '../parts/statement.js';
 import { lasting } from '../parts/time.js';
@@ -141,8 +142,10 @@ const Answer = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
       ))}
       {result && result.columns.length > 0 && result.rows.length > 0 && (
         <details>
-          <summary>What the client was given, masks applied</summary>
-          <div className="scroll">
+          <Text component="summary" size="sm">
+            What the client was given, masks applied
+          </Text>
+          <Scroll label="Rows, which can be scrolled">
             <Table aria-label="Rows">
               <Table.Thead>
                 <Table.Tr>
@@ -164,7 +167,7 @@ const Answer = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
                 ))}
               </Table.Tbody>
             </Table>
-          </div>
+          </Scroll>
           {result.rows.length > MAX_ROWS && <Text size="sm">The first {MAX_ROWS} of those on record.</Text>}
         </details>
       )}

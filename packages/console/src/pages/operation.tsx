@@ -123,7 +123,12 @@ function Checks({ who }: { readonly who: WhoAmI }): ReactNode {
                     {printableLine(one.check)} {printableLine(one.about)}
                   </b>
                   : {printableLine(one.says)}
-                  {one.todo !== undefined && ` ${printableLine(one.todo)}`}
+                  {one.todo !== undefined && (
+                    <>
+                      <br />
+                      {printableLine(one.todo)}
+                    </>
+                  )}
                 </Text>
               </Group>
             </li>

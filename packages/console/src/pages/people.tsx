@@ -6,6 +6,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { peopleQuery, tokensQuery, whoAmI } from '../data/queries.js';
+import { Scroll } from '../parts/scroll.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
 import { PageTitle } from '../parts/titles.js';
@@ -68,7 +69,7 @@ function Known({ who, wanted }: { readonly who: WhoAmI; readonly wanted: string 
         </Empty>
       )}
       {found.length > 0 && (
-        <div className="scroll">
+        <Scroll label="People and agents, which can be scrolled">
           <Table aria-label="People and agents">
             <Table.Thead>
               <Table.Tr>
@@ -88,7 +89,7 @@ function Known({ who, wanted }: { readonly who: WhoAmI; readonly wanted: string 
               ))}
             </Table.Tbody>
           </Table>
-        </div>
+        </Scroll>
       )}
       <More of={found.length} />
       {groups.length > 0 && (
@@ -177,7 +178,7 @@ function Tokens({ wanted }: { readonly wanted: string }): ReactNode {
         checked={withChildren}
         onChange={(event) => setWithChildren(event.currentTarget.checked)}
       />
-      <div className="scroll">
+      <Scroll label="Tokens of everybody, which can be scrolled">
         <Table aria-label="Tokens of everybody">
           <Table.Thead>
             <Table.Tr>
@@ -221,7 +222,7 @@ function Tokens({ wanted }: { readonly wanted: string }): ReactNode {
             ))}
           </Table.Tbody>
         </Table>
-      </div>
+      </Scroll>
       <More of={found.length} />
     </Stack>
   );

@@ -5,6 +5,7 @@ import { printable, printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { rulesQuery, whoAmI } from '../data/queries.js';
+import { Scroll } from '../parts/scroll.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
 import { PageTitle } from '../parts/titles.js';
@@ -69,7 +70,7 @@ function List({ of: { since, rules } }: { readonly of: Rules }): ReactNode {
       </Group>
       {shown.length === 0 && <Empty title="Every rule has matched">There is none that nothing came to.</Empty>}
       {shown.length > 0 && (
-        <div className="scroll">
+        <Scroll label="Rules in force, which can be scrolled">
           <Table aria-label="Rules in force">
             <Table.Thead>
               <Table.Tr>
@@ -86,7 +87,7 @@ function List({ of: { since, rules } }: { readonly of: Rules }): ReactNode {
               ))}
             </Table.Tbody>
           </Table>
-        </div>
+        </Scroll>
       )}
     </Stack>
   );

@@ -45,19 +45,23 @@ function Pages({ row, search }: { readonly row: SessionRow; readonly search: Ent
     setPath(to);
     window.scrollTo({ top: 0 });
   };
-  const turn = (path.length > 1 || next !== undefined) && (
-    <Group component="nav" gap="sm" aria-label="Pages of this session">
-      <Button variant="default" disabled={path.length === 1} onClick={() => go(path.slice(0, -1))}>
-        What came before
-      </Button>
-      <Button
-        variant="default"
-        disabled={next === undefined}
-        loading={reading.isFetching}
-        onClick={() => next !== undefined && go([...path, next])}
-      >
-        What came after
-      </Button>
+  const turn = (label: string): ReactNode => (
+    <Group component="nav" gap="sm" aria-label={label}>
+      {(path.length > 1 || next !== undefined) && (
+        <>
+          <Button variant="default" disabled={path.length === 1} onClick={() => go(path.slice(0, -1))}>
+            What came before
+          </Button>
+          <Button
+            variant="default"
+            disabled={next === undefined}
+            loading={reading.isFetching}
+            onClick={() => next !== undefined && go([...path, next])}
+          >
+            What came after
+          </Button>
+        </>
+      )}
       <Text size="sm">{rangeOf(rows)}</Text>
     </Group>
   );
@@ -65,10 +69,10 @@ function Pages({ row, search }: { readonly row: SessionRow; readonly search: Ent
     <>
       {reading.error && <Fault error={reading.error} again={() => void reading.refetch()} />}
       {reading.isPending && <Waiting what={isSought ? 'Looking through the record ...' : 'Reading the record ...'} />}
-      {turn}
+      {turn('Pages of this session')}
       {reading.isSuccess && rows.length === 0 && <Nothing isSought={isSought} more={next !== undefined} />}
       {rows.length > 0 && <Entries key={at} of={rows} first={0} />}
-      {rows.length > 20 && turn}
+      {next !== undefined && rows.length > 20 && turn('Pages of this session, at the end')}
     </>
   );
 }

@@ -8,6 +8,7 @@ import { send } from '../data/api.js';
 import { connectionsQuery, queries, tokensQuery } from '../data/queries.js';
 import { Dialog } from '../parts/dialog.js';
 import { Copy } from '../parts/copy.js';
+import { Scroll } from '../parts/scroll.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { Sure } from '../parts/sure.js';
 import { When } from '../parts/time.js';
@@ -37,7 +38,7 @@ export function Tokens({ who }: { readonly who: WhoAmI }): ReactNode {
         </Empty>
       )}
       {good.length > 0 && (
-        <div className="scroll">
+        <Scroll label="Your tokens, which can be scrolled">
           <Table aria-label="Your tokens">
             <Table.Thead>
               <Table.Tr>
@@ -55,7 +56,7 @@ export function Tokens({ who }: { readonly who: WhoAmI }): ReactNode {
               ))}
             </Table.Tbody>
           </Table>
-        </div>
+        </Scroll>
       )}
       {making && <MakeToken close={() => setMaking(false)} />}
     </Stack>

@@ -7,7 +7,7 @@
 import 'asciinema-player/dist/bundle/asciinema-player.css';
 import { Text } from '@mantine/core';
 import type { TimelineEntry } from '@sluice/api';
-import { create } from 'asciinema-player';
+import { type RecordingEvent, create } from 'asciinema-player';
 import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react';
 import { ApiError, askEvents } from '../data/api.js';
 import type { Cast } from '../data/cast.js';
@@ -35,13 +35,21 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
   useEffect(() => {
     const { current: element } = place;
     if (!element) return undefined;
-    const events = cast.events.map(({ at: time, code, data }) => [time, code, data] as const);
     const source = {
       data: [],
-      parser: () => ({ cols: cast.cols, rows: cast.rows, events: events.map(([...event]) => event) }),
+      // The player counts in milliseconds inside, and changes the events that it is given.
+      parser: () => ({
+        cols: cast.cols,
+        rows: cast.rows,
+        events: cast.events.map(({ at: time, code, data }): RecordingEvent => [time * 1_000, code, data]),
+      }),
     };
-    const player = create(source, element, { ...LOOKS, speed, startAt: at.current, preload: true });
-    playing.current = { seek: (to) => void player.seek(to) };
+    // Until it is played it shows where it was; at first, how it ended.
+    const shown = at.current > 0 ? at.current : (cast.events.at(-1)?.at ?? 0);
+    const poster = `npt:${(shown + AFTER_SECONDS).toFixed(3)}`;
+    const more = { startAt: at.current, poster, preload: true };
+    const player = create(source, element, { ...LOOKS, speed, ...more });
+    playing.current = { seek: (to) => void player.seek(to + AFTER_SECONDS) };
     const noting = setInterval(() => (at.current = player.getCurrentTime()), 500);
     return () => {
       clearInterval(noting);
@@ -53,6 +61,8 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
   return <div className="terminal" ref={place} />;
 }
 
+/** What is shown at a moment is what was shown a little later: the player stops before what happens then. */
+const AFTER_SECONDS = 0.05;
 const LOOKS = { fit: 'width', controls: true, terminalFontFamily: 'ui-monospace, Menlo, Consolas, monospace' } as const;
 
 /** As the player wants a source that goes on; its types leave it out. */
