@@ -65,7 +65,7 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
     (port) =>
       `${upstream} server { listen 127.0.0.1:${port} http2; access_log off; keepalive_requests 100000000; ${proxied} }`,
   );
-  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(backend.port, peer.echo), undefined, 'http');
+  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(backend.port, peer.echo), { protocol: 'http' });
   const all = [peer.child, backend.child, plain.child, http2.child, gateway.child];
   try {
     const base = `http://127.0.0.1:${gateway.port}/svc/x`;
