@@ -90,6 +90,8 @@ function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness })
   const { data: pending = [] } = useQuery(pendingQuery);
   const mine = pending.filter((row) => mayDecide(row, who));
   const oversees = who.roles.includes('admin') || who.roles.includes('auditor');
+  // The document of a terminal may do what no other one may: it is left with its page.
+  const leaves = useRouterState({ select: ({ location: { pathname } }) => pathname.endsWith('/terminal') });
   useTitle(mine.length);
   useNotifications(mine.map(({ number }) => number));
   return (
@@ -100,16 +102,28 @@ function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness })
             Sluice
           </Text>
           <nav className="nav" aria-label="Pages">
-            <Link to="/approvals">Approvals {mine.length > 0 && <Count of={mine.length} />}</Link>
-            <Link to="/sessions" search={{}}>
+            <Link to="/approvals" reloadDocument={leaves}>
+              Approvals {mine.length > 0 && <Count of={mine.length} />}
+            </Link>
+            <Link to="/sessions" search={{}} reloadDocument={leaves}>
               Sessions
             </Link>
-            <Link to="/" activeOptions={{ exact: true }}>
+            <Link to="/" activeOptions={{ exact: true }} reloadDocument={leaves}>
               Connections
             </Link>
-            <Link to="/policy">Policy</Link>
-            {oversees && <Link to="/people">People</Link>}
-            {oversees && <Link to="/operation">Operation</Link>}
+            <Link to="/policy" reloadDocument={leaves}>
+              Policy
+            </Link>
+            {oversees && (
+              <Link to="/people" reloadDocument={leaves}>
+                People
+              </Link>
+            )}
+            {oversees && (
+              <Link to="/operation" reloadDocument={leaves}>
+                Operation
+              </Link>
+            )}
           </nav>
           <Group gap="xs">
             <span

@@ -17,6 +17,9 @@ const MAX_OUTPUT = 4_000;
 /** A command without an answer that is shown, in pixels. */
 const HEIGHT = 96;
 
+/** Whether something was shown that terminals show, whichever protocol it came by. */
+export const showsScreen = ({ kind }: TimelineEntry): boolean => kind === 'shell' || kind === 'exec';
+
 /** `first`: how many were there before those that are shown, and are not kept. */
 export const Entries = ({
   of,

@@ -9,8 +9,9 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { askFilledPage } from '../data/api.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
+import { ToTerminal } from '../parts/titles.js';
 import type { Decision, EntrySearch } from '../router.js';
-import { Entries } from './entry.js';
+import { Entries, showsScreen } from './entry.js';
 
 /** Entries of a page. */
 const PAGE = 500;
@@ -21,7 +22,6 @@ export function Recorded({ row }: { readonly row: SessionRow }): ReactNode {
     <Stack gap="sm" align="stretch">
       <Sought key={JSON.stringify(search)} search={search} />
       <Pages key={`pages ${JSON.stringify(search)}`} row={row} search={search} />
-      <Exports row={row} />
     </Stack>
   );
 }
@@ -69,9 +69,11 @@ function Pages({ row, search }: { readonly row: SessionRow; readonly search: Ent
     <>
       {reading.error && <Fault error={reading.error} again={() => void reading.refetch()} />}
       {reading.isPending && <Waiting what={isSought ? 'Looking through the record ...' : 'Reading the record ...'} />}
+      {rows.some(showsScreen) && <ToTerminal id={row.id}>Play its terminals</ToTerminal>}
       {turn('Pages of this session')}
       {reading.isSuccess && rows.length === 0 && <Nothing isSought={isSought} more={next !== undefined} />}
       {rows.length > 0 && <Entries key={at} of={rows} first={0} />}
+      {reading.isSuccess && <Exports id={row.id} rows={rows} />}
       {next !== undefined && rows.length > 20 && turn('Pages of this session, at the end')}
     </>
   );
@@ -144,18 +146,22 @@ function Sought({ search }: { readonly search: EntrySearch }): ReactNode {
   );
 }
 
-const FORMATS: Readonly<Record<string, readonly (readonly [string, string, string])[]>> = {
-  ssh: [['asciicast', 'cast', 'as asciicast, for players of terminals']],
-  http: [['har', 'har', 'as HTTP Archive']],
-};
+/** By what is on record, whichever protocol it came by. */
+function formatsOf(rows: readonly TimelineEntry[]): (readonly [format: string, ending: string, words: string])[] {
+  return [
+    ['ocsf', 'ndjson', 'as OCSF'],
+    ...(rows.some(showsScreen) ? [['asciicast', 'cast', 'as asciicast, for players of terminals'] as const] : []),
+    ...(rows.some(({ request }) => request) ? [['har', 'har', 'as HTTP Archive'] as const] : []),
+  ];
+}
 
-const Exports = ({ row }: { readonly row: SessionRow }): ReactNode => (
+const Exports = ({ id, rows }: { readonly id: string; readonly rows: readonly TimelineEntry[] }): ReactNode => (
   <Group gap="md">
-    {[['ocsf', 'ndjson', 'as OCSF'] as const, ...(FORMATS[row.protocol] ?? [])].map(([format, end, words]) => (
+    {formatsOf(rows).map(([format, ending, words]) => (
       <a
         key={format}
-        href={`/v1/sessions/${encodeURIComponent(row.id)}/export?format=${format}`}
-        download={`${row.id}.${end}`}
+        href={`/v1/sessions/${encodeURIComponent(id)}/export?format=${format}`}
+        download={`${id}.${ending}`}
       >
         Export {words}
       </a>

@@ -3,7 +3,7 @@ import { Button, Group, Stack, TextInput } from '@mantine/core';
 import type { SessionRow } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { Link, useParams } from '@tanstack/react-router';
+import { useParams } from '@tanstack/react-router';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { send } from '../data/api.js';
 import { queries, sessionQuery, whoAmI } from '../data/queries.js';
@@ -31,24 +31,13 @@ export function SessionPage(): ReactNode {
       {row && (
         <>
           <About row={row} />
-          <Group gap="sm">
-            {SHOWS_SCREENS.has(row.protocol) && (
-              // A page of its own with rights of its own: the document is loaded anew for it.
-              <Link to="/sessions/$id/terminal" params={{ id }} search={{}} reloadDocument>
-                {row.state === 'ended' ? 'Play its terminals' : 'Watch its terminals'}
-              </Link>
-            )}
-            {row.state === 'open' && who?.roles.includes('admin') && <End row={row} />}
-          </Group>
+          {row.state === 'open' && who?.roles.includes('admin') && <End row={row} />}
           {row.state === 'ended' ? <Recorded key={row.id} row={row} /> : <Watched key={row.id} id={row.id} />}
         </>
       )}
     </Stack>
   );
 }
-
-/** Protocols whose output is a terminal's. */
-const SHOWS_SCREENS: ReadonlySet<string> = new Set(['ssh']);
 
 const About = ({ row }: { readonly row: SessionRow }): ReactNode => (
   <Facts

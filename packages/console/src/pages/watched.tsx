@@ -5,7 +5,8 @@ import { type ReactNode, useEffect, useLayoutEffect, useState } from 'react';
 import { ApiError, askEvents } from '../data/api.js';
 import { queries } from '../data/queries.js';
 import { Empty, Fault } from '../parts/states.js';
-import { Entries } from './entry.js';
+import { ToTerminal } from '../parts/titles.js';
+import { Entries, showsScreen } from './entry.js';
 
 /** Entries that are kept of one that is watched: its page has all once it is over. */
 const MAX_WATCHED = 2_000;
@@ -33,6 +34,7 @@ export function Watched({ id }: { readonly id: string }): ReactNode {
         />
       </Group>
       {error && <Fault error={error} />}
+      {entries.some(showsScreen) && <ToTerminal id={id}>Watch its terminals</ToTerminal>}
       {first > 0 && (
         <Alert variant="outline">
           The last {MAX_WATCHED.toLocaleString('en')} entries. All of them are here once the session is over.

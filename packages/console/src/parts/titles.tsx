@@ -9,6 +9,15 @@ export const PageTitle = ({ children }: { readonly children: ReactNode }): React
   </Title>
 );
 
+/** A page with rights of its own: the document is loaded anew for it, and nothing of it before. */
+export const ToTerminal = ({ id, children }: { readonly id: string; readonly children: ReactNode }): ReactNode => (
+  <Text size="sm">
+    <Link to="/sessions/$id/terminal" params={{ id }} search={{}} reloadDocument preload={false}>
+      {children}
+    </Link>
+  </Text>
+);
+
 export const Back = ({
   to,
   children,
