@@ -12,12 +12,12 @@ import { type RunningGateway, end, spawnGateway } from './setting.js';
 import { openStub } from './stub.js';
 
 const SESSIONS = 5_000;
-const HOLDS = 200;
+const HOLDS = 150;
 /** Logins that are under way at a time. */
 const AT_ONCE = 20;
 /** How long CPU time is measured, in milliseconds. */
 const WHILE_MS = 10_000;
-const QUERIES = 3_000;
+const QUERIES = 2_000;
 
 interface ConsoleSetting {
   readonly gateway: RunningGateway;

@@ -5,7 +5,6 @@ export { HeldStream } from './held-stream.js';
 export { type Actor, Log, actorOf, shownOf } from './log.js';
 export { LOG_FILE, LogFile } from './log-file.js';
 export { forPeople, operatorLog } from './operator-log.js';
-export { type RuleCount, RuleMatches } from './rule-matches.js';
 export { HEAD_SETTING, RecordKeeper, type Room } from './record-keeper.js';
 export type { SessionView } from './session-view.js';
 export { type TargetFault, adviceOn, faultOf } from './target-faults.js';

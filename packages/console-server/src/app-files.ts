@@ -2,7 +2,8 @@
  * The built pages of the console. Owns: which files are served, as what, and the Content-Security-Policy of the one document. Does not:
  * build them (scripts/console.mjs), or answer programs (packages/control).
  *
- * All files are read when they are first asked for, by a list that is made once: no path of a request is looked up in a folder.
+ * All files are read once, at the start: no path of a request is looked up in a folder, and pages that are built anew meanwhile are served
+ * from the next start on, each with the files that belong to it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -44,7 +45,9 @@ export function appFilesIn(folder: string): AppFiles {
   const names = namesIn(folder);
   const kept = new Map<string, AppFile>();
   const html = names.includes(DOCUMENT) ? readFileSync(join(folder, DOCUMENT), 'utf8') : undefined;
-  const served = new Set(names.filter((name) => TYPES[extname(name)] !== undefined));
+  const served = new Map(
+    names.filter((name) => TYPES[extname(name)] !== undefined).map((name) => [name, readFileSync(join(folder, name))]),
+  );
   return {
     document: (path, reply) => {
       if (html === undefined)
@@ -56,9 +59,10 @@ export function appFilesIn(folder: string): AppFiles {
         .send(html.replaceAll(NONCE, nonce));
     },
     file: (path, request, reply) => {
-      if (!served.has(path)) return undefined;
+      const plain = served.get(path);
+      if (!plain) return undefined;
       let file = kept.get(path);
-      if (!file) kept.set(path, (file = read(folder, path)));
+      if (!file) kept.set(path, (file = packed(path, plain)));
       // Their names have a digest of what is in them.
       void reply
         .type(file.type)
@@ -82,8 +86,8 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function read(folder: string, name: string): AppFile {
-  const plain = readFileSync(join(folder, name));
+/** Packed when it is first asked for. */
+function packed(name: string, plain: Buffer): AppFile {
   return {
     type: TYPES[extname(name)] ?? '',
     etag: `"${createHash('sha256').update(plain).digest('base64url')}"`,

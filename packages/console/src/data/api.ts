@@ -61,7 +61,7 @@ export interface ApiPage<T> {
 }
 
 /** A page of a list, with the address of the next one, where there is one (RFC 8288). */
-export async function askPage<T>(path: string, signal?: AbortSignal): Promise<ApiPage<T>> {
+async function askPage<T>(path: string, signal?: AbortSignal): Promise<ApiPage<T>> {
   const response = await answered('GET', path, undefined, signal);
   const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   return { rows: (await response.json()) as T[], next };
