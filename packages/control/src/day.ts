@@ -73,7 +73,7 @@ const CURVES: readonly Curve[] = [
 /** The share of commands that are no slower than the curve says, at the most. */
 const QUANTILES = [
   { name: 'added_half', share: 0.5, about: 'Time added to a command, the median' },
-  { name: 'added_most', share: 0.99, about: 'Time added to a command, 99 of 100' },
+  { name: 'added_most', share: 0.99, about: 'Time added to a command, 99 of 100 (drawn up to 1,000 ms)' },
 ] as const;
 
 export class Day {
@@ -137,10 +137,14 @@ export class Day {
 
 type UpTo = readonly (readonly [bound: number, count: number])[];
 
-/** The bound, in seconds, that a share of what was counted since `before` is below; NaN: nothing was, or it is above all bounds. */
+/**
+ * The bound, in seconds, that a share of what was counted since `before` is below; the last one where it is above all of them. NaN: nothing was
+ * counted.
+ */
 function quantile(now: UpTo, before: UpTo | undefined, share: number): number {
   const counts = now.map(([bound, count], at) => [bound, count - (before?.[at]?.[1] ?? 0)] as const);
   const all = counts.at(-1)?.[1] ?? 0;
-  const [bound = NaN] = (all > 0 && counts.find(([, count]) => count >= share * all)) || [];
+  if (all === 0) return NaN;
+  const [bound = NaN] = counts.find(([upTo, count]) => count >= share * all && upTo < Infinity) ?? counts.at(-2) ?? [];
   return bound;
 }

@@ -124,9 +124,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     querystring: Page,
     response: { 200: z.array(TimelineEntry), ...problems(404, 429, 503) },
   };
-  // A page is made before it is sent: of each caller one at a time.
-  const inTurn = { ...READERS, inTurn: true } as const;
-  app.get('/v1/sessions/:id/timeline', { config: inTurn, schema: timeline }, async (request, reply) => {
+  app.get('/v1/sessions/:id/timeline', { config: READERS, schema: timeline }, async (request, reply) => {
     const who = caller(request);
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'timeline');
@@ -271,6 +269,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       });
       whenGone(raw, () => {
         reading.cancel();
+        reading.release();
         forget();
       });
       return reading;

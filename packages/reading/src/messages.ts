@@ -96,6 +96,12 @@ export interface ThreadAnswer {
   readonly search?: { readonly found: readonly FoundCommand[]; readonly next?: string };
 }
 
+/** A record that was added to a session that is followed. */
+export interface LiveRecord {
+  readonly header: string;
+  readonly payload: Uint8Array;
+}
+
 export type ToThread =
   | { readonly type: 'changes'; readonly changes: readonly IndexChange[]; readonly position: JournalPosition }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
@@ -105,7 +111,7 @@ export type ToThread =
   | { readonly type: 'cancel'; readonly id: number }
   /** There are no segments before this one any more. */
   | { readonly type: 'forget'; readonly before: number }
-  | { readonly type: 'live'; readonly id: number; readonly header: string; readonly payload: Uint8Array };
+  | { readonly type: 'live'; readonly id: number; readonly records: readonly LiveRecord[] };
 
 export type FromThread =
   | { readonly type: 'answer'; readonly id: number; readonly answer: ThreadAnswer }

@@ -19,7 +19,7 @@ import {
 import { TimelineEntry } from '@sluice/api';
 import { openCursor, sealCursor } from './cursor.js';
 import { toApi } from './entries.js';
-import type { SessionQuestion, ReadingStart, Replay } from './messages.js';
+import type { LiveRecord, SessionQuestion, ReadingStart, Replay } from './messages.js';
 import { wantedOf } from './wanted.js';
 
 /** Bytes of text that are collected before they are sent, and that a page has at the most (and one entry more). */
@@ -113,16 +113,18 @@ export class SessionReader {
     this.#taken = undefined;
   }
 
-  /** A record that was added to the session. */
-  live(text: string, payload: Uint8Array): void {
-    const header = parseHeader(Buffer.from(text));
-    if (!header) return;
-    this.#liveBytes += text.length + payload.length;
-    if (this.#liveBytes > MAX_LIVE_BYTES) {
-      // The reading ends: nobody waits for its last chunk to be taken.
-      this.#live.length = 0;
-      this.taken();
-    } else this.#live.push({ header, payload: Buffer.from(payload) });
+  /** Records that were added to the session. */
+  live(records: readonly LiveRecord[]): void {
+    for (const { header: text, payload } of records) {
+      const header = parseHeader(Buffer.from(text));
+      if (!header) continue;
+      this.#liveBytes += text.length + payload.length;
+      if (this.#liveBytes > MAX_LIVE_BYTES) {
+        // The reading ends: nobody waits for its last chunk to be taken.
+        this.#live.length = 0;
+        this.taken();
+      } else this.#live.push({ header, payload: Buffer.from(payload) });
+    }
     this.#wake?.();
   }
 

@@ -98,7 +98,7 @@ async function handle(message: ToThread): Promise<void> {
       readers.get(message.id)?.taken();
       break;
     case 'live':
-      readers.get(message.id)?.live(message.header, message.payload);
+      readers.get(message.id)?.live(message.records);
       break;
     case 'forget':
       await ready;
