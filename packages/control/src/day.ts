@@ -3,13 +3,20 @@
  * (packages/audit), draw.
  */
 import type { Day as DayAnswer } from '@sluice/api';
-import type { Controlled } from './controlled.js';
+import type { Counters } from '@sluice/audit';
 
 /** Seconds between two values, and how many are kept. */
 const EVERY_SECONDS = 60;
 const MAX_VALUES = 1_440;
 
-type Counted = Pick<Controlled, 'sessions' | 'approvals' | 'counted' | 'counters' | 'journal'>;
+/** What of the gateway is looked at. */
+interface Counted {
+  readonly sessions: { readonly size: number };
+  readonly approvals: { readonly pending: number };
+  readonly counted: { readonly allowed: number; readonly denied: number };
+  readonly counters: Counters;
+  readonly journal: { readonly size: number };
+}
 
 interface Curve {
   readonly name: string;

@@ -49,7 +49,12 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
     const poster = `npt:${(shown + AFTER_SECONDS).toFixed(3)}`;
     const more = { startAt: at.current, poster, preload: true };
     const player = create(source, element, { ...LOOKS, speed, ...more });
-    playing.current = { seek: (to) => void player.seek(to + AFTER_SECONDS) };
+    playing.current = {
+      seek: (to) => {
+        void player.seek(to + AFTER_SECONDS);
+        element.scrollIntoView({ block: 'start' });
+      },
+    };
     const noting = setInterval(() => (at.current = player.getCurrentTime()), 500);
     return () => {
       clearInterval(noting);
