@@ -1,6 +1,8 @@
 // Pictures of the console for docs/console.md, of a real run of the demo: node scripts/screenshots.mjs, after npm run setup. Owns: what is
 // played for them. Does not: check anything (gateway/test/console.test.ts).
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
@@ -39,6 +41,32 @@ const picture = async (page, name) => {
   await page.waitForTimeout(400);
   await page.screenshot({ path: join(IMAGES, `console-${name}.png`) });
 };
+
+/** Something happens in a terminal on the machine of the demo. */
+async function onMachine() {
+  const askpass = join(folder, 'askpass');
+  writeFileSync(askpass, `#!/bin/sh\ncat '${join(folder, 'developer.token')}'\n`, { mode: 0o700 });
+  const known = join(folder, 'known_hosts');
+  writeFileSync(known, `[127.0.0.1]:${ports.sshPort} ${demo.gateway.sshKeys.hostKeyLine}\n`);
+  const options = [`UserKnownHostsFile=${known}`, 'PubkeyAuthentication=no'].flatMap((one) => ['-o', one]);
+  const env = {
+    ...process.env,
+    SSH_ASKPASS: askpass,
+    SSH_ASKPASS_REQUIRE: 'force',
+    DISPLAY: ':0',
+    TERM: 'xterm-256color',
+  };
+  const child = spawn(
+    '/usr/bin/ssh',
+    ['-F', '/dev/null', ...options, '-tt', '-p', String(ports.sshPort), 'vm@127.0.0.1'],
+    { env },
+  );
+  for (const line of ['echo welcome to the machine', 'uname -sm', 'ls -la --color=always / | head', 'exit']) {
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    child.stdin.write(`${line}\n`);
+  }
+  await once(child, 'close');
+}
 
 try {
   const ana = await as('Ana');
@@ -84,6 +112,42 @@ try {
   await ana.locator('summary').first().click();
   await picture(ana, 'session');
   await client.end();
+  await ana.goto(`${demo.gateway.consoleUrl}/policy`);
+  await ana.getByLabel('Statement or command').fill('delete from customers');
+  await ana.getByRole('button', { name: 'Explain' }).click();
+  await ana.getByText('It would be refused').waitFor();
+  const olga = await as('Olga');
+  await olga.goto(`${demo.gateway.consoleUrl}/commands?text=drop+table`);
+  await olga.getByText('drop table customers').first().waitFor();
+  await picture(olga, 'commands');
+  await olga.goto(`${demo.gateway.consoleUrl}/policy`);
+  await olga.getByRole('combobox', { name: 'On connection' }).click();
+  await olga.getByRole('option', { name: 'shop', exact: true }).click();
+  await olga.getByLabel('Statement or command').fill('delete from customers');
+  await olga.getByRole('button', { name: 'Explain' }).click();
+  await olga.getByText('It would be refused').waitFor();
+  await picture(olga, 'policy');
+  await olga.goto(`${demo.gateway.consoleUrl}/people`);
+  await olga.getByRole('table', { name: 'Tokens of everybody' }).waitFor();
+  await picture(olga, 'people');
+  // A day is not waited for.
+  for (let minute = 1; minute <= 300; minute++) demo.gateway.day.look(Date.now() + minute * 60_000);
+  await olga.goto(`${demo.gateway.consoleUrl}/operation`);
+  await olga.getByRole('button', { name: 'Look at every target' }).click();
+  await olga.getByRole('list', { name: 'What was found' }).waitFor();
+  await picture(olga, 'operation');
+  await olga.getByRole('heading', { name: 'The last day' }).scrollIntoViewIfNeeded();
+  await picture(olga, 'curves');
+  await onMachine();
+  await olga.goto(`${demo.gateway.consoleUrl}/sessions?connection=vm`);
+  await olga.getByRole('table').getByRole('link').first().click();
+  await olga.getByText('Export as asciicast').waitFor();
+  await olga.getByRole('link', { name: 'Play its terminals' }).click();
+  await olga.getByRole('button', { name: 'Find' }).waitFor();
+  await olga.getByLabel('Find what was shown').fill('welcome');
+  await olga.getByRole('button', { name: 'Find' }).click();
+  await olga.getByRole('list', { name: 'Places in the recording' }).getByRole('button').first().click();
+  await picture(olga, 'terminal');
 } finally {
   await browser.close();
   await demo.stop();

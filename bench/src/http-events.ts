@@ -21,7 +21,7 @@ export async function eventDelays({ rounds }: { rounds: number }): Promise<strin
     void say(response);
   });
   const port = await listen(service);
-  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(port), undefined, 'http');
+  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(port), { protocol: 'http' });
   try {
     const direct: Delays = { first: [], all: [] };
     const through: Delays = { first: [], all: [] };

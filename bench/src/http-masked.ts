@@ -45,7 +45,7 @@ export async function benchMasked({ rounds, seconds }: { rounds: number; seconds
   const { port } = service.address() as AddressInfo;
   const nginx = await startNginx(join(path, 'nginx'), (own) => nginxOf(own, port));
   const mitmproxy = await startMitmproxy(join(path, 'mitmproxy'), port);
-  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(port), undefined, 'http');
+  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(port), { protocol: 'http' });
   const token = `Authorization: Bearer ${gateway.token}`;
   const way = (name: string, child: ChildProcess, url: string): Way => ({
     name,

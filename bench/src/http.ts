@@ -66,8 +66,8 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
     (port) =>
       `${upstream} server { listen 127.0.0.1:${port} http2; access_log off; keepalive_requests 100000000; ${proxied} }`,
   );
-  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(backend.port, peer.echo), undefined, 'http');
-  const unused = await spawnGateway(join(path, 'unused'), gatewayOf(backend.port, peer.echo), undefined, 'http');
+  const gateway = await spawnGateway(join(path, 'gateway'), gatewayOf(backend.port, peer.echo), { protocol: 'http' });
+  const unused = await spawnGateway(join(path, 'unused'), gatewayOf(backend.port, peer.echo), { protocol: 'http' });
   const bare = await startScript<BareRelays>('http-bare.js', [backend.port, peer.echo].map(String));
   const all = [peer.child, backend.child, plain.child, http2.child, gateway.child, unused.child, bare.child];
   const bareWay = (run: Way['run']): Way => ({ name: 'bare', pid: bare.child.pid as number, run });

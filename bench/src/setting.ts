@@ -130,7 +130,7 @@ ${Object.entries(MASKED)
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped. }
     - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
 `,
-    root,
+    { root },
   );
 }
 
@@ -138,21 +138,18 @@ ${Object.entries(MASKED)
  * A gateway in a process of its own, with the principal `bench` and its token.
  *
  * @param yaml connections, policies and limits
- * @param root the checkout whose build is run
- * @param protocol of the listener at `port`
  */
 export async function spawnGateway(
   folder: string,
   yaml: string,
-  root = ROOT,
-  protocol: Spoken = 'postgres',
+  { root = ROOT, protocol = 'postgres', console }: GatewayOptions = {},
 ): Promise<RunningGateway> {
   const [port, control] = [await freePort(), await freePort()];
   mkdirSync(folder, { recursive: true });
   writeFileSync(
     join(folder, 'sluice.yaml'),
     `data: data
-listeners: { ${listenersOf(protocol, port)}, agents: { address: 127.0.0.1, port: 0 } }
+listeners: { ${listenersOf(protocol, port)}, agents: { address: 127.0.0.1, port: 0 }${console === undefined ? '' : `, console: { port: ${console}, tls: off }`} }
 control: { port: ${control} }
 principals: { bench: { groups: [engineers] } }
 ${yaml}`,
@@ -178,6 +175,15 @@ ${yaml}`,
 }
 
 type Spoken = 'postgres' | 'http' | 'mysql';
+
+interface GatewayOptions {
+  /** The checkout whose build is run. */
+  readonly root?: string;
+  /** Of the listener at `port`. */
+  readonly protocol?: Spoken;
+  /** The port of the console; absent: there is none. */
+  readonly console?: number;
+}
 
 /** The listener of PostgreSQL is always there. */
 function listenersOf(protocol: Spoken, port: number): string {

@@ -23,6 +23,7 @@ import type { Agents } from '@sluice/agents';
 import {
   type Control,
   type Controlled,
+  Day,
   type Events,
   type Readiness,
   type Revocations,
@@ -79,6 +80,7 @@ export class Gateway implements Controlled {
   readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;
   readonly streams = new Streams();
+  readonly day = new Day(this);
   readonly webhooks: Webhooks;
   readonly events: Events;
   readonly packages: readonly LoadedPackage[];
@@ -629,6 +631,7 @@ export class Gateway implements Controlled {
     }
     void this.revocations.retry();
     this.streams.look();
+    this.day.look(Date.now());
     void this.keeper.look();
     const now = Date.now();
     for (const session of this.sessions.values()) {

@@ -296,6 +296,7 @@ export class Judge {
       text,
       answer: judged.answer,
       record,
+      matched: judged.matched,
       changes: judged.changes,
       transaction: judged.transaction,
       ...(held && { held }),

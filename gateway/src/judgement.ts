@@ -11,6 +11,7 @@ export interface Judgement {
   readonly answer: Answer;
   /** The part of the record that is the same for every use of a text, serialised: `"text":...,"decision":...`. */
   readonly record: string;
+  readonly matched: readonly RuleMatch[];
   /** It may pass when people have released it. `text` is what they are shown. */
   readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
   /** It can give later commands another meaning: a setting, a role, a table that hides another. */
@@ -27,6 +28,7 @@ export interface Judgement {
 export interface Judged {
   readonly answer: Answer;
   readonly rest: string;
+  readonly matched: readonly RuleMatch[];
   readonly masks: readonly AppliedMask[];
   readonly changes: boolean;
   readonly transaction: boolean;
@@ -42,7 +44,7 @@ export function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): J
   const answer = answerOf(facts, decision);
   const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
   const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
-  const judged = { answer, rest: serialise(facts, answer, matched), masks, changes, transaction };
+  const judged = { answer, rest: serialise(facts, answer, matched), matched, masks, changes, transaction };
   if (decision.type !== 'hold') return judged;
   return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
 }
@@ -53,15 +55,16 @@ export function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): J
  * @param shown what people are shown who release it
  */
 export function judgedInWords(facts: Facts, verdict: Verdict, own: string, shown: () => string): Judgement {
-  const { answer, rest, holds } = judgedAs(facts, verdict);
+  const { answer, rest, matched, holds } = judgedAs(facts, verdict);
   const held = holds && { holds, text: shown() };
-  return { answer, record: `${own},${rest}`, changes: false, transaction: false, ...(held && { held }) };
+  return { answer, record: `${own},${rest}`, matched, changes: false, transaction: false, ...(held && { held }) };
 }
 
 /** A request that the gateway itself refuses. */
 export const refusedFacts = (facts: Facts, answer: Deny, own: string): Judgement => ({
   answer,
   record: `${own},${refused(facts, [], answer).rest}`,
+  matched: [],
   changes: false,
   transaction: false,
 });
@@ -79,6 +82,7 @@ const CHANGING: ReadonlySet<string> = new Set(['session', 'define', 'grant', 'un
 export const refused = (facts: Facts, matched: readonly RuleMatch[], answer: Deny): Judged => ({
   answer,
   rest: serialise(facts, answer, matched),
+  matched,
   masks: [],
   changes: false,
   transaction: false,
@@ -108,5 +112,5 @@ export function unjudged(why: string, more: Pick<Deny, 'hint' | 'unusable'> = {}
     ...more,
   };
   const rest = serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []);
-  return { answer, rest, masks: [], changes: false, transaction: false };
+  return { answer, rest, matched: [], masks: [], changes: false, transaction: false };
 }

@@ -323,7 +323,7 @@ export class Session implements Gate, LoginSession {
       return denied(command, UNRECORDED);
     }
     if (judgement.body) this.#recordBody(command.id, judgement.body);
-    this.#count(judgement);
+    this.#count(command, judgement);
     if (judgement.answer.type === 'deny') this.denied++;
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
     else this.#passes(command, judgement, waiter);
@@ -335,11 +335,15 @@ export class Session implements Gate, LoginSession {
     return this.#services.log.response(this.id, { type: 'part', command, stream: 'request', data: [body] });
   }
 
-  #count({ answer, held }: Judgement): void {
+  /** What is only prepared counts when it runs, unless it never will. */
+  #count(command: Command, { answer, held, matched }: Judgement): void {
+    const { counters } = this.#services;
+    if (answer.type === 'deny' || command.type !== 'sql' || command.phase === 'run')
+      counters.rules.add(this.connection?.name ?? '', matched, this.lastActivity);
     if (answer.type !== 'deny' && !held) return;
     const rule = answer.type === 'deny' ? answer.rule : (held?.holds[0]?.rule ?? '');
     Counters.add(
-      this.#services.counters.judged,
+      counters.judged,
       JSON.stringify([this.connection?.name ?? '', answer.type === 'deny' ? 'deny' : 'hold', rule]),
     );
   }

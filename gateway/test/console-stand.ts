@@ -1,7 +1,15 @@
 /** A gateway with a console, an identity provider with people, and a browser. Does not: test anything. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, startPostgres, temporaryFolder, type PostgresServer } from '@sluice/testkit';
+import {
+  type PostgresServer,
+  type SshdServer,
+  freePort,
+  missingSshd,
+  startPostgres,
+  startSshd,
+  temporaryFolder,
+} from '@sluice/testkit';
 import { CONSOLE_CLIENT, type DevIssuer, startIssuer } from '@sluice/testkit/issuer';
 import { type SamlIdp, startSamlIdp } from '@sluice/testkit/saml-idp';
 import { type Browser, type Page, chromium } from 'playwright-core';
@@ -24,7 +32,18 @@ const RULES = `
     - { rule: two-look, when: 'action.tables.exists(t, t.endsWith("ledger")) && action.verb == "delete"', hold: { approvers: ["group:dba"], count: 2, timeout: 10m } }
     - { rule: soon-over, when: 'action.tables.exists(t, t.endsWith("brief")) && action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 6s } }
     - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 10m } }
+    - { rule: people-work, when: 'connection.protocol == "ssh"', allow: true }
 `;
+
+/** A machine beside the database, where there is an sshd. What stands behind it in the file is its own: the policies of both. */
+const machine = ({ port, user, keyFile, hostKey }: SshdServer): string => `not_followed: mask
+    policies: [production]
+  vm:
+    protocol: ssh
+    target: { host: 127.0.0.1, port: ${port}, host_keys: { keys: ["${hostKey}"] } }
+    credential: { user: ${user}, private_key: "\${file:${keyFile}}" }
+    shell: bash
+    access: ["group:engineers", "group:platform"]`;
 
 export interface ConsoleStand {
   readonly stand: Stand;
@@ -33,6 +52,8 @@ export interface ConsoleStand {
   /** Speaks SAML, where that was asked for: whom it knows are others here, with "s-" before their names and groups. */
   readonly idp: SamlIdp | undefined;
   readonly origin: string;
+  /** Undefined: there is no sshd here. */
+  readonly sshd: SshdServer | undefined;
   /** A token of ana's own, for clients. */
   tokenOf(page: Page): Promise<string>;
   /** Ends the gateway and starts it again on the same ports and folder. */
@@ -47,13 +68,15 @@ export interface ConsoleStandOptions {
   readonly host?: '127.0.0.1' | 'localhost';
   /** There is a provider that speaks SAML as well. */
   readonly saml?: boolean;
-  /** There is a machine "vm" to reach by SSH as well, which nobody is at. */
-  readonly ssh?: boolean;
   /** Before the other rules. */
   readonly rules?: string;
+  /** Sees the data folder before the gateway starts. */
+  readonly prepare?: (data: string) => void;
+  /** What is by SSH beside the database: a machine, or "vm" which nobody is at. */
+  readonly ssh?: 'machine' | 'nobody';
 }
 
-const MACHINE = `policies: [production]
+const NO_MACHINE = `policies: [production]
     not_followed: mask
   vm:
     protocol: ssh
@@ -66,35 +89,39 @@ export async function openConsoleStand({
   tls = 'off',
   host = '127.0.0.1',
   saml = false,
-  ssh = false,
   rules = '',
+  prepare,
+  ssh,
 }: ConsoleStandOptions = {}): Promise<ConsoleStand> {
   const server = await startPostgres({ major: 18 });
+  const sshd = ssh === 'machine' && missingSshd() === undefined ? await startSshd() : undefined;
+  const bySsh = sshd ? machine(sshd) : ssh === 'nobody' ? NO_MACHINE : undefined;
+  const { path, remove } = temporaryFolder('console');
+  mkdirSync(join(path, 'data'), { mode: 0o700 });
+  prepare?.(join(path, 'data'));
   const port = await freePort();
   const [control, listener] = [await freePort(), await freePort()];
   const origin = `${tls === 'off' ? 'http' : 'https'}://${host}:${port}`;
   const idp = saml ? await startSamlIdp(PEOPLE) : undefined;
-  const files = temporaryFolder('idp');
-  if (idp) writeFileSync(join(files.path, 'idp.pem'), idp.signing.certificate);
+  if (idp) writeFileSync(join(path, 'idp.pem'), idp.signing.certificate);
   const bySaml = idp
-    ? `, okta: { saml: { idp: "${idp.entityId}", sso_url: "${idp.ssoUrl}", certificate: "${files.path}/idp.pem" }, principal: login, principal_prefix: s-, groups: groups, groups_prefix: s- }`
+    ? `, okta: { saml: { idp: "${idp.entityId}", sso_url: "${idp.ssoUrl}", certificate: "${path}/idp.pem" }, principal: login, principal_prefix: s-, groups: groups, groups_prefix: s- }`
     : '';
   const issuer = await startIssuer(0, { people: PEOPLE, console: origin });
-  const open = (folder?: string): Promise<Stand> =>
+  const open = (): Promise<Stand> =>
     openStand({
+      folder: path,
       target: targetOf(server),
       rules: rules + RULES,
-      ...(ssh && { connection: MACHINE, notFollowed: 'default' as const }),
-      ...(folder !== undefined && { folder }),
-      listener: `{ address: 127.0.0.1, port: ${listener}, tls: self-signed }`,
-      console: `{ address: 127.0.0.1, port: ${port}, tls: ${tls}, external_url: "${origin}" }${ssh ? ', ssh: { port: 0 }' : ''}`,
+      listener: `{ address: 127.0.0.1, port: ${listener}, tls: self-signed }${bySsh === undefined ? '' : ', ssh: { port: 0 }'}`,
+      ...(bySsh !== undefined && { connection: bySsh, notFollowed: 'default' as const }),
+      console: `{ address: 127.0.0.1, port: ${port}, tls: ${tls}, external_url: "${origin}" }`,
       control: String(control),
       access: '["group:engineers", "group:dba", "group:platform", "group:s-engineers"]',
       sections: `issuers: { corp: { issuer: "${issuer.url}", audience: [sluice, ${CONSOLE_CLIENT.id}], client_id: sluice, console: { client_id: ${CONSOLE_CLIENT.id}, client_secret: ${CONSOLE_CLIENT.secret} }, scopes: [openid, profile, groups], groups: groups }${bySaml} }
 roles: { user: ["group:engineers", "group:dba", "group:platform", "group:s-engineers", "group:s-dba"], approver: ["group:dba", "group:s-dba"], admin: ["group:platform"] }`,
     });
   let stand = await open();
-  const stops: Stand[] = [stand];
   return {
     get stand() {
       return stand;
@@ -103,6 +130,7 @@ roles: { user: ["group:engineers", "group:dba", "group:platform", "group:s-engin
     issuer,
     idp,
     origin,
+    sshd,
     tokenOf: async (page) =>
       page.evaluate(async () => {
         const headers = { 'content-type': 'application/json', 'x-sluice-console': 'active' };
@@ -111,15 +139,15 @@ roles: { user: ["group:engineers", "group:dba", "group:platform", "group:s-engin
       }),
     restart: async () => {
       await stand.gateway.stop();
-      stand = await open(stand.folder);
+      stand = await open();
     },
     stop: async () => {
-      await stand.gateway.stop();
-      for (const one of stops) await one.stop();
+      await stand.stop();
       await server.stop();
+      await sshd?.stop();
       await issuer.close();
       await idp?.close();
-      files.remove();
+      remove();
     },
   };
 }

@@ -4,6 +4,7 @@ import axe from 'axe-core';
 import type pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { fillRecord, overviewTests } from './console-overview.js';
 import {
   type ConsoleStand,
   type Person,
@@ -13,8 +14,17 @@ import {
   openConsoleStand,
 } from './console-stand.js';
 
+/** A database, a machine, a gateway and a browser, on a machine that is busy. */
+const START_MS = 180_000;
 /** Everything that a page would obey, if it took a text for more than one. */
 const HOSTILE = `<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>\u001b]0;owned\u0007\u202edrop`;
+
+/** Until colours have changed: those on the way are nobody's to read. */
+const atRest = async (): Promise<void> => {
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  const changing = document.getAnimations().filter((one) => one instanceof CSSTransition);
+  await Promise.allSettled(changing.map(({ finished }) => finished));
+};
 
 interface Violation {
   readonly id: string;
@@ -56,12 +66,12 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
   };
 
   beforeAll(async () => {
-    it = await openConsoleStand();
+    it = await openConsoleStand({ withMachine: true, prepare: fillRecord });
     browser = await openBrowser();
     token = await it.tokenOf(await at('ana', '/'));
     client = await it.stand.client({ user: 'ana', password: token });
     for (const table of ['orders', 'ledger', 'brief']) await client.query(`create table ${table} (id int)`);
-  });
+  }, START_MS);
   afterAll(async () => {
     await browser.close();
     await it.stop();
@@ -226,6 +236,8 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     await olga.getByText('No session is like that').waitFor();
   });
 
+  overviewTests(() => ({ it, token, at, forgive: (person) => void pages.get(person)?.complaints.splice(0) }));
+
   test('somebody without a role is told so, and what would help', async () => {
     const nemo = await at('nemo', '/');
     await nemo.getByText('There is no connection for you').waitFor();
@@ -297,55 +309,79 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     { width: 1280, height: 900, colorScheme: 'light' },
     { width: 390, height: 800, colorScheme: 'dark' },
   ] as const;
-  test.each(looks)(
-    'every page is for everybody: $width pixels, $colorScheme',
-    async ({ width, height, colorScheme }) => {
-      const found: string[] = [];
-      const look = async (page: Page, what: string): Promise<void> => {
-        await page.evaluate(axe.source);
-        const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-          violations: Violation[];
-        };
-        found.push(
-          ...violations.flatMap(({ id, nodes }) =>
-            nodes.map(({ html, failureSummary }) => `${what}: ${id}: ${html.slice(0, 120)} ${failureSummary}`),
-          ),
-        );
-        const wide = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
-        if (wide > 0) found.push(`${what}: ${wide} pixels too wide`);
+  test('every page is for everybody: wide and narrow, light and dark', { timeout: 120_000 }, async () => {
+    const found: string[] = [];
+    const lookAs = async (page: Page, what: string): Promise<void> => {
+      await page.evaluate(axe.source);
+      const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
+        violations: Violation[];
       };
-      for (const { page } of pages.values()) {
+      found.push(
+        ...violations.flatMap(({ id, nodes }) =>
+          nodes.map(({ html, failureSummary }) => `${what}: ${id}: ${html.slice(0, 120)} ${failureSummary}`),
+        ),
+      );
+      const wide = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      if (wide > 0) found.push(`${what}: ${wide} pixels too wide`);
+    };
+    const look = async (page: Page, what: string): Promise<void> => {
+      for (const { width, height, colorScheme } of looks) {
         await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        await page.evaluate(atRest);
+        await lookAs(page, `${what}, ${width}, ${colorScheme}`);
       }
-      const ana = await at('ana', '/');
-      await ana.getByRole('button', { name: 'Connect to db' }).waitFor();
-      await ana.getByRole('table').waitFor();
-      await look(ana, 'home');
-      await ana.getByRole('button', { name: 'Connect to db' }).click();
-      await ana.getByText('$TOKEN stands for').waitFor();
-      await look(ana, 'connect');
-      const ben = await at('ben', '/approvals');
-      await ben.getByText('All', { exact: true }).click();
-      await ben.getByText('ana on db').first().waitFor();
-      await look(ben, 'approvals');
-      await ben.getByText('ana on db').last().click();
-      await ben.getByText('What the session did before').waitFor();
-      await look(ben, 'request');
-      const olga = await at('olga', '/sessions');
-      await olga.getByRole('table').waitFor();
-      await look(olga, 'sessions');
+      await page.setViewportSize({ width: 1280, height: 900 });
+    };
+    const ana = await at('ana', '/');
+    await ana.getByRole('button', { name: 'Connect to db' }).waitFor();
+    await ana.getByRole('table').waitFor();
+    await look(ana, 'home');
+    await ana.getByRole('button', { name: 'Connect to db' }).click();
+    await ana.getByText('$TOKEN stands for').waitFor();
+    await look(ana, 'connect');
+    const ben = await at('ben', '/approvals');
+    await ben.getByText('All', { exact: true }).click();
+    await ben.getByText('ana on db').first().waitFor();
+    await look(ben, 'approvals');
+    await ben.getByText('ana on db').last().click();
+    await ben.getByText('What the session did before').waitFor();
+    await look(ben, 'request');
+    const olga = await at('olga', '/sessions');
+    await olga.getByRole('table').waitFor();
+    await look(olga, 'sessions');
+    await olga.getByRole('table').getByRole('link', { name: 'long-1' }).click();
+    await olga.getByText('Export as OCSF').waitFor();
+    await look(olga, 'session');
+    await at('olga', '/commands?decision=deny');
+    await olga.getByRole('list', { name: 'Commands' }).waitFor();
+    await look(olga, 'commands');
+    await at('olga', '/policy');
+    await olga.getByRole('table', { name: 'Rules in force' }).waitFor();
+    await olga.getByLabel('Statement or command').fill('drop table x');
+    await olga.getByRole('button', { name: 'Explain' }).click();
+    await olga.getByText('It would be refused').waitFor();
+    await look(olga, 'policy');
+    await at('olga', '/people');
+    await olga.getByRole('table', { name: 'Tokens of everybody' }).waitFor();
+    await look(olga, 'people');
+    await at('olga', '/operation');
+    await olga.locator('.curve canvas').first().waitFor();
+    await look(olga, 'operation');
+    if (it.sshd) {
+      await at('olga', '/sessions?connection=vm');
       await olga.getByRole('table').getByRole('link').last().click();
-      await olga.getByText('Export as OCSF').waitFor();
-      await look(olga, 'session');
-      const stranger = await browser.newPage({ viewport: { width, height }, colorScheme });
-      await stranger.goto(it.origin);
-      await stranger.getByText('Log in with corp').waitFor();
-      await look(stranger, 'login');
-      await stranger.close();
-      expect(found).toEqual([]);
-    },
-  );
+      await olga.getByRole('link', { name: 'Play its terminals' }).click();
+      await olga.locator('.terminal').getByText('seen-42').first().waitFor();
+      await look(olga, 'terminal');
+    }
+    const stranger = await browser.newPage();
+    await stranger.goto(it.origin);
+    await stranger.getByText('Log in with corp').waitFor();
+    await look(stranger, 'login');
+    await stranger.close();
+    expect(found).toEqual([]);
+  });
 });

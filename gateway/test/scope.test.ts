@@ -2,7 +2,7 @@
  * A token that is for certain connections only, held against every route of the control API. Lives here: what somebody who
  * found such a token would try. Does not: what it opens as a login, see access.test.ts.
  */
-import type { ApprovalRow, ConnectionRow, SessionRow, TokenRow } from '@sluice/api';
+import type { ApprovalRow, ConnectionRow, FoundCommand, Rules, SessionRow, TokenRow } from '@sluice/api';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Caller, caller } from './control.js';
@@ -82,9 +82,13 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'GET /v1/client-config/ssh': ['/v1/client-config/ssh', undefined, 404],
       'POST /v1/policy/explain': ['/v1/policy/explain', body, 403],
       'POST /v1/reload': ['/v1/reload', undefined, 403],
+      'GET /v1/policy/rules': ['/v1/policy/rules?connection=db', undefined, 200],
+      'GET /v1/people': ['/v1/people', undefined, 403],
       'GET /v1/status': ['/v1/status', undefined, 403],
+      'GET /v1/status/day': ['/v1/status/day', undefined, 403],
       'POST /v1/doctor': ['/v1/doctor', undefined, 403],
       'GET /v1/sessions': ['/v1/sessions', undefined, 200],
+      'GET /v1/commands': ['/v1/commands', undefined, 200],
       'GET /v1/sessions/{id}': [`/v1/sessions/${session}`, undefined, 403],
       'DELETE /v1/sessions/{id}': [`/v1/sessions/${session}`, undefined, 403],
       'GET /v1/sessions/{id}/timeline': [`/v1/sessions/${session}/timeline`, undefined, 403],
@@ -115,6 +119,9 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
   test('sees in lists what is of its connection, and nothing else', async () => {
     expect(await narrow.get<ApprovalRow[]>('/v1/approvals')).toEqual([]);
     expect(await narrow.get<SessionRow[]>('/v1/sessions')).toEqual([]);
+    expect(await narrow.get<FoundCommand[]>('/v1/commands')).toEqual([]);
+    const { rules } = await narrow.get<Rules>('/v1/policy/rules');
+    expect(rules.every(({ connection }) => connection === 'db')).toBe(true);
     expect((await narrow.get<ConnectionRow[]>('/v1/connections')).map(({ name }) => name)).toEqual(['db']);
     const tokens = await narrow.get<TokenRow[]>('/v1/tokens');
     expect(tokens.length).toBeGreaterThan(0);

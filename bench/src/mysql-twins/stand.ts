@@ -73,8 +73,7 @@ ${NAMES.map(
 ).join('')}policies:
   sample:
 ${rules.map((rule) => `    - ${rule}\n`).join('')}`,
-    undefined,
-    'mysql',
+    { protocol: 'mysql' },
   );
   const connect = (name: string): Promise<Connection> =>
     createConnection({

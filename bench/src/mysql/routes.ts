@@ -32,7 +32,7 @@ export async function openRoutes(): Promise<MySqlRoutes> {
     settings: ['innodb-flush-log-at-trx-commit=0', 'max-connections=500'],
   });
   await makeAccount(server);
-  const gateway = await spawnGateway(join(path, 'gateway'), yamlOf(server.port), undefined, 'mysql');
+  const gateway = await spawnGateway(join(path, 'gateway'), yamlOf(server.port), { protocol: 'mysql' });
   const proxies = [
     await startHaproxy(join(path, 'haproxy'), server.port),
     await startRouter(join(path, 'router'), server.port),

@@ -102,7 +102,7 @@ async function openWays(folder: string): Promise<Ways> {
     settings: ['local-infile=1', 'max-allowed-packet=64M', 'innodb-flush-log-at-trx-commit=0'],
   });
   const { port, user, password } = server;
-  const gateway = await spawnGateway(folder, yamlOf(server), undefined, 'mysql');
+  const gateway = await spawnGateway(folder, yamlOf(server), { protocol: 'mysql' });
   return {
     direct: { port, user, password },
     through: { port: gateway.port, user: 'bench%target', password: gateway.token },

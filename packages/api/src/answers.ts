@@ -124,6 +124,12 @@ export const TimelineEntry = named(
     decision: maybe(z.enum(['allow', 'deny', 'hold'])),
     rule: maybe(text),
     message: maybe(text),
+    matched: maybe(
+      z
+        .array(z.strictObject({ rule: text, effect: text, observed: flag.describe('It only observes.') }))
+        .describe('Rules that matched, in their order: those that decided, and masks.'),
+    ),
+    approval: maybe(count.describe('The number of the request that is meant.')),
     outcome: maybe(text),
     summary: maybe(text),
     rows: maybe(count),
@@ -139,6 +145,24 @@ export const TimelineEntry = named(
   }),
 );
 export type TimelineEntry = z.output<typeof TimelineEntry>;
+
+export const FoundCommand = named(
+  'FoundCommand',
+  'A command on record that was looked for.',
+)(
+  z.strictObject({
+    session: text,
+    principal: text,
+    connection: text,
+    protocol: text,
+    at: time,
+    command: count.describe('Its number in the session.'),
+    text: text.describe('Its start.'),
+    decision: z.enum(['allow', 'deny', 'hold']),
+    rule: maybe(text),
+  }),
+);
+export type FoundCommand = z.output<typeof FoundCommand>;
 
 const token = z.strictObject({
   id: text,
@@ -286,6 +310,66 @@ export const Explanation = named(
   }),
 );
 export type Explanation = z.output<typeof Explanation>;
+
+export const Rules = named(
+  'Rules',
+  'The rules in force, and how often each matched.',
+)(
+  z.strictObject({
+    since: time.describe('Since when it is counted: the start of the gateway.'),
+    rules: z.array(
+      z.strictObject({
+        connection: text,
+        rule: text,
+        when: maybe(text.describe('Its condition, in CEL; absent: always.')),
+        effect: z.enum(['deny', 'allow', 'mask', 'hold', 'hold_answer', 'risk', 'budget']),
+        does: text.describe('What it does, in words.'),
+        mode: z.enum(['enforce', 'observe']),
+        place: text.describe('Where it stands in the configuration: policies.production[2].'),
+        matched: count.describe('Commands that it matched, whether it decided about them or not.'),
+        last: maybe(time.describe('When it matched last.')),
+      }),
+    ),
+  }),
+);
+export type Rules = z.output<typeof Rules>;
+
+export const Day = named(
+  'Day',
+  'What the gateway did in the last day, a value a minute.',
+)(
+  z.strictObject({
+    every: count.describe('Seconds between two values.'),
+    until: time.describe('Of the last value.'),
+    curves: z.array(
+      z.strictObject({
+        name: text,
+        about: text,
+        unit: z.enum(['count', 'per minute', 'milliseconds', 'bytes']),
+        values: z.array(count.nullable()).describe('The oldest first; null: the gateway did not run.'),
+      }),
+    ),
+  }),
+);
+export type Day = z.output<typeof Day>;
+
+export const PersonRow = named(
+  'Person',
+  'A person or agent, as the gateway last saw them.',
+)(
+  z.strictObject({
+    name: text,
+    kind: z.enum(['person', 'agent']),
+    groups: texts,
+    roles: texts.describe('Those that they would have now.'),
+    issuer: maybe(text.describe('Who says so; absent: the configuration.')),
+    subject: maybe(text),
+    seen: maybe(time.describe('When they last proved who they are; absent: not since the start of the gateway.')),
+    sessions: count.describe('Open ones.'),
+    tokens: count.describe('Good ones.'),
+  }),
+);
+export type PersonRow = z.output<typeof PersonRow>;
 
 export const ApprovalRow = named(
   'Approval',

@@ -1,5 +1,6 @@
 /** What happened since the start, for `/metrics`. Owns: the numbers. Does not: their format (packages/control). */
 import { Latency } from './latency.js';
+import { RuleMatches } from './rule-matches.js';
 
 /** What happened since the start, for `/metrics`. What is counted on the way of each command costs an addition. */
 export class Counters {
@@ -16,6 +17,7 @@ export class Counters {
   readonly budgets = new Map<string, number>();
   /** From the first command of a turn being judged to its bytes leaving for the target, the record's write included. */
   readonly latency = new Latency();
+  readonly rules = new RuleMatches();
 
   static add(to: Map<string, number>, name: string, more = 1): void {
     to.set(name, (to.get(name) ?? 0) + more);

@@ -2,12 +2,14 @@
  * The built pages of the console. Owns: which files are served, as what, and the Content-Security-Policy of the one document. Does not:
  * build them (scripts/console.mjs), or answer programs (packages/control).
  *
- * All files are read when they are first asked for, by a list that is made once: no path of a request is looked up in a folder.
+ * All files are read once, at the start: no path of a request is looked up in a folder, and pages that are built anew meanwhile are served
+ * from the next start on, each with the files that belong to it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, posix } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { contentPolicy } from '@sluice/control';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -19,6 +21,8 @@ const TYPES: Readonly<Record<string, string>> = {
 const DOCUMENT = 'index.html';
 /** Stands in the built document where the nonce of one answer belongs. */
 const NONCE = '__NONCE__';
+/** The page of one terminal. */
+const TERMINAL = /^sessions\/[\w-]+\/terminal$/;
 const UNBUILT = 'The pages of the console are not built: run "npm run setup" in the folder of Sluice.\n';
 
 interface AppFile {
@@ -30,8 +34,8 @@ interface AppFile {
 }
 
 export interface AppFiles {
-  /** Sends the document that all pages are drawn in. */
-  document(reply: FastifyReply): FastifyReply;
+  /** Sends the document that all pages are drawn in. `path`: of the page, without a slash in front. */
+  document(path: string, reply: FastifyReply): FastifyReply;
   /** Sends a file by its path; undefined: there is none. */
   file(path: string, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined;
 }
@@ -41,21 +45,24 @@ export function appFilesIn(folder: string): AppFiles {
   const names = namesIn(folder);
   const kept = new Map<string, AppFile>();
   const html = names.includes(DOCUMENT) ? readFileSync(join(folder, DOCUMENT), 'utf8') : undefined;
-  const served = new Set(names.filter((name) => TYPES[extname(name)] !== undefined));
+  const served = new Map(
+    names.filter((name) => TYPES[extname(name)] !== undefined).map((name) => [name, readFileSync(join(folder, name))]),
+  );
   return {
-    document: (reply) => {
+    document: (path, reply) => {
       if (html === undefined)
         return reply.code(503).type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(UNBUILT);
       const nonce = randomBytes(16).toString('base64');
       return reply
         .type('text/html; charset=utf-8')
-        .headers({ 'content-security-policy': policyWith(nonce), 'cache-control': 'no-store' })
+        .headers({ 'content-security-policy': policyWith(nonce, path), 'cache-control': 'no-store' })
         .send(html.replaceAll(NONCE, nonce));
     },
     file: (path, request, reply) => {
-      if (!served.has(path)) return undefined;
+      const plain = served.get(path);
+      if (!plain) return undefined;
       let file = kept.get(path);
-      if (!file) kept.set(path, (file = read(folder, path)));
+      if (!file) kept.set(path, (file = packed(path, plain)));
       // Their names have a digest of what is in them.
       void reply
         .type(file.type)
@@ -79,8 +86,8 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function read(folder: string, name: string): AppFile {
-  const plain = readFileSync(join(folder, name));
+/** Packed when it is first asked for. */
+function packed(name: string, plain: Buffer): AppFile {
   return {
     type: TYPES[extname(name)] ?? '',
     etag: `"${createHash('sha256').update(plain).digest('base64url')}"`,
@@ -90,16 +97,9 @@ function read(folder: string, name: string): AppFile {
   };
 }
 
-/** What the document may do: use what comes from this listener, and nothing from elsewhere. No script stands in it. */
-const policyWith = (nonce: string): string =>
-  [
-    "default-src 'none'",
-    "script-src 'self'",
-    `style-src 'self' 'nonce-${nonce}'`,
-    "img-src 'self' data:",
-    "font-src 'self'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ');
+/** No script stands in the document. Terminals are drawn by code in WebAssembly, on their own page alone. */
+const policyWith = (nonce: string, path: string): string =>
+  contentPolicy({
+    styles: [`'nonce-${nonce}'`],
+    scripts: TERMINAL.test(path) ? ["'wasm-unsafe-eval'"] : [],
+  });

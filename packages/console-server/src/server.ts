@@ -134,7 +134,7 @@ async function appWith(
     if (file) return file;
     // Pages have no dot in their address; files that are not there are no pages.
     if (path.includes('.')) throw new ControlError(404, 'There is nothing at this address.');
-    return files.document(reply.code(200));
+    return files.document(path, reply.code(200));
   });
   guardPages(app, origin);
   const routes = admitCallers(

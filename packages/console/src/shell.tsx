@@ -89,6 +89,9 @@ const NAMES: Readonly<Record<Liveness, string>> = {
 function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness }): ReactNode {
   const { data: pending = [] } = useQuery(pendingQuery);
   const mine = pending.filter((row) => mayDecide(row, who));
+  const oversees = who.roles.includes('admin') || who.roles.includes('auditor');
+  // The document of a terminal may do what no other one may: it is left with its page.
+  const leaves = useRouterState({ select: ({ location: { pathname } }) => pathname.endsWith('/terminal') });
   useTitle(mine.length);
   useNotifications(mine.map(({ number }) => number));
   return (
@@ -99,11 +102,28 @@ function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness })
             Sluice
           </Text>
           <nav className="nav" aria-label="Pages">
-            <Link to="/approvals">Approvals {mine.length > 0 && <Count of={mine.length} />}</Link>
-            <Link to="/sessions">Sessions</Link>
-            <Link to="/" activeOptions={{ exact: true }}>
+            <Link to="/approvals" reloadDocument={leaves}>
+              Approvals {mine.length > 0 && <Count of={mine.length} />}
+            </Link>
+            <Link to="/sessions" search={{}} reloadDocument={leaves}>
+              Sessions
+            </Link>
+            <Link to="/" activeOptions={{ exact: true }} reloadDocument={leaves}>
               Connections
             </Link>
+            <Link to="/policy" reloadDocument={leaves}>
+              Policy
+            </Link>
+            {oversees && (
+              <Link to="/people" reloadDocument={leaves}>
+                People
+              </Link>
+            )}
+            {oversees && (
+              <Link to="/operation" reloadDocument={leaves}>
+                Operation
+              </Link>
+            )}
           </nav>
           <Group gap="xs">
             <span

@@ -95,7 +95,11 @@ async function before(
     if (!session) return { before: [], more: false };
     const reading = readings.read(caller, { session, as: 'page', limit: MAX_ENTRIES, cursor: undefined });
     const chunks: Buffer[] = [];
-    for await (const chunk of reading.chunks) chunks.push(chunk);
+    try {
+      for await (const chunk of reading.chunks) chunks.push(chunk);
+    } finally {
+      reading.release();
+    }
     const entries: TimelineEntry[] = JSON.parse(Buffer.concat(chunks).toString('utf8'));
     const more = (await reading.next) !== undefined;
     const commands = entries.filter((one) => one.type === 'command' && (one.command ?? 0) < command);

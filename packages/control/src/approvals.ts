@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApprovalRow } from '@sluice/api';
 import { ApprovalError, type ApprovalRequest, type ApproverProof } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
-import { type Proven, notOwnWord } from '@sluice/identity';
+import { type Proven, nameOf, notOwnWord } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { peopleLogIn } from '@sluice/config';
@@ -24,6 +24,14 @@ const Query = z.object({
   state: z.enum(['pending']).optional().describe('Only those that wait for an answer.'),
   limit: z.coerce.number().int().min(1).max(MAX_ROWS).default(50),
   before: z.coerce.number().int().positive().optional().describe('Only those with a lower number: the next page.'),
+  principal: z.string().max(1_000).optional().describe('Only those of this one.'),
+  each: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_ROWS)
+    .optional()
+    .describe('Of those that wait at most so many of one principal, the newest, so that nobody fills the list alone.'),
 });
 const Says = z
   .strictObject({ reason: z.string().trim().max(1000).default('').describe('A denial needs one.') })
@@ -159,13 +167,14 @@ async function visible(
   { approvals }: Controlled,
   principal: Principal,
   within: TokenScope,
-  { state, limit, before }: z.infer<typeof Query>,
+  { state, limit, before, principal: of, each = Infinity }: z.infer<typeof Query>,
 ): Promise<ApprovalRequest[]> {
-  const sees = (one: ApprovalRequest): boolean => within(one.connection) && maySeeRequest(principal, one);
+  const sees = (one: ApprovalRequest): boolean =>
+    (of ?? one.principal) === one.principal && within(one.connection) && maySeeRequest(principal, one);
   // However many were asked after it.
   if (state === 'pending') {
     const waiting = approvals.waiting().filter((one) => one.number < (before ?? Infinity) && sees(one));
-    return waiting.slice(0, limit);
+    return fewOfEach(waiting, each).slice(0, limit);
   }
   const found: ApprovalRequest[] = [];
   let next = before;
@@ -179,6 +188,17 @@ async function visible(
     await nextTurn();
   }
   return found.slice(0, limit);
+}
+
+/** In the same order, no more than `most` of one principal. */
+function fewOfEach(requests: readonly ApprovalRequest[], most: number): ApprovalRequest[] {
+  const counts = new Map<string, number>();
+  return requests.filter(({ principal, source }) => {
+    const key = nameOf({ name: principal, issuer: source?.issuer });
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return count <= most;
+  });
 }
 
 async function inWords<T>(deciding: Promise<T>): Promise<T> {

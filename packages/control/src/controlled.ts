@@ -13,6 +13,7 @@ import type { Journal } from '@sluice/recording';
 import type { Agents } from '@sluice/agents';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
 import type { Readings } from '@sluice/reading';
+import type { Day } from './day.js';
 import type { Events } from './events.js';
 import type { Revocations } from './revocations.js';
 import type { Streams } from './streams.js';
@@ -60,6 +61,8 @@ export interface Controlled {
   readonly log: Log;
   readonly places: Places;
   readonly strangers: StrangerSockets;
+  /** What it did in the last day. */
+  readonly day: Day;
   /** For metrics. */
   readonly journal: Journal;
   readonly keeper: RecordKeeper;

@@ -8,6 +8,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { contentPolicy } from './content-policy.js';
 import { OPEN } from './openapi.js';
 import type { Routes } from './routes.js';
 
@@ -101,7 +102,7 @@ async function read(folder: string): Promise<Site | undefined> {
   if (!list.success) return undefined;
   const { folder: below, scripts, files } = list.data;
   return {
-    policy: policyOf(scripts),
+    policy: contentPolicy({ scripts: scripts.map((digest) => `'${digest}'`) }),
     files: new Map(
       files.map(({ path, file, type, etag }) => [path, { type, etag, content: once(join(folder, below, file)) }]),
     ),
@@ -121,17 +122,3 @@ function once(file: string): () => Promise<Buffer> {
   let kept: Buffer | undefined;
   return async () => (kept ??= await readFile(file));
 }
-
-/** What a page may do: use what comes from this gateway, and nothing from elsewhere. */
-const policyOf = (scripts: readonly string[]): string =>
-  [
-    "default-src 'none'",
-    ["script-src 'self'", ...scripts.map((digest) => `'${digest}'`)].join(' '),
-    "style-src 'self'",
-    "img-src 'self' data:",
-    "font-src 'self'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ');

@@ -1,8 +1,10 @@
 /** The control API: its routes, and what it needs of the gateway. */
 export { toRow } from './approval-row.js';
 export { type Entry, admitCallers } from './callers.js';
+export { contentPolicy } from './content-policy.js';
 export type { Controlled, Readiness } from './controlled.js';
 export { UnusableConfiguration } from './controlled.js';
+export { Day } from './day.js';
 export { apiDocument } from './document.js';
 export { Events } from './events.js';
 export { explainShell } from './explain.js';

@@ -3,7 +3,7 @@
  * try a target itself (gateway/src/reach.ts).
  */
 import { join } from 'node:path';
-import { Finding, Status, VERSION } from '@sluice/api';
+import { Day, Finding, Status, VERSION } from '@sluice/api';
 import { LOG_FILE } from '@sluice/audit';
 import { z } from 'zod';
 import { problems } from './answers.js';
@@ -38,6 +38,14 @@ export function operatingRoutes({ app, gateway }: Routes): void {
       connections: gateway.config.connections.size,
     };
   });
+
+  const day = {
+    tags: ['gateway'],
+    summary: 'What the gateway did in the last day, a value a minute',
+    description: 'Since its start, where that is later: nothing of it is kept over a restart.',
+    response: { 200: Day },
+  };
+  app.get('/v1/status/day', { config: { ...config, inTurn: true }, schema: day }, (): Day => gateway.day.curves());
 
   // One at a time: each is a login at the target.
   let examining = false;

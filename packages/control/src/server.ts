@@ -21,8 +21,11 @@ import { sshClientRoutes } from './ssh/client-config.js';
 import { metricsRoute } from './metrics.js';
 import { checked, describeApi } from './openapi.js';
 import { operatingRoutes } from './operating.js';
+import { peopleRoute } from './people.js';
 import { policyRoutes } from './policy.js';
+import { rulesRoute } from './rules.js';
 import { reloadRoute } from './reload.js';
+import { searchRoute } from './search.js';
 import { sessionRoutes } from './sessions.js';
 import { securityKeyRoutes } from './step-up.js';
 import { tokenRoutes } from './tokens.js';
@@ -98,7 +101,10 @@ export function addRoutesForPeople(routes: Routes): void {
   whoAmIRoute(routes);
   sshClientRoutes(routes);
   operatingRoutes(routes);
+  peopleRoute(routes);
   policyRoutes(routes);
+  rulesRoute(routes);
+  searchRoute(routes);
   sessionRoutes(routes);
   tokenRoutes(routes);
 }

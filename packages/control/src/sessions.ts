@@ -11,10 +11,11 @@ import type { IndexedSession } from '@sluice/store';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ReadFailure, type SessionReading, type SessionQuestionWithoutEnd } from '@sluice/reading';
-import { type SessionView, actorOf } from '@sluice/audit';
+import { actorOf } from '@sluice/audit';
 import { beginEvents, problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
+import { claimOf, hasAll, isEarlier, liveRow, recordedRow } from './session-rows.js';
 
 const limit = z.coerce.number().int().min(1).max(10_000);
 
@@ -44,6 +45,14 @@ const Query = z.object({
 const Page = z.object({
   cursor: z.string().max(200).optional().describe('Of the page before, out of its header "link".'),
   limit: limit.default(1_000),
+  from: z.coerce.number().int().min(0).optional().describe('From the command of this number on.'),
+  decision: z.enum(['allow', 'deny', 'hold']).optional().describe('Only commands about which this was decided.'),
+  text: z
+    .string()
+    .min(1)
+    .max(300)
+    .optional()
+    .describe('Only commands with this in them, whatever its case. A page may have none, and another page behind it.'),
 });
 
 const Export = z.object({
@@ -75,13 +84,15 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const { state, before, claim, principal: of, connection: on, limit: most } = request.query;
     const claims = claim.map(claimOf);
     if (state === 'open') {
-      const open = [...gateway.sessions.values()].reverse();
-      return open
-        .filter(({ principal: owner }) => owner !== undefined && mayRead(owner, principal))
-        .map(liveRow)
-        .filter(({ connection, claims: own }) => within(connection) && hasAll(own, claims))
-        .filter((row) => (of ?? row.principal) === row.principal && (on ?? row.connection) === row.connection)
-        .slice(0, most);
+      return [...gateway.sessions.values()]
+        .reverse()
+        .filter((one) => one.principal !== undefined && mayRead(one.principal, principal))
+        .filter(({ id }) => before === undefined || isEarlier(id, before))
+        .filter(({ connection, claims: own }) => within(connection?.name) && hasAll(own, claims))
+        .filter((one) => (of ?? one.principal?.name) === one.principal?.name)
+        .filter((one) => (on ?? one.connection?.name) === one.connection?.name)
+        .slice(0, most)
+        .map(liveRow);
     }
     // Taken before the index is asked: one that ends meanwhile is still shown as it was.
     const live = new Map(
@@ -117,13 +128,18 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const who = caller(request);
     const session = await find(request.params.id, who, scope(request));
     onRecord(session, who, 'timeline');
-    const { cursor, limit: most } = request.query;
-    const reading = begin(who, reply, { session, as: 'page', limit: most, cursor });
+    const { cursor, limit: most, ...wanted } = request.query;
+    const reading = begin(who, reply, { session, as: 'page', limit: most, cursor, wanted });
     const page = Buffer.concat(await heeded(all(reading.chunks)));
     const next = await reading.next;
-    const query = `limit=${most}&cursor=${next}`;
-    if (next !== undefined)
+    if (next !== undefined) {
+      const query = new URLSearchParams({ limit: String(most), cursor: next });
+      // Once the first command is reached, answers of the ones before it are wanted too.
+      const { from, ...sought } = wanted;
+      for (const [name, value] of Object.entries(page.length > NONE_BYTES ? sought : { from, ...sought }))
+        if (value !== undefined) query.set(name, String(value));
       void reply.header('link', `</v1/sessions/${encodeURIComponent(session.id)}/timeline?${query}>; rel="next"`);
+    }
     return sendAs(reply, 'application/json; charset=utf-8', page);
   });
 
@@ -253,6 +269,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       });
       whenGone(raw, () => {
         reading.cancel();
+        reading.release();
         forget();
       });
       return reading;
@@ -261,6 +278,9 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     }
   };
 }
+
+/** A page with no entry. */
+const NONE_BYTES = '[]'.length;
 
 const seesAll = ({ roles }: Principal): boolean => roles.includes('auditor') || roles.includes('admin');
 
@@ -318,42 +338,3 @@ const drained = (stream: NodeJS.WritableStream): Promise<void> =>
     stream.on('drain', done);
     stream.on('close', done);
   });
-
-const claimOf = (text: string): { name: string; value: string } => {
-  const at = text.indexOf('=');
-  return { name: text.slice(0, at), value: text.slice(at + 1) };
-};
-
-const hasAll = (own: SessionRow['claims'], claims: readonly { name: string; value: string }[]): boolean =>
-  claims.every(({ name, value }) => own && Object.hasOwn(own, name) && own[name]?.includes(value));
-
-const liveRow = (session: SessionView): SessionRow => ({
-  id: session.id,
-  state: session.state,
-  principal: session.principal?.name ?? '',
-  connection: session.connection?.name ?? '',
-  protocol: session.protocol,
-  client: session.client,
-  started: new Date(session.started).toISOString(),
-  commands: session.commands,
-  denied: session.denied,
-  ...claimsOf(session.claims),
-});
-
-const claimsOf = (claims: SessionView['claims']): Pick<SessionRow, 'claims'> =>
-  claims ? { claims: Object.fromEntries(Object.entries(claims).map(([name, values]) => [name, [...values]])) } : {};
-
-const recordedRow = ({ id, principal, connection, protocol, client, ...session }: IndexedSession): SessionRow => ({
-  id,
-  state: 'ended',
-  principal,
-  connection,
-  protocol,
-  client,
-  started: new Date(session.started).toISOString(),
-  ...(session.ended !== undefined && { ended: new Date(session.ended).toISOString() }),
-  ...(session.reason !== undefined && { reason: session.reason }),
-  commands: session.commands,
-  denied: session.denied,
-  ...claimsOf(session.claims),
-});

@@ -8,6 +8,7 @@ import { startDemo } from './demo.js';
 import type { Demo } from './running-demo.js';
 import type { Show, Step } from './tour/step.js';
 import { approvals, withShortHold } from './tour/approvals.js';
+import { inTwoWindows, missingBrowser } from './tour/console.js';
 import { onMariaDb } from './tour/mysql.js';
 import { onAMachine } from './tour/ssh.js';
 
@@ -23,6 +24,7 @@ export async function tour(): Promise<boolean> {
       sshPort: await freePort(),
       httpPort: await freePort(),
       mysqlPort: await freePort(),
+      consolePort: await freePort(),
     };
     const demo = await startDemo({ ...ports, folder: path }, (text) => print(paint.dim(text)));
     const steps: Step[] = [];
@@ -38,6 +40,9 @@ export async function tour(): Promise<boolean> {
       await masks(demo, show);
       await behindAnAgent(demo, show);
       await approvals(demo, show);
+      const missing = missingBrowser();
+      if (missing === undefined) await inTwoWindows(demo, show);
+      else print(paint.dim(`\n${missing}`));
       await onMariaDb(demo, show);
       await onAMachine(demo, show);
       await record(demo, show);

@@ -10,6 +10,7 @@ import type { Described } from './oidc/described.js';
 import { TokenError } from './oidc/error.js';
 import { type Issuers, looksLikeJwt } from './oidc/issuers.js';
 import { People, type RoleLists } from './people.js';
+import { Seen, type SeenPrincipal, nameOf } from './seen.js';
 import type { IdentityStore, Person, Proven, StoredToken, TokenWish } from './stored.js';
 import { TokenSet, usable } from './token-set.js';
 import { SCRAM_ITERATIONS, TokenLimitError, doubleSha256, newToken, saltOf, tokenId, verifiersOf } from './token.js';
@@ -47,6 +48,7 @@ export class Directory {
   readonly #store: IdentityStore;
   readonly #secret: Buffer;
   readonly #tokens: TokenSet;
+  readonly #seen = new Seen();
 
   private constructor(
     people: People,
@@ -114,6 +116,21 @@ export class Directory {
     return this.#people.get(name);
   }
 
+  /**
+   * Everybody who is known: those of the configuration, those who have proven who they are since the start, and owners of tokens. As
+   * they were last seen, with the roles that they would have now.
+   */
+  known(): SeenPrincipal[] {
+    const all = new Map<string, SeenPrincipal>();
+    const add = (principal: Principal | undefined): void => {
+      if (principal) all.set(nameOf(principal), { principal, seen: this.#seen.when(principal) });
+    };
+    for (const { owner } of this.#tokens.all()) if (owner) add(this.#trusted(owner));
+    for (const { principal } of this.#seen.all()) if (principal.issuer !== undefined) add(this.#trusted(principal));
+    for (const principal of this.#people.all()) if (!all.has(nameOf(principal))) add(principal);
+    return [...all.values()];
+  }
+
   /** Undefined when no identity provider is configured. */
   get issuers(): Issuers | undefined {
     return this.#issuers;
@@ -154,6 +171,7 @@ export class Directory {
     const principal = token && this.#ownerOf(token);
     if (!principal || !usable(token)) return undefined;
     this.#touch(token);
+    this.#seen.note(principal);
     const endsSessions = this.#issuers?.get(token.owner?.issuer ?? '')?.endsSessions ?? false;
     return {
       by: 'token',
@@ -324,10 +342,12 @@ export class Directory {
     owner,
     roles,
   }: Pick<StoredToken, 'principal' | 'owner' | 'roles'>): Principal | undefined {
-    // What an issuer said is worth nothing once the issuer is gone.
-    const trusted = owner === undefined || this.#issuers?.get(owner.issuer ?? '') !== undefined;
-    const principal = owner === undefined ? this.#people.get(name) : trusted ? this.#people.find(owner) : undefined;
-    return withOnly(principal, roles);
+    return withOnly(owner === undefined ? this.#people.get(name) : this.#trusted(owner), roles);
+  }
+
+  /** What an issuer said is worth nothing once the issuer is gone. */
+  #trusted(said: Omit<Principal, 'roles'>): Principal | undefined {
+    return this.#issuers?.get(said.issuer ?? '') && this.#people.find(said);
   }
 
   async #verified(issuers: Issuers, token: string): Promise<Proven> {
@@ -339,6 +359,7 @@ export class Directory {
   #described(principal: Described, shown: string, expires: number | undefined): Proven {
     const found = this.#people.find(principal);
     if (!found) throw new TokenError('invalid', `"${principal.name}" is a principal of the configuration`);
+    this.#seen.note(found);
     const digest = createHash('sha256').update(shown).digest('hex').slice(0, 16);
     return {
       by: 'issuer',

@@ -18,5 +18,6 @@ export { People, type RoleLists } from './people.js';
 export { LoginCodes } from './login-codes.js';
 export { PendingLogins, type WaitingLogin } from './pending.js';
 export { SetupToken } from './setup-token.js';
+export { type SeenPrincipal, nameOf } from './seen.js';
 export { SshIdentities, type SshProof, isWithin } from './ssh.js';
 export { TokenLimitError, tokenId, verifiersOf, type Verifiers } from './token.js';

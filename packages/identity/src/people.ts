@@ -23,6 +23,10 @@ export class People {
     return this.#configured.get(name);
   }
 
+  all(): Principal[] {
+    return [...this.#configured.values()];
+  }
+
   /** The principal that a token of an identity provider stands for; undefined when its name belongs to another. */
   find(token: Omit<Principal, 'roles'>): Principal | undefined {
     const tied = [...this.#configured.values()].find(

@@ -20,6 +20,7 @@ export function toApi(entry: ReplayEntry, replay: Replay | undefined): TimelineE
         ...(entry.parameters && { parameters: entry.parameters }),
         ...(entry.rule !== undefined && { rule: entry.rule }),
         ...(entry.message !== undefined && { message: entry.message }),
+        ...matchedIn(entry.matched),
       };
     }
     case 'response': {
@@ -31,6 +32,10 @@ export function toApi(entry: ReplayEntry, replay: Replay | undefined): TimelineE
       const { type, at, command, stream, data } = entry;
       return { type, at, command, stream, data: data.toString('base64') };
     }
+    case 'approval': {
+      const { type, at, command, request: approval, summary } = entry;
+      return { type, at, command, approval, summary };
+    }
     default:
       return { type: entry.type, at: entry.at, summary: entry.summary };
   }
@@ -40,6 +45,17 @@ const requestOf = ({ headers, ...rest }: RecordedRequest): NonNullable<TimelineE
   ...rest,
   headers: headers.map(([name, value]) => [name, value]),
 });
+
+/** Rules that matched, where there are any. What is none, in a record of another version, is left out. */
+function matchedIn(matched: readonly unknown[]): Pick<TimelineEntry, 'matched'> {
+  const rules = matched.filter(isMatch).map(({ rule, effect, observed }) => ({ rule, effect, observed }));
+  return rules.length > 0 ? { matched: rules } : {};
+}
+
+const isMatch = (value: unknown): value is NonNullable<TimelineEntry['matched']>[number] => {
+  const { rule, effect, observed } = (value ?? {}) as Record<string, unknown>;
+  return typeof rule === 'string' && typeof effect === 'string' && typeof observed === 'boolean';
+};
 
 /** What a replay cannot read is said in its place: it keeps nobody from the rest. */
 function readable(data: Uint8Array, replay: Replay): NonNullable<TimelineEntry['result']> {

@@ -2,6 +2,7 @@
 import type { Protocol } from '@sluice/contract';
 import type { JournalPosition } from '@sluice/recording';
 import type { IndexedSession, IndexChange, SessionFilter } from '@sluice/store';
+import type { Wanted } from './wanted.js';
 
 /** What the gateway and the thread that reads the record say to each other. Types only. */
 
@@ -35,7 +36,7 @@ export type SessionQuestion = {
   /** Where the journal ended when this was asked for. */
   readonly to: JournalPosition;
 } & (
-  | { readonly as: 'page'; readonly limit: number; readonly cursor?: string | undefined }
+  | { readonly as: 'page'; readonly limit: number; readonly cursor?: string | undefined; readonly wanted?: Wanted }
   | { readonly as: 'ocsf' }
   | { readonly as: 'asciicast' | 'har'; readonly command?: number | undefined }
   /** `follow`: what is added after `to` is given to it happens. */
@@ -46,7 +47,34 @@ export type SessionQuestion = {
 export type Question =
   | { readonly type: 'list'; readonly filter: SessionFilter }
   | { readonly type: 'find'; readonly id: string }
+  | { readonly type: 'search'; readonly sought: Sought }
   | { readonly type: 'expired'; readonly keep: KeepTimes };
+
+/** Commands that are looked for. Of whose sessions and on which connections: as in `SessionFilter`. */
+export interface Sought extends Pick<SessionFilter, 'person' | 'connections' | 'principal' | 'connection'> {
+  /** In the text of the command, whatever its case. */
+  readonly text?: string | undefined;
+  readonly decision?: 'allow' | 'deny' | 'hold' | undefined;
+  /** Milliseconds since 1970. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  /** Only what is before the end of the page before. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+  /** Where the journal ended when this was asked for. */
+  readonly to: JournalPosition;
+}
+
+export interface FoundCommand {
+  readonly session: IndexedSession;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly command: number;
+  /** Its start. */
+  readonly text: string;
+  readonly decision: 'allow' | 'deny' | 'hold';
+  readonly rule?: string;
+}
 
 /** How long records stay, in milliseconds; Infinity: for ever. */
 export interface KeepTimes {
@@ -64,6 +92,14 @@ export interface Expired {
 export interface ThreadAnswer {
   readonly sessions: readonly IndexedSession[];
   readonly expired: readonly Expired[];
+  /** `next`: what `before` of the next page is, where there is one. */
+  readonly search?: { readonly found: readonly FoundCommand[]; readonly next?: string };
+}
+
+/** A record that was added to a session that is followed. */
+export interface LiveRecord {
+  readonly header: string;
+  readonly payload: Uint8Array;
 }
 
 export type ToThread =
@@ -75,7 +111,7 @@ export type ToThread =
   | { readonly type: 'cancel'; readonly id: number }
   /** There are no segments before this one any more. */
   | { readonly type: 'forget'; readonly before: number }
-  | { readonly type: 'live'; readonly id: number; readonly header: string; readonly payload: Uint8Array };
+  | { readonly type: 'live'; readonly id: number; readonly records: readonly LiveRecord[] };
 
 export type FromThread =
   | { readonly type: 'answer'; readonly id: number; readonly answer: ThreadAnswer }

@@ -19,11 +19,14 @@ import {
 import { TimelineEntry } from '@sluice/api';
 import { openCursor, sealCursor } from './cursor.js';
 import { toApi } from './entries.js';
-import type { SessionQuestion, ReadingStart, Replay } from './messages.js';
+import type { LiveRecord, SessionQuestion, ReadingStart, Replay } from './messages.js';
+import { wantedOf } from './wanted.js';
 
 /** Bytes of text that are collected before they are sent, and that a page has at the most (and one entry more). */
 const CHUNK_BYTES = 64 * 1024;
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** Entries that are looked through for one page: where little is found, the page ends, and the next one goes on. */
+const MAX_PAGE_LOOKED_AT = 50_000;
 /** Bytes of records that may wait for somebody who follows a session and does not keep up. */
 const MAX_LIVE_BYTES = 8 * 1024 * 1024;
 /** Bytes of the journal that are read before others get their turn. */
@@ -110,16 +113,18 @@ export class SessionReader {
     this.#taken = undefined;
   }
 
-  /** A record that was added to the session. */
-  live(text: string, payload: Uint8Array): void {
-    const header = parseHeader(Buffer.from(text));
-    if (!header) return;
-    this.#liveBytes += text.length + payload.length;
-    if (this.#liveBytes > MAX_LIVE_BYTES) {
-      // The reading ends: nobody waits for its last chunk to be taken.
-      this.#live.length = 0;
-      this.taken();
-    } else this.#live.push({ header, payload: Buffer.from(payload) });
+  /** Records that were added to the session. */
+  live(records: readonly LiveRecord[]): void {
+    for (const { header: text, payload } of records) {
+      const header = parseHeader(Buffer.from(text));
+      if (!header) continue;
+      this.#liveBytes += text.length + payload.length;
+      if (this.#liveBytes > MAX_LIVE_BYTES) {
+        // The reading ends: nobody waits for its last chunk to be taken.
+        this.#live.length = 0;
+        this.taken();
+      } else this.#live.push({ header, payload: Buffer.from(payload) });
+    }
     this.#wake?.();
   }
 
@@ -133,6 +138,7 @@ export class SessionReader {
     session,
     limit,
     cursor: given,
+    wanted = {},
   }: Extract<SessionQuestion, { as: 'page' }>): Promise<string | undefined> {
     const cursor = given === undefined ? undefined : openCursor(session.id, given);
     if (given !== undefined && !cursor)
@@ -140,8 +146,8 @@ export class SessionReader {
     const timeline = new Timeline(session.id, session.started);
     /** Where parts of answers begin whose end was not seen. */
     const unfinished = new Map<number, JournalPosition>();
-    let entries = 0;
-    let bytes = 0;
+    const isWanted = wantedOf(wanted);
+    let [entries, bytes, lookedAt] = [0, 0, 0];
     let next: string | undefined;
     await this.#write('[');
     for await (const { header, payload, start, end } of this.#records(cursor?.from ?? session.from)) {
@@ -149,10 +155,13 @@ export class SessionReader {
       if (header.k === 'end') unfinished.delete(header.id);
       const entry = timeline.entry(header, payload);
       if (!entry || (cursor && comparePositions(start, cursor.after) <= 0)) continue;
-      const text = this.#json(entry);
-      await this.#write(entries === 0 ? text : `,${text}`);
-      bytes += text.length;
-      if (++entries < limit && bytes < MAX_PAGE_BYTES) continue;
+      if (isWanted(entry)) {
+        const text = this.#json(entry);
+        await this.#write(entries === 0 ? text : `,${text}`);
+        bytes += text.length;
+        entries++;
+      }
+      if (entries < limit && bytes < MAX_PAGE_BYTES && ++lookedAt < MAX_PAGE_LOOKED_AT) continue;
       const [earliest = end] = [...unfinished.values()].sort(comparePositions);
       next = sealCursor(session.id, { from: earliest, after: start });
       break;

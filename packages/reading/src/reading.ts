@@ -13,11 +13,19 @@ import type {
   FromThread,
   KeepTimes,
   Question,
+  LiveRecord,
   SessionQuestion,
   ReadingStart,
+  Sought,
   ToThread,
 } from './messages.js';
 
+/**
+ * Records of a session that is followed are given to the thread together: a message for each would cost the one who is watched several times
+ * what their statement costs. How long they wait for others, in milliseconds, and how many bytes do.
+ */
+const GATHER_MS = 20;
+const MAX_GATHERED_BYTES = 256 * 1024;
 /** How long what changed may wait before the index has it, in milliseconds. */
 const BATCH_MS = 200;
 /** Readings that one caller may have at a time, besides those that follow an open session, and those. */
@@ -55,6 +63,8 @@ export interface SessionReading {
   /** Gives it a record that was added to the session. */
   live(header: string, payload: Uint8Array): void;
   cancel(): void;
+  /** Whoever asked has taken all of it, or is gone. Until then a page, which is made as a whole, counts as one that they read. */
+  release(): void;
 }
 
 interface ChunkReceiver {
@@ -129,6 +139,13 @@ export class Readings {
     return (await this.#ask(caller, { type: 'find', id })).sessions[0];
   }
 
+  /** Commands that are looked for, the newest first. Rejects with a ReadFailure. */
+  async search(caller: string, sought: Omit<Sought, 'to'>): Promise<NonNullable<ThreadAnswer['search']>> {
+    this.#flush();
+    const question = { type: 'search', sought: { ...sought, to: this.#journal.place } } as const;
+    return (await this.#ask(caller, question)).search ?? { found: [] };
+  }
+
   /**
    * Begins to read a session as it is on record now.
    *
@@ -152,7 +169,7 @@ export class Readings {
       onChunk: (bytes) => queue.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
       onEnd: (cursor, failure) => {
         this.#streams.delete(id);
-        done();
+        if (wanted.as !== 'page') done();
         settleNext(cursor);
         queue.end(failure);
       },
@@ -162,8 +179,9 @@ export class Readings {
     return {
       chunks: queue,
       next,
-      live: (header, payload) => post({ type: 'live', id, header, payload }),
+      live: gathered((records) => post({ type: 'live', id, records })),
       cancel,
+      release: done,
     };
   }
 
@@ -227,7 +245,10 @@ export class Readings {
       throw new ReadFailure(429, `${most} ${what} for you already, which is the most at a time. Wait for one to end.`);
     }
     this.#busy.set(key, count + 1);
+    let isOver = false;
     return () => {
+      if (isOver) return;
+      isOver = true;
       const left = (this.#busy.get(key) ?? 1) - 1;
       if (left > 0) this.#busy.set(key, left);
       else this.#busy.delete(key);
@@ -353,4 +374,25 @@ class Chunks implements AsyncIterable<Buffer> {
       if (!this.#ended) this.#cancel();
     }
   }
+}
+
+/** Sends what it is given in one go, a little later. */
+function gathered(send: (records: readonly LiveRecord[]) => void): SessionReading['live'] {
+  let waiting: LiveRecord[] = [];
+  let bytes = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const sendAll = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    const records = waiting;
+    waiting = [];
+    bytes = 0;
+    send(records);
+  };
+  return (header, payload) => {
+    waiting.push({ header, payload });
+    bytes += header.length + payload.length;
+    if (bytes > MAX_GATHERED_BYTES) sendAll();
+    else timer ??= setTimeout(sendAll, GATHER_MS).unref();
+  };
 }

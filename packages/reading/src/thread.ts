@@ -14,6 +14,7 @@ import type {
   ToThread,
 } from './messages.js';
 import { SessionReader, ReadingError } from './reader.js';
+import { search } from './search.js';
 
 /**
  * The thread that reads the record, so that the one that carries people's bytes never does: it has the index of sessions, and
@@ -45,6 +46,8 @@ async function answerTo(question: Question): Promise<ThreadAnswer> {
       const found = index.find(question.id);
       return { sessions: found ? [found] : [], expired: [] };
     }
+    case 'search':
+      return { sessions: [], expired: [], search: await search(index, start, question.sought) };
     case 'expired':
       return { sessions: [], expired: await findExpired(index, start, question.keep) };
     default:
@@ -95,7 +98,7 @@ async function handle(message: ToThread): Promise<void> {
       readers.get(message.id)?.taken();
       break;
     case 'live':
-      readers.get(message.id)?.live(message.header, message.payload);
+      readers.get(message.id)?.live(message.records);
       break;
     case 'forget':
       await ready;

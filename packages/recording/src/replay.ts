@@ -135,6 +135,7 @@ export type ReplayEntry =
       readonly at: number;
       readonly t: number;
       readonly command: number;
+      readonly request: number;
       readonly summary: string;
     }
   /** What a program wrote, in the piece that it came in; or a change on its screen, see `ResponsePart`. */
@@ -232,7 +233,7 @@ export class Timeline {
       case 'approval': {
         const { id, request, event, actor, reason } = header;
         const who = (actor ? ` by ${actor}${shown(header)}` : '') + (reason ? `, ${reason}` : '');
-        return { type: 'approval', at, t, command: id, summary: `request ${request}: ${event}${who}` };
+        return { type: 'approval', at, t, command: id, request, summary: `request ${request}: ${event}${who}` };
       }
       case 'login':
         return undefined;

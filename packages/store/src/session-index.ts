@@ -34,7 +34,16 @@ export class SessionIndex {
   }
 
   /** Newest first. `person`: only theirs; `connections`: only those on them; `before`: only those behind that session in this order. */
-  list({ person, connections, claims = [], principal, connection, before, limit }: SessionFilter): IndexedSession[] {
+  list({
+    person,
+    connections,
+    claims = [],
+    principal,
+    connection,
+    id,
+    before,
+    limit,
+  }: SessionFilter): IndexedSession[] {
     const after = before === undefined ? undefined : this.find(before);
     if (before !== undefined && !after) return [];
     const conditions = [
@@ -43,6 +52,7 @@ export class SessionIndex {
       ...claims.map((_, at) => claimCondition(at)),
       ...(principal === undefined ? [] : ['principal = @principal']),
       ...(connection === undefined ? [] : ['connection = @connection']),
+      ...(id === undefined ? [] : ['id = @only']),
       ...(after ? ['(started, id) < (@started, @id)'] : []),
     ];
     const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
@@ -57,6 +67,7 @@ export class SessionIndex {
         connection,
         started: after?.started,
         id: after?.id,
+        only: id,
         limit,
         ...Object.fromEntries(
           claims.flatMap(({ name, value }, at) => [
@@ -66,6 +77,15 @@ export class SessionIndex {
         ),
       })
       .map(fromRow);
+  }
+
+  /** Where in the journal no record of this time or of a later one lies before; undefined: nothing is known of it. */
+  placeBefore(time: number): JournalPosition | undefined {
+    return this.#db
+      .prepare<[number], JournalPosition>(
+        'select from_segment as segment, from_offset as offset from sessions where started <= ? order by started desc, id desc limit 1',
+      )
+      .get(time);
   }
 
   find(id: string): IndexedSession | undefined {
@@ -219,6 +239,8 @@ export interface SessionFilter {
   /** Only those of this name, on this connection. */
   readonly principal?: string | undefined;
   readonly connection?: string | undefined;
+  /** Only this one. */
+  readonly id?: string | undefined;
   readonly before?: string | undefined;
   readonly limit: number;
 }

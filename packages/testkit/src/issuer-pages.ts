@@ -6,6 +6,7 @@ export type IssuerPeople = Readonly<
 export const PEOPLE: IssuerPeople = {
   ana: { name: 'Ana', groups: ['engineers'], is: 'an engineer, who asks' },
   ben: { name: 'Ben', groups: ['dba'], is: 'a database administrator, who approves' },
+  olga: { name: 'Olga', groups: ['platform'], is: 'an operator, who looks after the gateway' },
 };
 
 const page = (title: string, body: string): string => `<!doctype html>

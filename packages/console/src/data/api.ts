@@ -1,5 +1,5 @@
 /** Questions to the gateway. Owns: what every request has, and how a no becomes an error. Does not: keep answers (queries.ts). */
-import type { Problem, TimelineEntry } from '@sluice/api';
+import type { Problem } from '@sluice/api';
 
 /** The gateway said no, or nothing. The message is for people; so is the hint. */
 export class ApiError extends Error {
@@ -55,14 +55,46 @@ export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await answered('GET', path, undefined, signal)).json() as Promise<T>;
 }
 
-/** A page of a session, with the address of the next one, where there is one (RFC 8288). */
-export async function askPage(
-  path: string,
-  signal?: AbortSignal,
-): Promise<{ readonly rows: TimelineEntry[]; readonly next: string | undefined }> {
+export interface ApiPage<T> {
+  readonly rows: readonly T[];
+  readonly next: string | undefined;
+}
+
+/** A page of a list, with the address of the next one, where there is one (RFC 8288). */
+async function askPage<T>(path: string, signal?: AbortSignal): Promise<ApiPage<T>> {
   const response = await answered('GET', path, undefined, signal);
   const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
-  return { rows: (await response.json()) as TimelineEntry[], next };
+  return { rows: (await response.json()) as T[], next };
+}
+
+/** Pages without anything that are passed over in one go, where something is looked for in much. */
+const MAX_EMPTY_PAGES = 20;
+
+/** The next page that has something, or where to go on looking. */
+export async function askFilledPage<T>(path: string, signal?: AbortSignal): Promise<ApiPage<T>> {
+  let page = await askPage<T>(path, signal);
+  for (let empty = 0; page.rows.length === 0 && page.next !== undefined && empty < MAX_EMPTY_PAGES; empty++)
+    page = await askPage<T>(page.next, signal);
+  return page;
+}
+
+/** A text, up to so many bytes of it. `whole`: that was all. */
+export async function askText(
+  path: string,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<{ readonly text: string; readonly whole: boolean }> {
+  const { body } = await answered('GET', path, undefined, signal);
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    parts.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxBytes) break;
+  }
+  const whole = bytes <= maxBytes;
+  const text = await new Blob(parts as BlobPart[]).text();
+  return { text: whole ? text : text.slice(0, text.lastIndexOf('\n')), whole };
 }
 
 /** An answer that goes on: server-sent events, whose data is JSON. Ends when the gateway ends it. */

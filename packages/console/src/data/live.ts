@@ -31,7 +31,11 @@ export function useEvents(on: boolean): Liveness {
         for (const name of CHANGING) void queries.invalidateQueries({ queryKey: [name] });
       });
       source.addEventListener('approval', () => void queries.invalidateQueries({ queryKey: ['approvals'] }));
-      source.addEventListener('sessions', () => void queries.invalidateQueries({ queryKey: ['sessions'] }));
+      // An answer that is on its way is not begun anew: one that takes longer than the next event would never come.
+      source.addEventListener(
+        'sessions',
+        () => void queries.invalidateQueries({ queryKey: ['sessions'] }, { cancelRefetch: false }),
+      );
       source.addEventListener('error', () => {
         setState('broken');
         // Whether the login is over is another question, which the stream cannot answer.

@@ -1,10 +1,15 @@
 /** What the pages know of the gateway, by the name of each question. Owns: how long an answer is good, and that a lost login is noticed. */
 import type {
+  AgentRow,
   ApprovalContext,
   ApprovalRow,
   ClientSnippet,
   ConnectionRow,
+  Day,
+  PersonRow,
+  Rules,
   SessionRow,
+  Status,
   TokenRow,
   WaitingLogin,
   WhoAmI,
@@ -49,10 +54,13 @@ export const issuersQuery = queryOptions({
 
 /** As many as the gateway gives at a time. */
 export const MAX_PENDING = 200;
+/** Of one who asks more, the newest: nobody fills the list alone. */
+export const MAX_OF_ONE = 20;
 
 export const pendingQuery = queryOptions({
   queryKey: ['approvals', 'pending'],
-  queryFn: ({ signal }) => ask<ApprovalRow[]>(`/v1/approvals?state=pending&limit=${MAX_PENDING}`, signal),
+  queryFn: ({ signal }) =>
+    ask<ApprovalRow[]>(`/v1/approvals?state=pending&limit=${MAX_PENDING}&each=${MAX_OF_ONE}`, signal),
 });
 
 export const recentQuery = queryOptions({
@@ -89,6 +97,7 @@ export const snippetsQuery = (connection: string, token: string | undefined) =>
       ),
   });
 
+/** One's own, and those of everybody for administrators. */
 export const tokensQuery = queryOptions({
   queryKey: ['tokens'],
   queryFn: ({ signal }) => ask<TokenRow[]>('/v1/tokens', signal),
@@ -108,3 +117,43 @@ export const waitingLoginQuery = (code: string) =>
     retry: false,
     staleTime: Number.POSITIVE_INFINITY,
   });
+
+/** All that wait of one who has asked more than the list has of each. */
+export const pendingOfQuery = (principal: string) =>
+  queryOptions({
+    queryKey: ['approvals', 'pending of', principal],
+    queryFn: ({ signal }) =>
+      ask<ApprovalRow[]>(
+        `/v1/approvals?state=pending&limit=${MAX_PENDING}&principal=${encodeURIComponent(principal)}`,
+        signal,
+      ),
+  });
+
+export const rulesQuery = queryOptions({
+  queryKey: ['rules'],
+  queryFn: ({ signal }) => ask<Rules>('/v1/policy/rules', signal),
+  refetchInterval: 10_000,
+});
+
+export const peopleQuery = queryOptions({
+  queryKey: ['people'],
+  queryFn: ({ signal }) => ask<PersonRow[]>('/v1/people', signal),
+});
+
+export const agentsQuery = queryOptions({
+  queryKey: ['agents'],
+  queryFn: ({ signal }) => ask<AgentRow[]>('/v1/agents', signal),
+  refetchInterval: 10_000,
+});
+
+export const statusQuery = queryOptions({
+  queryKey: ['status'],
+  queryFn: ({ signal }) => ask<Status>('/v1/status', signal),
+  refetchInterval: 10_000,
+});
+
+export const dayQuery = queryOptions({
+  queryKey: ['day'],
+  queryFn: ({ signal }) => ask<Day>('/v1/status/day', signal),
+  refetchInterval: 60_000,
+});

@@ -1,12 +1,12 @@
 /** The inbox of requests, and one of them beside it. Owns: which is shown, and keys that move between them. Does not: one request (request.tsx). */
-import { Alert, Anchor, Group, Kbd, SegmentedControl, Text } from '@mantine/core';
+import { Alert, Button, Group, Kbd, SegmentedControl, Text } from '@mantine/core';
 import type { ApprovalRow, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import { mayDecide } from '../data/deciding.js';
-import { MAX_PENDING, pendingQuery, recentQuery, whoAmI } from '../data/queries.js';
+import { MAX_OF_ONE, MAX_PENDING, pendingOfQuery, pendingQuery, recentQuery, whoAmI } from '../data/queries.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { Left, When } from '../parts/time.js';
@@ -21,7 +21,13 @@ export function Approvals(): ReactNode {
   const chosen = number === undefined ? undefined : Number(number);
   const [which, setWhich] = useState<'pending' | 'recent'>('pending');
   const { data: who } = useQuery(whoAmI);
-  const { data: rows, error, refetch } = useQuery(which === 'pending' ? pendingQuery : recentQuery);
+  /** Somebody who has asked more than the list has of each. */
+  const [only, setOnly] = useState<string>();
+  const all = useQuery(pendingQuery);
+  const own = useQuery({ ...pendingOfQuery(only ?? ''), enabled: only !== undefined });
+  const recent = useQuery({ ...recentQuery, enabled: which === 'recent' });
+  const pending = only === undefined ? all : own;
+  const { data: rows, error, refetch } = which === 'pending' ? pending : recent;
   useMoving(rows ?? [], chosen);
   if (!who) return null;
   const mine = (rows ?? []).filter((row) => mayDecide(row, who));
@@ -52,6 +58,7 @@ export function Approvals(): ReactNode {
               The newest {MAX_PENDING} are shown: others may wait behind them. A notice has the address of its request.
             </Alert>
           )}
+          {which === 'pending' && rows && <Crowded rows={rows} only={only} show={setOnly} />}
           {rows?.length === 0 && <Nothing which={which} who={who} />}
           <ul className="plain" aria-live="polite">
             {ordered.map((row) => (
@@ -66,6 +73,32 @@ export function Approvals(): ReactNode {
     </>
   );
 }
+
+/** Who has asked so much that the list has not all of it. */
+const Crowded = ({
+  rows,
+  only,
+  show,
+}: {
+  readonly rows: readonly ApprovalRow[];
+  readonly only: string | undefined;
+  readonly show: (principal: string | undefined) => void;
+}): ReactNode => {
+  if (only !== undefined)
+    return (
+      <Button size="xs" variant="default" mb="sm" onClick={() => show(undefined)}>
+        Requests of everybody
+      </Button>
+    );
+  const counts = Map.groupBy(rows, ({ principal }) => principal);
+  return [...counts]
+    .filter(([, own]) => own.length >= MAX_OF_ONE)
+    .map(([principal]) => (
+      <Button key={principal} size="xs" variant="default" mb="sm" onClick={() => show(principal)}>
+        The newest {MAX_OF_ONE} of {printableLine(principal)}: show all
+      </Button>
+    ));
+};
 
 const Line = ({
   row,
@@ -108,9 +141,9 @@ const Nothing = ({ which, who }: { readonly which: 'pending' | 'recent'; readonl
       ? 'When a rule holds a statement, it appears here by itself. You may leave this page open.'
       : 'When a rule holds something that you sent, it appears here, and you see who decides about it. You decide about nothing: you are no approver.'}{' '}
     {which === 'pending' && (
-      <Anchor component={Link} to="/sessions" underline="always">
+      <Link to="/sessions" search={{}}>
         See what runs
-      </Anchor>
+      </Link>
     )}
   </Empty>
 );

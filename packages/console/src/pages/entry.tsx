@@ -2,7 +2,10 @@
 import { Group, Table, Text } from '@mantine/core';
 import type { TimelineEntry } from '@sluice/api';
 import { printable, printableLine } from '@sluice/printable';
+import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import { LongList } from '../parts/long-list.js';
+import { Scroll } from '../parts/scroll.js';
 import { State } from '../parts/state.js';
 import { Statement } from '../parts/statement.js';
 import { lasting } from '../parts/time.js';
@@ -11,21 +14,36 @@ import { lasting } from '../parts/time.js';
 const MAX_ROWS = 50;
 const MAX_OUTPUT = 4_000;
 
-export const Entries = ({ of }: { readonly of: readonly TimelineEntry[] }): ReactNode => (
-  <ol className="plain" aria-label="What happened">
-    {of.map((entry, at) => (
-      // Entries are added at the end, and never change.
-      // oxlint-disable-next-line react/no-array-index-key
-      <li key={at}>
+/** A command without an answer that is shown, in pixels. */
+const HEIGHT = 96;
+
+/** Whether something was shown that terminals show, whichever protocol it came by. */
+export const showsScreen = ({ kind }: TimelineEntry): boolean => kind === 'shell' || kind === 'exec';
+
+/** `first`: how many were there before those that are shown, and are not kept. */
+export const Entries = ({
+  of,
+  first,
+}: {
+  readonly of: readonly TimelineEntry[];
+  readonly first: number;
+}): ReactNode => (
+  <LongList
+    of={of}
+    label="What happened"
+    height={HEIGHT}
+    keyOf={(_, at) => first + at}
+    row={(entry) => (
+      <>
         <Text size="xs" c="dimmed">
           after {lasting(entry.at / 1_000)}
           {entry.command !== undefined && `, command ${entry.command}`}
           {entry.account !== undefined && entry.account !== '' && `, as ${printableLine(entry.account)}`}
         </Text>
         <Entry entry={entry} />
-      </li>
-    ))}
-  </ol>
+      </>
+    )}
+  />
 );
 
 function Entry({ entry }: { readonly entry: TimelineEntry }): ReactNode {
@@ -36,13 +54,25 @@ function Entry({ entry }: { readonly entry: TimelineEntry }): ReactNode {
       return <Answer entry={entry} />;
     case 'output':
       return <Output entry={entry} />;
+    case 'approval':
+      return (
+        <Text size="sm">
+          {printableLine(entry.summary ?? '')}{' '}
+          {entry.approval !== undefined && (
+            <Link to="/approvals/$number" params={{ number: String(entry.approval) }}>
+              See the request
+            </Link>
+          )}
+        </Text>
+      );
     default:
       return <Text size="sm">{printableLine(entry.summary ?? entry.type)}</Text>;
   }
 }
 
 const Command = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
-  const { text = '', request, decision, rule, message, parameters, phase } = entry;
+  const { text = '', request, decision, rule, message, parameters, phase, kind } = entry;
+  const isTerminal = kind === 'shell' && text === '';
   const asked = request
     ? `${request.method} ${request.host}${request.path}${request.query && `?${request.query}`}`
     : text;
@@ -53,7 +83,8 @@ const Command = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
         {rule !== undefined && <Text size="sm">by rule {printableLine(rule)}</Text>}
         {phase === 'prepare' && <Text size="sm">prepared</Text>}
       </Group>
-      <Statement text={asked} />
+      {isTerminal ? <Text size="sm">A terminal</Text> : <Statement text={asked} />}
+      <Matched of={entry} />
       {Array.isArray(parameters) && parameters.length > 0 && (
         <Text size="sm" ff="monospace">
           {parameters
@@ -67,6 +98,30 @@ const Command = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
     </div>
   );
 };
+
+const EFFECTS: Readonly<Record<string, string>> = {
+  deny: 'refuses',
+  allow: 'allows',
+  mask: 'masks',
+  hold: 'holds',
+  hold_answer: 'holds the answer',
+  risk: 'adds risk',
+  budget: 'counts',
+};
+
+/** Rules that matched, and what each does. The one that decided is said already. */
+const Matched = ({ of: { matched = [] } }: { readonly of: TimelineEntry }): ReactNode =>
+  matched.length > 0 && (
+    <Text size="sm" c="dimmed">
+      Rules that matched:{' '}
+      {matched
+        .map(
+          ({ rule, effect, observed }) =>
+            `${printableLine(rule)} (${EFFECTS[effect] ?? printableLine(effect)}${observed ? ', only observed' : ''})`,
+        )
+        .join(', ')}
+    </Text>
+  );
 
 const Answer = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
   const { summary, outcome, rows, bytes, hidden, result } = entry;
@@ -90,8 +145,10 @@ const Answer = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
       ))}
       {result && result.columns.length > 0 && result.rows.length > 0 && (
         <details>
-          <summary>What the client was given, masks applied</summary>
-          <div className="scroll">
+          <Text component="summary" size="sm">
+            What the client was given, masks applied
+          </Text>
+          <Scroll label="Rows, which can be scrolled">
             <Table aria-label="Rows">
               <Table.Thead>
                 <Table.Tr>
@@ -113,7 +170,7 @@ const Answer = ({ entry }: { readonly entry: TimelineEntry }): ReactNode => {
                 ))}
               </Table.Tbody>
             </Table>
-          </div>
+          </Scroll>
           {result.rows.length > MAX_ROWS && <Text size="sm">The first {MAX_ROWS} of those on record.</Text>}
         </details>
       )}

@@ -64,6 +64,7 @@ const Shown = ({ row, who }: { readonly row: ApprovalRow; readonly who: WhoAmI }
       </List>
     </Part>
     <Impact row={row} />
+    <Since row={row} />
     <Words row={row} />
     <Context row={row} />
   </>
@@ -105,6 +106,23 @@ function Impact({ row: { impact } }: { readonly row: ApprovalRow }): ReactNode {
         ))}
         {impact.unknown !== undefined && <List.Item>No estimate of rows: {printableLine(impact.unknown)}</List.Item>}
       </List>
+    </Part>
+  );
+}
+
+/** How it differs from the last one of its shape that was approved, for those who may see that one. */
+function Since({ row: { since } }: { readonly row: ApprovalRow }): ReactNode {
+  if (!since) return null;
+  return (
+    <Part title="Since the last one like it">
+      <Text size="sm">
+        {since.lines.length === 0 ? 'It is the same as ' : 'It differs from '}
+        <Link to="/approvals/$number" params={{ number: String(since.request) }}>
+          request {since.request}
+        </Link>
+        , which was approved{since.lines.length === 0 ? '.' : ':'}
+      </Text>
+      {since.lines.length > 0 && <pre className="code">{since.lines.map(printable).join('\n')}</pre>}
     </Part>
   );
 }
@@ -160,7 +178,7 @@ function Context({ row }: { readonly row: ApprovalRow }): ReactNode {
             ['In this session', counted],
             [
               'Session',
-              <Link key="session" to="/sessions/$id" params={{ id: row.session }}>
+              <Link key="session" to="/sessions/$id" params={{ id: row.session }} search={{}}>
                 {row.session}
               </Link>,
             ],

@@ -1,59 +1,35 @@
-/** Sessions, live and on record, a page at a time from the gateway. Owns: what is looked for, in the address. Does not: one session (session.tsx). */
+/** Sessions, live and on record. Owns: what is looked for, in the address. Does not: one session (session.tsx), which are there (data/session-list.ts). */
 import { Button, Group, SegmentedControl, Table, Text, TextInput } from '@mantine/core';
 import type { SessionRow, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { type FormEvent, type ReactNode, useState } from 'react';
-import { ask } from '../data/api.js';
+import { useWindowVirtualizer } from '@tanstack/react-virtual';
+import { type FormEvent, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { whoAmI } from '../data/queries.js';
+import { type SessionList, useSessionList } from '../data/session-list.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
 import { PageTitle } from '../parts/titles.js';
 import type { SessionSearch } from '../router.js';
 
-const PAGE = 50;
-/** The gateway has the rows; the page keeps so many of them. */
-const MAX_PAGES = 20;
-
 export function Sessions(): ReactNode {
   const search: SessionSearch = useSearch({ from: '/sessions' });
   const { data: who } = useQuery(whoAmI);
-  const { state, principal, connection } = search;
-  const listing = useInfiniteQuery({
-    queryKey: ['sessions', 'list', state ?? '', principal ?? '', connection ?? ''],
-    initialPageParam: '',
-    maxPages: MAX_PAGES,
-    queryFn: ({ pageParam, signal }) => {
-      const query = new URLSearchParams({ limit: String(PAGE) });
-      for (const [name, value] of Object.entries({ state, principal, connection, before: pageParam }))
-        if (value) query.set(name, value);
-      return ask<SessionRow[]>(`/v1/sessions?${query}`, signal);
-    },
-    // Of those that are open there is one page, the newest.
-    getNextPageParam: (last) => (last.length < PAGE || state === 'open' ? undefined : last.at(-1)?.id),
-  });
-  const rows = listing.data?.pages.flat() ?? [];
+  const list = useSessionList(search);
   if (!who) return null;
   return (
     <>
-      <PageTitle>Sessions</PageTitle>
+      <Group justify="space-between" align="baseline">
+        <PageTitle>Sessions</PageTitle>
+        <Link to="/commands">Find a command</Link>
+      </Group>
       <Filter key={JSON.stringify(search)} search={search} />
-      {listing.error && <Fault error={listing.error} again={() => void listing.refetch()} />}
-      {listing.isPending && <Waiting what="Asking for sessions ..." />}
-      {listing.isSuccess && rows.length === 0 && <Nothing search={search} who={who} />}
-      {rows.length > 0 && <List rows={rows} />}
-      {listing.hasNextPage && (
-        <Button
-          mt="md"
-          variant="default"
-          loading={listing.isFetchingNextPage}
-          onClick={() => void listing.fetchNextPage()}
-        >
-          Earlier ones
-        </Button>
-      )}
+      {list.error && <Fault error={list.error} again={list.refetch} />}
+      {list.isPending && <Waiting what="Asking for sessions ..." />}
+      {!list.isPending && !list.error && list.rows.length === 0 && <Nothing search={search} who={who} />}
+      {list.rows.length > 0 && <Rows key={JSON.stringify(search)} list={list} />}
     </>
   );
 }
@@ -62,11 +38,17 @@ function Filter({ search }: { readonly search: SessionSearch }): ReactNode {
   const navigate = useNavigate({ from: '/sessions' });
   const [principal, setPrincipal] = useState(search.principal ?? '');
   const [connection, setConnection] = useState(search.connection ?? '');
+  const [claim, setClaim] = useState(search.claim ?? '');
   const go = (next: SessionSearch): void => void navigate({ search: next });
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     const { state } = search;
-    go({ ...(state && { state }), ...(principal && { principal }), ...(connection && { connection }) });
+    go({
+      ...(state && { state }),
+      ...(principal && { principal }),
+      ...(connection && { connection }),
+      ...(claim && { claim }),
+    });
   };
   const { state: _, ...rest } = search;
   return (
@@ -91,6 +73,13 @@ function Filter({ search }: { readonly search: SessionSearch }): ReactNode {
           value={connection}
           onChange={(event) => setConnection(event.currentTarget.value.trim())}
         />
+        <TextInput
+          label="Claim"
+          placeholder="name=value"
+          pattern="[^=]+=.*"
+          value={claim}
+          onChange={(event) => setClaim(event.currentTarget.value.trim())}
+        />
         <Button type="submit" variant="default">
           Find
         </Button>
@@ -99,50 +88,82 @@ function Filter({ search }: { readonly search: SessionSearch }): ReactNode {
   );
 }
 
-const List = ({ rows }: { readonly rows: readonly SessionRow[] }): ReactNode => (
-  <div className="scroll">
-    <Table highlightOnHover aria-label="Sessions">
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>Session</Table.Th>
-          <Table.Th>State</Table.Th>
-          <Table.Th>Who</Table.Th>
-          <Table.Th>Connection</Table.Th>
-          <Table.Th>Began</Table.Th>
-          <Table.Th>Passed</Table.Th>
-          <Table.Th>Refused</Table.Th>
-          <Table.Th>Client</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {rows.map((row) => (
-          <Table.Tr key={row.id}>
-            <Table.Td>
-              <Link to="/sessions/$id" params={{ id: row.id }}>
-                {row.id}
-              </Link>
-            </Table.Td>
-            <Table.Td>
-              <State of={row.state} />
-            </Table.Td>
-            <Table.Td>{printableLine(row.principal)}</Table.Td>
-            <Table.Td>
-              {row.connection}{' '}
-              <Text span size="sm" c="dimmed">
-                {printableLine(row.protocol)}
-              </Text>
-            </Table.Td>
-            <Table.Td style={{ whiteSpace: 'nowrap' }}>
-              <When at={row.started} />
-            </Table.Td>
-            <Table.Td>{row.commands.toLocaleString('en')}</Table.Td>
-            <Table.Td>{row.denied.toLocaleString('en')}</Table.Td>
-            <Table.Td>{printableLine(row.client)}</Table.Td>
+/** Every row has it, so that the place of each is known. Pixels. */
+const ROW_HEIGHT = 42;
+const COLUMNS = ['Session', 'State', 'Who', 'Connection', 'Began', 'Passed', 'Refused', 'Client'] as const;
+
+/** Of a table that may have thousands of rows, those that are on the screen. */
+function Rows({ list }: { readonly list: SessionList }): ReactNode {
+  const table = useRef<HTMLDivElement>(null);
+  const [above, setAbove] = useState(0);
+  useLayoutEffect(() => {
+    const top = table.current?.getBoundingClientRect().top;
+    if (top !== undefined) setAbove(top + window.scrollY + ROW_HEIGHT);
+  }, []);
+  const count = list.first + list.rows.length;
+  const drawn = useWindowVirtualizer({ count, estimateSize: () => ROW_HEIGHT, overscan: 15, scrollMargin: above });
+  const items = drawn.getVirtualItems();
+  const [from, to] = [items[0], items.at(-1)];
+  useEffect(() => {
+    if (from && from.index < list.first) list.reach(from.index);
+    else if (to) list.reach(to.index);
+  });
+  const [before, after] = [(from?.start ?? above) - above, drawn.getTotalSize() - ((to?.end ?? above) - above)];
+  return (
+    <div className="scroll" ref={table}>
+      <Table highlightOnHover aria-label="Sessions" aria-rowcount={list.hasMore ? -1 : count + 1}>
+        <Table.Thead>
+          <Table.Tr aria-rowindex={1}>
+            {COLUMNS.map((name) => (
+              <Table.Th key={name}>{name}</Table.Th>
+            ))}
           </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
-  </div>
+        </Table.Thead>
+        <Table.Tbody>
+          <Spacer height={before} />
+          {items.map(({ index }) => {
+            const row = list.rows[index - list.first];
+            return row ? <Row key={row.id} row={row} at={index + 2} /> : <Spacer key={index} height={ROW_HEIGHT} />;
+          })}
+          <Spacer height={after} />
+        </Table.Tbody>
+      </Table>
+    </div>
+  );
+}
+
+/** In place of rows that are not drawn. */
+const Spacer = ({ height }: { readonly height: number }): ReactNode =>
+  height > 0 && (
+    <tr className="spacer" aria-hidden>
+      <td colSpan={COLUMNS.length} style={{ height }} />
+    </tr>
+  );
+
+const Row = ({ row, at }: { readonly row: SessionRow; readonly at: number }): ReactNode => (
+  <Table.Tr aria-rowindex={at} className="fixed">
+    <Table.Td>
+      <Link to="/sessions/$id" params={{ id: row.id }} search={{}}>
+        {row.id}
+      </Link>
+    </Table.Td>
+    <Table.Td>
+      <State of={row.state} />
+    </Table.Td>
+    <Table.Td>{printableLine(row.principal)}</Table.Td>
+    <Table.Td>
+      {row.connection}{' '}
+      <Text span size="sm" c="dimmed">
+        {printableLine(row.protocol)}
+      </Text>
+    </Table.Td>
+    <Table.Td>
+      <When at={row.started} />
+    </Table.Td>
+    <Table.Td>{row.commands.toLocaleString('en')}</Table.Td>
+    <Table.Td>{row.denied.toLocaleString('en')}</Table.Td>
+    <Table.Td>{printableLine(row.client)}</Table.Td>
+  </Table.Tr>
 );
 
 const Nothing = ({ search, who }: { readonly search: SessionSearch; readonly who: WhoAmI }): ReactNode => {

@@ -1,4 +1,4 @@
-/** One's own tokens: what each is for, and the end of it. Owns: making and revoking one's own. Does not: those of others. */
+/** Tokens: what each is for, making one, and the end of it. Owns: one's own, and the dialog that makes one for somebody. Does not: list those of others (people.tsx). */
 import { Alert, Button, Group, Select, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import type { MadeToken, Problem, TokenRow, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
@@ -8,10 +8,12 @@ import { send } from '../data/api.js';
 import { connectionsQuery, queries, tokensQuery } from '../data/queries.js';
 import { Dialog } from '../parts/dialog.js';
 import { Copy } from '../parts/copy.js';
+import { Scroll } from '../parts/scroll.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
+import { Sure } from '../parts/sure.js';
 import { When } from '../parts/time.js';
 
-const isGood = ({ revoked, expires }: TokenRow): boolean =>
+export const isGood = ({ revoked, expires }: TokenRow): boolean =>
   revoked === undefined && (expires === undefined || Date.parse(expires) > Date.now());
 
 export function Tokens({ who }: { readonly who: WhoAmI }): ReactNode {
@@ -36,7 +38,7 @@ export function Tokens({ who }: { readonly who: WhoAmI }): ReactNode {
         </Empty>
       )}
       {good.length > 0 && (
-        <div className="scroll">
+        <Scroll label="Your tokens, which can be scrolled">
           <Table aria-label="Your tokens">
             <Table.Thead>
               <Table.Tr>
@@ -54,19 +56,39 @@ export function Tokens({ who }: { readonly who: WhoAmI }): ReactNode {
               ))}
             </Table.Tbody>
           </Table>
-        </div>
+        </Scroll>
       )}
-      {making && <Make close={() => setMaking(false)} />}
+      {making && <MakeToken close={() => setMaking(false)} />}
     </Stack>
   );
 }
 
-function Token({ row }: { readonly row: TokenRow }): ReactNode {
-  const [sure, setSure] = useState(false);
+/** `withChildren`: and those that were made with it for others. */
+export function RevokeToken({
+  row,
+  withChildren = false,
+}: {
+  readonly row: TokenRow;
+  readonly withChildren?: boolean;
+}): ReactNode {
   const revoking = useMutation({
-    mutationFn: () => send<TokenRow | Problem>('DELETE', `/v1/tokens/${encodeURIComponent(row.id)}`),
+    mutationFn: () =>
+      send<TokenRow | Problem>(
+        'DELETE',
+        `/v1/tokens/${encodeURIComponent(row.id)}${withChildren ? '?children=true' : ''}`,
+      ),
     onSettled: () => queries.invalidateQueries({ queryKey: tokensQuery.queryKey }),
   });
+  return (
+    <Sure
+      ask={`Revoke ${printableLine(row.name)} ${row.id}`}
+      sure={withChildren ? 'Revoke it, those made with it, and end their sessions' : 'Revoke, and end its sessions'}
+      acting={revoking}
+    />
+  );
+}
+
+function Token({ row }: { readonly row: TokenRow }): ReactNode {
   return (
     <Table.Tr>
       <Table.Td>
@@ -82,27 +104,20 @@ function Token({ row }: { readonly row: TokenRow }): ReactNode {
       <Table.Td>{row.lastUsed === undefined ? 'never' : <When at={row.lastUsed} />}</Table.Td>
       <Table.Td>{row.expires === undefined ? 'never' : <When at={row.expires} />}</Table.Td>
       <Table.Td>
-        {sure ? (
-          <Button size="xs" color="red" loading={revoking.isPending} onClick={() => revoking.mutate()}>
-            Revoke, and end its sessions
-          </Button>
-        ) : (
-          <Button
-            size="xs"
-            variant="default"
-            aria-label={`Revoke ${printableLine(row.name)} ${row.id}`}
-            onClick={() => setSure(true)}
-          >
-            Revoke ...
-          </Button>
-        )}
-        {revoking.error && <Fault error={revoking.error} />}
+        <RevokeToken row={row} />
       </Table.Td>
     </Table.Tr>
   );
 }
 
-function Make({ close }: { readonly close: () => void }): ReactNode {
+/** `principal`: whose it is; absent: one's own. */
+export function MakeToken({
+  close,
+  principal,
+}: {
+  readonly close: () => void;
+  readonly principal?: string;
+}): ReactNode {
   const { data: connections = [] } = useQuery(connectionsQuery);
   const [name, setName] = useState('');
   const [connection, setConnection] = useState<string | null>(null);
@@ -111,6 +126,7 @@ function Make({ close }: { readonly close: () => void }): ReactNode {
     mutationFn: () =>
       send<MadeToken>('POST', '/v1/tokens', {
         name,
+        ...(principal !== undefined && { principal }),
         ...(connection !== null && { connections: [connection] }),
         ...(expires !== '' && { expires }),
       }),
@@ -121,9 +137,15 @@ function Make({ close }: { readonly close: () => void }): ReactNode {
     making.mutate();
   };
   return (
-    <Dialog close={close} title="Make a token">
+    <Dialog
+      close={close}
+      title={principal === undefined ? 'Make a token' : `Make a token for ${printableLine(principal)}`}
+    >
       {making.data ? (
-        <Alert variant="outline" title="Your token">
+        <Alert
+          variant="outline"
+          title={principal === undefined ? 'Your token' : `The token of ${printableLine(principal)}`}
+        >
           <Stack gap="xs">
             <Text size="sm">It is shown this once. Log in as {making.data.user}.</Text>
             <Copy text={making.data.token} label="The token" />
@@ -142,7 +164,7 @@ function Make({ close }: { readonly close: () => void }): ReactNode {
             />
             <Select
               label="For"
-              placeholder="all that you may use"
+              placeholder="all that its owner may use"
               data={connections.map((one) => one.name)}
               value={connection}
               onChange={setConnection}

@@ -14,6 +14,15 @@ const KINDS: Readonly<Record<string, 'good' | 'bad' | 'wait' | 'over'>> = {
   allow: 'good',
   deny: 'bad',
   hold: 'wait',
+  ready: 'good',
+  'not ready': 'bad',
+  ok: 'good',
+  warning: 'wait',
+  failed: 'bad',
+  unknown: 'wait',
+  connected: 'good',
+  away: 'wait',
+  revoked: 'over',
 };
 const WORDS: Readonly<Record<string, string>> = { pending: 'waits', allow: 'passed', deny: 'refused', hold: 'held' };
 

@@ -1,5 +1,5 @@
 /** Headings of pages, and ways back. */
-import { Anchor, Title } from '@mantine/core';
+import { Text, Title } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 
@@ -9,6 +9,15 @@ export const PageTitle = ({ children }: { readonly children: ReactNode }): React
   </Title>
 );
 
+/** A page with rights of its own: the document is loaded anew for it, and nothing of it before. */
+export const ToTerminal = ({ id, children }: { readonly id: string; readonly children: ReactNode }): ReactNode => (
+  <Text size="sm">
+    <Link to="/sessions/$id/terminal" params={{ id }} search={{}} reloadDocument preload={false}>
+      {children}
+    </Link>
+  </Text>
+);
+
 export const Back = ({
   to,
   children,
@@ -16,7 +25,9 @@ export const Back = ({
   readonly to: '/approvals' | '/sessions';
   readonly children: ReactNode;
 }): ReactNode => (
-  <Anchor component={Link} to={to} underline="always" size="sm">
-    {children}
-  </Anchor>
+  <Text size="sm">
+    <Link to={to} search={{}}>
+      {children}
+    </Link>
+  </Text>
 );

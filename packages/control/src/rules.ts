@@ -1,0 +1,81 @@
+/** The rules in force, and how often each matched. Owns: how a rule is put in words. Does not: count (packages/audit), judge. */
+import { Rules } from '@sluice/api';
+import type { Rule } from '@sluice/contract';
+import { z } from 'zod';
+import { problems } from './answers.js';
+import { ControlError, type Routes } from './routes.js';
+
+const Query = z.object({ connection: z.string().max(1_000).optional().describe('Only those on this one.') });
+
+export function rulesRoute({ app, gateway, scope }: Routes): void {
+  const schema = {
+    tags: ['policy'],
+    summary: 'The rules in force, in their order, and how often each matched',
+    querystring: Query,
+    response: { 200: Rules, ...problems(404) },
+  };
+  const config = { roles: ['admin', 'auditor'], about: 'connections' } as const;
+  app.get('/v1/policy/rules', { config, schema }, (request): Rules => {
+    const within = scope(request);
+    const { connection: wanted } = request.query;
+    const { connections } = gateway.config;
+    if (wanted !== undefined && !connections.has(wanted))
+      throw new ControlError(404, `There is no connection "${wanted}".`);
+    const counts = gateway.counters.rules;
+    const rules = [...connections.values()]
+      .filter(({ name }) => within(name) && (wanted ?? name) === name)
+      .flatMap(({ name, rules: own }) => own.map((rule) => toRow(name, rule, counts.of(name, rule.rule))));
+    return { since: iso(counts.since), rules };
+  });
+}
+
+const toRow = (
+  connection: string,
+  { rule, when, then, mode, path }: Rule,
+  count: { readonly matched: number; readonly last: number } | undefined,
+): Rules['rules'][number] => ({
+  connection,
+  rule,
+  ...(when !== undefined && { when }),
+  effect: then.type,
+  does: inWords(then),
+  mode,
+  place: path,
+  matched: count?.matched ?? 0,
+  ...(count && { last: iso(count.last) }),
+});
+
+function inWords(then: Rule['then']): string {
+  switch (then.type) {
+    case 'deny':
+      return then.message;
+    case 'allow':
+      return 'It passes, unless another rule refuses or holds it.';
+    case 'mask': {
+      const { columns, detect, json = [], headers = [], spec, request } = then;
+      const places = [...columns, ...detect, ...json, ...headers, ...(spec ? ['what the API document marks'] : [])];
+      return `${places.join(', ')}: ${then.with.type}${request ? ', in requests as well' : ''}`;
+    }
+    case 'hold':
+    case 'hold_answer': {
+      const { approvers, count, timeoutMs, onTimeout, fail } = then;
+      const people = `${count === 1 ? 'one' : count} of ${approvers.join(', ')}`;
+      const what = then.type === 'hold' ? 'is released by' : 'has its answer read first by';
+      const late = `after ${timeoutMs / 1_000} s it is ${onTimeout === 'allow' ? 'passed' : 'refused'}`;
+      return `It ${what} ${people}; ${late}${fail ? '; the client does not wait' : ''}`;
+    }
+    case 'risk':
+      return `${then.points} points for "risk"`;
+    case 'budget': {
+      const { requests, tokens, cost, per } = then;
+      const bounds = Object.entries({ requests, tokens, cost }).flatMap(([unit, most]) =>
+        most === undefined ? [] : [`${most} ${unit}`],
+      );
+      return `At most ${bounds.join(', ')} a day${per.length > 0 ? ` for each ${per.join(' and ')}` : ''}`;
+    }
+    default:
+      return then satisfies never;
+  }
+}
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
