@@ -50,6 +50,8 @@ export class LineageAnalysis {
   /** The stored relations that it names, in bodies of functions as well. */
   readonly relations = new Set<number>();
   readonly depth: number;
+  /** Why a statement that returns nothing by itself may answer with rows, of which nothing is known: its rules. */
+  answered: string | undefined;
   /** How many computations have been read that may fail. */
   failures = 0;
   readonly #budget: { left: number };

@@ -80,7 +80,8 @@ function statementLineage(
     const outputs = outputsOf(readStatement(analysis, EMPTY_SCOPE, node));
     if (analysis.hasOwnCalls && analysis.effects.some(({ type }) => type === 'code' || type === 'uncertain'))
       throw new Unsure('calls a function of the session beside one that runs code, which could replace it');
-    return { outputs, ...collected() };
+    const { answered } = analysis;
+    return { outputs, ...(answered !== undefined && outputs.length === 0 && { answered }), ...collected() };
   } catch (error) {
     const unread = error instanceof Unread ? { unread: error.message } : {};
     const reason = error instanceof Unsure ? error.message : 'could not be followed';

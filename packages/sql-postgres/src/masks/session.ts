@@ -351,7 +351,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED, unsure: undefined };
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
     const hiddenColumns =
-      wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command.text, facts, lineage, followed, rules);
+      wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command, facts, lineage, followed, rules);
     const notFollowed = hiddenColumns.filter(isNotFollowed);
     const pooled = this.#fresh && refusedForPooler(followed, facts, names);
     const refusal = pooled ?? (wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : undefined);
