@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { type PostgresServer, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cell, PAGE, page } from './compatibility/page.js';
+import { type Cell, MAX_REFUSED_SHARE, PAGE, page } from './compatibility/page.js';
 import { TOOLS } from './compatibility/tools.js';
 import { type Run, type Way, type Ways, asMasked, differences, openWays, refusalIn } from './compatibility/ways.js';
 
@@ -11,7 +11,6 @@ import { type Run, type Way, type Ways, asMasked, differences, openWays, refusal
  * it is the same but for the masks, or one statement is refused before it runs, and few are.
  */
 const unavailable = missingPostgres(15) ?? missingTool('pg_dump');
-const MAX_REFUSED_SHARE = 0.1;
 /** One program, three times at once. */
 const MAX_RUN_MS = 300_000;
 

@@ -7,7 +7,7 @@ import { type Stand, openStand, targetOf } from './stand.js';
 
 const RULES = `
     - { rule: everything, allow: true }
-    - { rule: emails, mask: { columns: [people.email, measures.secret], with: redact } }
+    - { rule: emails, mask: { columns: [people.email, measures.secret, fresh.hidden], with: redact } }
 `;
 const SCHEMA = `
 create table people (id int primary key, name text, email text);
@@ -26,6 +26,56 @@ create schema empty;
 create sequence counter;
 create type mood as enum ('ok');
 `;
+/** One after the other, each committed by itself; and what somebody else asks at once, in a session that was there before. */
+const COMMITTED: readonly (readonly [definition: string, ...asked: string[]])[] = [
+  [
+    'create table fresh (id int primary key, note text)',
+    "insert into fresh (id, note) values (1, 'x') returning id, note",
+    'select count(*) from fresh',
+  ],
+  ["insert into fresh values (1, 'x')", 'select * from fresh'],
+  [
+    'alter table fresh add column more int default 2',
+    'select * from fresh',
+    'select row_to_json(f) as j, f.more + 1 as n from fresh f',
+  ],
+  [
+    "alter table fresh add column hidden text default 'canary late'",
+    'select id, hidden, upper(hidden) as u from fresh',
+    'select f.* from fresh f',
+  ],
+  [
+    'alter table fresh owner to tenant; create index on fresh (more)',
+    'select id, more from fresh where more = 2',
+    'table fresh',
+  ],
+  ['create unique index on fresh (note)', "insert into fresh (id, note) values (2, 'x')", 'select id from fresh'],
+  [
+    'alter table fresh add check (more < 9)',
+    'update fresh set more = 10',
+    'select note from fresh where hidden = $$canary late$$',
+  ],
+  [
+    'create table fresh_child () inherits (fresh)',
+    'select hidden, id from fresh_child',
+    "insert into fresh_child (id, note) values (3, 'y') returning note, hidden",
+  ],
+  ['create function fires() returns trigger language plpgsql as $$ begin return new; end $$', 'select id from fresh'],
+  [
+    'create trigger fires before update on fresh for each row execute function fires()',
+    'update fresh set more = 3 where id = 1 returning id, hidden',
+  ],
+  [
+    'alter table fresh rename column note to words',
+    'select words, hidden from fresh',
+    'select count(*) from fresh_child',
+  ],
+  [
+    'drop table fresh cascade; create table fresh (hidden text, id int)',
+    "insert into fresh values ('canary', 4) returning id",
+    'select hidden, id from fresh',
+  ],
+];
 /** What none of the definitions is about. */
 const UNRELATED = [
   'select count(*)::int as n, max(id) as m from people',
@@ -100,6 +150,30 @@ describe.each([15, 18] as const)('definitions in a transaction of PostgreSQL %i'
     await stand.stop();
     await server.stop();
   });
+
+  test('what is committed is known to others at once, and masked', async () => {
+    const other = await stand.client();
+    await other.query('select 1');
+    const said = async (on: pg.Client, text: string): Promise<unknown> =>
+      ((await on.query(text).catch((error: Error) => error.message)) as pg.QueryResult).rows;
+    for (const [definition, ...asked] of COMMITTED) {
+      await client.query(definition);
+      for (const text of asked) {
+        await admin.query('begin');
+        const direct = await said(admin, text);
+        await admin.query('rollback');
+        await other.query('begin');
+        const masked = await said(other, text);
+        await other.query('rollback');
+        const hidden = JSON.stringify(direct)
+          ?.replaceAll(/canary late|canary/g, '[masked]')
+          .replaceAll('CANARY LATE', '[masked]');
+        expect(JSON.stringify(masked), `${definition}: ${text}`).toBe(hidden);
+      }
+    }
+    await admin.query('drop table fresh; drop function fires()');
+    await other.end();
+  }, 60_000);
 
   const answers = async (on: pg.Client, texts: readonly string[]): Promise<unknown[]> => {
     const said: unknown[] = [];

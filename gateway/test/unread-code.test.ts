@@ -279,6 +279,25 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
       expect(reported.at(-1)).toBe('mine');
     });
 
+    test('an UPDATE of pg_settings answers with the setting, also through a view', async () => {
+      await run('create view options as select name as option, setting as value from pg_settings');
+      expect(await values("update pg_settings set setting = '7s' where name = 'statement_timeout'")).toEqual(['7s']);
+      expect(await values("update options set value = '8s' where option = 'statement_timeout'")).toEqual([null]);
+      expect(await values('show datestyle')).toEqual(['ISO, MDY']);
+      // By the extended protocol the rows of rules do not come.
+      expect(await values("update pg_settings set setting = $1 where name = 'statement_timeout'", ['9s'])).toEqual([]);
+      const { connection } = client as unknown as { connection: pg.Connection };
+      const reported: string[] = [];
+      connection.on('parameterStatus', ({ parameterValue }: { parameterValue: string }) =>
+        reported.push(parameterValue),
+      );
+      const stored = "update pg_settings set setting = (select email from people) where name = 'application_name'";
+      expect(await values(stored)).toEqual(['[masked:EMAIL]']);
+      expect(await values('show application_name')).toEqual([null]);
+      expect(reported).not.toContain(EMAIL);
+      await run('drop view options');
+    });
+
     test('a search_path that is local and as it was, while another one is behind it', async () => {
       await run('begin');
       await run(

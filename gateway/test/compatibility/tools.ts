@@ -65,8 +65,12 @@ function debian(
   };
 }
 
+/** Without the commit that some are built from. */
 const versionOf = (name: string): string =>
-  (JSON.parse(readFileSync(join(MODULES, name, 'package.json'), 'utf8')) as { version: string }).version;
+  (JSON.parse(readFileSync(join(MODULES, name, 'package.json'), 'utf8')) as { version: string }).version.replace(
+    /\.[0-9a-f]{40}$/,
+    '',
+  );
 
 /** The version of upstream, without Debian's epoch and revision; undefined when the package is not installed. */
 function packaged(name: string): string | undefined {
@@ -106,6 +110,13 @@ export const TOOLS: readonly CompatibleTool[] = [
     inserted('drizzle.__drizzle_migrations'),
     ['drizzle-orm', 'drizzle-kit'],
     'drizzle.mjs',
+  ),
+  npm(
+    'Prisma, its schema engine',
+    'migrations, push of a schema, introspection, joined reads',
+    inserted('public._prisma_migrations'),
+    ['@prisma/schema-engine-wasm', '@prisma/adapter-pg', '@prisma/driver-adapter-utils'],
+    'prisma.mjs',
   ),
   npm('TypeORM', 'migrations, synchronize, relations', inserted('public.migrations'), ['typeorm'], 'typeorm.mjs'),
   npm(

@@ -31,8 +31,15 @@ export interface Trust {
   readonly path: readonly string[];
 }
 
+/** Relations and types that have come or changed since another catalog was read; what is not among them has stayed as it was. */
+interface CatalogChange extends Pick<CatalogContents, 'relations' | 'types'> {
+  readonly before: Catalog;
+}
+
 const NO_TRUST: Trust = { readsNothing: [], path: [] };
 const NO_ROUTINES: readonly Routine[] = [];
+/** What is derived of functions alone. */
+const OF_ROUTINES = ['routines by name', 'routines by oid'] as const;
 
 /** An immutable, indexed snapshot of a database's catalog. */
 export class Catalog {
@@ -55,15 +62,16 @@ export class Catalog {
   /** What was derived from this snapshot, by whoever derived it. Valid as long as the snapshot is. */
   readonly derived = new Map<string, unknown>();
   readonly #closed: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly #relations = new Map<string, Relation>();
-  readonly #byOid = new Map<number, Relation>();
-  readonly #routines = new Map<string, Routine[]>();
-  readonly #types = new Map<string, Type>();
-  readonly #typesByOid = new Map<number, Type>();
+  /** Of all, and of what has changed since: that counts. */
+  readonly #index: Index;
+  readonly #recent: Index;
+  readonly #routines: ReadonlyMap<string, Routine[]>;
   readonly #operators = new Map<string, Operator[]>();
+  readonly #checked = new Map<number, boolean>();
   readonly #roots = new Map<BaseColumn, readonly BaseColumn[]>();
 
-  constructor(contents: CatalogContents, parse: Grammar, trust: Trust = NO_TRUST) {
+  /** @param change what this catalog has otherwise than another one, which has all else: indexes of that are used again */
+  constructor(contents: CatalogContents, parse: Grammar, trust: Trust = NO_TRUST, change?: CatalogChange) {
     this.trust = trust;
     this.version = contents.version;
     this.contents = contents;
@@ -76,25 +84,23 @@ export class Catalog {
     this.guards = contents.guards;
     this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
     this.#closed = contents.closed;
-    for (const relation of contents.relations) {
-      this.#relations.set(key(relation.schema, relation.name), relation);
-      this.#byOid.set(relation.oid, relation);
-    }
-    for (const routine of contents.routines) append(this.#routines, key(routine.schema, routine.name), routine);
-    for (const type of contents.types) {
-      this.#types.set(key(type.schema, type.name), type);
-      this.#typesByOid.set(type.oid, type);
-    }
+    const before = change?.before;
+    this.#index = before ? before.#index : indexOf(contents.relations, contents.types);
+    const recent = before && [before.#recent, indexOf(change.relations, change.types)];
+    this.#recent = recent ? joined(recent) : NO_INDEX;
+    this.#routines = before ? before.#routines : byName(contents.routines);
     for (const operator of contents.operators) append(this.#operators, operator.name, operator);
-    this.readsNothing = namedExactly(this, trust.path, trust.readsNothing);
+    this.readsNothing = before ? before.readsNothing : namedExactly(this, trust.path, trust.readsNothing);
+    for (const name of OF_ROUTINES) if (before?.derived.has(name)) this.derived.set(name, before.derived.get(name));
   }
 
   relation(schema: string, name: string): Relation | undefined {
-    return this.#relations.get(key(schema, name));
+    const named = key(schema, name);
+    return this.#recent.relations.get(named) ?? this.#index.relations.get(named);
   }
 
   relationByOid(oid: number): Relation | undefined {
-    return this.#byOid.get(oid);
+    return this.#recent.relations.get(oid) ?? this.#index.relations.get(oid);
   }
 
   /** All overloads of a name in one schema. */
@@ -127,22 +133,30 @@ export class Catalog {
   }
 
   type(schema: string, name: string): Type | undefined {
-    return this.#types.get(key(schema, name));
+    const named = key(schema, name);
+    return this.#recent.types.get(named) ?? this.#index.types.get(named);
   }
 
   typeByOid(oid: number): Type | undefined {
-    return this.#typesByOid.get(oid);
+    return this.#recent.types.get(oid) ?? this.#index.types.get(oid);
   }
 
   /** Whether to make a value of the type runs code that nobody has read: the check of a domain in it. */
   checksByCode(oid: number, seen = new Set<number>()): boolean {
-    const type = this.guards.domains.size === 0 || seen.has(oid) ? undefined : this.#typesByOid.get(oid);
+    const type = this.guards.domains.size === 0 || seen.has(oid) ? undefined : this.typeByOid(oid);
     if (!type) return false;
     seen.add(oid);
     // What a range is made of is not known here.
     if (this.guards.domains.has(oid) || (type.schema !== 'pg_catalog' && 'rm'.includes(type.kind))) return true;
-    const parts = this.#byOid.get(type.relation)?.columns.map((column) => column.type) ?? [];
+    const parts = this.relationByOid(type.relation)?.columns.map((column) => column.type) ?? [];
     return [type.element, type.base, ...parts].some((part) => this.checksByCode(part, seen));
+  }
+
+  /** The same, remembered. */
+  isCheckedByCode(oid: number): boolean {
+    let checks = this.#checked.get(oid);
+    if (checks === undefined) this.#checked.set(oid, (checks = this.checksByCode(oid)));
+    return checks;
   }
 
   /** Names of types whose values are made by such code. */
@@ -180,8 +194,8 @@ export class Catalog {
     const known = this.#roots.get(column);
     if (known) return known;
     const attribute = this.#attribute(column);
-    const above = (this.#byOid.get(column.relation)?.parents ?? []).flatMap(
-      (parent) => this.#byOid.get(parent)?.columns.filter(({ name }) => name === attribute?.name) ?? [],
+    const above = (this.relationByOid(column.relation)?.parents ?? []).flatMap(
+      (parent) => this.relationByOid(parent)?.columns.filter(({ name }) => name === attribute?.name) ?? [],
     );
     const roots = above.length === 0 ? [column] : [...new Set(above.flatMap(({ base }) => this.roots(base)))];
     this.#roots.set(column, roots);
@@ -194,8 +208,39 @@ export class Catalog {
   }
 
   #attribute({ relation, attnum }: BaseColumn): Attribute | undefined {
-    return this.#byOid.get(relation)?.columns.find(({ base }) => base.attnum === attnum);
+    return this.relationByOid(relation)?.columns.find(({ base }) => base.attnum === attnum);
   }
+}
+
+/** Relations and types, by the key of their names and by their identifiers. */
+interface Index {
+  readonly relations: ReadonlyMap<string | number, Relation>;
+  readonly types: ReadonlyMap<string | number, Type>;
+}
+
+const NO_INDEX: Index = { relations: new Map(), types: new Map() };
+
+const indexOf = (relations: readonly Relation[], types: readonly Type[]): Index => ({
+  relations: indexed(relations),
+  types: indexed(types),
+});
+
+function indexed<T extends Relation | Type>(objects: readonly T[]): Map<string | number, T> {
+  const index = new Map<string | number, T>();
+  for (const one of objects) index.set(key(one.schema, one.name), one).set(one.oid, one);
+  return index;
+}
+
+/** The later ones count. */
+const joined = (indexes: readonly Index[]): Index => ({
+  relations: new Map(indexes.flatMap(({ relations }) => [...relations])),
+  types: new Map(indexes.flatMap(({ types }) => [...types])),
+});
+
+function byName(routines: readonly Routine[]): Map<string, Routine[]> {
+  const map = new Map<string, Routine[]>();
+  for (const routine of routines) append(map, key(routine.schema, routine.name), routine);
+  return map;
 }
 
 const builtIns = new WeakMap<readonly Operator[], Map<string, Operator[]>>();

@@ -83,4 +83,5 @@ async function readTexts(
 }
 
 /** The server's own no, after which the connection goes on; anything else is the end of the connection. */
-const isRefusal = (error: unknown): boolean => error instanceof Error && ('sqlstate' in error || 'severity' in error);
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && ('sqlstate' in error || 'severity' in error);

@@ -20,6 +20,8 @@ export interface Guards {
   readonly domains: ReadonlySet<number>;
   /** Event triggers: any definition runs them. */
   readonly onDefinition: boolean;
+  /** What runs such code where it is called, as `class oid` of pg_depend: functions, operators, types, classes of operators. */
+  readonly code: ReadonlySet<string>;
 }
 
 /** Functions and operators that are not compiled. What the server comes with stands in no dependency. */
@@ -49,7 +51,8 @@ const BAD = `bad as (select class, oid from unread
       where d.classid = 'pg_catalog.pg_amop'::regclass and f.oid = d.objid) x)`;
 
 /**
- * (kind, oid): `r` runs code when it is read, `w` when it is written to; `d` is a type with code. What is immutable in an index, a
+ * (kind, oid): `r` runs code when it is read, `w` when it is written to; `d` is a type with code; a number is the class of what
+ * runs code where it is called. What is immutable in an index, a
  * check, statistics or the key of partitions the server computes when it plans a statement that reads the table.
  */
 const CODE = `with recursive ${UNREAD}, ${BAD},
@@ -57,6 +60,7 @@ const CODE = `with recursive ${UNREAD}, ${BAD},
     join bad u on u.class = d.refclassid and u.oid = d.refobjid
     left join pg_type t on d.refclassid = 'pg_catalog.pg_type'::regclass and t.oid = d.refobjid)
   select 'd', oid from bad where class = 'pg_catalog.pg_type'::regclass
+  union select class::oid::text, oid from bad
   union select 'r', c.oid from pg_class c where c.relrowsecurity or c.relkind = 'f'
   union select 'r', w.ev_class from pg_rewrite w join calls x
     on x.classid = 'pg_catalog.pg_rewrite'::regclass and x.objid = w.oid
@@ -81,6 +85,8 @@ const REACHES = `select 'r', i.inhparent, i.inhrelid from pg_inherits i
 
 const EVENTS = `select 1 from pg_event_trigger where evtenabled <> 'D' limit 1`;
 
+const KINDS: ReadonlySet<string> = new Set(['d', 'r', 'w']);
+
 /** Asks the catalog, whose schemas come first in the path of the connection. */
 export async function readGuards(query: CatalogQuery): Promise<Guards> {
   const code = await query(CODE.replaceAll(/\s+/g, ' '));
@@ -96,5 +102,6 @@ export async function readGuards(query: CatalogQuery): Promise<Guards> {
     written: pairs('w'),
     domains: oids('d'),
     onDefinition: events.length > 0,
+    code: new Set(code.flatMap(([of, oid]) => (KINDS.has(of ?? '') ? [] : [`${of} ${oid}`]))),
   };
 }

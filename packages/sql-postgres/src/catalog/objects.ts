@@ -36,8 +36,10 @@ export interface Relation {
   readonly parents: readonly number[];
   /** The query of a view or materialised view, all names qualified. */
   readonly definition?: string;
-  /** A rule or an INSTEAD OF trigger decides what a write to it does. */
+  /** A rule (INSTEAD) or an INSTEAD OF trigger decides what a write to it does. */
   readonly rewritten: boolean;
+  /** For which changes of its rows one of its rules answers with rows of its own: pg_rewrite.ev_type of each. */
+  readonly answering: string;
   /** Its definition, or an expression of its generated columns, could not be read: what it reads was locked. */
   readonly unread: boolean;
 }

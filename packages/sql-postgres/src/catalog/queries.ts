@@ -17,19 +17,23 @@ export const EXTENSIONS = 'select extname from pg_extension';
 export const CLOSED = `select n.nspname, r.rolname from pg_namespace n cross join pg_roles r
   where ${LASTING} and n.nspname <> 'pg_catalog' and not has_schema_privilege(r.oid, n.oid, 'usage')`;
 
-/** Event types of rules are numbers as characters: 1 is SELECT. INSTEAD OF is bit 6 of a trigger's type. */
+/**
+ * Event types of rules are numbers as characters: 1 is SELECT. INSTEAD OF is bit 6 of a trigger's type. The actions of a rule are a
+ * list of queries, of which those of command type 1 are SELECT; braces in constants and names are escaped there (outfuncs.c).
+ */
 export const CLASSES = `select c.oid, n.nspname, c.relname, c.relkind, c.reltype,
-  exists (select from pg_rewrite w where w.ev_class = c.oid and w.ev_type <> '1')
-    or exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgtype & 64 <> 0)
+  exists (select from pg_rewrite w where w.ev_class = c.oid and w.ev_type <> '1' and w.is_instead)
+    or exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgtype & 64 <> 0),
+  array_to_string(array(select distinct w.ev_type from pg_rewrite w where w.ev_class = c.oid
+    and case when w.ev_type <> '1' then w.ev_action::text ~ '(^[(]|[}] )[{]QUERY :commandType 1 ' end), '')
   ${RELATIONS}`;
 
 export const ATTRIBUTES = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
   a.attgenerated <> ''
   from pg_attribute a
-  where a.attnum > 0 and not a.attisdropped and a.attrelid in (select c.oid ${RELATIONS})
-  order by a.attrelid, a.attnum`;
+  where a.attnum > 0 and not a.attisdropped and a.attrelid in (select c.oid ${RELATIONS})`;
 
-export const PARENTS = 'select inhrelid, inhparent from pg_inherits order by inhrelid, inhseqno';
+export const PARENTS = 'select inhrelid, inhparent, inhseqno from pg_inherits';
 
 export const TYPES = `select t.oid, n.nspname, t.typname, t.typtype, t.typrelid,
   case when t.typcategory = 'A' then t.typelem else 0 end, t.typbasetype, t.typarray,

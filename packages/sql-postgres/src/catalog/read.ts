@@ -174,16 +174,17 @@ const operatorOf = (row: CatalogRow): Operator => ({
   routine: Number(row[6]),
 });
 
-function relationsOf(
+/** @param before the catalog until now, whose columns stay the same objects */
+export function relationsOf(
   classes: readonly CatalogRow[],
   attributes: readonly CatalogRow[],
   inherits: readonly CatalogRow[],
   before: Catalog | undefined,
 ): Relation[] {
-  const columns = grouped(attributes);
-  const parents = grouped(inherits);
+  const columns = grouped(attributes, 1);
+  const parents = grouped(inherits, 2);
   return classes.map((row) => {
-    const [oid = '', schema, name, kind, type, rewritten] = row;
+    const [oid = '', schema, name, kind, type, rewritten, answering] = row;
     const qualified = `${schema}.${name}`;
     const own = columns.get(oid ?? '') ?? [];
     return {
@@ -196,6 +197,7 @@ function relationsOf(
       parents: (parents.get(oid ?? '') ?? []).map((parent) => Number(parent[1])),
       unread: kind === 'v' || kind === 'm' || own.some((column) => column[5] === 't'),
       rewritten: rewritten === 't',
+      answering: answering ?? '',
     };
   });
 }
@@ -217,7 +219,7 @@ function attributeOf(
   };
 }
 
-function typeOf(row: CatalogRow): Type {
+export function typeOf(row: CatalogRow): Type {
   const [oid, schema, name, kind, relation, element, base, array, category, preferred] = row;
   return {
     oid: Number(oid),
@@ -267,12 +269,14 @@ const list = <T>(value: string | null | undefined): T[] => (value == null ? [] :
 
 const text = (row: CatalogRow | undefined, index: number): string => row?.[index] ?? '';
 
-function grouped(rows: readonly CatalogRow[]): Map<string, CatalogRow[]> {
+/** Rows by their first value, each group in the order of the numbers at `place`. */
+function grouped(rows: readonly CatalogRow[], place: number): Map<string, CatalogRow[]> {
   const map = new Map<string, CatalogRow[]>();
   for (const row of rows) {
     const list = map.get(text(row, 0));
     if (list) list.push(row);
     else map.set(text(row, 0), [row]);
   }
+  for (const list of map.values()) list.sort((one, other) => Number(one[place]) - Number(other[place]));
   return map;
 }

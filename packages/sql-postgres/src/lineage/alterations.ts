@@ -159,6 +159,7 @@ function forgetFields({ session, effects }: LineageAnalysis, own: TemporaryRelat
 const HARMLESS: ReadonlySet<string> = new Set([
   'AT_AddConstraint',
   'AT_AddIndex',
+  'AT_ChangeOwner',
   'AT_ColumnDefault',
   'AT_DropConstraint',
   'AT_DropNotNull',
@@ -171,7 +172,7 @@ const OF_COLUMNS: ReadonlySet<string> = new Set(['AT_AddColumn', 'AT_DropColumn'
 
 /** What they change is the table, and nothing else. */
 const OF_ITSELF: ReadonlySet<string> = new Set(
-  `AT_AddColumn AT_DropColumn AT_AlterColumnType AT_ChangeOwner AT_EnableRowSecurity AT_DisableRowSecurity
+  `AT_AddColumn AT_DropColumn AT_AlterColumnType AT_EnableRowSecurity AT_DisableRowSecurity
    AT_ForceRowSecurity AT_NoForceRowSecurity AT_EnableTrig AT_EnableTrigAll AT_EnableTrigUser AT_DisableTrig AT_DisableTrigAll
    AT_DisableTrigUser AT_SetRelOptions AT_ResetRelOptions AT_ReplicaIdentity AT_AddIdentity AT_SetIdentity AT_DropIdentity
    AT_DropExpression AT_SetStorage AT_ClusterOn AT_DropCluster AT_ValidateConstraint`.split(/\s+/),

@@ -4,6 +4,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn, Relation, Type } from '../catalog/objects.js';
 import type { SessionEffect } from './effects.js';
 import type { Flow, Predicate, FlowTarget } from './lineage.js';
+import { ANY_TARGET, type Targets, isConverted, targetsIn } from './reach.js';
 import { type SessionNames, currentRole } from './session.js';
 import { type Comparisons, type Value, isNothing } from './value.js';
 
@@ -50,6 +51,8 @@ export class LineageAnalysis {
   /** The stored relations that it names, in bodies of functions as well. */
   readonly relations = new Set<number>();
   readonly depth: number;
+  /** Why a statement that returns nothing by itself may answer with rows, of which nothing is known: its rules. */
+  answered: string | undefined;
   /** How many computations have been read that may fail. */
   failures = 0;
   readonly #budget: { left: number };
@@ -60,6 +63,9 @@ export class LineageAnalysis {
   #hasVisibleCalls = false;
   #hasOwnCalls = false;
   #path: readonly string[] | undefined;
+  readonly #caller: LineageAnalysis | undefined;
+  readonly #trees: unknown[] = [];
+  #targets: Targets | undefined;
 
   /** @param caller whose statement this is part of: both spend from one budget; `visits`: what the text has left */
   constructor(catalog: Catalog, session: SessionNames, caller?: LineageAnalysis, visits = newVisits()) {
@@ -70,6 +76,29 @@ export class LineageAnalysis {
     this.catalog = catalog;
     this.session = session;
     this.depth = depth;
+    this.#caller = caller;
+  }
+
+  /** All that is read from here on is in this tree, or in others that were named so. */
+  reads(tree: unknown): void {
+    this.#trees.push(tree);
+    this.#targets = undefined;
+  }
+
+  /** Whether code that nobody has read may convert values of the type, without a word that says so. */
+  isConverted(type: number): boolean {
+    return this.catalog.convertedUnseen.size > 0 && isConverted(this.catalog, type, this.#reach);
+  }
+
+  get #reach(): Targets {
+    return (this.#targets ??= this.#trees.length === 0 ? ANY_TARGET : this.#targetsOfTrees());
+  }
+
+  #targetsOfTrees(): Targets {
+    const own = targetsIn(this.catalog, this.session, this.#trees);
+    // What a function returns, or is given, is converted for who calls it.
+    const others = this.#caller ? this.#caller.#reach : new Set<number>();
+    return own === ANY_TARGET || others === ANY_TARGET ? ANY_TARGET : new Set([...own, ...others]);
   }
 
   /** The schemas in which names without one are looked up, in order. `pg_temp` is this session's. */

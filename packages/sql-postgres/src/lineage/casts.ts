@@ -23,7 +23,7 @@ export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields
   const interpreted = catalog.casts.some(
     (one) => one.target === type.oid && (value.type === undefined || value.type === one.source),
   );
-  const unseen = catalog.convertedUnseen.has(type.oid);
+  const unseen = analysis.isConverted(type.oid);
   const checked = catalog.checksByCode(type.oid);
   if (checked) analysis.effects.push({ type: 'code', reason: CHECKED, sure: true });
   else if (interpreted) analysis.effects.push({ type: 'code', reason: CONVERTED, sure: true });

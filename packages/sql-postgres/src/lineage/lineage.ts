@@ -47,6 +47,8 @@ export interface StatementLineage {
   readonly unknown?: string;
   /** Beside `unknown`: it may answer with rows. */
   readonly returnsRows?: boolean;
+  /** Why it may answer with rows, without outputs, in a simple query: the rows of rules, of which nothing is known. A phrase. */
+  readonly answered?: string;
   /** The object whose definition could not be read, because what it reads was locked: `schema.name`. */
   readonly unread?: string;
   /** The stored relations that it names, in bodies of functions as well, by their identifiers. */

@@ -1,13 +1,16 @@
 /** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. Pure. */
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
-import type { BaseColumn } from '../catalog/objects.js';
+import type { BaseColumn, Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
+import { TEXT_TYPE } from './parts.js';
 import { enclosed, readQuery, readTargets, withNamed } from './query.js';
 import { type FoundRelation, columnsOf, findRelation, schemaOf } from './relations.js';
+import { returningOf } from './returning.js';
 import { type FromItem, type Scope, item } from './scope.js';
+import { storedValue } from './settings.js';
 import { type Column, NOTHING, type Value, computed, either, withUnknown } from './value.js';
 
 type Read = (analysis: LineageAnalysis, outer: Scope, fields: NodeFields) => readonly Column[];
@@ -73,13 +76,39 @@ class ChangedRelation {
 
   /** An UPDATE of pg_settings is a SET of any of them (its rule pg_settings_u), also through views of it. */
   get mayBeSettings(): boolean {
+    return (this.#found.type === 'temporary' && this.#found.relation.view) || this.#stored.some(isSettings);
+  }
+
+  /** Why nothing is known of the rows that rules answer a change with: its own, or those of what is below a view. */
+  answers(event: string): string | undefined {
+    const isAnswering = this.#stored.some(
+      (one) => one.answering.includes(event) && !(event === UPDATE_EVENT && isSettings(one)),
+    );
+    return isAnswering ? `changes ${this.#found.relation.name}, for which a rule answers with rows` : undefined;
+  }
+
+  /** What the rule of pg_settings answers an UPDATE with: the setting that it has changed. */
+  get changedSetting(): readonly Column[] {
+    if (!this.#stored.some(isSettings)) return [];
+    const put = this.#assigned.map(({ value }) => value);
+    const isWhole = this.#found.type === 'stored' && isSettings(this.#found.relation);
+    const isSet = isWhole && this.#assigned.some(({ name }) => name === 'setting');
+    const before = isSet ? [] : [storedValue(this.#analysis, undefined)];
+    return [{ name: 'set_config', value: computed([...put, ...before], 'derived', TEXT_TYPE) }];
+  }
+
+  /** The relations of everybody's that a change may reach: this one, and what is below it. */
+  get #stored(): readonly Relation[] {
     const { catalog } = this.#analysis;
     const found = this.#found;
-    if (found.type === 'temporary') return found.relation.view;
-    const settings = catalog.relation('pg_catalog', 'pg_settings')?.oid;
-    const below = new Set([found.relation.oid]);
-    for (const oid of below) for (const [from, to] of catalog.guards.read) if (from === oid) below.add(to);
-    return settings !== undefined && below.has(settings);
+    const oids = new Set(
+      found.type === 'stored'
+        ? [found.relation.oid]
+        : found.relation.columns.flatMap(({ value }) => [...value.sources].map(({ relation }) => relation)),
+    );
+    if (found.type === 'temporary' && !found.relation.view) return [];
+    for (const oid of oids) for (const [from, to] of catalog.guards.read) if (from === oid) oids.add(to);
+    return [...oids].flatMap((oid) => catalog.relationByOid(oid) ?? []);
   }
 
   /** A temporary table now holds these values too. */
@@ -93,6 +122,13 @@ class ChangedRelation {
     return [...(this.item.columns.find(({ name }) => name === column)?.value.sources ?? [])];
   }
 }
+
+const isSettings = ({ schema, name }: Relation): boolean => schema === 'pg_catalog' && name === 'pg_settings';
+
+/** pg_rewrite.ev_type */
+const UPDATE_EVENT = '2';
+const INSERT_EVENT = '3';
+const DELETE_EVENT = '4';
 
 function insert(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
@@ -109,6 +145,7 @@ function insert(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): re
     assignments(analysis, inner, changed, listOf(conflict, 'targetList'));
     condition(analysis, inner, conflict['whereClause']);
   }
+  answered(analysis, fields, changed.answers(INSERT_EVENT));
   return returning(analysis, scope, fields, changed, []);
 }
 
@@ -140,12 +177,20 @@ function update(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): re
     analysis.effects.push({ type: 'code', reason: 'runs after an UPDATE that may have changed a setting', sure: true });
   assignments(analysis, scope, changed, listOf(fields, 'targetList'));
   condition(analysis, scope, fields['whereClause']);
-  return returning(analysis, scope, fields, changed, others);
+  answered(analysis, fields, changed.answers(UPDATE_EVENT));
+  const columns = returning(analysis, scope, fields, changed, others);
+  return columns.length > 0 ? columns : changed.changedSetting;
+}
+
+/** What RETURNING shows is all that comes where it stands: the rows of rules are dropped then (PORTAL_ONE_RETURNING in pquery.c). */
+function answered(analysis: LineageAnalysis, fields: NodeFields, reason: string | undefined): void {
+  if (reason !== undefined && returningOf(fields).length === 0) analysis.answered = reason;
 }
 
 function remove(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const { scope, changed, others } = target(analysis, outer, fields, 'usingClause');
   condition(analysis, scope, fields['whereClause']);
+  answered(analysis, fields, changed.answers(DELETE_EVENT));
   return returning(analysis, scope, fields, changed, others);
 }
 
@@ -208,7 +253,7 @@ function returning(
 ): readonly Column[] {
   const clause = isFields(fields['returningClause']) ? fields['returningClause'] : undefined;
   changed.finish();
-  const targets = clause ? listOf(clause, 'exprs') : listOf(fields, 'returningList');
+  const targets = returningOf(fields);
   if (targets.length === 0) return [];
   const now = { ...changed.item, columns: changed.after };
   const items = last ? [...others, now] : [now, ...others];

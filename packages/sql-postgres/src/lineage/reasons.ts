@@ -21,7 +21,7 @@ const PHRASES: readonly (readonly [RegExp, UnknownReason])[] = [
   [/^reads a (?:setting that others|temporary table that nobody saw|sequence that a rollback)/, 'after_code'],
   [/^(?:fetches from|executes) "/, 'after_code'],
   [/too (?:large|long) to be followed$|nested too deeply/, 'size'],
-  [/^(?:calls|runs code) |runs code|rule or trigger/, 'unread_code'],
+  [/^(?:calls|runs code) |runs code|rule or trigger|a rule answers/, 'unread_code'],
   [/that holds values of other tables|^shows the statements/, 'other_values'],
   [/not known$|^uses a name without its schema|^reads a column that its view/, 'name'],
 ];

@@ -64,7 +64,7 @@ export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): read
       value: withUnknown(value, reason ?? written ?? codeOfType(analysis, value)),
     }));
   }
-  const stored = storedColumns(analysis, found.relation);
+  const stored = unconverted(analysis, storedColumns(analysis, found.relation));
   const columns = found.relation.definition === undefined ? stored : named(analysis, stored);
   // Code may have given a view another definition, which others do not see before its transaction has ended.
   const { uncertain } = analysis.session.overlay;
@@ -125,14 +125,25 @@ function tableColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
       value = { ...computed([value, made], 'derived', type), stored: true };
     }
     if (holding) value = unknown('reads a catalog that holds values of other tables', value.sources);
-    if (catalog.convertedUnseen.has(type)) value = withUnknown(value, 'reads a type with a cast that runs code');
     return { name, value };
   });
 }
 
+/** The columns as a statement reads them that may have them converted by code. */
+const unconverted = (analysis: LineageAnalysis, columns: readonly Column[]): readonly Column[] =>
+  analysis.catalog.convertedUnseen.size === 0
+    ? columns
+    : columns.map(({ name, value }) => ({
+        name,
+        value: analysis.isConverted(value.type ?? 0)
+          ? withUnknown(value, 'reads a type with a cast that runs code')
+          : value,
+      }));
+
 /** A view shows what its query does, and is something that a rule can name. A materialised one has values of its own. */
 function viewColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
   const query = definitionOf(analysis, relation.definition ?? '')['query'];
+  analysis.reads(query);
   let made: readonly Column[];
   let reason: string | undefined;
   try {

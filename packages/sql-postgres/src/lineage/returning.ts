@@ -12,7 +12,7 @@ export function canReturnRows(analysis: LineageAnalysis, node: Node | undefined)
     case 'UpdateStmt':
     case 'DeleteStmt':
     case 'MergeStmt':
-      return listOf(fields, 'returningList').length > 0 || isFields(fields['returningClause']);
+      return returningOf(fields).length > 0;
     case 'SelectStmt':
       return intoOf(fields) === undefined;
     case 'CopyStmt':
@@ -28,6 +28,12 @@ export function canReturnRows(analysis: LineageAnalysis, node: Node | undefined)
     default:
       return !RETURNING_NOTHING.has(kind);
   }
+}
+
+/** What RETURNING lists: in a clause of its own since PostgreSQL 18. */
+export function returningOf(fields: NodeFields): readonly unknown[] {
+  const clause = fields['returningClause'];
+  return isFields(clause) ? listOf(clause, 'exprs') : listOf(fields, 'returningList');
 }
 
 /** INTO stands in the leftmost arm of a set operation. */

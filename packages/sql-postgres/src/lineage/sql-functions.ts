@@ -66,6 +66,7 @@ function readBody(analysis: LineageAnalysis, routine: Routine, call: FunctionCal
   const scope: Scope = { ...EMPTY_SCOPE, argument: argumentsOf(analysis, routine, call) };
   let columns: readonly Column[] = [];
   for (const statement of statementsOf(inner, routine)) {
+    inner.reads(statement.fields);
     columns =
       statement.kind === 'ReturnStmt'
         ? returned(inner, scope, statement.fields)

@@ -62,6 +62,7 @@ function statementLineage(
   // What runs later (a view, a cursor, a default) may find another function behind the name.
   const names = AT_ONCE.has(statement) ? session : withoutFunctions(session);
   const analysis = new LineageAnalysis(catalog, names, undefined, visits);
+  analysis.reads(node);
   const runsUnread = node !== undefined && withUnread(analysis, node);
   const collected = (): Pick<
     StatementLineage,
@@ -80,7 +81,8 @@ function statementLineage(
     const outputs = outputsOf(readStatement(analysis, EMPTY_SCOPE, node));
     if (analysis.hasOwnCalls && analysis.effects.some(({ type }) => type === 'code' || type === 'uncertain'))
       throw new Unsure('calls a function of the session beside one that runs code, which could replace it');
-    return { outputs, ...collected() };
+    const { answered } = analysis;
+    return { outputs, ...(answered !== undefined && outputs.length === 0 && { answered }), ...collected() };
   } catch (error) {
     const unread = error instanceof Unread ? { unread: error.message } : {};
     const reason = error instanceof Unsure ? error.message : 'could not be followed';
@@ -165,6 +167,7 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
     const given = expressions(analysis, EMPTY_SCOPE, listOf(fields, 'params'));
     const argument = (key: string | number): Value | undefined =>
       typeof key === 'number' ? (given[key - 1] ?? NOTHING) : undefined;
+    analysis.reads(prepared.fields);
     return readStatement(analysis, { ...EMPTY_SCOPE, argument }, prepared);
   },
   DeallocateStmt: effect((fields) => ({

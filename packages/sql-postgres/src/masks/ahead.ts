@@ -3,7 +3,7 @@
  * masks and reasons of results that come (`editors.ts`, `hidden.ts`).
  */
 import type { Output, StatementLineage } from '../lineage/index.js';
-import type { Facts, HiddenReason } from '@sluice/contract';
+import type { Facts, HiddenReason, SqlCommand } from '@sluice/contract';
 import { type EditorRules, maskOf } from './editors.js';
 import type { HiddenColumn } from '@sluice/analysis';
 import { hiddenBy, notFollowed, whyNotFollowed } from './hidden.js';
@@ -16,7 +16,7 @@ import { typeOf } from './types.js';
  * @param followed the text as if nothing had been defined that others do not see; undefined where it is too long
  */
 export function hiddenAhead(
-  text: string,
+  { text, phase, parameters }: SqlCommand,
   facts: Facts,
   lineage: readonly StatementLineage[] | undefined,
   followed: readonly StatementLineage[] | undefined,
@@ -30,6 +30,8 @@ export function hiddenAhead(
       const returnsRows = (one ?? whole).returnsRows ?? whole.outputs.length > 0;
       return returnsRows ? [notFollowed('', one?.unknown ?? unfollowed)] : [];
     }
+    // By the extended protocol rows of rules do not come (PortalRunMulti in pquery.c).
+    if (one.answered !== undefined && phase === 'run' && !parameters) return [notFollowed('', one.answered)];
     return one.outputs.flatMap((output) => hiddenOutput(rules, output) ?? []);
   });
 }

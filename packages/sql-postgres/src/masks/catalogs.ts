@@ -1,6 +1,7 @@
 /** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
 import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
+import { withTables } from '../catalog/tables.js';
 import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
@@ -8,6 +9,9 @@ import { type Lookup, QueryError } from '@sluice/contract';
 const TRUSTED_MS = 2_000;
 /** The same while definitions are missing, because what they read is locked. */
 const TRUSTED_INCOMPLETE_MS = 500;
+/** Tables that are read anew one by one: where more have changed, all is read. */
+const MAX_CHANGED_TABLES = 200;
+const NO_TABLES: ReadonlySet<string> = new Set();
 
 /** What statements of a target mean: its catalog, and the analysis for its version. */
 export interface Meaning {
@@ -19,7 +23,8 @@ export interface Meaning {
 
 /**
  * The catalog of one target, read on a connection of the gateway's own, kept, and read again when it has changed: after
- * definitions that went through the gateway at once, after others within two seconds.
+ * definitions that went through the gateway before it is asked for again, after others within two seconds. Where only tables have
+ * changed whose names are known, only those are read.
  */
 export class TargetCatalog {
   readonly #open: () => Promise<Lookup>;
@@ -27,8 +32,12 @@ export class TargetCatalog {
   #side: Lookup | undefined;
   #meaning: Meaning | undefined;
   #checked = 0;
+  /** One of these at a time. */
   #reading: Promise<Meaning> | undefined;
+  #readingTables: Promise<Meaning | undefined> | undefined;
   #changes = 0;
+  /** Names of tables that have changed, and not been read since. */
+  #tables = NO_TABLES;
 
   /** @param readsNothing functions of which the operator says that they read no tables */
   constructor(open: () => Promise<Lookup>, readsNothing: readonly string[] = []) {
@@ -38,9 +47,22 @@ export class TargetCatalog {
 
   /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
   get(): Meaning | Promise<Meaning> {
+    const fresh = this.#fresh;
+    if (!fresh) return this.refresh();
+    return this.#tables.size === 0 ? fresh : this.#withTables(fresh);
+  }
+
+  /** The same for a text for which it does not matter what has become of tables that it does not name. */
+  getFor(text: string): Meaning | Promise<Meaning> {
+    const fresh = this.#fresh;
+    const named = text.toLowerCase();
+    const isNamed = (table: string): boolean => table.includes('"') || named.includes(table.toLowerCase());
+    return fresh && !/[uU]&"/.test(text) && ![...this.#tables].some(isNamed) ? fresh : this.get();
+  }
+
+  get #fresh(): Meaning | undefined {
     const trusted = (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE_MS : TRUSTED_MS;
-    if (this.#meaning && Date.now() - this.#checked < trusted) return this.#meaning;
-    return this.refresh();
+    return Date.now() - this.#checked < trusted ? this.#meaning : undefined;
   }
 
   /** What was known last, however old: for what cannot go wrong by it, and must not wait. */
@@ -48,16 +70,20 @@ export class TargetCatalog {
     return this.#meaning;
   }
 
-  /** Definitions have changed: what is known does not count any more. */
-  changed(): void {
+  /** Definitions have changed: what is known does not count any more, or not of tables of these names. */
+  changed(tables?: ReadonlySet<string>): void {
+    if (tables) this.#tables = new Set([...this.#tables, ...tables]);
+    if (tables && this.#tables.size <= MAX_CHANGED_TABLES) return;
     this.#checked = 0;
     this.#changes++;
   }
 
   refresh(): Promise<Meaning> {
-    this.#reading ??= this.#refresh().finally(() => {
-      this.#reading = undefined;
-    });
+    this.#reading ??= Promise.resolve(this.#readingTables)
+      .then(() => this.#refresh())
+      .finally(() => {
+        this.#reading = undefined;
+      });
     return this.#reading;
   }
 
@@ -66,10 +92,39 @@ export class TargetCatalog {
     this.#side = undefined;
   }
 
+  /** With the tables that have changed before now. What is being read already may have begun before they did. */
+  #withTables(known: Meaning): Promise<Meaning> {
+    if (this.#reading) return this.#reading.then((meaning) => this.#settled(meaning));
+    if (this.#readingTables) return this.#readingTables.then((meaning) => this.#settled(meaning));
+    this.#readingTables = this.#readTables(known).finally(() => {
+      this.#readingTables = undefined;
+    });
+    return this.#readingTables.then((meaning) => meaning ?? this.refresh());
+  }
+
+  #settled(meaning: Meaning | undefined): Meaning | Promise<Meaning> {
+    if (!meaning) return this.refresh();
+    return this.#tables.size === 0 ? meaning : this.#withTables(meaning);
+  }
+
+  /** Undefined where it is not enough to read tables, or that fails: then all has to be read. */
+  async #readTables(known: Meaning): Promise<Meaning | undefined> {
+    const [tables, side] = [[...this.#tables], this.#side];
+    this.#tables = NO_TABLES;
+    const read = side && withTables((text) => side.query(text), known.catalog, tables);
+    const catalog = await read?.catch(() => undefined);
+    if (!catalog) this.changed();
+    return catalog && (this.#meaning = { ...known, catalog });
+  }
+
   async #refresh(): Promise<Meaning> {
     for (;;) {
       const [started, changes] = [Date.now(), this.#changes];
-      const meaning = await this.#read();
+      this.#tables = NO_TABLES;
+      const meaning = await this.#read().catch((error: unknown) => {
+        this.changed();
+        throw error;
+      });
       this.#meaning = meaning;
       // What has changed while it was read may not be in it.
       if (changes !== this.#changes) continue;

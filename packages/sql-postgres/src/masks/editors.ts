@@ -126,7 +126,7 @@ function hiddenIn(
 ): HiddenColumns | undefined {
   const hidden = masks.flatMap((mask, at): HiddenColumn[] => {
     if (!mask) return [];
-    const why = whyNotFollowed(outputs?.[at], meaning.catalog, lineage?.unknown ?? unfollowed);
+    const why = whyNotFollowed(outputs?.[at], meaning.catalog, lineage?.unknown ?? lineage?.answered ?? unfollowed);
     const column = hiddenBy(mask, nameOf(at) ?? String(at + 1), why);
     return column ? [column] : [];
   });
@@ -147,7 +147,7 @@ function agreed(
   lineage: StatementLineage | undefined,
   columns: readonly PostgresColumn[],
 ): readonly Output[] | undefined {
-  if (!lineage || lineage.unknown !== undefined) return undefined;
+  if (!lineage || lineage.unknown !== undefined || lineage.answered !== undefined) return undefined;
   const { outputs } = lineage;
   if (outputs.length !== columns.length) throw mismatch(outputs.length, columns.length);
   for (const [at, { name, table, attribute, type }] of columns.entries()) {

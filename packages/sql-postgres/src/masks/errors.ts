@@ -103,11 +103,15 @@ function tellingOf(masked: MaskedColumns, catalog: Catalog): Telling {
   let telling = known.get(masked);
   if (telling) return telling;
   const { guards } = catalog;
-  const holding = catalog.relations.filter(({ columns }) =>
-    columns.some(({ base }) => catalog.roots(base).some((root) => masked.has(root))),
+  // What is below a table that has a masked column has it too.
+  const holding = new Set(Array.from(masked.keys(), ({ relation }) => relation));
+  const children = catalog.relations.flatMap(({ oid, parents }) =>
+    parents.map((parent): [number, number] => [oid, parent]),
   );
-  const read = closed([...holding.map(({ oid }) => oid), ...guards.onRead], guards.read);
-  const converted = catalog.relations.filter(({ columns }) => columns.some(({ type }) => catalog.checksByCode(type)));
+  const read = closed([...closed([...holding], children), ...guards.onRead], guards.read);
+  const converted = catalog.relations.filter(({ columns }) =>
+    columns.some(({ type }) => catalog.isCheckedByCode(type)),
+  );
   const written = closed(
     [...read, ...guards.onWrite, ...converted.map(({ oid }) => oid)],
     [...guards.read, ...guards.written],

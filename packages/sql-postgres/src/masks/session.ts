@@ -39,6 +39,7 @@ import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
+import { changedTables, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
@@ -99,8 +100,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** Since the target was last ready: an error; in this transaction: definitions that others do not see yet. */
   #failed = false;
   #defined = false;
-  /** In this transaction: definitions that are followed. The catalog is read again when it is over. */
-  #redefined = false;
+  /** In this transaction: tables that are defined, or more than that. They are read again when it is over. */
+  #tables: ReadonlySet<string> | 'and more' = NO_TABLES;
   /** In this transaction: something touched masked columns. What is checked at its end may print their values. */
   #touched = false;
   /** In this transaction: code that nobody read has run; and it was a text of the client's own (DO, CALL). */
@@ -135,7 +136,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     // With a pooler BEGIN waits: the transaction has a process to itself, and may hold the one that a look-up needs.
     const waits = this.#fresh !== undefined && this.#status === 'idle';
     const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
-    const meaning = known ?? this.#catalog.get();
+    const meaning = known ?? (definesTables(facts) ? this.#catalog.getFor(command.text) : this.#catalog.get());
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
     const wait = (late: Promise<Meaning>): Promise<Meaning> => (held ? inTime(late) : late);
     const planned = (now: Meaning, asked: SqlCommand): MaskPlan => this.#plan(now, asked, facts, masks, wish);
@@ -205,9 +206,10 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     this.#prepared = false;
     if (!this.#names) return;
     if (status === 'idle') {
-      if (this.#defined || this.#redefined || this.#ownCode) this.#catalog.changed();
+      if (this.#ownCode || this.#tables === 'and more') this.#catalog.changed();
+      else if (this.#tables.size > 0) this.#catalog.changed(this.#tables);
       this.#defined = false;
-      this.#redefined = false;
+      this.#tables = NO_TABLES;
       this.#ownCode = false;
       this.#touched = false;
       // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
@@ -351,7 +353,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED, unsure: undefined };
     const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
     const hiddenColumns =
-      wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command.text, facts, lineage, followed, rules);
+      wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command, facts, lineage, followed, rules);
     const notFollowed = hiddenColumns.filter(isNotFollowed);
     const pooled = this.#fresh && refusedForPooler(followed, facts, names);
     const refusal = pooled ?? (wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : undefined);
@@ -401,10 +403,20 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         : effect;
     });
     this.#names = afterEffects(this.#names, effects);
-    if (definesForAll(lineage, facts, statement, masks)) {
+    const isUnfollowed = definesForAll(lineage, facts, statement, masks);
+    if (isUnfollowed) {
       this.#defined = true;
       this.#names = withoutFunctions(this.#names);
-    } else if (defines(facts, statement) && lineage?.effects.some(isForAll)) this.#redefined = true;
+    }
+    if (isUnfollowed || (defines(facts, statement) && lineage?.effects.some(isForAll)))
+      this.#hasChanged(changedTables(lineage, facts, statement));
+  }
+
+  #hasChanged(tables: readonly string[] | undefined): void {
+    // An event trigger may have defined anything besides; a pooler keeps no plan for the next transaction.
+    const mayBeMore = this.#meaning?.catalog.guards.onDefinition !== false || this.#fresh !== undefined;
+    if (!tables || mayBeMore) this.#tables = 'and more';
+    else if (this.#tables !== 'and more' && tables.length > 0) this.#tables = new Set([...this.#tables, ...tables]);
   }
 
   #codeHasRun(code: Code, lineage: readonly StatementLineage[] | undefined): Code {
@@ -414,6 +426,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 }
 
+const NO_TABLES: ReadonlySet<string> = new Set();
 const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
 const TOO_LONG = 'is too long to be followed';
 /** It reads nothing. */

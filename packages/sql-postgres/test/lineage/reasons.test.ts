@@ -15,6 +15,7 @@ const PHRASES: Readonly<Record<(typeof UNKNOWN_REASONS)[number], readonly string
     'uses the operator ===, which runs code that nobody has read',
     'reads a type with a cast that runs code',
     'changes totals, for which a rule or trigger does something else',
+    'changes totals, for which a rule answers with rows',
   ],
   after_code: [
     'runs after a statement that runs code that nobody has read',

@@ -1,0 +1,148 @@
+/**
+ * Tables of some names, read anew: what a definition of a table can have changed, without the rest of the catalog, which may be ten
+ * thousand columns. Owns: which rows those are. Does not own: after which definitions that is enough (`masks/definitions.ts`), nor when
+ * it is read (`masks/catalogs.ts`).
+ */
+import { literal } from '../estimate.js';
+import { Catalog } from './catalog.js';
+import { isRefusal } from './definitions.js';
+import type { Guards } from './guards.js';
+import type { CatalogQuery, CatalogRow } from './query.js';
+import { ATTRIBUTES, CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
+import { relationsOf, typeOf } from './read.js';
+
+/** Columns of the widest of the parts below. */
+const MAX_WIDTH = 10;
+
+/** Every value as text, NULL where there is none: one answer has rows of all parts. */
+function part(kind: string, width: number, select: string): string {
+  const names = Array.from({ length: width }, (_, at) => `c${at}`);
+  const texts = names.map((name) => `case when x.${name} is not null then format('%s', x.${name}) end`);
+  const rest = Array.from({ length: MAX_WIDTH - width }, () => 'null');
+  return `select '${kind}', ${[...texts, ...rest].join(', ')} from (${select}) as x (${names.join(', ')})`;
+}
+
+/** What stands on these tables, as (kind, relation, class, oid of what it calls): see CODE in `guards.ts`. */
+const CALLS = `select case when o.kind = '' then case when d.refclassid = 'pg_catalog.pg_type'::regclass then 'w' else 'r' end else o.kind end,
+    o.relation, d.refclassid::oid, d.refobjid
+  from (select case k.contype when 'c' then 'r' else 'w' end as kind, k.conrelid as relation, 'pg_catalog.pg_constraint'::regclass as class, k.oid
+      from pg_constraint k where k.conrelid in (select oid from read)
+    union all select 'w', a.adrelid, 'pg_catalog.pg_attrdef'::regclass, a.oid from pg_attrdef a where a.adrelid in (select oid from read)
+    union all select 'r', w.ev_class, 'pg_catalog.pg_rewrite'::regclass, w.oid from pg_rewrite w where w.ev_class in (select oid from read)
+    union all select 'r', i.indrelid, 'pg_catalog.pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid in (select oid from read)
+    union all select 'r', s.stxrelid, 'pg_catalog.pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s
+      where s.stxrelid in (select oid from read)
+    union all select '', oid, 'pg_catalog.pg_class'::regclass, oid from read offset 0) o
+  cross join lateral (select x.refclassid, x.refobjid from pg_depend x
+    where x.classid = o.class and x.objid = o.oid and x.refobjid >= 16384 offset 0) d`;
+
+/** (kind, relation) where code runs whatever it is. */
+const GUARDED = `select 'r', c.oid from pg_class c where c.oid in (select oid from read) and (c.relrowsecurity or c.relkind = 'f')
+  union all select 'w', g.tgrelid from pg_trigger g where g.tgrelid in (select oid from read) and not g.tgisinternal
+  union all select 'w', w.ev_class from pg_rewrite w where w.ev_class in (select oid from read) and w.ev_type <> '1'`;
+
+/** (kind, from, to): what is read or changed with it. */
+const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i
+    where i.inhparent in (select oid from read)
+  union all select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.inhrelid in (select oid from read)
+  union all select 'r', w.ev_class, d.refobjid from pg_rewrite w join pg_depend d
+    on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
+    where d.refobjid <> w.ev_class and w.ev_class in (select oid from read)
+  union all select 'w', k.confrelid, k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid <> k.conrelid
+    and k.conrelid in (select oid from read)`;
+
+/** The tables of the names, in whatever schema, and the sequences and partitions that belong to them. */
+const READ = `with named as materialized (select oid from pg_class where relname = any ($1::name[])),
+  read as materialized (select oid from named union select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass
+    and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid in (select oid from named) and d.deptype in ('a', 'i')),
+  rows as materialized (select c.reltype as oid from pg_class c where c.oid in (select oid from read))`;
+
+const PARTS = [
+  part('class', 7, `${CLASSES} and c.oid in (select oid from read)`),
+  part('attribute', 6, `${ATTRIBUTES} and a.attrelid in (select oid from read)`),
+  part('parent', 3, `${PARENTS} where inhrelid in (select oid from read)`),
+  part(
+    'type',
+    10,
+    `${TYPES} and t.oid in (select oid from rows union select e.typarray from pg_type e where e.oid in (select oid from rows))`,
+  ),
+  part('calls', 4, CALLS),
+  part('guarded', 2, GUARDED),
+  part('reached', 3, REACHED),
+].join(' union all ');
+
+/** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
+const NAME = 'sluice_tables';
+const PREPARE = `prepare ${NAME} (text[]) as ${READ} ${PARTS}`.replaceAll(/\s+/g, ' ');
+const SETTINGS = [
+  LIMITS,
+  'set local search_path to pg_catalog, pg_temp',
+  'set local plan_cache_mode to force_generic_plan',
+  ...['jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'].map((way) => `set local ${way} to off`),
+].join('; ');
+
+async function readRows(query: CatalogQuery, names: readonly string[]): Promise<readonly CatalogRow[]> {
+  const execute = `${SETTINGS}; execute ${NAME} (array[${names.map((name) => literal(name)).join()}]::text[])`;
+  try {
+    return await query(execute);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    // The connection is new.
+    await query(`${SETTINGS}; ${PREPARE}`);
+    return query(execute);
+  }
+}
+
+/**
+ * The catalog with the tables of these names as they are now; undefined where that takes more than their own rows (views, generated
+ * columns), so that all has to be read. The connection must be idle, outside a transaction; it is left so.
+ *
+ * @throws what `query` throws
+ */
+export async function withTables(
+  query: CatalogQuery,
+  catalog: Catalog,
+  names: readonly string[],
+): Promise<Catalog | undefined> {
+  const found = await readRows(query, names);
+  const parts = Map.groupBy(found, ([kind]) => kind ?? '');
+  const rows = (kind: string): CatalogRow[] => (parts.get(kind) ?? []).map((row) => row.slice(1));
+  const relations = relationsOf(rows('class'), rows('attribute'), rows('parent'), catalog);
+  if (relations.some(({ unread }) => unread)) return undefined;
+  const oids = new Set(relations.map(({ oid }) => oid));
+  const types = rows('type').map(typeOf);
+  const made = new Set(types.map(({ oid }) => oid));
+  const { contents } = catalog;
+  const changed = {
+    ...contents,
+    // No version of the server's: whoever looks for one finds another.
+    version: `${contents.version} +`,
+    relations: [...contents.relations.filter(({ oid }) => !oids.has(oid)), ...relations],
+    types: [...contents.types.filter(({ oid }) => !made.has(oid)), ...types],
+    guards: guardsWith(contents.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]),
+  };
+  return new Catalog(changed, catalog.parse, catalog.trust, { before: catalog, relations, types });
+}
+
+function guardsWith(
+  guards: Guards,
+  tables: ReadonlySet<number>,
+  [calls, guarded, reached]: readonly [readonly CatalogRow[], readonly CatalogRow[], readonly CatalogRow[]],
+): Guards {
+  const running = calls.filter(([, , of, oid]) => guards.code.has(`${of} ${oid}`));
+  const among = (before: ReadonlySet<number>, kind: string): Set<number> =>
+    new Set([
+      ...[...before].filter((oid) => !tables.has(oid)),
+      ...[...guarded, ...running].flatMap(([of, oid]) => (of === kind ? [Number(oid)] : [])),
+    ]);
+  const pairs = (kind: string): [number, number][] =>
+    reached.flatMap(([of, from, to]) => (of === kind ? [[Number(from), Number(to)] as [number, number]] : []));
+  return {
+    ...guards,
+    onRead: among(guards.onRead, 'r'),
+    onWrite: among(guards.onWrite, 'w'),
+    // What is no longer there goes when all is read.
+    read: [...guards.read, ...pairs('r')],
+    written: [...guards.written, ...pairs('w')],
+  };
+}
