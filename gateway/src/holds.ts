@@ -7,10 +7,10 @@ import {
   type Approvals,
   type Held,
   type Impact,
-  type Requirement,
   type Source,
   ApprovalError,
   type ApprovalRequest,
+  requirementOf,
 } from '@sluice/approvals';
 import {
   type AppliedHold,
@@ -108,9 +108,7 @@ export class Holds {
       text: holding.text + behind,
       parameters,
       digest,
-      requirements: holds.map(
-        ({ rule, approvers, count, stepUp }): Requirement => ({ rule, approvers, count, ...(stepUp && { stepUp }) }),
-      ),
+      requirements: holds.map((hold) => requirementOf(hold.rule, hold)),
       timeoutMs: Math.min(...holds.map(({ timeoutMs }) => timeoutMs)),
       onTimeout: holds.every(({ onTimeout }) => onTimeout === 'allow') ? 'allow' : 'deny',
       waits,
@@ -217,9 +215,7 @@ export class Holds {
 
 /** What has to be satisfied, by which rules: an approval by other terms is another approval. */
 export const termsOf = (holds: readonly AppliedHold[]): string =>
-  JSON.stringify(
-    holds.map(({ rule, approvers, count, stepUp }) => [rule, approvers, count, ...(stepUp ? [stepUp] : [])]),
-  );
+  JSON.stringify(holds.map((hold) => requirementOf(hold.rule, hold)));
 
 function meaningWithoutId(command: Exclude<Command, { type: 'sql' }>): unknown {
   if (command.type === 'request') return meaningOf(command);

@@ -3,7 +3,7 @@
  * session (session.ts), store requests (packages/approvals).
  */
 import { createHmac } from 'node:crypto';
-import { ApprovalError, type Approvals, type ApprovalRequest, type Source } from '@sluice/approvals';
+import { ApprovalError, type Approvals, type ApprovalRequest, type Source, requirementOf } from '@sluice/approvals';
 import type { SessionApproval } from '@sluice/config';
 import type { Notice, Principal, Refusal, RefusalReason } from '@sluice/contract';
 import type { ConnectionConfig as Connection } from '@sluice/config';
@@ -58,7 +58,7 @@ export class SessionApprovals {
 
   async #ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     const { connection, approval, principal } = entrance;
-    const { approvers, count, timeoutMs, window, stepUp } = approval;
+    const { approvers, count, timeoutMs, window } = approval;
     const { number, outcome, page } = await this.#approvals.ask({
       kind: 'session',
       session: entrance.session,
@@ -69,7 +69,7 @@ export class SessionApprovals {
       text: `open sessions on ${connection.name} for ${minutes(window)}`,
       parameters: [],
       digest: this.#digest(entrance),
-      requirements: [{ rule: `approval of ${connection.name}`, approvers, count, ...(stepUp && { stepUp }) }],
+      requirements: [requirementOf(`approval of ${connection.name}`, approval)],
       timeoutMs,
       window,
       onTimeout: 'deny',
@@ -106,6 +106,7 @@ export class SessionApprovals {
       approval.count,
       target(),
       ...(approval.stepUp ? [approval.stepUp] : []),
+      ...(approval.escalate ? [approval.escalate] : []),
     ]);
     return createHmac('sha256', this.#key).update(bound).digest('base64');
   }

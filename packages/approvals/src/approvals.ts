@@ -14,6 +14,8 @@ import {
   type Since,
   type Word,
   askerOf,
+  escalated,
+  escalates,
   inBrief,
   mayBeSame,
   mayRelease,
@@ -410,14 +412,30 @@ export class Approvals {
     return entry;
   }
 
+  /** For further people to be asked, or for the end. */
   #wait(entry: OpenRequest): void {
-    const left = Math.min(MAX_TIMER_MS, Math.max(0, entry.request.expires - this.#now()));
-    const look = (): void => {
-      if (entry.request.expires > this.#now()) this.#wait(entry);
-      else this.expire(entry.request.number);
-    };
-    entry.timer = setTimeout(look, left);
+    const { request } = entry;
+    const next = Math.min(request.expires, escalates(request) ?? request.expires);
+    entry.timer = setTimeout(() => this.#look(entry), Math.min(MAX_TIMER_MS, Math.max(0, next - this.#now())));
     entry.timer.unref();
+  }
+
+  #look(entry: OpenRequest): void {
+    const { request, closed } = entry;
+    if (closed) return;
+    const now = this.#now();
+    if (request.expires <= now) return this.expire(request.number);
+    const due = escalates(request);
+    if (due !== undefined && due <= now) this.#escalate(entry, now);
+    if (!entry.closed) this.#wait(entry);
+  }
+
+  #escalate(entry: OpenRequest, now: number): void {
+    entry.request = escalated(entry.request, now);
+    this.#tell(entry.request, 'escalated');
+    if (satisfied(entry.request, this.#approving(entry))) return void this.#close(entry, 'approved');
+    // What is kept of it is for lists: nobody decides about a request of before a restart.
+    this.#storage.save(entry.request).catch(() => undefined);
   }
 
   /** The first to come here decides. What cannot be stored is withdrawn: it would be forgotten by a restart. */

@@ -4,6 +4,7 @@ export { ApprovalError, type Storage, type Surroundings, type Told } from './por
 export {
   askerOf,
   mayRelease,
+  requirementOf,
   satisfied,
   type ReleaseQuestion,
   type Impact,

@@ -22,7 +22,7 @@ export interface Storage {
 /** Something was said or came to an end. Called before it takes effect, so that it can be put on record. */
 export type Told = (
   request: ApprovalRequest,
-  event: 'requested' | Word['decision'] | 'revoked' | Outcome | 'used',
+  event: 'requested' | 'escalated' | Word['decision'] | 'revoked' | Outcome | 'used',
   who?: { readonly actor: string; readonly reason: string } & Pick<ApproverProof, 'token' | 'makers' | 'key'>,
 ) => void;
 

@@ -2,7 +2,7 @@
  * What a request for approval is, and when words suffice. Owns: who may release what, and which two descriptions may be of one
  * person. Pure.
  */
-import type { Principal } from '@sluice/contract';
+import type { Escalation, Principal, Release } from '@sluice/contract';
 
 /** What one rule demands before a command passes. */
 export interface Requirement {
@@ -13,7 +13,18 @@ export interface Requirement {
   readonly count: number;
   /** Each of them has to show a security key for this request. */
   readonly stepUp?: 'webauthn';
+  /** Who are asked as well after a while; absent: nobody, or they are by now. */
+  readonly escalate?: Escalation;
 }
+
+/** What a rule demands, as it is written. */
+export const requirementOf = (rule: string, { approvers, count, stepUp, escalate }: Release): Requirement => ({
+  rule,
+  approvers,
+  count,
+  ...(stepUp && { stepUp }),
+  ...(escalate && { escalate }),
+});
 
 /** Somebody who approved, and with which security key. */
 export interface Approver extends Principal {
@@ -126,6 +137,8 @@ export interface ApprovalRequest extends ReleaseQuestion {
   readonly state: 'pending' | Outcome;
   readonly words: readonly Word[];
   readonly closed?: number;
+  /** When further people were asked. */
+  readonly escalated?: number;
   /** Why it was withdrawn. */
   readonly why?: string;
   /** When the command that it released was let through. */
@@ -163,6 +176,26 @@ export function inBrief({
     values: parameters.length,
   };
 }
+
+/** When the next of those are asked who are asked later; undefined: nobody is. Milliseconds since 1970. */
+export function escalates({
+  created,
+  requirements,
+}: Pick<ApprovalRequest, 'created' | 'requirements'>): number | undefined {
+  const after = requirements.flatMap(({ escalate }) => escalate?.afterMs ?? []);
+  return after.length === 0 ? undefined : created + Math.min(...after);
+}
+
+/** With those among its approvers whose time has come. */
+export const escalated = (request: ApprovalRequest, now: number): ApprovalRequest => ({
+  ...request,
+  escalated: now,
+  requirements: request.requirements.map((one): Requirement => {
+    const { escalate, ...rest } = one;
+    if (!escalate || request.created + escalate.afterMs > now) return one;
+    return { ...rest, approvers: [...new Set([...one.approvers, ...escalate.to])] };
+  }),
+});
 
 /** A description of somebody. */
 type PersonDescription = Pick<Principal, 'name' | 'issuer' | 'subject'>;

@@ -1,6 +1,6 @@
 import type { Principal } from '@sluice/contract';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type ReleaseQuestion,
   Approvals,
@@ -338,4 +338,52 @@ test('the texts of one principal are bounded in bytes, whatever they call themse
   expect((await approvals.find(first?.number ?? 0))?.text).toHaveLength(text.length);
   await approvals.decide(first?.number ?? 0, ada, 'deny', 'too long');
   await ask('ana', 'u-1', '6');
+});
+
+describe('a request that nobody answers', () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+  const later = { afterMs: 20_000, to: ['group:owners'] };
+  const requirements = [{ rule: 'deletes', approvers: ['group:dba'], count: 1, escalate: later }];
+
+  test('is for further people after a while, and not before', async () => {
+    const { approvals, memory, told } = await open(new Memory(), { now: Date.now });
+    const { number, outcome } = await approvals.ask(asked({ requirements }));
+    vi.advanceTimersByTime(19_999);
+    await expect(approvals.decide(number, eve, 'approve', '')).rejects.toThrow('not among the approvers');
+    vi.advanceTimersByTime(1);
+    expect(told).toEqual(['requested', 'escalated']);
+    await approvals.decide(number, eve, 'approve', '');
+    expect((await outcome).state).toBe('approved');
+    expect(memory.kept.get(number)?.requirements).toEqual([
+      { rule: 'deletes', approvers: ['group:dba', 'group:owners'], count: 1 },
+    ]);
+    expect(await approvals.use({ number })).toBe(true);
+  });
+
+  test('those who were asked first may answer all the same, and it ends when it would', async () => {
+    const { approvals, told } = await open(new Memory(), { now: Date.now });
+    const first = await approvals.ask(asked({ requirements, digest: 'one' }));
+    const second = await approvals.ask(asked({ requirements, digest: 'other' }));
+    vi.advanceTimersByTime(30_000);
+    await approvals.decide(first.number, ada, 'approve', '');
+    expect((await first.outcome).state).toBe('approved');
+    vi.advanceTimersByTime(30_000);
+    expect((await second.outcome).state).toBe('expired');
+    expect(told.filter((one) => one === 'escalated')).toHaveLength(2);
+  });
+
+  test('of several rules each has its own time', async () => {
+    const { approvals, told } = await open(new Memory(), { now: Date.now });
+    const other = { rule: 'money', approvers: ['user:bob'], count: 1, escalate: { afterMs: 40_000, to: ['user:eve'] } };
+    const { number, outcome } = await approvals.ask(asked({ requirements: [...requirements, other] }));
+    vi.advanceTimersByTime(20_000);
+    await approvals.decide(number, eve, 'approve', '');
+    vi.advanceTimersByTime(19_999);
+    expect(told).toEqual(['requested', 'escalated', 'approve by eve']);
+    // Her word stands for whatever she may decide by now.
+    vi.advanceTimersByTime(1);
+    expect((await outcome).state).toBe('approved');
+    expect(told.slice(3)).toEqual(['escalated', 'approved']);
+  });
 });

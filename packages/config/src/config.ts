@@ -2,7 +2,7 @@
  * A checked configuration, as types. Owns: units (bytes, milliseconds) and absolute paths. Does not: its form in YAML
  * (schema.ts), checks (load.ts).
  */
-import type { LoginWay, Principal, Role, Rule, TlsMode } from '@sluice/contract';
+import type { LoginWay, Principal, Release, Role, Rule, TlsMode } from '@sluice/contract';
 import type { GrpcCalls } from '@sluice/grpc-messages';
 import type { RequestReading } from '@sluice/http-requests';
 import type { ModelSettings } from '@sluice/language-models';
@@ -166,13 +166,8 @@ export const tokenIssuers = ({ issuers }: Pick<Config, 'issuers'>): TokenIssuerC
   [...issuers.values()].filter((one) => one.saml === undefined);
 
 /** People have to agree before a session begins; what they agreed to is good for `window` milliseconds. */
-export interface SessionApproval {
-  readonly approvers: readonly string[];
-  readonly timeoutMs: number;
-  readonly count: number;
+export interface SessionApproval extends Release {
   readonly window: number;
-  readonly fail: boolean;
-  readonly stepUp?: 'webauthn';
 }
 
 /** Who is told of requests for approval. */

@@ -174,22 +174,3 @@ const subjects = z.array(z.string().regex(SUBJECT, 'write group:name, user:name,
 
 /** Who has which role, besides what principals say themselves. */
 export const roles = z.partialRecord(z.enum(ROLES), subjects);
-
-/** What somebody shows who decides, besides being logged in. */
-export const stepUp = z
-  .literal('webauthn')
-  .optional()
-  .describe('webauthn: whoever decides shows a security key of theirs, in the console, for this request');
-
-/** The people who have to agree before a session begins, and for how long that counts. */
-export const sessionApproval = z.strictObject({
-  approvers: z
-    .array(z.string().regex(/^(group|user|agent):\S+$/, 'write group:name, user:name or agent:name'))
-    .min(1)
-    .describe('who may release it: people by group:name or user:name, programs by agent:name; never the one who asked'),
-  timeout: duration.prefault('10m').describe('how long it may stay unanswered'),
-  count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
-  window: duration.prefault('8h').describe('how long the same principal may open sessions afterwards'),
-  fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
-  step_up: stepUp,
-});

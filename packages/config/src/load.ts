@@ -17,6 +17,7 @@ import { formatPath, parsePath, type TextPosition, SettingsDocument } from './do
 import { type Less, lessOf } from './less.js';
 import { type Mistake, mistakesOf, type Path } from './mistake.js';
 import { referenceMistakes } from './references.js';
+import { releaseOf } from './release.js';
 import { PROTOCOL_NAMES } from './protocols/index.js';
 import { jsonSchema, type Settings, settings } from './schema.js';
 
@@ -204,14 +205,12 @@ function thenOf({ deny, mask, hold, hold_answer, budget, risk }: Settings['polic
     };
   }
   if (hold_answer) {
-    const { timeout, on_timeout, step_up, ...rest } = hold_answer;
-    const times = { timeoutMs: timeout, onTimeout: on_timeout };
-    return { type: 'hold_answer', ...rest, ...times, fail: false, ...(step_up && { stepUp: step_up }) };
+    const { on_timeout: onTimeout, ...rest } = hold_answer;
+    return { type: 'hold_answer', ...releaseOf({ ...rest, fail: false }), onTimeout };
   }
   if (hold) {
-    const { timeout, on_timeout, step_up, ...rest } = hold;
-    const times = { timeoutMs: timeout, onTimeout: on_timeout };
-    return { type: 'hold', ...rest, ...times, ...(step_up && { stepUp: step_up }) };
+    const { on_timeout: onTimeout, ...rest } = hold;
+    return { type: 'hold', ...releaseOf(rest), onTimeout };
   }
   if (!mask) return { type: 'allow' };
   const { columns, detect, json, headers, spec, request } = mask;

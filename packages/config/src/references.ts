@@ -164,16 +164,17 @@ function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] 
     }),
     ...ofAccess(access, [...path, 'access'], known),
     ...ofAccess(record(approval)['approvers'], [...path, 'approval', 'approvers'], known),
+    ...ofAccess(record(record(approval)['escalate'])['to'], [...path, 'approval', 'escalate', 'to'], known),
     ...ofStepUp(approval, [...path, 'approval'], known.listeners['console']),
   ];
 }
 
 /** Security keys are shown in the console, and nobody else has one. */
 function ofStepUp(value: unknown, path: Path, console: unknown): Mistake[] {
-  const { step_up: stepUp, approvers, on_timeout: onTimeout } = record(value);
+  const { step_up: stepUp, approvers, escalate, on_timeout: onTimeout } = record(value);
   if (stepUp === undefined) return [];
   const mistake = (message: string, hint: string): Mistake => ({ path: [...path, 'step_up'], message, hint });
-  const program = texts(approvers).find((one) => one.startsWith('agent:'));
+  const program = [...texts(approvers), ...texts(record(escalate)['to'])].find((one) => one.startsWith('agent:'));
   if (console === undefined)
     return [mistake('nobody can show a security key, since there is no console', 'Add listeners.console.')];
   const { external_url: url, address } = record(console);
@@ -319,15 +320,22 @@ function ofPorts(
 /** Whoever is to release a command has to be somebody. */
 function approversOf(rules: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(rules).flatMap((one, at) =>
-    ['hold', 'hold_answer'].flatMap((kind) =>
-      list(record(record(one)[kind])['approvers']).flatMap((entry, index) => {
-        const wrong =
-          typeof entry === 'string' && /^(group|user|agent):/.test(entry) ? wrongAccess(entry, known) : undefined;
-        return wrong ? [{ path: [...path, at, kind, 'approvers', index], ...wrong }] : [];
-      }),
-    ),
+    ['hold', 'hold_answer'].flatMap((kind) => {
+      const { approvers, escalate } = record(record(one)[kind]);
+      return [
+        ...ofApprovers(approvers, [...path, at, kind, 'approvers'], known),
+        ...ofApprovers(record(escalate)['to'], [...path, at, kind, 'escalate', 'to'], known),
+      ];
+    }),
   );
 }
+
+const ofApprovers = (entries: unknown, path: Path, known: KnownNames): Mistake[] =>
+  list(entries).flatMap((entry, at) => {
+    const isOne = typeof entry === 'string' && /^(group|user|agent):/.test(entry);
+    const wrong = isOne ? wrongAccess(entry, known) : undefined;
+    return wrong ? [{ path: [...path, at], ...wrong }] : [];
+  });
 
 /** The record names the rule that decided: a name stands for one rule, and `gateway` for the gateway's own. */
 function ofPolicy(rules: unknown, path: Path): Mistake[] {

@@ -7,8 +7,9 @@ import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { pointerSteps } from '@sluice/http-requests';
 import { z } from 'zod';
 import { consoleListener } from './console.js';
-import { issuer, roles, stepUp } from './issuers.js';
+import { issuer, roles } from './issuers.js';
 import type { ConfigSources } from './files.js';
+import { escalatesInTime, release } from './release.js';
 import { PROTOCOLS, PROTOCOL_NAMES } from './protocols/index.js';
 import { packagedConnection, packagedListener } from './protocols/packaged.js';
 import type { WrittenConnection } from './protocols/protocol.js';
@@ -164,21 +165,16 @@ const mask = z
     context.addIssue({ code: 'custom', message: 'a mask needs "columns", "detect", "json", "headers" or "spec"' });
   });
 
-const hold = z.strictObject({
-  approvers: z
-    .array(z.string().regex(/^(group|user|agent):\S+$/, 'write group:name, user:name or agent:name'))
-    .min(1)
-    .describe('who may release it: people by group:name or user:name, programs by agent:name; never the one who asked'),
-  timeout: duration.prefault('10m').describe('how long it may stay unanswered'),
-  count: z.number().int().min(1).max(20).default(1).describe('how many of them have to'),
+const heldBy = z.strictObject({
+  ...release,
   on_timeout: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
-  fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
-  step_up: stepUp,
 });
 
-const holdAnswer = hold
+const hold = heldBy.superRefine(escalatesInTime);
+const holdAnswer = heldBy
   .omit({ fail: true })
-  .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') });
+  .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') })
+  .superRefine(escalatesInTime);
 
 const amountOf = z.number().positive().optional();
 const budget = z

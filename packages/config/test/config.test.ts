@@ -277,6 +277,15 @@ describe('what a mistake is answered with', () => {
     expect(bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' })).toEqual([problem]);
   });
 
+  test.each([
+    ['after: 10m, to: ["user:ada"]', 'escalate.after: nobody is asked any more by then'],
+    ['after: 1m, to: ["ada"]', 'escalate.to[0]: write group:name'],
+  ])('further approvers that are a mistake: %s', (escalate, problem) => {
+    const effect = `hold: { approvers: ["user:ada"], escalate: { ${escalate} } }`;
+    const found = bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' });
+    expect(found.join('\n')).toContain(problem);
+  });
+
   describe('a setting that was called otherwise', () => {
     const document = readFileSync(join(import.meta.dirname, '../../../docs/renamed.md'), 'utf8');
     const [, table = ''] = document.split('\n## Settings\n');

@@ -60,21 +60,32 @@ export interface AppliedBudget extends BudgetRule {
   readonly key: string;
 }
 
-/** The command waits until people have released it; of `hold_answer` its answer does, until they have read it. */
-export interface HoldRule {
-  readonly type: 'hold' | 'hold_answer';
-  /** Who may release it: people by `group:name` or `user:name`, programs by `agent:name`. Never the one who asked. */
+/** Who releases something, and how. */
+export interface Release {
+  /** Who may: people by `group:name` or `user:name`, programs by `agent:name`. Never the one who asked. */
   readonly approvers: readonly string[];
   /** How long it may stay unanswered, in milliseconds. */
   readonly timeoutMs: number;
   /** How many of them have to. */
   readonly count: number;
-  /** What becomes of it then. */
-  readonly onTimeout: 'deny' | 'allow';
   /** Refuse at once, with the number of the request, instead of waiting. */
   readonly fail: boolean;
+  /** Who may as well, when there is no outcome after so long. */
+  readonly escalate?: Escalation;
   /** They show a key of theirs for this request and no other; undefined: that they are logged in is enough. */
   readonly stepUp?: 'webauthn';
+}
+
+export interface Escalation {
+  readonly afterMs: number;
+  readonly to: readonly string[];
+}
+
+/** The command waits until people have released it; of `hold_answer` its answer does, until they have read it. */
+export interface HoldRule extends Release {
+  readonly type: 'hold' | 'hold_answer';
+  /** What becomes of it after `timeoutMs`. */
+  readonly onTimeout: 'deny' | 'allow';
 }
 
 /** What detectors look for, by the names that rules use. */

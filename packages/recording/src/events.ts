@@ -78,6 +78,7 @@ export type RecordHeader =
       readonly request: number;
       readonly event:
         | 'requested'
+        | 'escalated'
         | 'approve'
         | 'deny'
         | 'revoked'

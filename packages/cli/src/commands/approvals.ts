@@ -118,8 +118,8 @@ function described(row: ApprovalRow): string {
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
     ...(row.onTimeout === 'allow' ? ['  it passes when nobody answers'] : []),
     ...requirements.map(
-      ({ rule, count, approvers, stepUp }) =>
-        `  ${printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}${stepUp === undefined ? '' : ', with a security key in the console'}`)}`,
+      ({ rule, count, approvers, ...how }) =>
+        `  ${printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}${howOf(how)}`)}`,
     ),
     ...words.map(({ by, at: when, decision, reason, takenBack }) => {
       const after = takenBack === undefined ? '' : `, taken back ${takenBack}`;
@@ -129,6 +129,12 @@ function described(row: ApprovalRow): string {
     ...(row.page === undefined ? [] : [`  in a browser: ${printableLine(row.page)}`]),
   ].join('\n');
 }
+
+const howOf = ({ stepUp, escalate }: Pick<ApprovalRow['requirements'][number], 'stepUp' | 'escalate'>): string =>
+  [
+    stepUp === undefined ? '' : ', with a security key in the console',
+    escalate ? `; after ${Math.round(escalate.afterMs / 1000)} s of ${escalate.to.join(', ')} as well` : '',
+  ].join('');
 
 function sinceLines(since: ApprovalRow['since']): string[] {
   if (!since) return [];

@@ -5,7 +5,7 @@
 import { isLoopback } from '@sluice/addresses';
 import { z } from 'zod';
 import type { SessionApproval } from '../config.js';
-import { sessionApproval } from '../issuers.js';
+import { releaseOf, sessionApproval } from '../release.js';
 import type { ConfigSources } from '../files.js';
 import type { Mistake, Path } from '../mistake.js';
 import { fileText, keep, name, port, privateFileText } from '../values.js';
@@ -118,10 +118,9 @@ export const reached = (
   keep: one.keep,
 });
 
-const approvalOf = ({ timeout, step_up, ...rest }: z.output<typeof sessionApproval>): SessionApproval => ({
-  ...rest,
-  timeoutMs: timeout,
-  ...(step_up && { stepUp: step_up }),
+const approvalOf = ({ window, ...rest }: z.output<typeof sessionApproval>): SessionApproval => ({
+  ...releaseOf(rest),
+  window,
 });
 
 /** Of a mask what only bodies and heads by HTTP have. */

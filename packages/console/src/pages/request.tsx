@@ -49,11 +49,13 @@ const Shown = ({ row, who }: { readonly row: ApprovalRow; readonly who: WhoAmI }
     <Decide row={row} who={who} />
     <Part title="Why it waits">
       <List size="sm" spacing={2}>
-        {row.requirements.map(({ rule, approvers, count, stepUp }) => (
+        {row.requirements.map(({ rule, approvers, count, stepUp, escalate }) => (
           <List.Item key={rule}>
             Rule <b>{printableLine(rule)}</b>: {count === 1 ? 'one' : count} of{' '}
             {approvers.map(printableLine).join(', ')}
             {stepUp !== undefined && ', with a security key'}
+            {escalate &&
+              `, and without an outcome after ${lasting(escalate.afterMs / 1000)} of ${escalate.to.map(printableLine).join(', ')} as well`}
           </List.Item>
         ))}
         {row.onTimeout === 'allow' && <List.Item>It passes when nobody answers in time.</List.Item>}

@@ -19,6 +19,7 @@ import { ResponsesFollower } from './responses.js';
 /** Ends a stream of OpenAI's, and says nothing. */
 const DONE = '[DONE]';
 const LINE = Buffer.from('\n');
+const DATA = Buffer.from('data: ');
 
 const FOLLOWERS: Readonly<Partial<Record<Operation, (masks: AnswerMasks) => Follower>>> = {
   chat: (masks) => new ChatFollower(masks),
