@@ -95,7 +95,7 @@ export async function openConsoleStand({
 }: ConsoleStandOptions = {}): Promise<ConsoleStand> {
   const server = await startPostgres({ major: 18 });
   const sshd = ssh === 'machine' && missingSshd() === undefined ? await startSshd() : undefined;
-  const bySsh = sshd ? machine(sshd) : ssh === 'nobody' ? NO_MACHINE : undefined;
+  const bySsh = ssh && { machine: sshd && machine(sshd), nobody: NO_MACHINE }[ssh];
   const { path, remove } = temporaryFolder('console');
   mkdirSync(join(path, 'data'), { mode: 0o700 });
   prepare?.(join(path, 'data'));

@@ -394,7 +394,9 @@ export const ApprovalRow = named(
         count,
         stepUp: maybe(z.literal('webauthn').describe('Whoever decides shows a security key, in the console.')),
         escalate: maybe(
-          z.strictObject({ afterMs: count, to: texts }).describe('Who is asked as well when it has no outcome by then.'),
+          z
+            .strictObject({ afterMs: count, to: texts })
+            .describe('Who is asked as well when it has no outcome by then.'),
         ),
       }),
     ),
