@@ -7,7 +7,9 @@ import { findTool, freePort } from '@sluice/testkit';
 import { cpuOf, median, shuffled, spread } from './measure.js';
 import { accepting } from './setting.js';
 
-const WARM_UP_S = 8;
+/** Cold code costs many times as much, and a busy machine warms it slowly: so many units come before anything is measured, or so many seconds. */
+const WARM_UP_UNITS = 40_000;
+const MAX_WARM_UP_S = 30;
 
 /** A proxy under load: what a client connects to, and whose CPU counts. */
 export interface Way {
@@ -16,7 +18,7 @@ export interface Way {
   run(seconds: number): Promise<number>;
 }
 
-/** Load on each way in turn, and the median CPU of a unit of it. */
+/** Load on each way in turn, and the median CPU of a unit of it: of the other, of `bare` where that is one of the ways, and of ours. */
 export async function compare(
   title: string,
   ways: readonly Way[],
@@ -24,8 +26,7 @@ export async function compare(
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<string> {
   const costs = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
-  // Cold code costs many times as much.
-  for (const { run } of ways) await run(WARM_UP_S);
+  for (const way of ways) await warmUp(way);
   for (let round = 0; round < rounds; round++)
     for (const { name, pid, run } of shuffled(ways)) {
       const before = cpuOf(pid);
@@ -36,7 +37,14 @@ export async function compare(
   const theirs = costs.get(other) ?? [];
   const ours = costs.get('sluice') ?? [];
   const ratios = ours.map((cost, at) => cost / (theirs[at] ?? Number.NaN));
-  return `| ${title} | ${other} | ${figure(theirs)} | ${figure(ours)} | **${figure(ratios, 2)}** |`;
+  const bare = costs.get('bare');
+  const cells = [theirs, ...(bare ? [bare] : []), ours].map((values) => figure(values));
+  return `| ${[title, other, ...cells].join(' | ')} | **${figure(ratios, 2)}** |`;
+}
+
+async function warmUp({ run }: Way): Promise<void> {
+  const until = Date.now() + MAX_WARM_UP_S * 1000;
+  for (let units = 0; units < WARM_UP_UNITS && Date.now() < until; ) units += await run(2);
 }
 
 function figure(values: readonly number[], digits = 1): string {

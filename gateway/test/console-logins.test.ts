@@ -25,7 +25,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
   let browser: Browser;
 
   beforeAll(async () => {
-    it = await openConsoleStand({ host: 'localhost', saml: true, ssh: true, rules: RULES });
+    it = await openConsoleStand({ host: 'localhost', saml: true, ssh: 'nobody', rules: RULES });
     idp = it.idp as SamlIdp;
     browser = await openBrowser();
   });

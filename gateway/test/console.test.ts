@@ -66,7 +66,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
   };
 
   beforeAll(async () => {
-    it = await openConsoleStand({ withMachine: true, prepare: fillRecord });
+    it = await openConsoleStand({ ssh: 'machine', prepare: fillRecord });
     browser = await openBrowser();
     token = await it.tokenOf(await at('ana', '/'));
     client = await it.stand.client({ user: 'ana', password: token });
