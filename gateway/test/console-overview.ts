@@ -165,7 +165,7 @@ export function overviewTests(shared: () => Shared): void {
     const rules = olga.getByRole('table', { name: 'Rules in force' });
     await rules.getByText('nothing-is-dropped').first().waitFor();
     const row = rules.getByRole('row').filter({ hasText: 'soon-over' }).first();
-    await row.getByText('It is released by one of group:dba; after 6 s it is refused').waitFor();
+    await row.getByText('It is released by one of group:dba; after 12 s it is refused').waitFor();
     await olga
       .getByLabel('Statement or command')
       .fill('drop table orders -- <img src=x onerror="window.pwned=1">\u202e');

@@ -30,7 +30,7 @@ export type Person = keyof typeof PEOPLE;
 const RULES = `
     - { rule: nothing-is-dropped, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped here. }
     - { rule: two-look, when: 'action.tables.exists(t, t.endsWith("ledger")) && action.verb == "delete"', hold: { approvers: ["group:dba"], count: 2, timeout: 10m } }
-    - { rule: soon-over, when: 'action.tables.exists(t, t.endsWith("brief")) && action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 6s } }
+    - { rule: soon-over, when: 'action.tables.exists(t, t.endsWith("brief")) && action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 12s } }
     - { rule: deletes, when: 'action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 10m } }
     - { rule: people-work, when: 'connection.protocol == "ssh"', allow: true }
 `;

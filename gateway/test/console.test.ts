@@ -3,7 +3,7 @@ import { missingPostgres } from '@sluice/testkit';
 import axe from 'axe-core';
 import type pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { fillRecord, overviewTests } from './console-overview.js';
 import {
   type ConsoleStand,
@@ -146,6 +146,27 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     }, `/v1/approvals/${number}/approve`);
     expect(late).toBe(409);
     pages.get('ben')?.complaints.splice(0, 1);
+  });
+
+  test('what changes while a page asks for it is shown', async () => {
+    const ben = await at('ben', '/');
+    let waiting: Promise<string> | undefined;
+    await ben.route('**/v1/approvals?state=pending*', async (route) => {
+      // The answer is made, and has not come.
+      const response = await route.fetch();
+      if (!waiting) {
+        [waiting] = await asks('delete from ledger where id = 3');
+        await vi.waitFor(() => expect(it.stand.gateway.approvals.pending).toBe(1), { timeout: 10_000 });
+      }
+      await route.fulfill({ response });
+    });
+    await at('ben', '/approvals');
+    await ben.getByText('delete from ledger where id = 3').click();
+    await ben.unroute('**/v1/approvals?state=pending*');
+    await ben.getByRole('button', { name: 'Deny' }).click();
+    await ben.getByRole('dialog').getByRole('textbox').fill('a test');
+    await ben.getByRole('dialog').getByRole('button', { name: 'Deny' }).click();
+    expect(await waiting).toContain('denied by ben');
   });
 
   test('a request that expires while somebody looks at it is over before their eyes', async () => {
