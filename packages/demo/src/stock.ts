@@ -11,9 +11,11 @@ const ACCOUNT = 'sluice_stock';
 
 const DATA = [
   'create database stock',
-  'create table stock.customers (id int primary key, name varchar(40) not null, email varchar(60) not null)',
-  `insert into stock.customers values (1, 'Basil Dale', 'basil.dale@example.com'), (2, 'Fern Hollow', 'fern@example.org'),
-    (3, 'Olive Marsh', 'olive.marsh@example.net')`,
+  `create table stock.customers (id int primary key, name varchar(40) not null, email varchar(60) not null, phone varchar(20),
+    ssn char(11))`,
+  // Numbers that are never assigned.
+  `insert into stock.customers values (1, 'Basil Dale', 'basil.dale@example.com', '+1-202-555-0101', '901-07-0037'),
+    (2, 'Fern Hollow', 'fern@example.org', '+1-202-555-0102', '902-14-0074'), (3, 'Olive Marsh', 'olive.marsh@example.net', null, null)`,
   'create table stock.waiting (id int primary key, customer int not null, item varchar(40) not null)',
   "insert into stock.waiting values (1, 1, 'Plain kettle'), (2, 3, 'Whistling kettle')",
 ];
