@@ -310,6 +310,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       '127.0.0.1:80@evil.example',
       '127.0.0.1',
       'localhost:0',
+      'localhost:65536',
     ])
       expect([at, (await allow({ at, state, challenge })).status]).toEqual([at, 400]);
     expect((await allow({ at: '127.0.0.1:1', state, challenge }, own(''))).status).toBe(401);
