@@ -65,7 +65,8 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     const location = new URL(answer.headers.get('location') ?? '', it.origin);
     const failed = location.searchParams.get('failed');
     if (failed === null) return `sent to ${location.pathname}`;
-    return ((await (await ask(`/auth/failure?failed=${failed}`)).json()) as { why: string }).why;
+    const told = await ask(`/auth/failure?failed=${failed}`, { headers: { cookie: cookieOf(answer, 'failure') } });
+    return ((await told.json()) as { why: string }).why;
   };
   /** Both steps; the cookie of whoever is logged in. */
   const login = async (person: string): Promise<string> => {
