@@ -280,6 +280,19 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       expect(await setUp(before)).toContain('This token is good for nothing');
       expect(await setUp(token)).toContain('Logged in as operator; roles approver, auditor, admin');
       expect(await setUp(token)).toContain('This token is good for nothing');
+      // For an hour, and for nothing that is longer.
+      const post = async (
+        path: string,
+        sent: object,
+        shown = '',
+      ): Promise<{ status: number; said: { token?: string } }> => {
+        const headers = { 'content-type': 'application/json', ...(shown && { authorization: `Bearer ${shown}` }) };
+        const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(sent) });
+        return { status: answer.status, said: (await answer.json()) as { token?: string } };
+      };
+      const admin = (await post('/v1/setup', { token: setupToken.issue() })).said.token ?? '';
+      expect((await post('/v1/tokens', { expires: '50m' }, admin)).status).toBe(200);
+      expect((await post('/v1/tokens', { expires: '2h' }, admin)).status).toBe(403);
       // Whoever guesses for long has it be good for nothing.
       const guessed = setupToken.issue();
       for (let tries = 0; tries < 100; tries++) setupToken.take('setup_0');
