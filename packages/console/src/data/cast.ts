@@ -22,7 +22,7 @@ export interface Cast extends ScreenSize {
 const MAX_COLS = 1_000;
 const MAX_ROWS = 500;
 
-export interface ScreenSize {
+interface ScreenSize {
   readonly cols: number;
   readonly rows: number;
 }
