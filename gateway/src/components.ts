@@ -108,7 +108,8 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const securityKeys = await SecurityKeys.open(store.securityKeys);
   const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
     // What a key that was removed has signed counts no more.
-    standing: (word) => (word.key === undefined || securityKeys.has(word.key) ? standing(identity, word) : undefined),
+    standing: (word) =>
+      word.key === undefined || securityKeys.hasSince(word.key, word.at) ? standing(identity, word) : undefined,
     keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
   const counts = await Counts.open(store.counts, ({ message }) =>

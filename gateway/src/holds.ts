@@ -113,6 +113,7 @@ export class Holds {
       onTimeout: holds.every(({ onTimeout }) => onTimeout === 'allow') ? 'allow' : 'deny',
       waits,
       transaction: before === 'transaction',
+      ...(holding.command.type === 'answer' && { answer: true as const }),
       ...(impact && { impact }),
     } as const;
     const held = await this.#approvals.ask(asked, comparisonOf(holding.command, asked.text));

@@ -285,14 +285,23 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
   });
 
   test('what the issuer says of a failed login is told as it is, and nobody else has our page say anything', async () => {
-    const { cookie } = await begin();
-    const answer = await ask('/auth/callback?error=access_denied&error_description=%3Cb%3Eno%3C%2Fb%3E&state=x', {
-      headers: { cookie },
-    });
-    const failed = new URL(answer.headers.get('location') ?? '', it.origin).searchParams.get('failed') ?? '';
-    const told = (await (await ask(`/auth/failure?failed=${failed}`)).json()) as { why: string };
-    expect(told.why).toMatch(/^corp did not log you in: /);
-    expect((await ask('/auth/failure?failed=Call+us+at+once')).status).toBe(404);
+    const { cookie, at } = await begin();
+    const state = new URL(at).searchParams.get('state') ?? '';
+    const iss = it.issuer.url;
+    const query = new URLSearchParams({ error: 'access_denied', error_description: '<b>no</b>', state, iss });
+    const answer = await ask(`/auth/callback?${query}`, { headers: { cookie } });
+    const location = answer.headers.get('location') ?? '';
+    const failed = new URL(location, it.origin).searchParams.get('failed') ?? '';
+    const lines = answer.headers.getSetCookie().filter((line) => line.startsWith('__Host-sluice-failure='));
+    const [own = ''] = lines.map((line) => line.split(';')[0] ?? '');
+    const told = await ask(`/auth/failure?failed=${failed}`, { headers: { cookie: own } });
+    expect(await told.json()).toEqual({ why: 'corp did not log you in: <b>no</b>' });
+    // Who sends somebody the address of their own failure has our page say nothing.
+    for (const theirs of ['', '__Host-sluice-failure=', `${own}A`]) {
+      const tried = await ask(`/auth/failure?failed=${failed}`, { headers: { cookie: theirs } });
+      expect([theirs, tried.status]).toEqual([theirs, 404]);
+    }
+    expect((await ask('/auth/failure?failed=Call+us+at+once', { headers: { cookie: own } })).status).toBe(404);
   });
 
   test('who logs out is out at once, streams too, also for a copy of the cookie', async () => {

@@ -65,7 +65,8 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     const location = new URL(answer.headers.get('location') ?? '', it.origin);
     const failed = location.searchParams.get('failed');
     if (failed === null) return `sent to ${location.pathname}`;
-    return ((await (await ask(`/auth/failure?failed=${failed}`)).json()) as { why: string }).why;
+    const told = await ask(`/auth/failure?failed=${failed}`, { headers: { cookie: cookieOf(answer, 'failure') } });
+    return ((await told.json()) as { why: string }).why;
   };
   /** Both steps; the cookie of whoever is logged in. */
   const login = async (person: string): Promise<string> => {
@@ -279,6 +280,19 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       expect(await setUp(before)).toContain('This token is good for nothing');
       expect(await setUp(token)).toContain('Logged in as operator; roles approver, auditor, admin');
       expect(await setUp(token)).toContain('This token is good for nothing');
+      // For an hour, and for nothing that is longer.
+      const post = async (
+        path: string,
+        sent: object,
+        shown = '',
+      ): Promise<{ status: number; said: { token?: string } }> => {
+        const headers = { 'content-type': 'application/json', ...(shown && { authorization: `Bearer ${shown}` }) };
+        const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(sent) });
+        return { status: answer.status, said: (await answer.json()) as { token?: string } };
+      };
+      const admin = (await post('/v1/setup', { token: setupToken.issue() })).said.token ?? '';
+      expect((await post('/v1/tokens', { expires: '50m' }, admin)).status).toBe(200);
+      expect((await post('/v1/tokens', { expires: '2h' }, admin)).status).toBe(403);
       // Whoever guesses for long has it be good for nothing.
       const guessed = setupToken.issue();
       for (let tries = 0; tries < 100; tries++) setupToken.take('setup_0');
@@ -310,6 +324,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       '127.0.0.1:80@evil.example',
       '127.0.0.1',
       'localhost:0',
+      'localhost:65536',
     ])
       expect([at, (await allow({ at, state, challenge })).status]).toEqual([at, 400]);
     expect((await allow({ at: '127.0.0.1:1', state, challenge }, own(''))).status).toBe(401);

@@ -586,6 +586,14 @@ test('what was said is replayed, and exported as HAR, without secrets', async ()
   const entries = await api.get<Record<string, unknown>[]>(`/v1/sessions/${visit?.id}/timeline`);
   const [first] = entries.filter(({ type }) => type === 'command');
   expect(first).toMatchObject({ kind: 'request', request: { method: 'POST', path: '/a' } });
+  // They are found by any part of their line, as lists show it and as rules have it.
+  const found = (text: string): Promise<{ text: string }[]> => api.get(`/v1/commands?text=${encodeURIComponent(text)}`);
+  const lines = (await found('/prod/x')).map(({ text }) => text);
+  expect(lines).toEqual([expect.stringMatching(/^DELETE [\w.:-]+\/prod\/x$/)]);
+  for (const text of [...lines, 'delete /PROD/x', lines[0]?.slice(7) ?? ''])
+    expect([text, await found(text)]).toHaveProperty('1.length', 1);
+  for (const text of ['hidden', 'hunter2', 'sid=mine', 'application/json'])
+    expect([text, await found(text)]).toEqual([text, []]);
   // The end of a body may have been written down by itself.
   expect([...new Set(entries.flatMap(({ stream }) => stream ?? []))]).toEqual(['request', 'head', 'out']);
   const har = await api.get<{ log: { entries: HarEntry[] } }>(`/v1/sessions/${visit?.id}/export?format=har`);

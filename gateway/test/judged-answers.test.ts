@@ -290,6 +290,24 @@ describe('answers of any service', () => {
     expect(text).toContain(answer);
   });
 
+  test('whoever waits for an answer does not read it in the request about it, before it is released or after', async () => {
+    const stand = await plain(`
+    - { rule: people-look, hold_answer: { approvers: ["user:ada"], timeout: 1m } }
+`);
+    const held = get(stand, '/fine');
+    const { number } = await pending(stand);
+    const own = caller(stand as never, stand.token);
+    const seen = async (): Promise<string> =>
+      JSON.stringify([await own.get(`/v1/approvals/${number}`), await own.get('/v1/approvals')]);
+    expect(await seen()).toContain('others have to read first');
+    expect(await seen()).not.toContain('bob@example.com');
+    await control(stand).post(`/v1/approvals/${number}/deny`, { reason: 'not that one' });
+    expect((await held).status).toBe(403);
+    expect(await seen()).not.toContain('bob@example.com');
+    const { text } = await control(stand).get<{ text: string }>(`/v1/approvals/${number}`);
+    expect(text).toContain('bob@example.com');
+  });
+
   test('a rule that only observes stops nothing', async () => {
     const stand = await plain(`
     - { rule: no-keys, when: '"api_key" in answer.found', deny: The answer has a key., mode: observe }

@@ -3,6 +3,7 @@ export { type ChangedTable, estimated } from './estimate.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
   askerOf,
+  isKeptFrom,
   mayRelease,
   requirementOf,
   satisfied,

@@ -85,6 +85,8 @@ export interface ReleaseQuestion {
   readonly waits: boolean;
   /** It waits within a transaction, which may hold locks. */
   readonly transaction: boolean;
+  /** It is about an answer: whoever asked has not seen what the text says. */
+  readonly answer?: true;
   readonly impact?: Impact;
 }
 
@@ -207,6 +209,10 @@ type PersonDescription = Pick<Principal, 'name' | 'issuer' | 'subject'>;
 export const mayBeSame = (one: PersonDescription, other: PersonDescription): boolean =>
   (one.subject !== undefined && one.subject === other.subject && one.issuer === other.issuer) ||
   one.name.toLowerCase() === other.name.toLowerCase();
+
+/** Whether the text of a request is what somebody may not see by it: an answer to what they asked, which others have to read first. */
+export const isKeptFrom = (who: PersonDescription, asked: ReleaseQuestion): boolean =>
+  asked.answer === true && mayBeSame(askerOf(asked), who);
 
 /** Who asked. */
 export const askerOf = ({ principal, source }: ReleaseQuestion): PersonDescription => ({

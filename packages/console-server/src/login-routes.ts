@@ -2,6 +2,7 @@
  * Logging in to the console and out of it. Owns: where a login begins and ends, whatever the identity provider speaks. Does not: ask the
  * provider (issuer-login.ts, saml-login.ts), take answers by SAML (saml-routes.ts), or say what a login is worth (logins.ts).
  */
+import { randomBytes } from 'node:crypto';
 import { actorOf } from '@sluice/audit';
 import { type App, ControlError, type Controlled, OPEN } from '@sluice/control';
 import type { Proven } from '@sluice/identity';
@@ -50,9 +51,10 @@ export function loginRoutes(routes: LoginRoutes): void {
 
   const failure = { schema: { ...OPEN, querystring: z.object({ failed: z.string() }) } };
   app.get('/auth/failure', failure, (request) => {
-    const why = unseal(key, request.query.failed, Date.now());
-    if (typeof why !== 'string') throw new ControlError(404, 'There is nothing at this address.');
-    return { why };
+    const said = FailureShape.safeParse(unseal(key, request.query.failed, Date.now())).data;
+    if (!said || said.browser !== cookieIn(request.headers.cookie, 'failure', secure()))
+      throw new ControlError(404, 'There is nothing at this address.');
+    return { why: said.why };
   });
 
   const Query = z.object({
@@ -138,11 +140,25 @@ export async function finishing(
   }
 }
 
-/** To the page that says why: sealed, so that nobody else has our page say something to somebody. */
-export function failed({ key }: Pick<LoginRoutes, 'key'>, reply: FastifyReply, why: string): FastifyReply {
-  const text = seal(key, why.slice(0, MAX_REASON_CHARACTERS).toWellFormed(), Date.now() + ATTEMPT_MS);
-  return reply.header('cache-control', 'no-store').redirect(`/?failed=${text}`, 303);
+/**
+ * To the page that says why: sealed, so that nobody else has our page say something to somebody; and for this browser alone, since what
+ * an issuer says of a failed login comes in an address, which whoever begins one can change.
+ */
+export function failed(
+  { key, secure }: Pick<LoginRoutes, 'key' | 'secure'>,
+  reply: FastifyReply,
+  reason: string,
+): FastifyReply {
+  const browser = randomBytes(16).toString('base64url');
+  const why = reason.slice(0, MAX_REASON_CHARACTERS).toWellFormed();
+  const said = seal(key, { why, browser } satisfies z.output<typeof FailureShape>, Date.now() + ATTEMPT_MS);
+  return reply
+    .header('set-cookie', cookieLine('failure', browser, secure(), ATTEMPT_MS / 1_000))
+    .header('cache-control', 'no-store')
+    .redirect(`/?failed=${said}`, 303);
 }
+
+const FailureShape = z.strictObject({ why: z.string(), browser: z.string() });
 
 /** A page of ours: a path, and never the beginning of an address of somebody else's. */
 export function ownPath(wanted: string | undefined): string {

@@ -9,7 +9,10 @@ import type { LoginRoutes } from './login-routes.js';
 
 const Wish = z.strictObject({
   /** Where the program listens: on the computer that the browser is on (RFC 8252, section 7.3). */
-  at: z.string().regex(/^(localhost|127\.0\.0\.1|\[::1\]):[1-9]\d{0,4}$/),
+  at: z
+    .string()
+    .regex(/^(localhost|127\.0\.0\.1|\[::1\]):[1-9]\d{0,4}$/)
+    .refine((at) => URL.canParse(`http://${at}`), 'there is no such port'),
   state: z.string().regex(/^[\w-]{16,128}$/),
   challenge: z.string().regex(/^[\w-]{43}$/),
 });

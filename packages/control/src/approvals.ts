@@ -1,7 +1,7 @@
 /** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApprovalRow } from '@sluice/api';
-import { ApprovalError, type ApprovalRequest, type ApproverProof } from '@sluice/approvals';
+import { ApprovalError, type ApprovalRequest, type ApproverProof, isKeptFrom } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type Proven, nameOf, notOwnWord } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
@@ -50,6 +50,8 @@ const Asks = z.strictObject({
 const ByNumber = z.object({
   number: z.coerce.number('a request is named by its number').int().positive(),
 });
+/** In place of an answer that its client does not have. */
+const KEPT = 'An answer that others have to read first. It comes to who asked for it, if they release it.';
 const STATUS = { missing: 404, closed: 409, forbidden: 403, full: 503 } as const;
 
 /** Requests for approval: read by approvers, auditors and administrators; decided by approvers whom the rules name. People see their own. */
@@ -57,9 +59,13 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   // Their texts are long: whoever asks for them all the time gets half of the time.
   const about = { config: { about: 'connections', inTurn: true } } as const;
   const shown = (request: ApprovalRequest): ApprovalRow => toRow(request, gateway.approvals.pageOf(request.number));
-  /** What it differs from may be somebody else's, which is for those who may see that. */
+  /** What it differs from may be somebody else's, which is for those who may see that; an answer is not for who waits for it. */
   const shownTo = (principal: Principal, { since, ...request }: ApprovalRequest): ApprovalRow =>
-    shown(since && maySeeOthers(principal) ? { ...request, since } : request);
+    shown({
+      ...request,
+      ...(since && maySeeOthers(principal) && { since }),
+      ...(isKeptFrom(principal, request) && { text: KEPT, textBytes: Buffer.byteLength(KEPT) }),
+    });
   const list = {
     tags: ['approvals'],
     summary: 'Requests that the caller may see, the newest first',
@@ -117,7 +123,10 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       const decision = { decision: says, reason };
       const signed = asked && assertion && (await keyShown(gateway, proven, asked, decision, assertion));
       const proof = { ...shownBy(proven), ...(signed && { key: signed.id }) };
-      return shown(await inWords(gateway.approvals.decide(number, proven.principal, says, reason, proof)));
+      return shownTo(
+        proven.principal,
+        await inWords(gateway.approvals.decide(number, proven.principal, says, reason, proof)),
+      );
     });
   }
 
@@ -158,7 +167,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     const all = principal.roles.includes('admin');
     const { approvals, revocations } = gateway;
     const taken = await inWords(approvals.takeBack(number, principal, request.body.reason, all, shownBy(proven)));
-    return revocations.isStored(`approval:${number}`) ? shown(taken) : reply.code(202).send(NOT_STORED);
+    return revocations.isStored(`approval:${number}`) ? shownTo(principal, taken) : reply.code(202).send(NOT_STORED);
   });
 }
 

@@ -3,7 +3,7 @@
  * maker showed. Does not: make them. All times are in milliseconds.
  */
 import { parseDuration } from '@sluice/config';
-import { type Proven, isOperator } from '@sluice/identity';
+import type { Proven } from '@sluice/identity';
 import type { Controlled } from './controlled.js';
 import { ControlError } from './routes.js';
 
@@ -37,9 +37,8 @@ export function enrolmentLifeOf(gateway: Controlled, proven: Proven, wish: strin
 const issuerAllows = ({ identity }: Controlled, { principal }: Proven): number =>
   identity.issuers?.get(principal.issuer ?? '')?.tokens ?? 0;
 
-/** Whoever can read the operator's file can read the next one as well: its own end says nothing. */
-const leftOf = ({ principal, makers, expires = Infinity }: Proven): number =>
-  isOperator(principal) && makers.length === 0 ? Infinity : expires - Date.now();
+/** The operator's own of the data folder has no end; that of the first set-up has. */
+const leftOf = ({ expires = Infinity }: Proven): number => expires - Date.now();
 
 function bounded(wish: string | undefined, otherwise: number, most: number): number {
   const wished = wish === undefined ? Math.min(otherwise, most) : (parseDuration(wish) ?? 0);

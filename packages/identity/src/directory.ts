@@ -126,7 +126,7 @@ export class Directory {
       if (principal) all.set(nameOf(principal), { principal, seen: this.#seen.when(principal) });
     };
     for (const { owner } of this.#tokens.all()) if (owner) add(this.#trusted(owner));
-    for (const { principal } of this.#seen.all()) if (principal.issuer !== undefined) add(this.#trusted(principal));
+    for (const said of this.#seen.said()) add(this.#trusted(said));
     for (const principal of this.#people.all()) if (!all.has(nameOf(principal))) add(principal);
     return [...all.values()];
   }
@@ -171,7 +171,7 @@ export class Directory {
     const principal = token && this.#ownerOf(token);
     if (!principal || !usable(token)) return undefined;
     this.#touch(token);
-    this.#seen.note(principal);
+    this.#seen.note(principal, token.owner);
     const endsSessions = this.#issuers?.get(token.owner?.issuer ?? '')?.endsSessions ?? false;
     return {
       by: 'token',
@@ -359,7 +359,7 @@ export class Directory {
   #described(principal: Described, shown: string, expires: number | undefined): Proven {
     const found = this.#people.find(principal);
     if (!found) throw new TokenError('invalid', `"${principal.name}" is a principal of the configuration`);
-    this.#seen.note(found);
+    this.#seen.note(found, principal);
     const digest = createHash('sha256').update(shown).digest('hex').slice(0, 16);
     return {
       by: 'issuer',

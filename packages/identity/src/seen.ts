@@ -11,20 +11,25 @@ export interface SeenPrincipal {
   readonly seen: number | undefined;
 }
 
+/** What an issuer says of somebody. */
+type Said = Omit<Principal, 'roles'>;
+
 export class Seen {
   /** Whoever was seen last is last. */
-  readonly #people = new Map<string, SeenPrincipal>();
+  readonly #people = new Map<string, { readonly said: Said | undefined; readonly seen: number }>();
 
-  note(principal: Principal, now = Date.now()): void {
-    const key = nameOf(principal);
+  /** `said`: without what the configuration adds, which may be another one later; undefined: they are of the configuration. */
+  note(person: Person, said: Said | undefined, now = Date.now()): void {
+    const key = nameOf(person);
     this.#people.delete(key);
-    this.#people.set(key, { principal, seen: now });
+    this.#people.set(key, { said, seen: now });
     const [quietest] = this.#people.keys();
     if (this.#people.size > MAX_SEEN && quietest !== undefined) this.#people.delete(quietest);
   }
 
-  all(): SeenPrincipal[] {
-    return [...this.#people.values()];
+  /** What issuers said of those whom they know. */
+  said(): Said[] {
+    return [...this.#people.values()].flatMap(({ said }) => said ?? []);
   }
 
   /** When somebody was. */

@@ -44,6 +44,24 @@ const open = (
   roles: Partial<Record<Role, string[]>> = {},
 ): Promise<Directory> => Directory.open(new Map(principals), store, { issuers: issuer.issuers(more), roles });
 
+test('who is known has the groups and roles of now, and none of a configuration before it', async () => {
+  const admins = { admin: ['group:ops'] };
+  const ana = (...groups: string[]): [string, Principal][] => [principal('ana', { issuer: 'corp', groups })];
+  const directory = await open(ana('ops'), {}, memory(), admins);
+  const { token } = await directory.createToken({ principal: 'ana', name: 'test' });
+  const known = (): unknown =>
+    directory.known().map(({ principal: { name, groups, roles }, seen }) => [name, groups, roles, seen !== undefined]);
+  expect(known()).toEqual([['ana', ['ops'], ['user', 'admin'], false]]);
+  await directory.authenticate(await issuer.token(key, { groups: ['dba'] }));
+  expect(known()).toEqual([['ana', ['ops', 'dba'], ['user', 'admin'], true]]);
+  directory.reconfigure(new Map(ana()), { issuers: issuer.issuers({}), roles: admins });
+  expect(known()).toEqual([['ana', ['dba'], ['user'], true]]);
+  directory.reconfigure(new Map(ana('ops')), { issuers: issuer.issuers({}), roles: admins });
+  await directory.authenticate(token);
+  directory.reconfigure(new Map(ana()), { issuers: issuer.issuers({}), roles: admins });
+  expect(known()).toEqual([['ana', [], ['user'], true]]);
+});
+
 describe('whom a token stands for', () => {
   test('somebody who is not in the configuration, for this login', async () => {
     const directory = await open([]);

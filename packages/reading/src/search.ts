@@ -13,6 +13,7 @@ import {
 } from '@sluice/recording';
 import type { SessionFilter, SessionIndex } from '@sluice/store';
 import type { FoundCommand, ReadingStart, Sought } from './messages.js';
+import { lineOf, textOf } from './wanted.js';
 
 /** Bytes that are read for one answer, and the rest of the segment that they end in (64 MiB at most). Where that is not enough, there is a next page. */
 const MAX_SEARCHED_BYTES = 128 * 1024 * 1024;
@@ -21,6 +22,8 @@ const SLICE_BYTES = 1024 * 1024;
 /** Of the text of each. Characters. */
 const MAX_TEXT_CHARACTERS = 2_000;
 const COMMAND = Buffer.from('{"k":"command"');
+/** Its line is made of several texts of the header. */
+const REQUEST = Buffer.from('"type":"request"');
 
 interface Placed {
   readonly found: FoundCommand;
@@ -90,7 +93,8 @@ function matcherOf({ text, decision, since = -Infinity, until = Infinity }: Soug
   // As it stands in the JSON of a header: most of them are not parsed.
   const written = needle === undefined ? undefined : JSON.stringify(needle).slice(1, -1);
   return (bytes: Buffer): CommandHeader | undefined => {
-    if (written !== undefined && !bytes.toString().toLowerCase().includes(written)) return undefined;
+    const isLikely = written === undefined || bytes.includes(REQUEST);
+    if (!isLikely && !bytes.toString().toLowerCase().includes(written)) return undefined;
     const header = parseHeader(bytes);
     if (header?.k !== 'command' || header.t < since || header.t > until) return undefined;
     if (decision !== undefined && header.decision !== decision) return undefined;
@@ -98,13 +102,10 @@ function matcherOf({ text, decision, since = -Infinity, until = Infinity }: Soug
   };
 }
 
-const textOf = ({ text, request }: CommandHeader): string =>
-  request ? `${request.method} ${request.host}${request.path}${request.query && `?${request.query}`}` : text;
-
 const foundIn = (header: CommandHeader): Omit<FoundCommand, 'session'> => ({
   at: header.t,
   command: header.id,
-  text: textOf(header).slice(0, MAX_TEXT_CHARACTERS).toWellFormed(),
+  text: lineOf(header).slice(0, MAX_TEXT_CHARACTERS).toWellFormed(),
   decision: header.decision,
   ...(header.rule !== undefined && { rule: header.rule }),
 });

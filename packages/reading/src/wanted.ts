@@ -1,5 +1,5 @@
 /** Which entries of a session a page is for. Pure. Does not: read them (reader.ts). */
-import type { ReplayEntry } from '@sluice/recording';
+import type { RecordedRequest, ReplayEntry } from '@sluice/recording';
 
 /** Of a page: commands alone where something is looked for, else all entries from a command on. */
 export interface Wanted {
@@ -24,5 +24,14 @@ export function wantedOf({ from, decision, text }: Wanted): (entry: ReplayEntry)
   };
 }
 
-const textOf = ({ text, request }: Extract<ReplayEntry, { type: 'command' }>): string =>
-  request ? `${text} ${request.method} ${request.host}${request.path}?${request.query}` : text;
+interface Asked {
+  readonly text: string;
+  readonly request?: RecordedRequest | undefined;
+}
+
+/** A command as lists show it. */
+export const lineOf = ({ text, request }: Asked): string =>
+  request ? `${request.method} ${request.host}${request.path}${request.query && `?${request.query}`}` : text;
+
+/** All that a text is looked for in: of a request by HTTP, its line without its host, as rules and refusals have it, as well. */
+export const textOf = (asked: Asked): string => (asked.request ? `${asked.text}\n${lineOf(asked)}` : asked.text);

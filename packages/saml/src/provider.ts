@@ -172,7 +172,8 @@ const within = (element: Element | undefined, name: string): readonly Element[] 
   return Array.isArray(found) ? (found as Element[]) : [];
 };
 
-const textOf = (element: Element | undefined): string => (typeof element?._ === 'string' ? element._.trim() : '');
+/** To the letter: for a provider, a name with a blank at its end may be another one. */
+const textOf = (element: Element | undefined): string => (typeof element?._ === 'string' ? element._ : '');
 
 /** Milliseconds since 1970; NaN where there is none, which is neither before nor after anything. */
 const timeIn = (element: Element | undefined, name: string): number => Date.parse(element?.$?.[name] ?? '');

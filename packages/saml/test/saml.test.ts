@@ -89,6 +89,20 @@ test('what a provider signs in answer to a request is believed, once', async () 
   expect((await later.accept(wrapped)).inResponseTo).toBe(asked.id);
 });
 
+test('names and groups are taken to the letter', async () => {
+  const login = ['ana\u00a0'];
+  const groups = [' dba', 'dba\u3000', 'dba\n'];
+  const xml = answerXml(await parts({ nameId: 'ana ', attributes: { login, groups } }));
+  const said = await own.accept(encoded(signedBoth(xml, idp.signing)));
+  expect(said).toMatchObject({
+    subject: 'ana ',
+    attributes: new Map([
+      ['login', login],
+      ['groups', groups],
+    ]),
+  });
+});
+
 test('a request asks for a name for good, and anew where that is wanted', async () => {
   const asked = async (fresh: boolean): Promise<string> => {
     idp.partsFor((await own.request('relay', fresh)).url, 'ana');

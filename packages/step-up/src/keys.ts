@@ -57,6 +57,14 @@ export class SecurityKeys {
     return this.#keys.has(id);
   }
 
+  /**
+   * Whether it can have signed something then, in milliseconds since 1970, and counts still. Who makes a key chooses its id: one that was
+   * removed may have been registered since, by anybody.
+   */
+  hasSince(id: string, then: number): boolean {
+    return (this.#keys.get(id)?.created ?? Infinity) <= then;
+  }
+
   all(): SecurityKey[] {
     return [...this.#keys.values()];
   }

@@ -11,11 +11,29 @@ export interface CastEvent {
   readonly data: string;
 }
 
-export interface Cast {
-  readonly cols: number;
-  readonly rows: number;
+export interface Cast extends ScreenSize {
   readonly events: readonly CastEvent[];
 }
+
+/**
+ * No screen is larger. Who is recorded says how large theirs is, and the player takes room for each cell of it: whoever plays or watches it
+ * would wait for ever.
+ */
+const MAX_COLS = 1_000;
+const MAX_ROWS = 500;
+
+interface ScreenSize {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** Columns and rows of `80x24`; those where it is not that. */
+export function sizeOf(text: string): ScreenSize {
+  const [, cols, rows] = /^(\d{1,10})x(\d{1,10})$/.exec(text) ?? [];
+  return { cols: Math.min(Number(cols) || 80, MAX_COLS), rows: Math.min(Number(rows) || 24, MAX_ROWS) };
+}
+
+const inText = ({ cols, rows }: ScreenSize): string => `${cols}x${rows}`;
 
 /** A pause is no longer than this where pauses are cut, in seconds. */
 const MAX_PAUSE_SECONDS = 2;
@@ -23,15 +41,16 @@ const MAX_PAUSE_SECONDS = 2;
 /** Asciicast, version 3: times are seconds since the event before. @throws where it is none */
 export function readCast(text: string, cutPauses: boolean): Cast {
   const [first = '', ...lines] = text.split('\n');
-  const { term }: { readonly term: { readonly cols: number; readonly rows: number } } = JSON.parse(first);
+  const { term }: { readonly term: ScreenSize } = JSON.parse(first);
   let at = 0;
   const events = lines.flatMap((line): CastEvent[] => {
     if (line === '') return [];
     const [pause, code, data] = JSON.parse(line) as [number, string, string];
     at += cutPauses ? Math.min(pause, MAX_PAUSE_SECONDS) : pause;
-    return code === 'o' || code === 'm' || code === 'r' ? [{ at, code, data }] : [];
+    if (code === 'r') return [{ at, code, data: inText(sizeOf(data)) }];
+    return code === 'o' || code === 'm' ? [{ at, code, data }] : [];
   });
-  return { cols: term.cols, rows: term.rows, events };
+  return { ...sizeOf(inText(term)), events };
 }
 
 /** A place where a text was shown. */

@@ -10,7 +10,7 @@ import type { TimelineEntry } from '@sluice/api';
 import { type RecordingEvent, create } from 'asciinema-player';
 import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react';
 import { ApiError, askEvents } from '../data/api.js';
-import type { Cast } from '../data/cast.js';
+import { type Cast, sizeOf } from '../data/cast.js';
 import { queries } from '../data/queries.js';
 import { Fault } from './states.js';
 
@@ -143,8 +143,7 @@ async function draw(
   const decoders = new Map<string, TextDecoder>();
   let isSized = false;
   const size = (data: string): void => {
-    const [, cols, rows] = /^(\d{1,4})x(\d{1,4})$/.exec(data) ?? [];
-    const to = { cols: Number(cols) || 80, rows: Number(rows) || 24 };
+    const to = sizeOf(data);
     dispatch(isSized ? 'resize' : 'reset', isSized ? to : { size: to });
     if (!isSized) dispatch('playing');
     isSized = true;
