@@ -30,6 +30,8 @@ const CONNECTIONS: Readonly<Record<string, Tree>> = {
   },
   http: { protocol: 'http', target: { url: 'https://tickets.internal' }, credential: { bearer: 'key' } },
 };
+/** By HTTP, and a language model. */
+const MODEL: Tree = { ...CONNECTIONS['http'], llm: { provider: 'openai' } };
 const PROTOCOL_OF: Readonly<Record<string, string>> = { vm: 'ssh', machines: 'ssh', tickets: 'http' };
 const SECTIONS =
   /^(data|listeners|control|limits|record|webhooks|issuers|roles|principals|ssh_user_ca|connections|policies)$/;
@@ -93,13 +95,14 @@ function whole({ file, text }: Block, sections: Tree): Tree {
     isTree(one) && Array.isArray(one['policies']) ? one['policies'] : [],
   );
   const usual = /docs\/(http|ssh|mysql)\.md/.exec(file)?.[1] ?? 'postgres';
+  const target = file === 'docs/language-models.md' ? MODEL : CONNECTIONS[usual];
   const connections = new Map<string, Tree>();
   for (const [name, one] of Object.entries(own)) {
     const protocol = protocolOf(one) ?? PROTOCOL_OF[name] ?? usual;
     connections.set(name, merged(CONNECTIONS[protocol] ?? {}, one) as Tree);
   }
   for (const policy of policies.filter((name) => !named.includes(name)))
-    connections.set(`of-${policy}`, { ...CONNECTIONS[PROTOCOL_OF[policy] ?? usual], policies: [policy] });
+    connections.set(`of-${policy}`, { ...(CONNECTIONS[PROTOCOL_OF[policy] ?? ''] ?? target), policies: [policy] });
   const rest: Tree = parse(REST);
   // People come back to the console from a provider by SAML, and show security keys there.
   if (/^ *saml:|step_up:/m.test(text)) rest['listeners'] = merged(rest['listeners'], CONSOLE);

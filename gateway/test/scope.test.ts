@@ -70,6 +70,7 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'POST /v1/approvals/{number}/approve': [`/v1/approvals/${number}/approve`, {}, 403],
       'POST /v1/approvals/{number}/deny': [`/v1/approvals/${number}/deny`, { reason: 'no' }, 403],
       'POST /v1/approvals/{number}/revoke': [`/v1/approvals/${number}/revoke`, {}, 403],
+      'POST /v1/approvals/{number}/question': [`/v1/approvals/${number}/question`, { decision: 'approve' }, 403],
       'GET /v1/connections': ['/v1/connections', undefined, 200],
       'GET /v1/connections/{connection}/clients': ['/v1/connections/other/clients', undefined, 403],
       // What it is told of is no more than what it sees.
@@ -79,6 +80,9 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'POST /v1/logins': ['/v1/logins', undefined, 200],
       'DELETE /v1/logins': ['/v1/logins', undefined, 200],
       'POST /v1/logins/confirm': ['/v1/logins/confirm', { code: 'AAAA-AAAA', as: 'dev' }, 403],
+      'GET /v1/logins/waiting/{code}': ['/v1/logins/waiting/AAAA-AAAA', undefined, 404],
+      'GET /v1/security-keys': ['/v1/security-keys', undefined, 403],
+      'DELETE /v1/security-keys/{id}': ['/v1/security-keys/none', undefined, 403],
       'GET /v1/client-config/ssh': ['/v1/client-config/ssh', undefined, 404],
       'POST /v1/policy/explain': ['/v1/policy/explain', body, 403],
       'POST /v1/reload': ['/v1/reload', undefined, 403],
