@@ -6,12 +6,11 @@ const UTC = 'UTC';
 
 /** A moment as a clock on the wall shows it in a zone. */
 class Now {
-  readonly #at: Date | undefined;
+  readonly #at: Date;
   readonly zone: string;
   #shown: Shown | undefined;
 
-  /** `at`: a moment that is told; else it is the one in which a rule asks. */
-  constructor(at: Date | undefined, zone: string) {
+  constructor(at: Date, zone: string) {
     this.#at = at;
     this.zone = zone;
   }
@@ -38,7 +37,7 @@ class Now {
   }
 
   #read(): Shown {
-    return (this.#shown ??= shownBy(clockOf(this.zone), this.#at ?? new Date()));
+    return (this.#shown ??= shownBy(clockOf(this.zone), this.#at));
   }
 }
 
@@ -88,8 +87,8 @@ function clockOf(zone: string): Intl.DateTimeFormat {
   return made;
 }
 
-/** `at`: a moment that is told, for trials. */
-export const timeAttribute = (at: Date | undefined): Now => new Now(at, UTC);
+/** `at`: a moment that is told, for trials; else it is this one, in every zone. */
+export const timeAttribute = (at: Date = new Date()): Now => new Now(at, UTC);
 
 export const registerTime = (environment: Environment): Environment =>
   environment

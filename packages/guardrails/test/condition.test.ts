@@ -229,5 +229,22 @@ describe('the time', () => {
     vi.setSystemTime('2026-11-30T07:00:00Z');
     expect(refuses(policy, '')).toBe(false);
   });
+
+  test('all rules of a command ask about one moment', () => {
+    vi.useFakeTimers({ now: new Date('2026-11-30T23:59:59Z') });
+    const policy = compilePolicy([
+      rule('now.hour != 23'),
+      rule('principal.name != "ada" || now.at("UTC").hour != 23 || now.at("Europe/Berlin").hour != 0'),
+    ]);
+    const principal = {
+      ...context.principal,
+      get name() {
+        vi.setSystemTime('2026-12-01T00:00:00Z');
+        return 'ada';
+      },
+    };
+    const { decision } = policy.judge(facts, '', { ...context, principal });
+    expect(decision).not.toMatchObject({ cause: 'rule' });
+  });
   afterEach(() => vi.useRealTimers());
 });

@@ -51,8 +51,10 @@ const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i
   union all select 'w', k.confrelid, k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid <> k.conrelid
     and k.conrelid in (select oid from read)`;
 
-/** The tables of the names, in whatever schema, and the sequences and partitions that belong to them. */
-const READ = `with named as materialized (select oid from pg_class where relname = any ($1::name[])),
+/** The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. */
+const READ = `with recursive family as (select oid from pg_class where relname = any ($1::name[])
+    union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid),
+  named as materialized (select oid from family),
   read as materialized (select oid from named union select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass
     and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid in (select oid from named) and d.deptype in ('a', 'i')),
   rows as materialized (select c.reltype as oid from pg_class c where c.oid in (select oid from read))`;

@@ -10,6 +10,7 @@ import { columnDef, defaultIn, defaultOf, movesDefault, ownRelation } from './de
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import { CODE_BEHIND_WRITES, bodiesInStandard, callsUnread, renamedNames, withReaders } from './other-definitions.js';
+import { definesCasts } from './reach.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE, item } from './scope.js';
 import { type Column, computed, hasFields, withoutFields } from './value.js';
@@ -25,7 +26,8 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
   }
   if (fields['objtype'] !== 'OBJECT_TABLE' || !subtypes.every((one) => HARMLESS.has(one) || OF_ITSELF.has(one)))
     return [];
-  const calls = callsUnread(analysis.catalog, fields['cmds']);
+  const { catalog, session } = analysis;
+  const calls = callsUnread(catalog, fields['cmds']) || definesCasts(catalog, session, fields);
   if (commands.some(bindsTables)) analysis.effects.push({ type: 'defined', names: [CODE_BEHIND_WRITES] });
   movesDefaults(analysis, fields['relation'], commands);
   cascades(analysis, fields['relation'], commands);

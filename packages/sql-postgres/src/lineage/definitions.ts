@@ -8,6 +8,7 @@ import type { TemporaryRelation } from './effects.js';
 import { callsUnread, droppedNames, granted, schemaName, withReaders } from './other-definitions.js';
 import { expression } from './expression.js';
 import { readQuery } from './query.js';
+import { definesCasts } from './reach.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { currentRole } from './session.js';
@@ -104,10 +105,11 @@ export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Co
 }
 
 /** CREATE INDEX, COMMENT, and GRANT on tables: nothing that a name means. */
-export function leavesNames(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
+export function leavesNames({ catalog, session, effects }: LineageAnalysis, fields: NodeFields): readonly Column[] {
   // The index may call what says anything in an error of a later write.
   const relation = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
-  analysis.effects.push({ type: 'defined', names: callsUnread(analysis.catalog, fields) ? [relation] : [] });
+  const calls = callsUnread(catalog, fields) || (relation !== '' && definesCasts(catalog, session, fields));
+  effects.push({ type: 'defined', names: calls ? [relation] : [] });
   return [];
 }
 

@@ -58,12 +58,14 @@ class ChangedRelation {
     this.#assigned.push({ name: column, value });
   }
 
+  /** The rows as they were, for RETURNING. */
+  get before(): readonly Column[] {
+    return this.item.columns.map(({ name, value }) => ({ name, value: withUnknown(value, this.#rewritten) }));
+  }
+
   /** The rows as they are afterwards: what was there, and what was put there. */
   get after(): readonly Column[] {
-    const reason =
-      this.#found.type === 'stored' && this.#found.relation.rewritten
-        ? `changes ${this.#found.relation.name}, for which a rule or trigger does something else`
-        : undefined;
+    const reason = this.#rewritten;
     return this.item.columns.map(({ name, value }) => {
       const put = this.#assigned.filter((one) => one.name === name).map((one) => one.value);
       // Whatever is put into a column becomes of its type.
@@ -79,12 +81,24 @@ class ChangedRelation {
     return (this.#found.type === 'temporary' && this.#found.relation.view) || this.#stored.some(isSettings);
   }
 
-  /** Why nothing is known of the rows that rules answer a change with: its own, or those of what is below a view. */
+  /** Why nothing is known of the rows that rules answer a change with: its own, or those of what it may reach. */
   answers(event: string): string | undefined {
-    const isAnswering = this.#stored.some(
-      (one) => one.answering.includes(event) && !(event === UPDATE_EVENT && isSettings(one)),
+    const isOwn = (one: Relation): boolean => one === this.#found.relation;
+    const isAnswering = this.#reached.some(
+      (one) => !isSettings(one) && (isOwn(one) ? one.answering.includes(event) : one.answering !== ''),
     );
     return isAnswering ? `changes ${this.#found.relation.name}, for which a rule answers with rows` : undefined;
+  }
+
+  /** Why rows of rules may come beside those of RETURNING: the server sends all where a rule does something else (PORTAL_MULTI_QUERY). */
+  get answersBeside(): string | undefined {
+    return this.#reached.some(({ answering }) => answering !== '') ? this.#rewritten : undefined;
+  }
+
+  get #rewritten(): string | undefined {
+    return this.#reached.some(({ rewritten }) => rewritten)
+      ? `changes ${this.#found.relation.name}, for which a rule or trigger does something else`
+      : undefined;
   }
 
   /** What the rule of pg_settings answers an UPDATE with: the setting that it has changed. */
@@ -109,6 +123,13 @@ class ChangedRelation {
     if (found.type === 'temporary' && !found.relation.view) return [];
     for (const oid of oids) for (const [from, to] of catalog.guards.read) if (from === oid) oids.add(to);
     return [...oids].flatMap((oid) => catalog.relationByOid(oid) ?? []);
+  }
+
+  /** The same, and what a view of the session may read by way of other views: that could be any. */
+  get #reached(): readonly Relation[] {
+    const { type, relation } = this.#found;
+    if (type === 'stored' || !relation.view) return this.#stored;
+    return this.#analysis.catalog.relations.filter(({ schema }) => schema !== 'pg_catalog');
   }
 
   /** A temporary table now holds these values too. */
@@ -182,7 +203,7 @@ function update(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): re
   return columns.length > 0 ? columns : changed.changedSetting;
 }
 
-/** What RETURNING shows is all that comes where it stands: the rows of rules are dropped then (PORTAL_ONE_RETURNING in pquery.c). */
+/** Of a statement that runs as it is written RETURNING shows all that comes: rows of rules are dropped (PORTAL_ONE_RETURNING in pquery.c). */
 function answered(analysis: LineageAnalysis, fields: NodeFields, reason: string | undefined): void {
   if (reason !== undefined && returningOf(fields).length === 0) analysis.answered = reason;
 }
@@ -257,7 +278,9 @@ function returning(
   if (targets.length === 0) return [];
   const now = { ...changed.item, columns: changed.after };
   const items = last ? [...others, now] : [now, ...others];
-  return readTargets(analysis, { ...scope, items: [...items, ...versions(clause, changed, now, items)] }, targets);
+  const all = { ...scope, items: [...items, ...versions(clause, changed, now, items)] };
+  const reason = changed.answersBeside;
+  return readTargets(analysis, all, targets).map(({ name, value }) => ({ name, value: withUnknown(value, reason) }));
 }
 
 /** `old` and `new` since PostgreSQL 18, where no relation of the statement has that name. */
@@ -272,7 +295,7 @@ function versions(
   const named = (option: string, usual: string): string =>
     options.filter((one) => one['option'] === option).map((one) => text(one, 'value'))[0] ?? usual;
   const both = [
-    { ...changed.item, name: named('RETURNING_OPTION_OLD', 'old'), schema: '', open: false },
+    { ...changed.item, columns: changed.before, name: named('RETURNING_OPTION_OLD', 'old'), schema: '', open: false },
     { ...now, name: named('RETURNING_OPTION_NEW', 'new'), schema: '', open: false },
   ];
   return both.filter(({ name }) => !items.some((one) => one.named && one.name === name));

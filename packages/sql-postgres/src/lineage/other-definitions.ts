@@ -11,6 +11,7 @@ import { type LineageAnalysis, listOf } from './analysis.js';
 import { readsNothing } from './known-functions.js';
 import { currentRole } from './session.js';
 import { ownFunction } from './own-functions.js';
+import { definesCasts } from './reach.js';
 import type { Column } from './value.js';
 
 type Read = (analysis: LineageAnalysis, fields: NodeFields) => readonly Column[];
@@ -72,7 +73,9 @@ export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
     return given ? undefined : [...typeNames(name), ...typeNames(multiple), functionName(name), functionName(multiple)];
   }),
   AlterSeqStmt: naming(() => []),
-  CreateStatsStmt: naming(({ catalog }, fields) => (callsUnread(catalog, fields) ? undefined : [])),
+  CreateStatsStmt: naming(({ catalog, session }, fields) =>
+    callsUnread(catalog, fields) || definesCasts(catalog, session, fields) ? undefined : [],
+  ),
   // What is written through a view above goes through them too.
   CreateTrigStmt: naming(codeBehind),
   RuleStmt: naming(codeBehind),

@@ -31,6 +31,30 @@ const MERGING: ReadonlySet<string> = new Set(
 /** The types to which a statement could have values converted by code. A type of the server's own can stand anywhere. */
 export function targetsIn(catalog: Catalog, session: SessionNames, tree: unknown): Targets {
   const all = new Set(catalog.casts.flatMap(({ target, context }) => (context === 'e' ? [] : target)));
+  const named = namedIn(tree);
+  // The types of parameters are not written.
+  if (named.hasParameters && named.merges) return ANY_TARGET;
+  const types = typesOf(catalog, session, named);
+  if (!types) return ANY_TARGET;
+  const reached = withParts(catalog, types);
+  return new Set([...all].filter((oid) => catalog.typeByOid(oid)?.schema === 'pg_catalog' || reached.has(oid)));
+}
+
+/** Whether a definition may run such a cast, or have one run with what it defines: an index, a check, a default. */
+export function definesCasts(catalog: Catalog, session: SessionNames, tree: unknown): boolean {
+  if (catalog.casts.length === 0) return false;
+  const named = namedIn(tree);
+  const types = typesOf(catalog, session, named);
+  const reached = types && withParts(catalog, types);
+  const isReached = (oid: number): boolean =>
+    !reached || reached.has(oid) || catalog.typeByOid(oid)?.schema === 'pg_catalog';
+  return catalog.casts.some(({ source, target, context }) => {
+    const isWritten = named.types.has(catalog.typeByOid(target)?.name ?? '');
+    return (context !== 'e' || isWritten) && isReached(source) && isReached(target);
+  });
+}
+
+function namedIn(tree: unknown): Named {
   const named: Named = {
     relations: new Set(),
     routines: new Set(),
@@ -40,12 +64,7 @@ export function targetsIn(catalog: Catalog, session: SessionNames, tree: unknown
     merges: false,
   };
   collect(tree, named);
-  // The types of parameters are not written.
-  if (named.hasParameters && named.merges) return ANY_TARGET;
-  const types = typesOf(catalog, session, named);
-  if (!types) return ANY_TARGET;
-  const reached = withParts(catalog, types);
-  return new Set([...all].filter((oid) => catalog.typeByOid(oid)?.schema === 'pg_catalog' || reached.has(oid)));
+  return named;
 }
 
 function collect(value: unknown, into: Named): void {

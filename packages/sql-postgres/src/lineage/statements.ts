@@ -25,6 +25,7 @@ import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
 import { OTHER_DEFINITIONS, namesUnread } from './other-definitions.js';
+import { definesCasts } from './reach.js';
 import { type FoundRelation, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
@@ -95,9 +96,13 @@ function statementLineage(
 /** Statements that run to their end at once, and keep nothing to be computed later. */
 const AT_ONCE: ReadonlySet<string> = new Set('SelectStmt InsertStmt UpdateStmt DeleteStmt MergeStmt'.split(' '));
 
+/** Definitions that compute something of rows, or of a bound of a partition. */
+const COMPUTING: ReadonlySet<string> = new Set(['AlterTableStmt', 'CreateStmt', 'IndexStmt']);
+
 /** An argument of EXECUTE becomes of a type that PREPARE may have named. */
 function withUnread({ catalog, session }: LineageAnalysis, { kind, fields }: Node): boolean {
   if (namesUnread(catalog, fields)) return true;
+  if (COMPUTING.has(kind) && definesCasts(catalog, session, fields)) return true;
   const executed = kind === 'ExecuteStmt' ? { kind, fields } : nodeOf(fields['query']);
   if (executed?.kind !== 'ExecuteStmt') return false;
   if (executed.fields['params'] !== undefined && catalog.guards.domains.size > 0) return true;

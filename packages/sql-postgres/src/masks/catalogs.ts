@@ -34,10 +34,11 @@ export class TargetCatalog {
   #checked = 0;
   /** One of these at a time. */
   #reading: Promise<Meaning> | undefined;
-  #readingTables: Promise<Meaning | undefined> | undefined;
+  #readingTables: Promise<void> | undefined;
   #changes = 0;
-  /** Names of tables that have changed, and not been read since. */
+  /** Names of tables that have changed, and not been read since; those that are being read now. */
   #tables = NO_TABLES;
+  #inReading = NO_TABLES;
 
   /** @param readsNothing functions of which the operator says that they read no tables */
   constructor(open: () => Promise<Lookup>, readsNothing: readonly string[] = []) {
@@ -49,7 +50,7 @@ export class TargetCatalog {
   get(): Meaning | Promise<Meaning> {
     const fresh = this.#fresh;
     if (!fresh) return this.refresh();
-    return this.#tables.size === 0 ? fresh : this.#withTables(fresh);
+    return this.#settled(fresh);
   }
 
   /** The same for a text for which it does not matter what has become of tables that it does not name. */
@@ -57,7 +58,7 @@ export class TargetCatalog {
     const fresh = this.#fresh;
     const named = text.toLowerCase();
     const isNamed = (table: string): boolean => table.includes('"') || named.includes(table.toLowerCase());
-    return fresh && !/[uU]&"/.test(text) && ![...this.#tables].some(isNamed) ? fresh : this.get();
+    return fresh && !/[uU]&"/.test(text) && ![...this.#tables, ...this.#inReading].some(isNamed) ? fresh : this.get();
   }
 
   get #fresh(): Meaning | undefined {
@@ -78,7 +79,12 @@ export class TargetCatalog {
     this.#changes++;
   }
 
+  /** All is read, and what has changed since that began. */
   refresh(): Promise<Meaning> {
+    return this.#readAll().then((meaning) => this.#settled(meaning));
+  }
+
+  #readAll(): Promise<Meaning> {
     this.#reading ??= Promise.resolve(this.#readingTables)
       .then(() => this.#refresh())
       .finally(() => {
@@ -92,39 +98,43 @@ export class TargetCatalog {
     this.#side = undefined;
   }
 
-  /** With the tables that have changed before now. What is being read already may have begun before they did. */
-  #withTables(known: Meaning): Promise<Meaning> {
-    if (this.#reading) return this.#reading.then((meaning) => this.#settled(meaning));
-    if (this.#readingTables) return this.#readingTables.then((meaning) => this.#settled(meaning));
-    this.#readingTables = this.#readTables(known).finally(() => {
+  /** The same where it has all tables that have changed before now. What is being read may have begun before they did. */
+  #settled(meaning: Meaning): Meaning | Promise<Meaning> {
+    if (this.#tables.size === 0 && this.#inReading.size === 0) return meaning;
+    if (this.#reading) return this.#reading.then((late) => this.#settled(late));
+    this.#readingTables ??= this.#readTables(meaning).finally(() => {
       this.#readingTables = undefined;
     });
-    return this.#readingTables.then((meaning) => meaning ?? this.refresh());
+    return this.#readingTables.then(() => this.get());
   }
 
-  #settled(meaning: Meaning | undefined): Meaning | Promise<Meaning> {
-    if (!meaning) return this.refresh();
-    return this.#tables.size === 0 ? meaning : this.#withTables(meaning);
-  }
-
-  /** Undefined where it is not enough to read tables, or that fails: then all has to be read. */
-  async #readTables(known: Meaning): Promise<Meaning | undefined> {
-    const [tables, side] = [[...this.#tables], this.#side];
-    this.#tables = NO_TABLES;
-    const read = side && withTables((text) => side.query(text), known.catalog, tables);
+  /** Where it is not enough to read tables, or that fails, all has to be read. */
+  async #readTables(known: Meaning): Promise<void> {
+    const side = this.#side;
+    const tables = this.#beginReading();
+    const read = side && withTables((text) => side.query(text), known.catalog, [...tables]);
     const catalog = await read?.catch(() => undefined);
-    if (!catalog) this.changed();
-    return catalog && (this.#meaning = { ...known, catalog });
+    this.#inReading = NO_TABLES;
+    if (catalog) this.#meaning = { ...known, catalog };
+    else this.changed();
+  }
+
+  #beginReading(): ReadonlySet<string> {
+    this.#inReading = new Set([...this.#inReading, ...this.#tables]);
+    this.#tables = NO_TABLES;
+    return this.#inReading;
   }
 
   async #refresh(): Promise<Meaning> {
     for (;;) {
       const [started, changes] = [Date.now(), this.#changes];
-      this.#tables = NO_TABLES;
+      this.#beginReading();
       const meaning = await this.#read().catch((error: unknown) => {
+        this.#inReading = NO_TABLES;
         this.changed();
         throw error;
       });
+      this.#inReading = NO_TABLES;
       this.#meaning = meaning;
       // What has changed while it was read may not be in it.
       if (changes !== this.#changes) continue;

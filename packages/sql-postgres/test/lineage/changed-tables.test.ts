@@ -27,6 +27,8 @@ const DEFINITIONS: readonly (readonly [definition: string, ...names: string[]])[
   ['create trigger fires before insert on app.first for each row execute function app.fires()', 'first'],
   ['create table app.part partition of app.parts for values from (1) to (9)', 'part', 'parts'],
   ['create table app.below (extra text) inherits (app.first)', 'below', 'first'],
+  ['create table app.lowest () inherits (app.below)', 'lowest'],
+  ['alter table app.first add column late text', 'first'],
   ['create table other.second (other int)', 'second'],
   ['create sequence app.counts', 'counts'],
   [`create table app."it's ""odd"" $1" (id int)`, `it's "odd" $1`],
