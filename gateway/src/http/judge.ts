@@ -119,15 +119,14 @@ export class HttpJudge {
   }
 
   /**
-   * Nothing but the request decides under one policy: not the time, and not what was asked before. One without a body that is the same to the
-   * last header therefore has the judgement that it had.
+   * Nothing but the request decides under one policy that does not look at the clock, and not what was asked before. One without a body that is
+   * the same to the last header therefore has the judgement that it had.
    */
   judge(command: HttpCommand, again = false): Judgement {
     const { alike, body, upgrade, fault, text } = command;
+    const isForNow = this.#policy.readsClock || alike === undefined || body.type !== 'none' || fault !== undefined;
     const same =
-      alike === undefined || body.type !== 'none' || fault !== undefined || text.length > MAX_REMEMBERED_LENGTH
-        ? undefined
-        : `${this.#number} ${alike} ${upgrade ?? ''} ${text}`;
+      isForNow || text.length > MAX_REMEMBERED_LENGTH ? undefined : `${this.#number} ${alike} ${upgrade ?? ''} ${text}`;
     const before = same === undefined ? undefined : judged.get(same);
     if (before) return before;
     const judgement = this.#judge(command, again);
