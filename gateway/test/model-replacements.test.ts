@@ -217,7 +217,7 @@ describe('calls of tools', () => {
     expect(journal).toMatch(/cat \/tmp\/tok_secret_/);
   });
 
-  test('with more values than anybody looks for say nothing of them on record', async () => {
+  test('with many values say nothing of them on record, and are refused by the rule', async () => {
     const stand = await open({ llm: TOOLS });
     const mails = Array.from({ length: 250 }, (_, n) => `user${n}@example.com`);
     stand.double.says = (asked) => {
@@ -226,8 +226,27 @@ describe('calls of tools', () => {
     };
     const { calls, text } = await callsOf(stand, true, mails.join(' '));
     expect(calls).toEqual([]);
-    expect(text).toContain('more than 200 values that were put back');
+    expect(text).toContain('was refused by rule "no-drops" and has not been made. Nothing is dropped.');
     expect(await journalOf(stand)).not.toContain('@example.com');
+  });
+
+  test.each([
+    ['the host of an address', 'bash', 'ssh TOKEN uptime'],
+    ['a program', 'bash', 'TOKEN x'],
+    ['where a text breaks off', 'bash', "echo 'TOKEN"],
+    ['where a statement does', 'run_sql', 'select from TOKEN from'],
+  ])('leave no part of a value on record: %s', async (_, tool, command) => {
+    const stand = await open({ llm: TOOLS, rules: RULES.replace(/.*rule: all.*/, '') });
+    stand.double.says = (asked) => {
+      const [token = ''] = JSON.stringify(asked).match(TOKEN) ?? [];
+      const text = command.replace('TOKEN', token);
+      return { calls: [{ tool, input: { command: text, query: text } }] };
+    };
+    const { text } = await callsOf(stand, true, 'Look at Ada@Db7.Example.com');
+    expect(text).toContain('was refused by rule "gateway"');
+    const journal = await journalOf(stand);
+    expect(journal).toContain('tok_email_');
+    expect(journal.toLowerCase()).not.toContain('db7');
   });
 
   test('are refused for what the value makes of them', async () => {

@@ -36,18 +36,6 @@ export class Restorer {
     return withValues(text, this.#backOf, (value) => (isJson ? JSON.stringify(value).slice(1, -1) : value));
   }
 
-  /** Values that are put back in a text, and the tokens that stand for them. */
-  hides(text: string): ReadonlyMap<string, string> {
-    const found = new Map<string, string>();
-    const backOf: BackOf = (entity) => {
-      const back = this.#backOf(entity);
-      return back && ((token) => (found.set(back(token) ?? '', token), back(token)));
-    };
-    withValues(text, backOf, () => undefined);
-    found.delete('');
-    return found;
-  }
-
   /** What a tool is given. */
   input(tool: string, input: string): string {
     try {
