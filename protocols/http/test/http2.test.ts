@@ -78,6 +78,31 @@ describe('what HTTP/2 has no place for', () => {
   });
 });
 
+test('a trailer that HTTP/2 has no place for does not go on to a target', async () => {
+  const target = createHttp2Server();
+  let trailers: object = {};
+  target.on('stream', (stream) => {
+    stream.on('trailers', (fields) => (trailers = fields));
+    stream.on('end', () => {
+      stream.respond({ ':status': 200 });
+      stream.end('ok');
+    });
+    stream.resume();
+  });
+  const rig = await Rig.open(await listening(target), { target: { http2: true } });
+  try {
+    const client = await RawClient.to(rig.port);
+    client.write(`POST /svc/x HTTP/1.1\r\nHost: x\r\n${AUTH}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+    client.write('2\r\nhi\r\n0\r\nX-Sum: 7\r\nHTTP2-Settings: AAMAAABk\r\n\r\n');
+    await client.until(/\r\n\r\n[^]*ok/);
+    expect(client.text).toContain('200 OK');
+    expect(Object.keys(trailers)).toEqual(['x-sum']);
+  } finally {
+    await rig.close();
+    target.close();
+  }
+});
+
 describe('in front of a target that speaks HTTP/1.1', () => {
   let rig: Rig;
   let server: Server;
