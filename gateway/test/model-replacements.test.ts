@@ -131,6 +131,40 @@ describe('a value that was sent', () => {
     await expect(stand.openai.chat.completions.create(asked)).rejects.toThrow('No addresses.');
   });
 
+  test.each(['Xk9mP2wR4tq', 'Xk9 mP2/wR4tq'])(
+    'leaves as a token again when the conversation goes on, also where nothing says any more what it is: %s',
+    async (secret) => {
+      const stand = await open({ llm: 'tools: { bash: { shell: bash, argument: command } }' });
+      stand.double.says = (asked) => {
+        const [token = ''] = JSON.stringify(asked).match(/tok_secret_[a-z2-7]{20}/) ?? [];
+        return { text: `It is ${token}.`, calls: [{ tool: 'login', input: { with: token } }] };
+      };
+      const first = said(`password: ${JSON.stringify(secret)}`);
+      const { choices } = await stand.openai.chat.completions.create({ model: 'm', messages: first });
+      const message = choices[0]?.message;
+      if (!message) throw new Error('nothing was said');
+      expect(message.content).toBe(`It is ${secret}.`);
+      const [token = ''] = lastHeard(stand).match(/tok_secret_[a-z2-7]{20}/) ?? [];
+      await stand.openai.chat.completions.create({ model: 'm', messages: [...first, message, ...said('Go on.')] });
+      const { messages } = JSON.parse(lastHeard(stand)) as { messages: (typeof message)[] };
+      expect(lastHeard(stand)).not.toContain('wR4tq');
+      expect(messages[1]).toMatchObject({
+        content: `It is ${token}.`,
+        tool_calls: [{ function: { arguments: JSON.stringify({ with: token }) } }],
+      });
+      expect(await journalOf(stand)).not.toContain('wR4tq');
+    },
+  );
+
+  test('is no word of the API, also where a text says so', async () => {
+    const stand = await open();
+    stand.double.says = echo;
+    const messages = [...said('password: gpt-4o'), ...said('password: us_er')];
+    for (let count = 0; count < 2; count++)
+      await stand.openai.chat.completions.create({ model: 'gpt-4o', messages: messages.slice(count) });
+    expect(JSON.parse(lastHeard(stand))).toMatchObject({ model: 'gpt-4o', messages: [{ role: 'user' }] });
+  });
+
   test('is put back in its visit alone', async () => {
     const stand = await open();
     stand.double.says = echo;

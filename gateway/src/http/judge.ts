@@ -43,6 +43,7 @@ import {
   findingsOf,
   readModel,
   saysSomething,
+  withTexts,
 } from '@sluice/language-models';
 import { type Mode, Replacements } from '@sluice/masking';
 import { editorsFor } from '@sluice/proposed-calls';
@@ -80,6 +81,7 @@ export class HttpJudge {
   readonly #with: HttpJudging;
   readonly #masks = new Map<string, HttpMasks | undefined>();
   /** What this visit has sent to a model, and what it gets for that. */
+  readonly #replacements: Replacements;
   readonly #replaced: { readonly outward: Mode; readonly inward: Mode };
   readonly #numbers = new WeakMap<readonly string[], number>();
   #lists = 0;
@@ -92,8 +94,8 @@ export class HttpJudge {
     this.#policy = policy;
     this.#context = context;
     this.#with = judging;
-    const replacements = new Replacements(judging.masks.key, personOf(context.principal));
-    this.#replaced = { outward: replacements.outward, inward: replacements.inward(judging.masks.key) };
+    this.#replacements = new Replacements(judging.masks.key, personOf(context.principal));
+    this.#replaced = { outward: this.#replacements.outward, inward: this.#replacements.inward(judging.masks.key) };
     this.#headers = remembered((headers) => JSON.stringify(redactHeaders(headers, judging.mark)), HEADERS_REMEMBERED);
   }
 
@@ -264,7 +266,9 @@ export class HttpJudge {
     if (REPLACES.has(method) && this.#masksOf(masks) && hasMask(bytes)) return MASK_WRITTEN;
     if (!own || bytes.length === 0) return undefined;
     try {
-      const made = own.request(call ? JSON_TYPE : body.media, bytes);
+      const masked = own.request(call ? JSON_TYPE : body.media, bytes);
+      const { again } = this.#replacements;
+      const made = call && again ? (withTexts(masked ?? bytes, again) ?? masked) : masked;
       return made && { ...body, bytes: made };
     } catch (error) {
       if (!(error instanceof BodyUnmasked)) throw error;
