@@ -158,6 +158,17 @@ describe('refused, in the shape of the provider', () => {
     expect(stand.double.heard).toHaveLength(before);
   });
 
+  test.each(['key=AIzaOfSomebodyElse', 'alt=sse&%6Bey=x', '$key=x', 'oauth_token=x', 'access%5Ftoken=x'])(
+    'a key of the client: %s',
+    async (query) => {
+      const before = stand.double.heard.length;
+      const answer = await ask(`generateContent?${query}`, said('hi'));
+      expect(answer.status).toBe(400);
+      expect(await answer.text()).toContain('send it as');
+      expect(stand.double.heard).toHaveLength(before);
+    },
+  );
+
   test('a call in pieces, and a list that is none', async () => {
     const answers = (answer: string) => {
       stand.double.raw = answer;

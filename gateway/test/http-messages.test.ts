@@ -115,6 +115,20 @@ describe('a WebSocket', () => {
     expect(stand.heard).toEqual([]);
   });
 
+  test('is judged message by message where a rule looks at the clock, whatever time it was opened at', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-30T17:59:00Z') });
+    stops.push(() => void vi.useRealTimers());
+    const stand = await openEcho(`
+    - { rule: office-hours, when: 'request.message != "" && now.hour >= 18', deny: Come back tomorrow. }
+    - { rule: requests, when: 'true', allow: true }`);
+    const socket = await dial(stand);
+    expect(await say(socket, 'early')).toBe('EARLY');
+    vi.setSystemTime('2026-11-30T18:00:00Z');
+    socket.send('late');
+    expect(await closing(socket)).toEqual([1008, 'Come back tomorrow.']);
+    expect(stand.heard).toEqual(['early']);
+  });
+
   test('a message of fragments without end takes no more memory than limits.message, and ends', async () => {
     const stand = await openEcho(
       `

@@ -85,6 +85,22 @@ const texts = (stand: HttpStand): unknown[] => {
 };
 
 describe('a request that repeats', () => {
+  test('is judged anew where a rule looks at the clock', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-30T17:59:00Z') });
+    closers.push(() => vi.useRealTimers());
+    const stand = await open({
+      rules: `
+    - { rule: office-hours, when: 'now.hour >= 18', deny: Come back tomorrow. }
+    - { rule: requests, when: 'true', allow: true }`,
+    });
+    const agent = socketOf();
+    await repeat(stand, '/same', agent);
+    vi.setSystemTime('2026-11-30T18:00:00Z');
+    await repeat(stand, '/same', agent, 403);
+    vi.setSystemTime('2026-12-01T08:00:00Z');
+    await repeat(stand, '/same', agent);
+  });
+
   test('is on record each time, as a command of its own', async () => {
     const stand = await open();
     await repeat(stand, '/same', socketOf());

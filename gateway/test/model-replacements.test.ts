@@ -131,6 +131,40 @@ describe('a value that was sent', () => {
     await expect(stand.openai.chat.completions.create(asked)).rejects.toThrow('No addresses.');
   });
 
+  test.each(['Xk9mP2wR4tq', 'Xk9 mP2/wR4tq'])(
+    'leaves as a token again when the conversation goes on, also where nothing says any more what it is: %s',
+    async (secret) => {
+      const stand = await open({ llm: 'tools: { bash: { shell: bash, argument: command } }' });
+      stand.double.says = (asked) => {
+        const [token = ''] = JSON.stringify(asked).match(/tok_secret_[a-z2-7]{20}/) ?? [];
+        return { text: `It is ${token}.`, calls: [{ tool: 'login', input: { with: token } }] };
+      };
+      const first = said(`password: ${JSON.stringify(secret)}`);
+      const { choices } = await stand.openai.chat.completions.create({ model: 'm', messages: first });
+      const message = choices[0]?.message;
+      if (!message) throw new Error('nothing was said');
+      expect(message.content).toBe(`It is ${secret}.`);
+      const [token = ''] = lastHeard(stand).match(/tok_secret_[a-z2-7]{20}/) ?? [];
+      await stand.openai.chat.completions.create({ model: 'm', messages: [...first, message, ...said('Go on.')] });
+      const { messages } = JSON.parse(lastHeard(stand)) as { messages: (typeof message)[] };
+      expect(lastHeard(stand)).not.toContain('wR4tq');
+      expect(messages[1]).toMatchObject({
+        content: `It is ${token}.`,
+        tool_calls: [{ function: { arguments: JSON.stringify({ with: token }) } }],
+      });
+      expect(await journalOf(stand)).not.toContain('wR4tq');
+    },
+  );
+
+  test('is no word of the API, also where a text says so', async () => {
+    const stand = await open();
+    stand.double.says = echo;
+    const messages = [...said('password: gpt-4o'), ...said('password: us_er')];
+    for (let count = 0; count < 2; count++)
+      await stand.openai.chat.completions.create({ model: 'gpt-4o', messages: messages.slice(count) });
+    expect(JSON.parse(lastHeard(stand))).toMatchObject({ model: 'gpt-4o', messages: [{ role: 'user' }] });
+  });
+
   test('is put back in its visit alone', async () => {
     const stand = await open();
     stand.double.says = echo;
@@ -217,7 +251,7 @@ describe('calls of tools', () => {
     expect(journal).toMatch(/cat \/tmp\/tok_secret_/);
   });
 
-  test('with more values than anybody looks for say nothing of them on record', async () => {
+  test('with many values say nothing of them on record, and are refused by the rule', async () => {
     const stand = await open({ llm: TOOLS });
     const mails = Array.from({ length: 250 }, (_, n) => `user${n}@example.com`);
     stand.double.says = (asked) => {
@@ -226,8 +260,27 @@ describe('calls of tools', () => {
     };
     const { calls, text } = await callsOf(stand, true, mails.join(' '));
     expect(calls).toEqual([]);
-    expect(text).toContain('more than 200 values that were put back');
+    expect(text).toContain('was refused by rule "no-drops" and has not been made. Nothing is dropped.');
     expect(await journalOf(stand)).not.toContain('@example.com');
+  });
+
+  test.each([
+    ['the host of an address', 'bash', 'ssh TOKEN uptime'],
+    ['a program', 'bash', 'TOKEN x'],
+    ['where a text breaks off', 'bash', "echo 'TOKEN"],
+    ['where a statement does', 'run_sql', 'select from TOKEN from'],
+  ])('leave no part of a value on record: %s', async (_, tool, command) => {
+    const stand = await open({ llm: TOOLS, rules: RULES.replace(/.*rule: all.*/, '') });
+    stand.double.says = (asked) => {
+      const [token = ''] = JSON.stringify(asked).match(TOKEN) ?? [];
+      const text = command.replace('TOKEN', token);
+      return { calls: [{ tool, input: { command: text, query: text } }] };
+    };
+    const { text } = await callsOf(stand, true, 'Look at Ada@Db7.Example.com');
+    expect(text).toContain('was refused by rule "gateway"');
+    const journal = await journalOf(stand);
+    expect(journal).toContain('tok_email_');
+    expect(journal.toLowerCase()).not.toContain('db7');
   });
 
   test('are refused for what the value makes of them', async () => {

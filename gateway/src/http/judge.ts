@@ -43,6 +43,7 @@ import {
   findingsOf,
   readModel,
   saysSomething,
+  withTexts,
 } from '@sluice/language-models';
 import { type Mode, Replacements } from '@sluice/masking';
 import { editorsFor } from '@sluice/proposed-calls';
@@ -80,6 +81,7 @@ export class HttpJudge {
   readonly #with: HttpJudging;
   readonly #masks = new Map<string, HttpMasks | undefined>();
   /** What this visit has sent to a model, and what it gets for that. */
+  readonly #replacements: Replacements;
   readonly #replaced: { readonly outward: Mode; readonly inward: Mode };
   readonly #numbers = new WeakMap<readonly string[], number>();
   #lists = 0;
@@ -92,8 +94,8 @@ export class HttpJudge {
     this.#policy = policy;
     this.#context = context;
     this.#with = judging;
-    const replacements = new Replacements(judging.masks.key, personOf(context.principal));
-    this.#replaced = { outward: replacements.outward, inward: replacements.inward(judging.masks.key) };
+    this.#replacements = new Replacements(judging.masks.key, personOf(context.principal));
+    this.#replaced = { outward: this.#replacements.outward, inward: this.#replacements.inward(judging.masks.key) };
     this.#headers = remembered((headers) => JSON.stringify(redactHeaders(headers, judging.mark)), HEADERS_REMEMBERED);
   }
 
@@ -119,15 +121,14 @@ export class HttpJudge {
   }
 
   /**
-   * Nothing but the request decides under one policy: not the time, and not what was asked before. One without a body that is the same to the
-   * last header therefore has the judgement that it had.
+   * Nothing but the request decides under one policy that does not look at the clock, and not what was asked before. One without a body that is
+   * the same to the last header therefore has the judgement that it had.
    */
   judge(command: HttpCommand, again = false): Judgement {
     const { alike, body, upgrade, fault, text } = command;
+    const isForNow = this.#policy.readsClock || alike === undefined || body.type !== 'none' || fault !== undefined;
     const same =
-      alike === undefined || body.type !== 'none' || fault !== undefined || text.length > MAX_REMEMBERED_LENGTH
-        ? undefined
-        : `${this.#number} ${alike} ${upgrade ?? ''} ${text}`;
+      isForNow || text.length > MAX_REMEMBERED_LENGTH ? undefined : `${this.#number} ${alike} ${upgrade ?? ''} ${text}`;
     const before = same === undefined ? undefined : judged.get(same);
     if (before) return before;
     const judgement = this.#judge(command, again);
@@ -265,7 +266,9 @@ export class HttpJudge {
     if (REPLACES.has(method) && this.#masksOf(masks) && hasMask(bytes)) return MASK_WRITTEN;
     if (!own || bytes.length === 0) return undefined;
     try {
-      const made = own.request(call ? JSON_TYPE : body.media, bytes);
+      const masked = own.request(call ? JSON_TYPE : body.media, bytes);
+      const { again } = this.#replacements;
+      const made = call && again ? (withTexts(masked ?? bytes, again) ?? masked) : masked;
       return made && { ...body, bytes: made };
     } catch (error) {
       if (!(error instanceof BodyUnmasked)) throw error;

@@ -5,12 +5,10 @@ import type { DenyReason } from './reasons.js';
 export interface ProposedCall {
   /** Name of the tool. */
   readonly tool: string;
-  /** What the tool is given, as the model wrote it: mostly JSON. */
+  /** What the tool is given, as the model wrote it and with values put back: mostly JSON. */
   readonly input: string;
-  /** The same as the client is given it, with masks: what goes on record. */
+  /** The same with masks and tokens: what goes on record. */
   readonly shown: string;
-  /** Values that were put back in `input`, and the tokens that stand for them wherever they are shown or kept. */
-  readonly hides?: ReadonlyMap<string, string>;
   /** What the gate knows of the request that it answers; nobody else reads it. */
   readonly about?: unknown;
 }

@@ -9,7 +9,8 @@ const KINDS: readonly HttpMessage['kind'][] = ['text', 'binary'];
 const UNREAD: HttpBody = { type: 'stream', media: 'application/json', length: undefined };
 
 /**
- * True where a rule reads messages, or says something else of one than that it may pass. `opening`: the request that opens the WebSocket.
+ * True where a rule reads messages, looks at the clock, or says something else of one than that it may pass. `opening`: the request that opens
+ * the WebSocket, which stays open while the time goes on.
  *
  * @param about who sends it, and what is known of it
  */
@@ -19,6 +20,7 @@ export const judgesMessages = (
   reading: RequestReading,
   about: (request: Request, body: HttpBody) => PolicyContext,
 ): boolean =>
+  policy.readsClock ||
   KINDS.some((kind) => {
     const request = new Request(opening, UNREAD, '', reading, kind);
     const facts = request.facts();

@@ -78,6 +78,8 @@ export class CompiledPolicy {
   readonly #trusted: ReadonlySet<string>;
   /** Verdicts depend neither on the text nor on the time. */
   readonly ofFactsAlone: boolean;
+  /** Verdicts depend on the time: none is true for longer than its moment. */
+  readonly readsClock: boolean;
   /** Verdicts depend on what names mean in the session. */
   readonly readsSession: boolean;
   /** What of the target some rule may ask. */
@@ -97,7 +99,8 @@ export class CompiledPolicy {
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
     this.readsSession = rules.some(({ condition }) => condition?.readsSession === true);
     this.asksTarget = new Set(rules.flatMap(({ condition }) => condition?.asksTarget ?? []));
-    this.ofFactsAlone = rules.every(({ condition }) => condition?.readsText !== true && condition?.readsClock !== true);
+    this.readsClock = rules.some(({ condition }) => condition?.readsClock === true);
+    this.ofFactsAlone = !this.readsClock && rules.every(({ condition }) => condition?.readsText !== true);
   }
 
   /** Never throws. */

@@ -8,4 +8,5 @@ export { type Operation, PROVIDERS, type Provider } from './provider.js';
 export { type ModelSettings, type Price, type ToolArgument, toolName } from './settings.js';
 export { TOKENISED, findingsOf, readModel, saysSomething, seenRequest } from './reading.js';
 export { ModelText } from './requests/text.js';
+export { withTexts } from './requests/texts.js';
 export { WordList } from './requests/words.js';

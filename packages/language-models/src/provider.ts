@@ -42,14 +42,16 @@ const plainPath = (segments: readonly string[]): string =>
 const NAMING: Readonly<Record<Provider, ReadonlySet<string>>> = {
   openai: new Set(['deployments', 'engines']),
   anthropic: new Set(),
-  gemini: new Set(['models', 'tunedmodels', 'endpoints']),
+  gemini: new Set(['models', 'tunedmodels', 'dynamic', 'endpoints']),
 };
 
-/** Where it stands in the path, the model is the one of that name, whatever the body says. */
-function modelIn(provider: Provider, segments: readonly string[]): string | undefined {
-  const at = segments.findIndex((one) => NAMING[provider].has(one.toLowerCase()));
-  const named = at < 0 ? undefined : segments[at + 1];
-  return provider === 'gemini' ? named?.replace(/:[^:]*$/, '') : named;
+/** Where it stands in the path, the model is the one of that name, whatever the body says. What stands before it may have such a name too. */
+function modelIn(provider: Provider, all: readonly string[]): string | undefined {
+  const segments = all.filter((one) => one !== '');
+  const isNaming = (one: string): boolean => NAMING[provider].has(one.toLowerCase());
+  if (provider !== 'gemini') return segments.find((_, at) => isNaming(segments[at - 1] ?? ''));
+  const named = isNaming(segments.at(-2) ?? '') ? segments.at(-1) : undefined;
+  return named?.replace(/:[^:]*$/, '');
 }
 
 /** What a request does that carries something to the provider. */
@@ -69,9 +71,12 @@ export type Call =
 export function callOf(provider: Provider, method: string, segments: readonly string[], body: HttpBody['type']): Call {
   const path = plainPath(segments);
   const known = PATHS[provider].find(([end]) => path.endsWith(end));
-  if (method === 'POST' && known) {
+  const model = modelIn(provider, segments);
+  // Without a model it is of another service of Google, which has the same in an envelope.
+  const isKnown = known && (provider !== 'gemini' || model !== undefined);
+  if (method === 'POST' && isKnown) {
     const stream = provider === 'gemini' ? known[0] === STREAMING : undefined;
-    return { type: 'call', operation: known[1], model: modelIn(provider, segments), stream };
+    return { type: 'call', operation: known[1], model, stream };
   }
   if (body !== 'none') return { type: 'unread' };
   const [, kept] = KEPT.find(([pattern]) => provider === 'openai' && pattern.test(path)) ?? [];

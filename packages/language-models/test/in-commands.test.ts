@@ -54,6 +54,12 @@ describe('in a command line', () => {
     'cat <<x\nTOKEN',
     '# TOKEN',
     "echo $'TOKEN'",
+    "sh -c 'echo TOKEN'",
+    "bash -lc 'TOKEN'",
+    'python3 -c "print(TOKEN)"',
+    'eval TOKEN',
+    "ssh db 'echo TOKEN'",
+    "find . -exec sh {} 'TOKEN' ';'",
     'a \\TOKEN',
   ])('in %s only what is plain everywhere is written', (place) => {
     expect(written('a b', place, SHELL)).toBeUndefined();
@@ -80,6 +86,11 @@ describe('in a statement', () => {
     ["# it's\nselect 'TOKEN'", MYSQL, undefined],
     ['select "TOKEN"', MYSQL, undefined],
     ['select `TOKEN`', MYSQL, undefined],
+    // What no blank follows is no comment of MySQL.
+    ["select 1--'\n'TOKEN", MYSQL, undefined],
+    // Behind a carriage return a comment of PostgreSQL is over.
+    ["-- \r' \n'TOKEN", POSTGRES, undefined],
+    ["select `\\`, 'TOKEN'", MYSQL, "select `\\`, 'o''brien'"],
   ] as const)('%s', (text, language, wanted) => {
     expect(written("o'brien", text, language)).toBe(wanted);
     expect(written('\\', text, language)).toBeUndefined();

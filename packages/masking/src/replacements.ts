@@ -8,6 +8,8 @@ import { keyed, looksMasked, type Mode, type Replacing, token } from './modes.js
 /** Pairs of one visit, and the characters of their values. The oldest ones go first: their tokens stay what they are then. */
 const MAX_PAIRS = 10_000;
 const MAX_VALUES_CHARACTERS = 1024 * 1024;
+/** Values of one visit that are looked for wherever they stand. */
+const MAX_TOLD = 200;
 
 /** As `token` makes it, with the entity in it: a model is told what stands there, and no mask of a column looks like that. */
 const PREFIX = 'tok_';
@@ -25,6 +27,8 @@ export class Replacements {
   /** By token, the oldest first. */
   readonly #values = new Map<string, string>();
   #characters = 0;
+  /** Tokens by value, the oldest first: of values that a name before them has told, and that nothing tells once they were put back. */
+  readonly #told = new Map<string, string>();
 
   /**
    * Tokens are the same for the same value in each visit of this principal, and no one else's: what somebody else was given says nothing here.
@@ -39,6 +43,15 @@ export class Replacements {
 
   /** Of what goes out: a value of the principal's own, which may be put back from now on. */
   readonly outward: Mode = { type: 'replaced', by: { replace: (value, entity) => this.#replace(value, entity) } };
+
+  /** Of what goes out besides: tokens for values that have been told, whatever stands before them now. Undefined: there are none. */
+  get again(): ((text: string) => string) | undefined {
+    if (this.#told.size === 0) return undefined;
+    const longestFirst = [...this.#told].sort(([one], [other]) => other.length - one.length);
+    // As they are, and as they stand within a text that is JSON itself.
+    const forms = longestFirst.flatMap(([value, named]) => [[value, named] as const, [escaped(value), named] as const]);
+    return (text) => forms.reduce((left, [form, named]) => left.replaceAll(form, named), text);
+  }
 
   /**
    * Of what comes in, where tokens are turned back. A value that is there in clear was never sent so: it becomes a pseudonym as of `hash`, also
@@ -60,7 +73,15 @@ export class Replacements {
     const made = token(value, { key: this.#key, mode: { type: 'hash' }, entity: `exact ${entity}` }) as string;
     const named = `${PREFIX}${entity.toLowerCase()}_${made.slice(PREFIX.length)}`;
     this.#keep(named, value);
+    if (entity === TOLD) this.#tell(named, value);
     return named;
+  }
+
+  #tell(named: string, value: string): void {
+    this.#told.delete(value);
+    this.#told.set(value, named);
+    const [oldest] = this.#told.keys();
+    if (this.#told.size > MAX_TOLD && oldest !== undefined) this.#told.delete(oldest);
   }
 
   #keep(named: string, value: string): void {
@@ -74,6 +95,11 @@ export class Replacements {
     }
   }
 }
+
+/** Found by the name before it. */
+const TOLD: Entity = 'SECRET';
+
+const escaped = (value: string): string => JSON.stringify(value).slice(1, -1);
 
 /** All of a text is what a mask leaves, and not only a part of it. */
 const isMask = (text: string): boolean =>

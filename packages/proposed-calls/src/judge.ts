@@ -46,41 +46,51 @@ export function judgeCall(
   context: PolicyContext,
   languages: ReadonlyMap<string, Language>,
 ): JudgedCall | Promise<JudgedCall> {
-  const { tool, input, about, hides } = command;
+  const { tool, input, shown, about } = command;
   const origin = about instanceof Origin ? about : new Origin(context, []);
   const argument = origin.context.model?.settings.tools.get(toolName(tool));
-  const judge = (known: Facts): JudgedCall => {
-    const decided = policy.judge(known, `${tool}(${input})`, { ...origin.context, command: { type: 'tool' } });
-    const judged = { facts: known, verdict: decided };
-    const { facts, verdict } = hides?.size ? hiding(judged, hides) : judged;
+  const judge = (known: Facts, told: Facts): JudgedCall => {
+    const asked: PolicyContext = { ...origin.context, command: { type: 'tool' } };
+    const decided = policy.judge(known, `${tool}(${input})`, asked);
+    const isOpen = known === told;
+    const facts = isOpen ? known : asShown(known, told);
+    const verdict = isOpen ? decided : saidOf(decided, policy.judge(told, command.text, asked));
     if (verdict.decision.type !== 'hold') return { facts, verdict };
     return verdict.holds.every(({ rule }) => origin.held.has(rule))
       ? { facts, verdict: { ...verdict, decision: unrefused([]) } }
       : { facts, verdict, refused: NOT_HELD };
   };
-  const facts = factsOfCall(command, argument, languages, context.principal.name);
-  return facts instanceof Promise ? facts.then(judge) : judge(facts);
+  const read = (text: string): Facts | Promise<Facts> =>
+    factsOfCall({ ...command, input: text }, argument, languages, context.principal.name);
+  const known = read(input);
+  const told = shown === input ? known : read(shown);
+  if (!(known instanceof Promise || told instanceof Promise)) return judge(known, told);
+  return Promise.all([known, told]).then(([one, other]) => judge(one, other));
 }
 
-/** Each is looked for in all that is put on record of a call. */
-const MAX_HIDDEN = 200;
+/**
+ * What is put on record where the call is shown with masks, or with tokens: what is read of that. To look for values in what was read of the call
+ * itself would miss parts of them, such as the host of an address. Where it would be another call there are its effects alone.
+ */
+function asShown(known: Facts, told: Facts): Facts {
+  const shape = ({ actions }: Facts): string => JSON.stringify(actions.map(({ depth, effects }) => [depth, effects]));
+  if (shape(known) === shape(told)) return told;
+  const actions = known.actions.map(({ statement, depth, effects }) => {
+    return { statement, depth, effects, verb: 'call', resources: [], reasons: [] };
+  });
+  return { actions, confidence: known.confidence, statements: [] };
+}
 
-/** What is put on record has tokens in place of values that were put back, and says nothing where there are too many. */
-function hiding({ facts, verdict }: JudgedCall, hides: ReadonlyMap<string, string>): JudgedCall {
+/** A rule has a sentence of its own, and the gateway's quote what was read. */
+function saidOf(verdict: Verdict, { decision: told }: Verdict): Verdict {
   const { decision } = verdict;
-  if (hides.size > MAX_HIDDEN) {
-    const actions = facts.actions.map((action) => ({ ...action, resources: [], reasons: [] }));
-    const said = decision.type === 'deny' ? { ...decision, message: TOO_MANY } : decision;
-    return { facts: { ...facts, actions }, verdict: { ...verdict, decision: said } };
-  }
-  const hidden = (text: string): string =>
-    [...hides].reduce((left, [value, token]) => left.replaceAll(value, token), text);
-  const withTokens = <Said>(said: Said): Said =>
-    JSON.parse(JSON.stringify(said), (_, one: unknown) => (typeof one === 'string' ? hidden(one) : one)) as Said;
-  return { facts: withTokens(facts), verdict: { ...verdict, decision: withTokens(decision) } };
+  if (decision.type !== 'deny' || decision.cause === 'rule') return verdict;
+  const { type, rule, cause } = decision;
+  const isSame = told.type === 'deny' && told.cause === cause;
+  return { ...verdict, decision: isSame ? told : { type, rule, cause, message: OF_VALUES } };
 }
 
-const TOO_MANY = `The rules refuse this call, which has more than ${MAX_HIDDEN} values that were put back.`;
+const OF_VALUES = 'With the values that are masked here this call does something that is not known.';
 
 /** Nobody waits there whom people could be asked for. */
 const NOT_HELD: Deny = {

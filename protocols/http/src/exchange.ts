@@ -29,7 +29,7 @@ import { MAX_OWN_REQUESTS_AT_ONCE, OwnExchange, isOwn } from './own.js';
 import { Pool, type PoolGuest } from './pool.js';
 import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from './ports.js';
 import { type Preference, readPreference } from './preference.js';
-import { refuseProofsIn } from './proof.js';
+import { refuseKeysIn, refuseProofsIn } from './proof.js';
 import { ExchangeRecorder } from './recorder.js';
 import type { ProblemDetails } from './problem.js';
 import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
@@ -111,6 +111,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       const route = entrance.route(set.hostName, path.path);
       this.#prefix = route?.prefix ?? '';
       this.#api = route?.api ?? 'rest';
+      refuseKeysIn(path.query, this.#api);
       const preflight = route && proofs.length === 0 ? preflightAnswer(this.#request, route.origins) : undefined;
       if (preflight) return this.#tell(preflight);
       this.#later(entrance.enter(route, proofs), (entered) => this.#entered(entered, path));

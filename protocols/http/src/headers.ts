@@ -45,6 +45,7 @@ export function listOf(headers: readonly Header[], name: string): readonly strin
 /** Of one connection, never of the message. `te` is written anew where it says `trailers`. */
 const HOP_BY_HOP = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-connection',
   'proxy-authenticate',
@@ -98,7 +99,7 @@ export function refuseOverrides(headers: readonly Header[]): void {
 
 /** Not in trailers: what frames a message, routes it, or says who sends it (RFC 9110 section 6.5.1). */
 const NOT_IN_TRAILERS =
-  /^(transfer-encoding|content-length|content-encoding|content-type|content-range|host|trailer|te|connection|expect|range|max-forwards|set-cookie|cookie|authorization|proxy-.*|www-authenticate|cache-control|if-.*|upgrade|keep-alive|age|expires|location|retry-after|vary|x-original-url|x-rewrite-url)$/;
+  /^(transfer-encoding|content-length|content-encoding|content-type|content-range|host|trailer|te|connection|http2-settings|expect|range|max-forwards|set-cookie|cookie|authorization|proxy-.*|www-authenticate|cache-control|if-.*|upgrade|keep-alive|age|expires|location|retry-after|vary|x-original-url|x-rewrite-url)$/;
 
 /** Trailers that may go on: those that frame, route or authorise do not. */
 export const passableTrailers = (trailers: readonly Header[]): readonly Header[] =>

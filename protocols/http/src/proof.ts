@@ -2,7 +2,7 @@
  * Where a request says who sends it. Owns: which headers those are, and that none of them goes on. Does not: check a proof, or
  * compare two of them, which is the gate's.
  */
-import type { Header, HttpHead, HttpProof } from '@sluice/contract';
+import type { Header, HttpApi, HttpHead, HttpProof } from '@sluice/contract';
 import { badRequest } from './errors.js';
 import { lower, passableTrailers } from './headers.js';
 
@@ -13,7 +13,7 @@ export const isProofHeader = (name: string): boolean => PROOF_HEADERS.has(name);
 
 /** @throws HttpError for a proof in the path or the query, which logs and browsers keep */
 export function refuseProofsIn({ path, query }: Pick<HttpHead, 'path' | 'query'>): void {
-  if (query !== '' && OAUTH_QUERY.test(query)) throw misplaced('query');
+  if (query !== '' && hasNamed(query, OAUTH_NAMES)) throw misplaced('query');
   if (hasToken(query)) throw misplaced('query');
   if (hasToken(path)) throw misplaced('path');
 }
@@ -63,8 +63,28 @@ function secretOf(value: string): string {
   return colon < 0 || colon === decoded.length - 1 ? decoded.replace(/:$/, '') : decoded.slice(colon + 1);
 }
 
+/** @throws HttpError for a key of the client's own where the target would take it instead of the gateway's */
+export function refuseKeysIn(query: string, api: HttpApi): void {
+  if (api === 'gemini' && hasNamed(query, GOOGLE_NAMES)) throw misplaced('query');
+}
+
 /** RFC 6750 section 2.3. */
-const OAUTH_QUERY = /(?:^|&)access_token=/;
+const OAUTH_NAMES: ReadonlySet<string> = new Set(['access_token']);
+/** System parameters of Google's services, also with a dollar sign. */
+const GOOGLE_NAMES: ReadonlySet<string> = new Set(
+  ['key', 'oauth_token', 'access_token', 'bearer_token'].flatMap((name) => [name, `$${name}`]),
+);
+
+/** Also where a name is escaped, which the target would read. */
+const hasNamed = (query: string, names: ReadonlySet<string>): boolean =>
+  query.split('&').some((one) => {
+    const [name = ''] = one.split('=', 1);
+    return names.has(name.includes('%') ? unescaped(name) : name);
+  });
+
+function unescaped(name: string): string {
+  return name.replaceAll(/%([0-9a-f]{2})/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+}
 const GATEWAY_TOKEN = /sluice_[a-z2-7]{10}_[a-z2-7]{39}/;
 /** Characters of a token. */
 const TOKEN_CHARACTERS = 57;

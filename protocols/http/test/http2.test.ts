@@ -9,6 +9,7 @@ import {
   createServer as createHttp2Server,
 } from 'node:http2';
 import { once } from 'node:events';
+import { createServer as createRawServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Client,
@@ -48,6 +49,59 @@ async function ask(session: ClientHttp2Session, headers: Record<string, string>,
   });
   return { status: Number(got[':status']), headers: got, trailers, body: Buffer.concat(chunks).toString() };
 }
+
+describe('what HTTP/2 has no place for', () => {
+  const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n';
+  test.each([
+    ['in a head whose body comes later', [`${HEAD}HTTP2-Settings: AAMAAABk\r\n\r\n`, '2\r\nok\r\n0\r\n\r\n']],
+    ['in a head with all of its body', [`${HEAD}HTTP2-Settings: AAMAAABk\r\n\r\n2\r\nok\r\n0\r\n\r\n`]],
+    ['in trailers', [`${HEAD}\r\n2\r\nok\r\n0\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`]],
+  ])('%s stays behind', async (_, pieces) => {
+    const target = createRawServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', () => {
+        pieces.forEach((piece, at) => setTimeout(() => socket.write(piece), at * 50));
+      });
+    });
+    const rig = await Rig.open(await listening(target));
+    const session = connect(`http://127.0.0.1:${rig.port}`);
+    session.on('error', () => undefined);
+    try {
+      const got = await ask(session, { ':path': '/svc/x' });
+      expect(got).toMatchObject({ status: 200, body: 'ok' });
+      expect({ ...got.headers, ...got.trailers }).not.toHaveProperty('http2-settings');
+    } finally {
+      session.destroy();
+      await rig.close();
+      target.close();
+    }
+  });
+});
+
+test('a trailer that HTTP/2 has no place for does not go on to a target', async () => {
+  const target = createHttp2Server();
+  let trailers: object = {};
+  target.on('stream', (stream) => {
+    stream.on('trailers', (fields) => (trailers = fields));
+    stream.on('end', () => {
+      stream.respond({ ':status': 200 });
+      stream.end('ok');
+    });
+    stream.resume();
+  });
+  const rig = await Rig.open(await listening(target), { target: { http2: true } });
+  try {
+    const client = await RawClient.to(rig.port);
+    client.write(`POST /svc/x HTTP/1.1\r\nHost: x\r\n${AUTH}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+    client.write('2\r\nhi\r\n0\r\nX-Sum: 7\r\nHTTP2-Settings: AAMAAABk\r\n\r\n');
+    await client.until(/\r\n\r\n[^]*ok/);
+    expect(client.text).toContain('200 OK');
+    expect(Object.keys(trailers)).toEqual(['x-sum']);
+  } finally {
+    await rig.close();
+    target.close();
+  }
+});
 
 describe('in front of a target that speaks HTTP/1.1', () => {
   let rig: Rig;

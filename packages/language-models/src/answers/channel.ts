@@ -227,8 +227,7 @@ const NO_TOOLS: ToolArguments = new Map();
 
 /** A call that is judged with the values that its agent is given, where some are put back. */
 export function proposed(restorer: Restorer | undefined, tool: string, input: string, shown: string): ProposedCall {
-  if (!restorer) return { tool, input, shown };
-  return { tool, input: restorer.input(tool, input), shown, hides: restorer.hides(input) };
+  return { tool, input: restorer?.input(tool, input) ?? input, shown };
 }
 
 /** Null has no place in a text. */

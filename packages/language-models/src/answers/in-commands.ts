@@ -36,6 +36,8 @@ function inSql(value: string, before: string): string | undefined {
 }
 
 const SQL_TOKEN = /--[^\n]*|#[^\n]*|\/\*|\$[A-Za-z_0-9]*\$|[eE]'|'|"|`|[A-Za-z0-9_]+|[^]/g;
+/** A comment of one dialect that is none of another, or that ends earlier there. */
+const UNSURE_COMMENT = /^--[^\s]|\r/;
 
 /**
  * The quote that is open at the end; undefined: none, or one in which a quote is written in another way. `escapes`: as dialects read it that have
@@ -47,11 +49,11 @@ function quoteInSql(before: string, escapes: boolean): string | undefined {
     const [token] = found;
     if (token.startsWith('#') && !escapes) SQL_TOKEN.lastIndex = found.index + 1;
     else if (/^(?:--|#)/.test(token)) {
-      if (SQL_TOKEN.lastIndex === before.length) return undefined;
+      if (SQL_TOKEN.lastIndex === before.length || UNSURE_COMMENT.test(token)) return undefined;
     } else if (token === '/*' || token.startsWith('$')) return undefined;
     else if (/^[eE]?['"`]$/.test(token)) {
       const quote = token.at(-1) as string;
-      const end = endOfQuote(before, SQL_TOKEN.lastIndex, quote, escapes || token.length > 1);
+      const end = endOfQuote(before, SQL_TOKEN.lastIndex, quote, (escapes && quote !== '`') || token.length > 1);
       if (end === undefined) return token === "'" ? quote : undefined;
       SQL_TOKEN.lastIndex = end;
     }
@@ -71,9 +73,11 @@ function endOfQuote(text: string, from: number, quote: string, escapes: boolean)
 
 /** What begins a text within a text, a document, or a comment: quotes mean something else there. */
 const UNSURE = /`|\$\(|\$'|<<|#|\$\{/;
+/** Programs and options that are given a text to run, which may stand in quotes. */
+const RUNS = /(?:^|\s)-[A-Za-z]*[ceE](?=\s|$)|\b(?:eval|ssh|xargs|awk|sed|trap|watch|find)\b/;
 
 function inShell(value: string, before: string): string | undefined {
-  if (value.includes('\0') || UNSURE.test(before)) return undefined;
+  if (value.includes('\0') || UNSURE.test(before) || RUNS.test(before)) return undefined;
   let open = '';
   let from = 0;
   for (let at = 0; at < before.length; at++) {

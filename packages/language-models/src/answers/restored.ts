@@ -36,18 +36,6 @@ export class Restorer {
     return withValues(text, this.#backOf, (value) => (isJson ? JSON.stringify(value).slice(1, -1) : value));
   }
 
-  /** Values that are put back in a text, and the tokens that stand for them. */
-  hides(text: string): ReadonlyMap<string, string> {
-    const found = new Map<string, string>();
-    const backOf: BackOf = (entity) => {
-      const back = this.#backOf(entity);
-      return back && ((token) => (found.set(back(token) ?? '', token), back(token)));
-    };
-    withValues(text, backOf, () => undefined);
-    found.delete('');
-    return found;
-  }
-
   /** What a tool is given. */
   input(tool: string, input: string): string {
     try {
@@ -75,11 +63,12 @@ export class Restorer {
       return items.some((item, at) => item !== value.items[at]) ? { type: 'array', items } : value;
     }
     if (value.type !== 'object') return value;
-    const call = known && callIn(value);
+    const tool = known && toolIn(value);
     const members = [...value.members].map(([name, one]): [string, Json] => {
       // By its name a call was judged.
-      if (call && (name === 'name' || name === 'type')) return [name, one];
-      const made = call?.member === name ? this.#given(call.tool, one, known) : this.#walk(one, text, known);
+      if (tool !== undefined && (name === 'name' || name === 'type')) return [name, one];
+      const isInput = tool !== undefined && INPUTS.includes(name);
+      const made = isInput ? this.#given(tool, one, known) : this.#walk(one, text, known);
       return [this.text(name, false), made];
     });
     const before = [...value.members];
@@ -102,10 +91,10 @@ export class Restorer {
     const argument = this.#tools.get(toolName(tool));
     const plain = (text: string): string => this.text(text, beginsJson(text));
     if (!argument || input.type !== 'object') return this.#walk(input, plain);
-    const [commanding, other] = membersNamed(input.members, argument.argument);
-    const isOne = commanding?.type === 'string' && other === undefined;
+    // Of several that differ in case nobody can say which one the tool takes.
+    const commanding = membersNamed(input.members, argument.argument);
     return this.#walk(input, (text, leaf) =>
-      isOne && leaf === commanding
+      commanding.includes(leaf)
         ? withValues(text, this.#backOf, (value, at) => inCommand(value, text, at, argument.language))
         : plain(text),
     );
@@ -116,11 +105,11 @@ export class Restorer {
 export const beginsJson = (text: string): boolean => /^[\t\n\r ]*[{[]/.test(text);
 
 /** Where an object has the input of a call, in the shapes of all APIs. */
-function callIn(value: Json): { readonly tool: string; readonly member: string } | undefined {
-  const tool = memberText(value, 'name') ?? memberText(value, 'type');
-  const held = ['arguments', 'input', 'args', 'action', 'operation'].find((name) => member(value, name));
-  return tool === undefined || held === undefined ? undefined : { tool, member: held };
-}
+const INPUTS: readonly string[] = ['arguments', 'input', 'args', 'action', 'operation'];
+
+/** The tool of a call. Undefined: the object is none. */
+const toolIn = (value: Json): string | undefined =>
+  INPUTS.some((name) => member(value, name)) ? (memberText(value, 'name') ?? memberText(value, 'type')) : undefined;
 
 /** Bytes as they go on record, and what their client gets in place of them. */
 export class GivenInPlace {

@@ -296,18 +296,21 @@ function roleOf(item: Json, otherwise: string): string {
 /** Names of tools that are declared, all that a server may take; of those that run at the provider their type. */
 function toolsOf(members: Members): readonly string[] {
   const lists = ['tools', 'functions', 'mcp_servers'].flatMap((name) => only(members, name) ?? []);
-  const names = lists.flatMap((list) => (list.type === 'array' ? list.items.flatMap(toolNames) : []));
+  const names = lists.flatMap((list) => itemsOf(list).flatMap(toolNames));
   return only(members, 'web_search_options') ? [...names, 'web_search'] : names;
 }
 
-/** Of Gemini: functions in a list, and tools of the provider's own by their names. */
+/** Some servers take one of something for a list of it. */
+const itemsOf = (list: Json): readonly Json[] => (list.type === 'array' ? list.items : [list]);
+
+/** Of Gemini: functions in a list, and tools of the provider's own by their names, several of which may stand in one object. */
 const FUNCTIONS = ['functionDeclarations', 'function_declarations'];
 
 function toolNames(tool: Json): readonly string[] {
   const lists = tool.type === 'object' ? FUNCTIONS.flatMap((name) => membersNamed(tool.members, name)) : [];
   if (lists.length > 0 && tool.type === 'object') {
     const others = [...tool.members.keys()].filter((name) => !FUNCTIONS.some((one) => fold(one) === fold(name)));
-    return [...lists.flatMap((list) => (list.type === 'array' ? list.items.flatMap(toolNames) : [])), ...others];
+    return [...lists.flatMap((list) => itemsOf(list).flatMap(toolNames)), ...others.flatMap(spellings)];
   }
   const found = [['name'], ['function', 'name'], ['custom', 'name'], ['server_label']].flatMap((path) =>
     path.reduce<readonly Json[]>(
@@ -318,5 +321,15 @@ function toolNames(tool: Json): readonly string[] {
   const names = found.flatMap((one) => (one.type === 'string' ? [one.text] : []));
   if (names.length > 0 || tool.type !== 'object') return [...new Set(names)];
   const [type] = membersNamed(tool.members, 'type');
-  return type?.type === 'string' ? [type.text] : [tool.members.size === 1 ? ([...tool.members.keys()][0] ?? '') : ''];
+  if (type?.type === 'string') return [type.text];
+  return tool.members.size === 0 ? [''] : [...tool.members.keys()].flatMap(spellings);
 }
+
+/** A member as it is written, and in both spellings that servers of Google take for one (`codeExecution`, `code_execution`). */
+const spellings = (name: string): readonly string[] => [
+  ...new Set([
+    name,
+    name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+  ]),
+];

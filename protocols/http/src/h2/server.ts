@@ -140,9 +140,20 @@ class StreamSide implements ClientSide {
     this.#waiting = undefined;
     if (!waiting || !this.#isOpen) return;
     // Also where none can come: a stream that waits for them and is reset never said that it was whole.
-    this.#stream.respond(waiting.fields as never, { waitForTrailers: true });
-    for (const piece of waiting.pieces) this.data(piece);
+    this.#try(() => {
+      this.#stream.respond(waiting.fields as never, { waitForTrailers: true });
+      for (const piece of waiting.pieces) this.data(piece);
+    });
   };
+
+  /** What node:http2 does not take is met when nobody is there who could hear of it: its client sees that the answer breaks off. */
+  #try(act: () => void): void {
+    try {
+      act();
+    } catch {
+      this.abort();
+    }
+  }
 
   data(bytes: Buffer): boolean {
     if (!this.#isOpen) return true;
@@ -168,7 +179,7 @@ class StreamSide implements ClientSide {
       return;
     }
     this.#begin();
-    stream.once('wantTrailers', () => stream.sendTrailers(fieldMap(trailers)));
+    stream.once('wantTrailers', () => this.#try(() => stream.sendTrailers(fieldMap(trailers))));
     stream.end();
   }
 

@@ -118,7 +118,12 @@ class Http2Request implements TargetSide {
     if (!stream || stream.destroyed) return;
     stream.once('wantTrailers', () => {
       // Without any it is an empty DATA frame that ends the stream; `close` would reset it.
-      stream.sendTrailers(fieldMap(trailers));
+      try {
+        stream.sendTrailers(fieldMap(trailers));
+      } catch {
+        // Nobody is there who could hear what node:http2 does not take.
+        stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      }
     });
     stream.end();
   }
