@@ -1,5 +1,6 @@
 /** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. Pure. */
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
+import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn, Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { condition } from './conditions.js';
@@ -29,6 +30,7 @@ class ChangedRelation {
   readonly #analysis: LineageAnalysis;
   readonly #found: FoundRelation;
   readonly #assigned: Column[] = [];
+  #below: readonly Relation[] | undefined;
 
   constructor(analysis: LineageAnalysis, relation: NodeFields) {
     this.#analysis = analysis;
@@ -60,7 +62,8 @@ class ChangedRelation {
 
   /** The rows as they were, for RETURNING. */
   get before(): readonly Column[] {
-    return this.item.columns.map(({ name, value }) => ({ name, value: withUnknown(value, this.#rewritten) }));
+    const reason = this.#rewritten;
+    return this.item.columns.map(({ name, value }) => ({ name, value: withUnknown(value, reason) }));
   }
 
   /** The rows as they are afterwards: what was there, and what was put there. */
@@ -113,15 +116,20 @@ class ChangedRelation {
 
   /** The relations of everybody's that a change may reach: this one, and what is below it. */
   get #stored(): readonly Relation[] {
+    return (this.#below ??= this.#findBelow());
+  }
+
+  #findBelow(): readonly Relation[] {
     const { catalog } = this.#analysis;
     const found = this.#found;
+    if (found.type === 'temporary' && !found.relation.view) return [];
     const oids = new Set(
       found.type === 'stored'
         ? [found.relation.oid]
         : found.relation.columns.flatMap(({ value }) => [...value.sources].map(({ relation }) => relation)),
     );
-    if (found.type === 'temporary' && !found.relation.view) return [];
-    for (const oid of oids) for (const [from, to] of catalog.guards.read) if (from === oid) oids.add(to);
+    const reads = readsOf(catalog);
+    for (const oid of oids) for (const to of reads.get(oid) ?? []) oids.add(to);
     return [...oids].flatMap((oid) => catalog.relationByOid(oid) ?? []);
   }
 
@@ -142,6 +150,19 @@ class ChangedRelation {
   #basesOf(column: string): BaseColumn[] {
     return [...(this.item.columns.find(({ name }) => name === column)?.value.sources ?? [])];
   }
+}
+
+/** What each relation is read with: `guards.read`, once for all statements. */
+function readsOf({ derived, guards }: Catalog): ReadonlyMap<number, readonly number[]> {
+  let reads = derived.get('reads by relation') as Map<number, number[]> | undefined;
+  if (reads) return reads;
+  derived.set('reads by relation', (reads = new Map()));
+  for (const [from, to] of guards.read) {
+    const list = reads.get(from);
+    if (list) list.push(to);
+    else reads.set(from, [to]);
+  }
+  return reads;
 }
 
 const isSettings = ({ schema, name }: Relation): boolean => schema === 'pg_catalog' && name === 'pg_settings';
