@@ -215,11 +215,13 @@ describe('calls of tools', () => {
   test.each([false, true])('have values as their place asks for, streamed: %s', async (isStream) => {
     const stand = await open({ llm: TOOLS });
     const mail = `"o'brien, p."@example.com`;
+    const deep = (to: string) => JSON.stringify({ note: '"', inner: JSON.stringify({ to }) });
     stand.double.says = (asked) => {
       const [token = ''] = JSON.stringify(asked).match(TOKEN) ?? [];
       return {
         calls: [
           { tool: 'mail', input: { to: token, note: `"${token}"`, [token]: 1, nested: JSON.stringify({ to: token }) } },
+          { tool: 'send', input: { body: deep(token) } },
           { tool: 'run_sql', input: { query: `select 1 from people where mail = '${token}' -- ${token}` } },
           { tool: 'bash', input: { command: `mail ${token} -s "to ${token}" <<< 'x'` } },
         ],
@@ -231,6 +233,8 @@ describe('calls of tools', () => {
     expect(heard).toContain(`Mail ${token}, please.`);
     expect(calls).toEqual([
       { to: mail, note: `"${mail}"`, [mail]: 1, nested: JSON.stringify({ to: mail }) },
+      // A quote would end a string of the inner text.
+      { body: deep(token) },
       // A comment has no quotes that would end: the token stays.
       { query: `select 1 from people where mail = '"o''brien, p."@example.com' -- ${token}` },
       { command: `mail '"o'\\''brien, p."@example.com' -s "to \\"o'brien, p.\\"@example.com" <<< 'x'` },

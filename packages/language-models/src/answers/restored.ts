@@ -33,7 +33,9 @@ export class Restorer {
 
   /** `isJson`: the text is, or is a piece of, JSON itself: values are escaped. */
   text(text: string, isJson: boolean): string {
-    return withValues(text, this.#backOf, (value) => (isJson ? JSON.stringify(value).slice(1, -1) : value));
+    if (!isJson) return withValues(text, this.#backOf, (value) => value);
+    const strings = new JsonStrings(text);
+    return withValues(text, this.#backOf, (value, at) => strings.written(value, at));
   }
 
   /** What a tool is given. */
@@ -100,6 +102,35 @@ export class Restorer {
     );
   }
 }
+
+/** A text of JSON, or a piece of one, from its beginning on. */
+class JsonStrings {
+  readonly #text: string;
+  #at = 0;
+  /** Of the string that is open there. */
+  #start: number | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** A value as it is written there; undefined: the string is JSON once more, in which what is escaped once would end another string. */
+  written(value: string, at: number): string | undefined {
+    const made = JSON.stringify(value).slice(1, -1);
+    if (made === value) return value;
+    for (; this.#at < at; this.#at++) {
+      const sign = this.#text[this.#at];
+      if (sign === '\\') this.#at++;
+      else if (sign === '"') this.#start = this.#start === undefined ? this.#at + 1 : undefined;
+    }
+    return this.#start !== undefined && BEGINS_JSON.test(this.#text.slice(this.#start, this.#start + 100))
+      ? undefined
+      : made;
+  }
+}
+
+/** Of a string as it is written in JSON. */
+const BEGINS_JSON = /^(?:[ \t\n\r]|\\[tnr])*[{[]/;
 
 /** Whether a text is JSON, as far as its beginning tells. */
 export const beginsJson = (text: string): boolean => /^[\t\n\r ]*[{[]/.test(text);
