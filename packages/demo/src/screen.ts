@@ -63,7 +63,7 @@ const people = (
   sluice: string,
   url: string,
   console: string | undefined,
-): string => `${console === undefined ? '' : inBrowser(console)}${paint.bold('Ask, and approve')}: the demo has an identity provider (${url}) with two people. Log in as Ana, who asks:
+): string => `${console === undefined ? '' : inBrowser(console)}${paint.bold('Ask, and approve')}: the demo has an identity provider (${url}). Log in as Ana, who asks:
     ${paint.cyan(`XDG_CONFIG_HOME=~/.sluice-ana ${sluice} login`)}
     ${paint.cyan(`XDG_CONFIG_HOME=~/.sluice-ana ${sluice} connect shop -c "update payments set amount = 0 where id = 1"`)}
 ${paint.dim('It waits. In a second terminal log in as Ben, who approves:')}
