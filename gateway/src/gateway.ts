@@ -36,10 +36,9 @@ import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
 import { Door } from './http/door.js';
-import type { HttpJudging } from './http/judge.js';
 import type { HttpComponents } from './http/components.js';
 import { VISIT_IDLE_MS } from './http/visits.js';
-import { Judge, type JudgeOptions } from './judge.js';
+import { type HttpJudging, Judge, type JudgeOptions } from '@sluice/judging';
 import { type OpenPort, openListeners } from './listeners.js';
 import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
 

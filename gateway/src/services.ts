@@ -11,7 +11,7 @@ import type { CommitBarrier, Counters, Log, SessionView } from '@sluice/audit';
 import type { Mark } from '@sluice/http-requests';
 import type { Holds } from './holds.js';
 import type { HttpTargets } from './http/credentials.js';
-import type { Judge } from './judge.js';
+import type { Judge } from '@sluice/judging';
 
 import type { MySqlMaskSession } from '@sluice/sql-mysql';
 import type { MaskSession } from '@sluice/sql-postgres';

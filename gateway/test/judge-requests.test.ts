@@ -10,7 +10,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { testPolicy } from '@sluice/policy-trial';
 import { readConfiguration } from '../src/configuration.js';
 import { explainShell } from '@sluice/control';
-import { Judge } from '../src/judge.js';
+import { Judge } from '@sluice/judging';
 
 /** Requests of SSH clients: facts, rules, and masks for what is printed. */
 const pool = openPool(WORKER);

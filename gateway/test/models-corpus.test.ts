@@ -11,7 +11,7 @@ import { PLAIN_READING } from '@sluice/http-requests';
 import { type Provider, WordList } from '@sluice/language-models';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { HttpJudge } from '../src/http/judge.js';
+import { HttpJudge } from '@sluice/judging';
 
 interface Form {
   readonly api?: Provider;

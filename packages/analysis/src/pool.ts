@@ -1,6 +1,6 @@
 /**
  * Threads that analyse long texts. Owns who is next, how many may wait and for how long one may run. Does not own what is short
- * enough for the thread of the sessions (gateway/src/judge.ts).
+ * enough for the thread of the sessions (packages/judging/src/judge.ts).
  */
 import { Worker } from 'node:worker_threads';
 import type { Dialect, Facts, Parameter } from '@sluice/contract';

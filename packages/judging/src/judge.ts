@@ -26,7 +26,7 @@ import type {
 } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guardrails';
 import { checkedCommand, customFacts } from './custom-command.js';
-import { HttpJudge, type HttpJudging } from './http/judge.js';
+import { HttpJudge, type HttpJudging } from './requests.js';
 import { type JudgedCall, judgeCall } from '@sluice/proposed-calls';
 import type { GuessCounter } from '@sluice/budgets';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';

@@ -48,7 +48,7 @@ import {
 import { type Mode, Replacements } from '@sluice/masking';
 import { editorsFor } from '@sluice/proposed-calls';
 import { Recent, remembered } from '@sluice/wire';
-import { type Judgement, judgedInWords, refusedFacts } from '../judgement.js';
+import { type Judgement, judgedInWords, refusedFacts } from './judgement.js';
 
 export interface HttpJudging {
   readonly reading: RequestReading;
