@@ -40,23 +40,37 @@ export interface MaskOptions {
 }
 
 /** HMAC-SHA-256 (RFC 2104) over the entity and the value: 32 bytes. */
-export function keyed({ key, entity }: MaskOptions, value: string | Uint8Array): Buffer {
-  const [inner, outer] = padsOf(key, entity);
-  const message = typeof value === 'string' ? Buffer.from(value) : value;
-  outer.write(hash('sha256', Buffer.concat([inner, message]), 'binary'), BLOCK_BYTES, 'latin1');
-  return Buffer.from(hash('sha256', outer, 'binary'), 'latin1');
+export const keyed = (options: MaskOptions, value: string | Uint8Array): Buffer =>
+  Buffer.from(keyedDigest(options, value), 'latin1');
+
+/** The same, a character for each byte. */
+function keyedDigest({ key, entity }: MaskOptions, value: string | Uint8Array): string {
+  const pads = padsOf(key, entity);
+  const { outer } = pads;
+  outer.write(hash('sha256', innerText(pads, value), 'binary'), BLOCK_BYTES, 'latin1');
+  return hash('sha256', outer, 'binary');
 }
 
 /** SHA-256 works on blocks of 64 bytes, and so do the pads of HMAC. */
 const BLOCK_BYTES = 64;
-const PADS = new WeakMap<Uint8Array, Map<string, readonly [Buffer, Buffer]>>();
+/** Values up to this long are put together in a place that is there already, in UTF-16 units. UTF-8 has at most 3 bytes for one. */
+const MAX_SHORT_LENGTH = 256;
+
+interface Pads {
+  /** What HMAC puts in front of the message, behind it the entity, and room for a short value. */
+  readonly inner: Buffer;
+  /** How much of that is in front of the value. */
+  readonly innerBytes: number;
+  /** What HMAC puts in front of the inner hash, and room for that. */
+  readonly outer: Buffer;
+}
+const PADS = new WeakMap<Uint8Array, Map<string, Pads>>();
 
 /**
- * What HMAC puts in front of the message, behind it the entity, and what it puts in front of the inner hash, with room for
- * that. A mask may be asked for in every row: two hashes in one call each, given out as strings, take a tenth of the time of
- * an Hmac object.
+ * A mask may be asked for in every row: two hashes in one call each, given out as strings, of bytes that are put together in place, take a
+ * tenth of the time of an Hmac object.
  */
-function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
+function padsOf(key: Uint8Array, entity: string): Pads {
   let pads = PADS.get(key);
   if (!pads) PADS.set(key, (pads = new Map()));
   const known = pads.get(entity);
@@ -64,12 +78,23 @@ function padsOf(key: Uint8Array, entity: string): readonly [Buffer, Buffer] {
   if (key.length < 16) throw new RangeError('the key of a mask has fewer than 16 bytes');
   const block = Buffer.alloc(BLOCK_BYTES);
   block.set(key.length > BLOCK_BYTES ? hash('sha256', key, 'buffer') : key);
-  const made = [
-    Buffer.concat([block.map((byte) => byte ^ 0x36), Buffer.from(`${entity}\0`)]),
-    Buffer.concat([block.map((byte) => byte ^ 0x5c), Buffer.alloc(32)]),
-  ] as const;
+  const front = Buffer.concat([block.map((byte) => byte ^ 0x36), Buffer.from(`${entity}\0`)]);
+  const made: Pads = {
+    inner: Buffer.concat([front, Buffer.alloc(3 * MAX_SHORT_LENGTH)]),
+    innerBytes: front.length,
+    outer: Buffer.concat([block.map((byte) => byte ^ 0x5c), Buffer.alloc(32)]),
+  };
   pads.set(entity, made);
   return made;
+}
+
+/** What the inner hash is of. Valid until the next one is asked for. */
+function innerText({ inner, innerBytes }: Pads, value: string | Uint8Array): Buffer {
+  if (value.length > MAX_SHORT_LENGTH)
+    return Buffer.concat([inner.subarray(0, innerBytes), typeof value === 'string' ? Buffer.from(value) : value]);
+  if (typeof value === 'string') return inner.subarray(0, innerBytes + inner.write(value, innerBytes));
+  inner.set(value, innerBytes);
+  return inner.subarray(0, innerBytes + value.length);
 }
 
 const TOKEN_PREFIX = 'tok_';
@@ -117,13 +142,13 @@ const HIDDEN = '****';
 export function token(text: string, options: MaskOptions, limit = Number.POSITIVE_INFINITY): string | null {
   const size = Math.min(TOKEN_CHARACTERS, limit - TOKEN_PREFIX.length);
   if (size < MIN_TOKEN_CHARACTERS) return null;
-  const digest = keyed(options, normalised(text, options.entity));
+  const digest = keyedDigest(options, normalised(text, options.entity));
   let bits = 0;
   let value = 0;
   let result = TOKEN_PREFIX;
   for (let n = 0; result.length < TOKEN_PREFIX.length + size; bits -= 5) {
     if (bits < 5) {
-      value = ((value << 8) | (digest[n++] as number)) & 0xffff;
+      value = ((value << 8) | digest.charCodeAt(n++)) & 0xffff;
       bits += 8;
     }
     result += BASE32[(value >> (bits - 5)) & 31];

@@ -45,15 +45,19 @@ describe('partial keeps the end, of an address the first letter and the domain',
 });
 
 describe('hash', () => {
-  test('is the HMAC of entity and value, 100 bits of it in base32', () => {
-    const digest = createHmac('sha256', key).update('city\0Berlin').digest();
-    const bits = Array.from(digest, (byte) => byte.toString(2).padStart(8, '0')).join('');
-    const expected = Array.from(
-      { length: 20 },
-      (_, n) => 'abcdefghijklmnopqrstuvwxyz234567'[Number.parseInt(bits.slice(n * 5, n * 5 + 5), 2)],
-    );
-    expect(token('Berlin', options('hash', 'city'))).toBe(`tok_${expected.join('')}`);
-  });
+  // Short values are put together in a place that long ones and others have used before.
+  test.each(['Berlin', '', '日'.repeat(256), 'ü'.repeat(257), '\ud800x', 'x'.repeat(100_000), 'Bern'])(
+    'is the HMAC of entity and value, 100 bits of it in base32: %.20s',
+    (text) => {
+      const digest = createHmac('sha256', key).update(`city\0${text}`).digest();
+      const bits = Array.from(digest, (byte) => byte.toString(2).padStart(8, '0')).join('');
+      const expected = Array.from(
+        { length: 20 },
+        (_, n) => 'abcdefghijklmnopqrstuvwxyz234567'[Number.parseInt(bits.slice(n * 5, n * 5 + 5), 2)],
+      );
+      expect(token(text, options('hash', 'city'))).toBe(`tok_${expected.join('')}`);
+    },
+  );
 
   test('spellings of one value share a pseudonym, and other entities and keys do not', () => {
     const of = (text: string, entity: string): string | null => token(text, options('hash', entity));
