@@ -14,6 +14,8 @@ export interface AgainstOptions {
   readonly rounds: number;
   /** A checkout of the other version, set up (`npm run setup`). */
   readonly checkout: string;
+  /** Only what has this text in its name. */
+  readonly work: string;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface AgainstOptions {
  *
  * @throws Error where the other checkout is not set up
  */
-export async function benchAgainst({ rounds, checkout }: AgainstOptions): Promise<string> {
+export async function benchAgainst({ rounds, checkout, work: wanted }: AgainstOptions): Promise<string> {
   const root = resolve(checkout);
   if (checkout === '' || !existsSync(join(root, 'gateway', 'dist', 'main.js'))) {
     throw new Error('Name the other version: --checkout DIR, a checkout in which "npm run setup" has run.');
@@ -31,7 +33,8 @@ export async function benchAgainst({ rounds, checkout }: AgainstOptions): Promis
   for (const open of [postgresWorks, sshWorks]) {
     const { works, stop } = await open(root);
     try {
-      for (const work of works) ratios.set(work.name, await ratiosOf(work, rounds));
+      for (const work of works.filter(({ name }) => name.includes(wanted)))
+        ratios.set(work.name, await ratiosOf(work, rounds));
     } finally {
       await stop();
     }

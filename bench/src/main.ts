@@ -13,13 +13,14 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | console | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
+/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | console | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
     checkout: { type: 'string' },
+    work: { type: 'string', default: '' },
   },
 });
 const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
@@ -34,7 +35,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   detectors: () => benchDetectors(options),
   ssh: () => benchSsh(options),
   tunnel: () => benchTunnel(options),
-  against: () => benchAgainst({ rounds: options.rounds, checkout: values.checkout ?? '' }),
+  against: () => benchAgainst({ rounds: options.rounds, checkout: values.checkout ?? '', work: values.work }),
   strangers: () => benchStrangers(options),
   console: () => benchConsole(),
 };
