@@ -4,11 +4,21 @@ import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 
+/** When something was read, for whoever asks what has changed since. */
+export interface Moment {
+  /** The server that runs, and the database: numbers of transactions mean something there alone. */
+  readonly server: string;
+  /** Every transaction with a lower number had ended (`pg_snapshot_xmin`, 64 bits, as text). */
+  readonly horizon: string;
+}
+
 /** What was read, in one consistent state of the database. */
 export interface CatalogContents {
   /** What `catalogVersion` said of that state. */
   readonly version: string;
-  readonly schemas: readonly string[];
+  readonly moment: Moment;
+  /** pg_namespace.oid -> name. */
+  readonly schemas: ReadonlyMap<number, string>;
   /** Names of the extensions that are installed. */
   readonly extensions: readonly string[];
   /** Roles that may not look into a schema: for them it is not on the search path. Schema name -> role names. */
@@ -77,7 +87,7 @@ export class Catalog {
     this.contents = contents;
     this.unread = [...contents.relations, ...contents.routines].filter(({ unread }) => unread).length;
     this.parse = parse;
-    this.schemas = new Set(contents.schemas);
+    this.schemas = new Set(contents.schemas.values());
     this.relations = contents.relations;
     this.casts = contents.casts;
     this.implicitCasts = contents.implicitCasts;

@@ -9,7 +9,7 @@ const LASTING = `n.nspname !~ '^pg_(temp|toast)'`;
 const RELATIONS = `from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where ${LASTING} and c.relpersistence <> 't' and c.relkind in ('r', 'p', 'f', 'v', 'm', 'S', 'c')`;
 
-export const SCHEMAS = `select n.nspname from pg_namespace n where ${LASTING}`;
+export const SCHEMAS = `select n.oid, n.nspname from pg_namespace n where ${LASTING}`;
 
 export const EXTENSIONS = 'select extname from pg_extension';
 
@@ -32,6 +32,21 @@ export const ATTRIBUTES = `select a.attrelid, a.attnum, a.attname, a.atttypid, a
   a.attgenerated <> ''
   from pg_attribute a
   where a.attnum > 0 and not a.attisdropped and a.attrelid in (select c.oid ${RELATIONS})`;
+
+/** (server, horizon) of a `Moment`, and the next number of a transaction. */
+export const MOMENT = `select extract(epoch from pg_postmaster_start_time())::text || ' ' || d.oid, pg_snapshot_xmin(s), pg_snapshot_xmax(s)
+  from pg_current_snapshot() s, pg_database d where d.datname = current_database()`;
+
+/**
+ * Relations of which something has come or changed since a transaction number of less than 2^31 ago (`pg_snapshot_xmin`): a row that an
+ * earlier snapshot has not seen is of a transaction that was still running then, or of a later one.
+ */
+export const CHANGED_RELATIONS = (horizon: string): string => {
+  const isLate = (row: string): string => `age(${row}.xmin) <= age(xid('${horizon}'::xid8))`;
+  return `select c.oid from pg_class c where ${isLate('c')}
+    union select a.attrelid from pg_attribute a where ${isLate('a')}
+    union select d.adrelid from pg_attrdef d where ${isLate('d')}`;
+};
 
 export const PARENTS = 'select inhrelid, inhparent, inhseqno from pg_inherits';
 

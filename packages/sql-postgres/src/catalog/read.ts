@@ -1,6 +1,6 @@
 /** Reads a catalog in one consistent state. Owns: the queries. Does not: keep it (catalog.ts). */
 import type { Grammar } from '../grammar.js';
-import { Catalog, type CatalogContents, type Trust } from './catalog.js';
+import { Catalog, type CatalogContents, type Moment, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
 import { readGuards } from './guards.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
@@ -10,12 +10,14 @@ import {
   BUILT_IN_OPERATORS,
   CASTS,
   CATALOG_PARTS,
+  CHANGED_RELATIONS,
   type CatalogPart,
   CLASSES,
   CLOSED,
   EXTENSIONS,
   IMPLICIT_CASTS,
   LIMITS,
+  MOMENT,
   MADE_OPERATORS,
   PARENTS,
   ROUTINES,
@@ -42,8 +44,11 @@ export async function readCatalog(
   trust?: Trust,
 ): Promise<Catalog> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const contents = await withDefinitions(query, await readOnce(query, before));
-    if ((await catalogVersion(query)) === contents.version) return new Catalog(contents, parse, trust);
+    const read = await readOnce(query, before);
+    const contents = await withDefinitions(query, read);
+    // What was read in one snapshot needs no second look.
+    if (contents === read || (await catalogVersion(query)) === contents.version)
+      return new Catalog(contents, parse, trust);
   }
   throw new Error('The catalog kept changing while it was read.');
 }
@@ -75,34 +80,40 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     await query(`${LIMITS}; set local search_path to pg_catalog, pg_temp`);
     const version = await catalogVersion(query);
     const known = before?.contents;
+    const [momentRow] = await query(MOMENT.replaceAll(/\s+/g, ' '));
+    const moment: Moment = { server: text(momentRow, 0), horizon: text(momentRow, 1) };
+    const schemas = new Map((await query(SCHEMAS)).map((row) => [Number(row[0]), text(row, 1)]));
     const changed = changedParts(known?.version, version);
+    // Another schema besides changes nothing of what is in the ones that were there.
+    const areSchemasKept = [...(known?.schemas ?? [])].every(([oid, name]) => schemas.get(oid) === name);
+    const named: readonly CatalogPart[] = areSchemasKept ? [] : ['schemas'];
     const read = async <T>(parts: readonly CatalogPart[], old: T | undefined, make: () => Promise<T>): Promise<T> =>
       old === undefined || parts.some((part) => changed.has(part)) ? make() : old;
-    const schemas = await read(['schemas'], known?.schemas, async () =>
-      (await query(SCHEMAS)).map((row) => text(row, 0)),
-    );
     const extensions = await read(['extensions'], known?.extensions, async () =>
       (await query(EXTENSIONS)).map((row) => text(row, 0)),
     );
     const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () => pairs(await query(CLOSED)));
-    const relations = await read(OF_RELATIONS, known?.relations.map(unspelled), async () =>
-      relationsOf(await query(CLASSES), await query(ATTRIBUTES), await query(PARENTS), before),
+    const isSpeltAnew = (oid: number): boolean => oid >= FIRST_MADE_OID || changed.has('rules');
+    const spelled = known?.relations.map((relation) => (isSpeltAnew(relation.oid) ? unspelled(relation) : relation));
+    const relations = await read([...OF_RELATIONS, ...named], spelled, () =>
+      readRelations(query, before, spelled, areSchemasKept ? horizonFor(known?.moment, moment, momentRow) : undefined),
     );
-    const types = await read(['types', 'schemas'], known?.types, async () => (await query(TYPES)).map(typeOf));
-    const routines = await read(['routines', 'schemas', 'extensions'], known?.routines.map(unspelledBody), async () =>
+    const types = await read(['types', ...named], known?.types, async () => (await query(TYPES)).map(typeOf));
+    const routines = await read(['routines', 'extensions', ...named], known?.routines.map(unspelledBody), async () =>
       (await query(ROUTINES)).map(routineOf),
     );
-    const operators = await read(['operators', 'routines', 'schemas'], known?.operators, async () =>
+    const operators = await read(['operators', 'routines', ...named], known?.operators, async () =>
       (await query(MADE_OPERATORS)).map(operatorOf),
     );
     const builtInOperators = known?.builtInOperators ?? (await query(BUILT_IN_OPERATORS)).map(operatorOf);
     const implicitCasts = await read(['casts'], known?.implicitCasts, async () => numbers(await query(IMPLICIT_CASTS)));
-    const casts = await read(['casts', 'routines', 'schemas'], known?.casts, async () =>
+    const casts = await read(['casts', 'routines', ...named], known?.casts, async () =>
       (await query(CASTS)).map((row) => ({ source: Number(row[0]), target: Number(row[1]), context: text(row, 2) })),
     );
     const guards = await readGuards(query);
     return {
       version,
+      moment,
       schemas,
       extensions,
       closed,
@@ -120,15 +131,45 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
   }
 }
 
-const OF_RELATIONS: readonly CatalogPart[] = [
-  'relations',
-  'attributes',
-  'defaults',
-  'rules',
-  'triggers',
-  'parents',
-  'schemas',
-];
+const OF_RELATIONS: readonly CatalogPart[] = ['relations', 'attributes', 'defaults', 'rules', 'triggers', 'parents'];
+
+/** The server comes with what has a lower number, and spells it as it always does. */
+const FIRST_MADE_OID = 16_384;
+/** Relations whose columns are read by their numbers. Where more have changed, those of all are read. */
+const MAX_CHANGED_RELATIONS = 500;
+/** Numbers of transactions have 32 bits in rows, and half of them are before a given one. */
+const MAX_TRANSACTIONS_SINCE = 2n ** 30n;
+
+/** From when on something may have changed since `before`; undefined where nobody can tell: another server, or too long ago. */
+function horizonFor(before: Moment | undefined, now: Moment, row: CatalogRow | undefined): string | undefined {
+  if (before?.server !== now.server) return undefined;
+  const since = BigInt(text(row, 2)) - BigInt(before.horizon);
+  return since >= 0n && since < MAX_TRANSACTIONS_SINCE ? before.horizon : undefined;
+}
+
+/**
+ * All relations, with the columns of those alone that have changed.
+ *
+ * @param known those of before, as they are where nothing has changed of them
+ * @param horizon from when on something may have changed since; undefined: anything may have
+ */
+async function readRelations(
+  query: CatalogQuery,
+  before: Catalog | undefined,
+  known: readonly Relation[] | undefined,
+  horizon: string | undefined,
+): Promise<Relation[]> {
+  const classes = await query(CLASSES);
+  const parents = await query(PARENTS);
+  if (!known || horizon === undefined) return relationsOf(classes, await query(ATTRIBUTES), parents, before);
+  const late = new Set((await query(CHANGED_RELATIONS(horizon))).map(([oid]) => Number(oid)));
+  const kept = new Map(known.filter(({ oid }) => !late.has(oid)).map((relation) => [relation.oid, relation]));
+  const changed = classes.map(([oid]) => Number(oid)).filter((oid) => !kept.has(oid));
+  if (changed.length > MAX_CHANGED_RELATIONS) return relationsOf(classes, await query(ATTRIBUTES), parents, before);
+  const attributes =
+    changed.length === 0 ? [] : await query(`${ATTRIBUTES} and a.attrelid = any ('{${changed.join()}}'::oid[])`);
+  return relationsOf(classes, attributes, parents, before, kept);
+}
 
 /** All of them where nothing is known of before. */
 function changedParts(before: string | undefined, now: string): ReadonlySet<CatalogPart> {
@@ -174,12 +215,16 @@ const operatorOf = (row: CatalogRow): Operator => ({
   routine: Number(row[6]),
 });
 
-/** @param before the catalog until now, whose columns stay the same objects */
+/**
+ * @param before the catalog until now, whose columns stay the same objects
+ * @param kept relations whose columns have not changed, and what is spelled of them
+ */
 export function relationsOf(
   classes: readonly CatalogRow[],
   attributes: readonly CatalogRow[],
   inherits: readonly CatalogRow[],
   before: Catalog | undefined,
+  kept: ReadonlyMap<number, Relation> = NOTHING_KEPT,
 ): Relation[] {
   const columns = grouped(attributes, 1);
   const parents = grouped(inherits, 2);
@@ -187,20 +232,24 @@ export function relationsOf(
     const [oid = '', schema, name, kind, type, rewritten, answering] = row;
     const qualified = `${schema}.${name}`;
     const own = columns.get(oid ?? '') ?? [];
+    const same = kept.get(Number(oid));
     return {
+      ...(same?.definition !== undefined && { definition: same.definition }),
       oid: Number(oid),
       schema: schema ?? '',
       name: name ?? '',
       kind: kind as RelationKind,
       type: Number(type),
-      columns: own.map((column) => attributeOf(column, qualified, before)),
+      columns: same?.columns ?? own.map((column) => attributeOf(column, qualified, before)),
       parents: (parents.get(oid ?? '') ?? []).map((parent) => Number(parent[1])),
-      unread: kind === 'v' || kind === 'm' || own.some((column) => column[5] === 't'),
+      unread: same?.unread ?? (kind === 'v' || kind === 'm' || own.some((column) => column[5] === 't')),
       rewritten: rewritten === 't',
       answering: answering ?? '',
     };
   });
 }
+
+const NOTHING_KEPT: ReadonlyMap<number, Relation> = new Map();
 
 function attributeOf(
   [relation, attnum, name, type, typmod]: CatalogRow,

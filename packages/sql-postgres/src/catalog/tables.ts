@@ -11,6 +11,11 @@ import type { CatalogQuery, CatalogRow } from './query.js';
 import { ATTRIBUTES, CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
 import { relationsOf, typeOf } from './read.js';
 
+/** Behind a version: no version of the server's, whoever looks for one finds another. */
+const IN_PART = ' +';
+/** Some of its tables were read after the rest. */
+export const isReadInPart = ({ version }: Catalog): boolean => version.endsWith(IN_PART);
+
 /** Columns of the widest of the parts below. */
 const MAX_WIDTH = 10;
 
@@ -117,8 +122,7 @@ export async function withTables(
   const { contents } = catalog;
   const changed = {
     ...contents,
-    // No version of the server's: whoever looks for one finds another.
-    version: `${contents.version} +`,
+    version: `${contents.version}${IN_PART}`,
     relations: [...contents.relations.filter(({ oid }) => !oids.has(oid)), ...relations],
     types: [...contents.types.filter(({ oid }) => !made.has(oid)), ...types],
     guards: guardsWith(contents.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]),

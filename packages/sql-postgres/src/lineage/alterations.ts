@@ -19,6 +19,11 @@ import { type Column, computed, hasFields, withoutFields } from './value.js';
 export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const commands = nodesOf(fields['cmds']).map((command) => command.fields);
   const subtypes = commands.map(({ subtype }) => String(subtype ?? ''));
+  // Of whatever relation: it may be one that the catalog does not have yet.
+  if (subtypes.every((one) => one === 'AT_ChangeOwner')) {
+    analysis.effects.push({ type: 'defined', names: [] });
+    return [];
+  }
   const own = ownRelation(analysis, fields['relation']);
   if (own && !own.stored) {
     changeColumns(analysis, own, commands);

@@ -1,12 +1,14 @@
 /** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
 import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
-import { withTables } from '../catalog/tables.js';
+import { isReadInPart, withTables } from '../catalog/tables.js';
 import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
 const TRUSTED_MS = 2_000;
+/** A reading that took longer is trusted for twice its time, up to this: or a busy server would be read by every statement. */
+const MAX_TRUSTED_MS = 10_000;
 /** The same while definitions are missing, because what they read is locked. */
 const TRUSTED_INCOMPLETE_MS = 500;
 /** Tables that are read anew one by one: where more have changed, all is read. */
@@ -32,6 +34,7 @@ export class TargetCatalog {
   #side: Lookup | undefined;
   #meaning: Meaning | undefined;
   #checked = 0;
+  #trustedMs = TRUSTED_MS;
   /** One of these at a time. */
   #reading: Promise<Meaning> | undefined;
   #readingTables: Promise<void> | undefined;
@@ -48,21 +51,22 @@ export class TargetCatalog {
 
   /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
   get(): Meaning | Promise<Meaning> {
-    const fresh = this.#fresh;
+    const { fresh } = this;
     if (!fresh) return this.refresh();
     return this.#settled(fresh);
   }
 
   /** The same for a text for which it does not matter what has become of tables that it does not name. */
   getFor(text: string): Meaning | Promise<Meaning> {
-    const fresh = this.#fresh;
+    const { fresh } = this;
     const named = text.toLowerCase();
     const isNamed = (table: string): boolean => table.includes('"') || named.includes(table.toLowerCase());
     return fresh && !/[uU]&"/.test(text) && ![...this.#tables, ...this.#inReading].some(isNamed) ? fresh : this.get();
   }
 
-  get #fresh(): Meaning | undefined {
-    const trusted = (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE_MS : TRUSTED_MS;
+  /** What is known and trusted, but for tables that have changed and are not read yet. */
+  get fresh(): Meaning | undefined {
+    const trusted = (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE_MS : this.#trustedMs;
     return Date.now() - this.#checked < trusted ? this.#meaning : undefined;
   }
 
@@ -139,6 +143,7 @@ export class TargetCatalog {
       // What has changed while it was read may not be in it.
       if (changes !== this.#changes) continue;
       this.#checked = started;
+      this.#trustedMs = Math.min(Math.max(TRUSTED_MS, 2 * (Date.now() - started)), MAX_TRUSTED_MS);
       return meaning;
     }
   }
@@ -162,7 +167,12 @@ export class TargetCatalog {
     const query = (text: string): ReturnType<Lookup['query']> => side.query(text);
     const known = this.#meaning;
     // After a definition that is known of it has changed for sure.
-    if (known && this.#checked > 0 && (await catalogVersion(query)) === known.catalog.version) {
+    if (
+      known &&
+      this.#checked > 0 &&
+      !isReadInPart(known.catalog) &&
+      (await catalogVersion(query)) === known.catalog.version
+    ) {
       const catalog = await completeCatalog(query, known.catalog);
       return catalog === known.catalog ? known : { ...known, catalog };
     }

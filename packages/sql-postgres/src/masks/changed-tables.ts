@@ -4,7 +4,8 @@
  * transaction has ended (lineage). Pure.
  */
 import type { Facts } from '@sluice/contract';
-import { CODE_BEHIND_WRITES, type StatementLineage } from '../lineage/index.js';
+import { nodeOf, nodesOf } from '../ast.js';
+import { CODE_BEHIND_WRITES, type Lineage, type StatementLineage } from '../lineage/index.js';
 
 /** Statements that change the tables that they name or make, and what belongs to those. */
 const OF_TABLES: ReadonlySet<string> = new Set(
@@ -36,6 +37,23 @@ export function changedTables(
 
 /** With a dot in it, a name may be qualified or not. */
 const withoutSchema = (name: string): string[] => name.split('.').map((_, at, parts) => parts.slice(at).join('.'));
+
+/**
+ * Nothing but other owners of tables: what a name stands for does not matter to it, nor what has become of the table since it was read.
+ * Dumps have one behind each table.
+ */
+export function changesOwnersAlone({ parse }: Lineage, facts: Facts, text: string): boolean {
+  if (!facts.actions.every(({ verb }) => verb === 'alter table')) return false;
+  const parsed = parse(text);
+  return (
+    parsed.ok &&
+    parsed.statements.every((raw) => {
+      const { kind, fields } = nodeOf(raw['stmt']) ?? { kind: '', fields: {} };
+      const commands = nodesOf(fields['cmds']);
+      return kind === 'AlterTableStmt' && commands.every((one) => one.fields['subtype'] === 'AT_ChangeOwner');
+    })
+  );
+}
 
 /** Definitions of tables, which show no rows: it matters to them what has become of the tables that they name, and of no other. */
 const VERBS: ReadonlySet<string> = new Set([

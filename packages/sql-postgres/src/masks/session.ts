@@ -39,7 +39,7 @@ import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
-import { changedTables, definesTables } from './changed-tables.js';
+import { changedTables, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
@@ -136,7 +136,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     // With a pooler BEGIN waits: the transaction has a process to itself, and may hold the one that a look-up needs.
     const waits = this.#fresh !== undefined && this.#status === 'idle';
     const known = isTransactionControl(facts) && !waits ? this.#catalog.known : undefined;
-    const meaning = known ?? (definesTables(facts) ? this.#catalog.getFor(command.text) : this.#catalog.get());
+    const meaning = known ?? this.#meaningFor(command.text, facts);
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
     const wait = (late: Promise<Meaning>): Promise<Meaning> => (held ? inTime(late) : late);
     const planned = (now: Meaning, asked: SqlCommand): MaskPlan => this.#plan(now, asked, facts, masks, wish);
@@ -152,6 +152,13 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       (late) => (late === meaning ? plan : planned(late, kept)),
       () => plan,
     );
+  }
+
+  #meaningFor(text: string, facts: Facts): Meaning | Promise<Meaning> {
+    if (!definesTables(facts)) return this.#catalog.get();
+    const { fresh } = this.#catalog;
+    if (fresh && !tooLong(text) && changesOwnersAlone(fresh.lineage, facts, text)) return fresh;
+    return this.#catalog.getFor(text);
   }
 
   /** Names that only one role has (`$user`) are left to lineage. */

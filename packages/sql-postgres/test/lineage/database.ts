@@ -11,27 +11,35 @@ export interface Database {
   readonly catalog: Catalog;
   readonly lineage: Lineage;
   readonly query: CatalogQuery;
+  /** Another connection to it, which ends with the server. */
+  connect(): Promise<CatalogQuery>;
   stop(): Promise<void>;
 }
 
 export async function startDatabase(major: 15 | 18): Promise<Database> {
   const server = await startPostgres({ major });
   const { host, port, user, password, database } = server;
-  const client = new Client({ host, port, user, password, database });
-  await client.connect();
-  await client.query(fixture('schema.sql'));
-  const query: CatalogQuery = async (text) => {
-    const types = { getTypeParser: () => (value: string) => value };
-    const results = await client.query<(string | null)[]>({ text, rowMode: 'array', types });
-    return [results].flat().at(-1)?.rows ?? [];
+  const clients: Client[] = [];
+  const connect = async (): Promise<CatalogQuery> => {
+    const client = new Client({ host, port, user, password, database });
+    clients.push(client);
+    await client.connect();
+    return async (text) => {
+      const types = { getTypeParser: () => (value: string) => value };
+      const results = await client.query<(string | null)[]>({ text, rowMode: 'array', types });
+      return [results].flat().at(-1)?.rows ?? [];
+    };
   };
+  const query = await connect();
+  await query(fixture('schema.sql'));
   const lineage = await loadLineage(major);
   return {
     catalog: await readCatalog(query, lineage.parse),
     lineage,
     query,
+    connect,
     stop: async () => {
-      await client.end();
+      await Promise.all(clients.map((client) => client.end()));
       await server.stop();
     },
   };

@@ -216,6 +216,22 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     }
   }, 300_000);
 
+  test('what a transaction changed that was open while the catalog was read is in the next reading', async () => {
+    const other = await database.connect();
+    await other('begin; create table app.open_then (a int)');
+    await database.query('create table app.between (a int)');
+    await other('alter table app.open_then add column b int');
+    const before = await readCatalog(database.query, database.lineage.parse);
+    await other('alter table app.open_then add column c int; commit');
+    const after = await readCatalog(database.query, database.lineage.parse, before);
+    expect([before, after].map((one) => one.relation('app', 'open_then')?.columns.map(({ name }) => name))).toEqual([
+      undefined,
+      ['a', 'b', 'c'],
+    ]);
+    expect(plain(after)).toEqual(plain(await readCatalog(database.query, database.lineage.parse)));
+    await database.query('drop table app.open_then; drop table app.between');
+  });
+
   test('a table that is altered is read as it becomes, until its transaction has ended', () => {
     const altered = then(start, 'begin; alter table app.customers add column more text, drop column note');
     expect(sources('select email from app.customers', altered)).toEqual(['app.customers.email']);
@@ -226,6 +242,17 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     const renamed = then(start, 'begin; alter table app.customers rename column email to shown');
     expect(sources('select shown from app.customers', renamed)).toEqual(['app.customers.email']);
     expect(reasonOf('select more from app.customers', then(filled, 'rollback'))).toMatch(/not known/);
+  });
+
+  test('another owner is followed where the catalog does not have the table yet', () => {
+    const made = then(start, 'create table app.made_just_now (a int)');
+    for (const name of ['app.made_just_now', 'made_just_now', 'app.made_by_others']) {
+      const [statement] = read(`alter table ${name} owner to postgres`, made);
+      expect(statement).toMatchObject({ effects: [{ type: 'defined', names: [] }] });
+      expect(statement?.unknown).toBeUndefined();
+    }
+    const [both] = read('alter table app.made_just_now owner to postgres, add column b int', made);
+    expect(both?.effects).not.toEqual([{ type: 'defined', names: [] }]);
   });
 
   test('an altered table is not taken for one of its name in another schema', () => {
@@ -241,6 +268,10 @@ const DEFINITIONS: readonly string[] = [
   'create view app.parted_view as select b, c from app.parted',
   'alter table app.parted rename column c to d',
   'alter table app.parted add column e int default 3',
+  'alter table app.parted alter column e set default 4',
+  'alter table app.parted alter column e drop default',
+  'create table app.parted_bare (a int)',
+  'alter table app.parted_bare drop column a',
   'create or replace view app.parted_view as select b, d as c, 1 as more from app.parted',
   'create function app.parted_sum(int) returns int begin atomic select a + $1 from app.parted; end',
   'alter table app.parted rename column a to z',
@@ -256,15 +287,17 @@ const DEFINITIONS: readonly string[] = [
   'create role parted_role',
   'revoke all on schema parted from public',
   'create extension pg_trgm with schema parted',
+  'begin; alter schema parted rename to parted_old; create schema parted; commit',
   'alter schema parted rename to parted_too',
   'drop extension pg_trgm',
   'drop trigger parted on app.parted_view',
   'drop function app.parted_sum',
   'drop schema parted_too cascade',
+  'drop schema parted_old cascade',
   'drop table app.parted cascade',
 ];
 
-const plain = ({ contents }: Catalog): unknown => ({
+const plain = ({ contents: { moment: _, ...contents } }: Catalog): unknown => ({
   ...contents,
   schemas: [...contents.schemas].sort(),
   extensions: [...contents.extensions].sort(),

@@ -1,5 +1,5 @@
 import { missingPostgres } from '@sluice/testkit';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { TargetCatalog } from '../../src/masks/catalogs.js';
 import { type Database, startDatabase } from './database.js';
 
@@ -18,6 +18,7 @@ beforeAll(async () => {
   if (!unavailable) database = await startDatabase(MAJOR);
 });
 afterAll(() => database?.stop());
+afterEach(() => vi.useRealTimers());
 beforeEach(async () => {
   if (unavailable) return;
   waitsBehind = [];
@@ -43,6 +44,32 @@ async function columns(asked: ReturnType<TargetCatalog['get']>): Promise<readonl
   return catalog.relation('app', 'late')?.columns.map(({ name }) => name);
 }
 const NOW = ['id', 'secret'];
+
+test.skipIf(unavailable)('what took long to read is trusted for longer, but not for ever', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const readIn = async (seconds: number): Promise<void> => {
+    target.changed();
+    waitsBehind = [/^rollback/];
+    [reached, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const read = target.get();
+    await reached.promise;
+    vi.setSystemTime(Date.now() + seconds * 1000);
+    over.resolve();
+    await read;
+  };
+  const isAskedAfter = async (seconds: number): Promise<boolean> => {
+    vi.setSystemTime(Date.now() + seconds * 1000);
+    const asked = target.get();
+    await asked;
+    return asked instanceof Promise;
+  };
+  await readIn(0.5);
+  expect([await isAskedAfter(1), await isAskedAfter(1)]).toEqual([false, true]);
+  await readIn(3);
+  expect([await isAskedAfter(2), await isAskedAfter(2)]).toEqual([false, true]);
+  await readIn(20);
+  expect(await isAskedAfter(0)).toBe(true);
+});
 
 test.skipIf(unavailable)('who asks while the changed tables are read waits for them', async () => {
   await define();
