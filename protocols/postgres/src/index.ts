@@ -82,7 +82,7 @@ async function open(front: ClientStartup, gate: Gate, startup: Startup): Promise
   const key = session.registerCancel(secretLength(startup.version));
   front.release();
   front.write(Buffer.concat([...upstream.greeting, message(B.backendKeyData, key), READY]));
-  gate.opened();
+  gate.opened(upstream.process);
   admitted.masks?.ready('idle');
   await pump(front.stream, upstream.stream, (wires) => session.converse(wires));
 }
