@@ -201,7 +201,15 @@ export class Holds {
     const { issuer = null, subject = null } = source;
     const who = [principal, issuer, subject];
     const where = [connection, target, state];
-    const bound = [termsOf(holds), who, where, ...words, values ?? null, executed, ...(changes ? [changes.digest] : [])];
+    const bound = [
+      termsOf(holds),
+      who,
+      where,
+      ...words,
+      values ?? null,
+      executed,
+      ...(changes ? [changes.digest] : []),
+    ];
     return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
   }
 

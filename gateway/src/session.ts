@@ -504,8 +504,11 @@ export class Session implements Gate, LoginSession {
 
   #watchLocks(holds: readonly AppliedHold[], withdraw: (why: string) => void): () => void {
     const mostMs = Math.min(...holds.flatMap(({ transaction }) => transaction?.lockWaitMs ?? []));
-    return watchLocks(this.#holder, mostMs, () => this.#openLookup(), (seconds) =>
-      withdraw(`others have waited for its locks for ${seconds} s`),
+    return watchLocks(
+      this.#holder,
+      mostMs,
+      () => this.#openLookup(),
+      (seconds) => withdraw(`others have waited for its locks for ${seconds} s`),
     );
   }
 

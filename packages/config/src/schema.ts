@@ -179,7 +179,9 @@ const holdAnswer = heldBy
 const holdCommit = heldBy
   .omit({ on_timeout: true })
   .extend({
-    open: duration.prefault('15m').describe('how long a transaction may stay open from its first such change to COMMIT'),
+    open: duration
+      .prefault('15m')
+      .describe('how long a transaction may stay open from its first such change to COMMIT'),
     lock_wait: duration
       .prefault('1m')
       .describe('how long others may wait for its locks while its COMMIT waits; then it is refused'),

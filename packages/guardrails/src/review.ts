@@ -28,7 +28,11 @@ export const changesSomething = ({ effects, explainOnly }: Action): boolean =>
 export function unreviewable(action: Action, isUnknown: boolean): DenyDecision | undefined {
   const { verb, effects } = action;
   if (leaves(action) || effects.includes('transfer'))
-    return deny('unjudged', `This ${verb} does something outside the database, which no ROLLBACK takes back.`, USE_HOLD);
+    return deny(
+      'unjudged',
+      `This ${verb} does something outside the database, which no ROLLBACK takes back.`,
+      USE_HOLD,
+    );
   // What is defined is code that runs later, and is judged then.
   if (isUnknown && !effects.includes('define'))
     return deny('unjudged', `What this ${verb} does is not known, nor what a ROLLBACK would leave of it.`, USE_HOLD);
@@ -38,7 +42,9 @@ export function unreviewable(action: Action, isUnknown: boolean): DenyDecision |
 /** It reaches something outside. A notification leaves with the COMMIT. */
 function leaves({ verb, effects, resources }: Action): boolean {
   if (!effects.includes('egress') || verb === 'notify') return false;
-  const called = resources.flatMap(({ type, name }) => (type === 'function' ? [name.slice(name.lastIndexOf('.') + 1)] : []));
+  const called = resources.flatMap(({ type, name }) =>
+    type === 'function' ? [name.slice(name.lastIndexOf('.') + 1)] : [],
+  );
   return !called.includes('pg_notify') || called.some((name) => name.startsWith('dblink'));
 }
 
