@@ -27,6 +27,7 @@ import {
   type ResponseEvent,
   type Secured,
   type SqlCommand,
+  type Target,
   type TextRange,
 } from '@sluice/contract';
 import { executedBy, keptValues } from '@sluice/analysis';
@@ -244,6 +245,8 @@ export class Session implements Gate, LoginSession {
   }
 
   async dial(): Promise<Duplex> {
+    const { rows, name, credential } = this.#opened ?? {};
+    if (rows) await this.#services.rows.check(rows, credential?.user ?? '', name ?? '', () => this.#openLookup());
     return this.#services.barrier.hold(await this.#openDialer().dial());
   }
 
@@ -543,7 +546,8 @@ export class Session implements Gate, LoginSession {
     const { masks } = this;
     masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
-    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account);
+    const who = connection.annotate && annotationsOf(proven.principal, this.id);
+    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account, who);
     return {
       type: 'admission',
       principal: proven.principal.name,
@@ -621,6 +625,12 @@ export class Session implements Gate, LoginSession {
     return this.#dialer;
   }
 }
+
+const annotationsOf = ({ name, groups }: Principal, session: string): Target['annotations'] => ({
+  'sluice.principal': name,
+  'sluice.groups': JSON.stringify(groups),
+  'sluice.session': session,
+});
 
 const isRun = (command: Command): command is SqlCommand => command.type === 'sql' && command.phase === 'run';
 

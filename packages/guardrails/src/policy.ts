@@ -6,6 +6,7 @@ import type { Action, AppliedBudget, Facts, Rule, RuleMatch, AppliedHold, Applie
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
+import { changesIdentity } from './identity.js';
 import { changesSomething, unreviewable } from './review.js';
 import { type DenyDecision, type Verdict, movedMasked, refusal, unknownAction, unrefused } from './verdict.js';
 
@@ -30,10 +31,13 @@ interface CompiledRule {
   readonly condition: Condition | undefined;
 }
 
-/** @throws PolicyError with every mistake in the conditions */
+/**
+ * @param options `annotate`: the target goes by who has the session, so that nothing passes that could change it
+ * @throws PolicyError with every mistake in the conditions
+ */
 export function compilePolicy(
   rules: readonly Rule[],
-  options: { trustedFunctions?: readonly string[] } = {},
+  options: { trustedFunctions?: readonly string[]; annotate?: boolean } = {},
 ): CompiledPolicy {
   const problems: PolicyProblem[] = [];
   const compiled = rules.map((rule): CompiledRule => {
@@ -49,7 +53,7 @@ export function compilePolicy(
     }
   });
   if (problems.length > 0) throw new PolicyError(problems);
-  return new CompiledPolicy(compiled, new Set(options.trustedFunctions));
+  return new CompiledPolicy(compiled, new Set(options.trustedFunctions), options.annotate);
 }
 
 /** Why a rule cannot be meant so. */
@@ -77,6 +81,7 @@ export class CompiledPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #ofAnswers: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
+  readonly #annotates: boolean;
   /** Verdicts depend neither on the text nor on the time. */
   readonly ofFactsAlone: boolean;
   /** Verdicts depend on the time: none is true for longer than its moment. */
@@ -90,7 +95,8 @@ export class CompiledPolicy {
   /** Some rule has commands wait for people. */
   readonly holds: boolean;
 
-  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>) {
+  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>, annotates = false) {
+    this.#annotates = annotates;
     this.#all = rules;
     this.#rules = rules.filter(isOfCommands);
     const isRisky = rules.some(({ rule, condition }) => rule.then.type === 'risk' && condition?.readsAnswer);
@@ -239,7 +245,8 @@ export class CompiledPolicy {
     for (const action of facts.actions) {
       if (no !== undefined) break;
       const isUnknown = this.#unknown(action, trusted);
-      if (reviewed.has(action)) no = unreviewable(action, isUnknown);
+      if (this.#annotates) no = changesIdentity(action, isUnknown);
+      if (reviewed.has(action)) no ??= unreviewable(action, isUnknown);
       if (no !== undefined || allowed.has(action)) continue;
       if (isUnknown) no = unknownAction(action);
       else if (moved.length > 0) no = movedMasked(moved);

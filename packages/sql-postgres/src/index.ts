@@ -15,6 +15,7 @@ export { isNotFollowed } from './masks/ahead.js';
 export { announcement, refusalOf } from './masks/hidden.js';
 export { MaskSession } from './masks/session.js';
 export { type MaskedConnection, MaskTargets } from './masks/targets.js';
+export { RowsInForce, rowsFaults, rowsSql } from './rows.js';
 export { Estimates, type TargetQuestions, askFor } from './target-answers.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */

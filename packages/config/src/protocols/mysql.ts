@@ -69,6 +69,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
     database: 'the one that a session begins in, when its client names none',
     trusted: z.string().min(1),
     notFollowed: 'mask',
+    identity: false,
     pooled: z
       .literal('session')
       .optional()

@@ -1,0 +1,295 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { type PostgresServer, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startBouncer } from './bouncer.js';
+import { openLine, textOf } from './mask-corpus/line.js';
+import { type Stand, failure, openStand, targetOf } from './stand.js';
+
+/** Who has a session, as its target knows it: what the target is told, every try to change that, and rows that hang on it. */
+const WHO = `select current_setting('sluice.principal') as principal, current_setting('sluice.groups')::json as groups,
+  current_setting('sluice.session') as session`;
+const RULES = `
+    - { rule: everything, allow: true }
+`;
+const CONDITION = "owner = current_setting('sluice.principal')";
+const missing = missingPostgres(18) ?? missingPostgres(15);
+
+describe.skipIf(missing).each([15, 18] as const)('the target knows who has a session, PostgreSQL %i', (major) => {
+  if (missingPostgres(major)) return;
+  let server: PostgresServer;
+  let stand: Stand;
+  let direct: pg.Client;
+  const closing: (() => Promise<unknown>)[] = [];
+
+  beforeAll(async () => {
+    server = await startPostgres({ major, auth: 'scram-sha-256' });
+    direct = new pg.Client({ ...server, database: 'postgres' });
+    await direct.connect();
+    await direct.query(`create role app login password 'app' in role pg_monitor;
+      create schema kept;
+      create table kept.orders (id int primary key, owner text);
+      insert into kept.orders values (1, 'dev'), (2, 'ada'), (3, 'dev');
+      create table kept.parts (id int, owner text) partition by range (id);
+      create table kept.parts_low partition of kept.parts for values from (0) to (100);
+      grant usage on schema kept to app; grant all on kept.orders, kept.parts to app;
+      grant create on schema public to app;
+      create function public.evil(text) returns text language plpgsql as
+        $$ begin perform set_config('sluice.principal', $1, false); return $1; end $$;
+      create function public.tidy() returns int language sql as 'select 1';
+      create view public.settings as select * from pg_settings; grant all on public.settings to app;
+      create procedure public.procedure() language plpgsql as
+        $$ begin perform set_config('sluice.principal', 'ada', false); end $$`);
+    stand = await openStand({
+      target: { ...targetOf(server), user: 'app', password: 'app' },
+      rules: RULES,
+      connection: 'annotate: true\n    functions: { trusted: [public.tidy] }',
+    });
+  });
+  afterEach(async () => {
+    for (const close of closing.splice(0).toReversed()) await close();
+  });
+  afterAll(async () => {
+    await direct?.end();
+    await stand?.stop();
+    await server?.stop();
+  });
+
+  const open = async (options: pg.ClientConfig = {}): Promise<pg.Client> => {
+    const client = await stand.client(options);
+    closing.push(() => client.end());
+    return client;
+  };
+  const who = async (client: pg.Client): Promise<string> =>
+    (await client.query<{ principal: string }>(WHO)).rows[0]?.principal ?? '';
+
+  test('by settings, and by the name of the application', async () => {
+    const client = await open({ application_name: 'reports' });
+    const [row] = (await client.query<{ principal: string; groups: string[]; session: string }>(WHO)).rows;
+    expect(row).toMatchObject({ principal: 'dev', groups: ['engineers'] });
+    expect([...stand.gateway.sessions.keys()]).toContain(row?.session);
+    const { rows } = await direct.query("select application_name from pg_stat_activity where usename = 'app'");
+    expect(rows).toContainEqual({ application_name: 'dev: reports' });
+  });
+
+  const TRIES: readonly string[] = [
+    "set sluice.principal = 'ada'",
+    "set session sluice.principal to 'ada'",
+    "set local sluice.principal = 'ada'",
+    "SET SLUICE.Principal TO 'ada'",
+    `set "sluice"."principal" = 'ada'`,
+    `set U&"\\0073luice".principal = 'ada'`,
+    "/**/ set /* x */ sluice . principal = 'ada'",
+    'set sluice.principal to default',
+    'reset sluice.principal',
+    `set sluice.groups = '["admins"]'`,
+    "set sluice.session = 'x'",
+    "select set_config('sluice.principal', 'ada', false)",
+    "select pg_catalog.set_config('Sluice.Principal', 'ada', true)",
+    "select set_config('sluice.' || 'principal', 'ada', false)",
+    "select set_config(setting_name => 'sluice.principal', new_value => 'ada', is_local => false)",
+    "select * from set_config('sluice.principal', 'ada', false)",
+    "select set_config(n, 'ada', false) from (values ('sluice.principal')) v (n)",
+    "with x as (select set_config('sluice.principal', 'ada', false)) select * from x",
+    "select 1 where set_config('sluice.principal', 'ada', false) = 'ada'",
+    "values (set_config('sluice.principal', 'ada', false))",
+    "prepare evil as select set_config('sluice.principal', 'ada', false)",
+    "declare c cursor with hold for select set_config('sluice.principal', 'ada', false)",
+    "create table d (a text default set_config('sluice.principal', 'ada', false))",
+    "create view v as select set_config('sluice.principal', 'ada', false)",
+    "explain analyze select set_config('sluice.principal', 'ada', false)",
+    "copy (select set_config('sluice.principal', 'ada', false)) to stdout",
+    "update pg_settings set setting = 'ada' where name = 'sluice.principal'",
+    "update pg_catalog.pg_settings set setting = 'ada' where name like 'sluice%'",
+    'create temp view s as select * from pg_settings',
+    "do $$ begin perform set_config('sluice.principal', 'ada', false); end $$",
+    "do $$ begin execute 'set sluice.principal = ''ada'''; end $$",
+    "select public.evil('ada')",
+    "select evil('ada')",
+    'call public.procedure()',
+    "create function pg_temp.f() returns text language sql as $$ select set_config('sluice.principal', 'ada', false) $$",
+    "create function f() returns int language sql set sluice.principal = 'ada' as 'select 1'",
+    "alter function public.tidy() set sluice.principal = 'ada'",
+    "select query_to_xml('select set_config(''sluice.principal'', ''ada'', false)', true, true, '')",
+    "select ts_stat('select set_config(''sluice.principal'', ''ada'', false)::tsvector')",
+    "alter role app set sluice.principal = 'ada'",
+    "alter role app in database postgres set sluice.groups = '[]'",
+    "alter database postgres set sluice.principal = 'ada'",
+    "alter system set sluice.principal = 'ada'",
+    "begin; set local sluice.principal = 'ada'; select 1; commit",
+    "select 1; set sluice.principal = 'ada'",
+    'create extension dblink',
+    "load 'auto_explain'",
+  ];
+  test.each(TRIES)('no change: %s', async (text) => {
+    const client = await open();
+    expect(await failure(client.query(text))).toBe('42501');
+    await client.query('rollback');
+    expect(await failure(client.query({ text, values: [], queryMode: 'extended' } as pg.QueryConfig))).not.toBe(
+      'no error',
+    );
+    await client.query('rollback');
+    expect(await who(client)).toBe('dev');
+  });
+
+  test.each(['reset all', 'discard all', 'set session authorization default', 'reset role', 'discard temp'])(
+    'as it was behind: %s',
+    async (text) => {
+      const client = await open();
+      await client.query(text);
+      expect(await who(client)).toBe('dev');
+    },
+  );
+
+  test('not at the start of a session', async () => {
+    for (const options of ['-c sluice.principal=ada', '--sluice.principal=ada', '-c SLUICE.PRINCIPAL=ada'])
+      expect(await failure(stand.client({ options }))).toBe('42501');
+    await direct.query("alter role app set sluice.principal = 'ada'");
+    await direct.query("alter database postgres set sluice.groups = '[]'");
+    expect(await who(await open())).toBe('dev');
+    await direct.query('alter role app reset all; alter database postgres reset all');
+  });
+
+  test('not by the values of a prepared statement, nor by the function call protocol', async () => {
+    const client = await open();
+    const text = 'select set_config($1, $2, false)';
+    expect(await failure(client.query(text, ['sluice.principal', 'ada']))).toBe('42501');
+    expect(await who(client)).toBe('dev');
+    const [{ oid }] = (
+      await direct.query<{ oid: number }>("select 'set_config(text,text,bool)'::regprocedure::oid::int as oid")
+    ).rows as [{ oid: number }];
+    const line = await openLine(() => stand.client());
+    const answer = await line.extended([['F', oid, 't', 'sluice.principal', 'ada', 'f']]);
+    expect(textOf(answer.filter(({ tag }) => tag === 'E'))).toContain('sluice.principal');
+    line.close();
+  });
+
+  test('what is known and what an operator trusts still runs, and other settings', async () => {
+    const client = await open();
+    await client.query("set sluice.hold = 'wait'; set application_name = 'mine'; set work_mem = '8MB'");
+    expect((await client.query('select public.tidy() as n')).rows).toEqual([{ n: 1 }]);
+    await client.query("begin; set local statement_timeout = '5s'; commit");
+    const [row] = (await client.query("select set_config('my.own', 'x', false) as own")).rows as [{ own: string }];
+    expect(row.own).toBe('x');
+  });
+
+  test.skipIf(missingTool('pgbouncer'))('a pooler that keeps it from the target is refused', async () => {
+    const bouncer = await startBouncer(server, 'transaction');
+    closing.push(() => bouncer.stop());
+    const behind = await openStand({
+      target: { port: bouncer.port, user: bouncer.user },
+      rules: RULES,
+      connection: 'annotate: true',
+    });
+    closing.push(() => behind.stop());
+    expect(await failure(behind.client())).toMatch(/^08/);
+  });
+
+  describe('rows that hang on it', () => {
+    const standFor = async (rows: string, user = 'app', password: string | undefined = 'app'): Promise<Stand> => {
+      const made = await openStand({
+        target: { ...targetOf(server), user, ...(password && { password }) },
+        rules: RULES,
+        principals: '',
+        connection: `annotate: true\n    rows: ${rows}`,
+      });
+      closing.push(() => made.stop());
+      return made;
+    };
+    const ORDERS = `[{ table: kept.orders, condition: "${CONDITION}" }]`;
+    const refusal = async (on: Stand): Promise<string> => {
+      try {
+        await (await on.client()).end();
+        return 'open';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const printed = (on: Stand): string =>
+      execFileSync(join(import.meta.dirname, '../../sluice'), ['rows', 'sql', '-c', join(on.folder, 'sluice.yaml')], {
+        encoding: 'utf8',
+      });
+    const fresh = async (sql: string): Promise<string> => {
+      await direct.query(sql);
+      return refusal(await standFor(ORDERS));
+    };
+
+    test('the connection is refused until the server keeps them apart, and after somebody changed that', async () => {
+      const on = await standFor(ORDERS);
+      expect(await refusal(on)).toMatch(
+        /kept\.orders is not enabled; .* is not forced; kept\.orders has no policy sluice_rows_only for the login/,
+      );
+      await direct.query(printed(on));
+      const client = await on.client();
+      expect((await client.query('select id from kept.orders order by id')).rows).toEqual([{ id: 1 }, { id: 3 }]);
+      expect(await failure(client.query("insert into kept.orders values (4, 'ada')"))).toBe('42501');
+      await client.query("insert into kept.orders values (5, 'dev')");
+      await client.end();
+
+      // Another policy that lets more through changes nothing.
+      expect(await fresh('create policy wide on kept.orders using (true)')).toBe('open');
+      expect(await fresh('alter table kept.orders no force row level security')).toMatch(/is not forced/);
+      await direct.query('alter table kept.orders force row level security');
+      expect(await fresh('alter table kept.orders disable row level security')).toMatch(/is not enabled/);
+      await direct.query('alter table kept.orders enable row level security');
+      expect(await fresh('alter policy sluice_rows_only on kept.orders using (true)')).toMatch(
+        /says "true", which is not/,
+      );
+      await direct.query(printed(on));
+      expect(await fresh(`alter policy sluice_rows_only on kept.orders with check (owner <> '')`)).toMatch(
+        /says "\(owner/,
+      );
+      await direct.query(printed(on));
+      expect(await fresh('alter policy sluice_rows_only on kept.orders to pg_monitor')).toMatch(/has no policy/);
+      await direct.query(printed(on));
+      expect(await fresh('create role boss bypassrls; grant boss to app')).toMatch(
+        /can act as boss, which has BYPASSRLS/,
+      );
+      expect(
+        await fresh('drop role boss; create role owns; grant owns to app; alter table kept.orders owner to owns'),
+      ).toMatch(/can act as the owner of kept\.orders/);
+      await direct.query(`alter table kept.orders owner to ${server.user}; drop role owns`);
+      expect(
+        await fresh('create view public.shown as select * from kept.orders; grant select on public.shown to app'),
+      ).toMatch(/can read kept\.orders by shown/);
+      expect(
+        await fresh(
+          'create view public.above as select * from public.shown; revoke all on public.shown from app; grant select on public.above to app',
+        ),
+      ).toMatch(/can read kept\.orders by above/);
+      expect(await fresh('alter view public.shown set (security_invoker = true)')).toBe('open');
+      await direct.query('drop view public.above; drop view public.shown');
+      expect(await fresh('select 1')).toBe('open');
+    });
+
+    test('of partitions that are read by their own names, of nothing, and for a superuser', async () => {
+      const parts = `[{ table: kept.parts, condition: "${CONDITION}" }]`;
+      const on = await standFor(parts);
+      await direct.query(printed(on));
+      expect(await refusal(on)).toBe('open');
+      await direct.query('grant select on kept.parts_low to app');
+      expect(await refusal(await standFor(parts.replace('parts,', 'parts, ')))).toMatch(/by kept\.parts_low|open/);
+      expect(await refusal(await standFor('[{ table: kept.nothing, condition: "true" }]'))).toMatch(
+        /no table kept\.nothing/,
+      );
+      expect(await refusal(await standFor(ORDERS, server.user, server.password))).toMatch(/which is a superuser/);
+    });
+
+    test('sluice check --targets says so', async () => {
+      const on = await standFor('[{ table: kept.nothing, condition: "true" }]');
+      const check = (): string => {
+        try {
+          return execFileSync(
+            join(import.meta.dirname, '../../sluice'),
+            ['check', '--targets', '-c', join(on.folder, 'sluice.yaml')],
+            { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+          );
+        } catch (error) {
+          return (error as { stderr: string }).stderr;
+        }
+      };
+      expect(check()).toMatch(/there is no table kept\.nothing/);
+    });
+  });
+});
