@@ -43,7 +43,7 @@ const openMsOf = ({ holds }: OpenTransaction): number =>
   Math.min(...[...holds.values()].map(({ transaction }) => transaction?.openMs ?? MAX_TIMER_MS));
 
 const PASS: Entered = { type: 'pass' };
-const refuse = (code: 'cancelled' | 'review-needs-transaction' | 'review-stands-alone'): Entered => ({
+const no = (code: 'cancelled' | 'review-needs-transaction' | 'review-stands-alone'): Entered => ({
   type: 'refuse',
   reason: { code },
 });
@@ -67,11 +67,11 @@ export class CommitReview {
 
   /** Behind all answers that are due. What passes is followed by `ran`. */
   async enter({ facts, holds }: ReviewedFacts, waiter: Waiter): Promise<Entered> {
-    if (holds.length > 0 && facts.statements.some(ends)) return refuse('review-stands-alone');
-    if ((await waiter.answersDelivered()) === 'skipped' || waiter.signal.aborted) return refuse('cancelled');
+    if (holds.length > 0 && facts.statements.some(ends)) return no('review-stands-alone');
+    if ((await waiter.answersDelivered()) === 'skipped' || waiter.signal.aborted) return no('cancelled');
     const now = waiter.transaction?.();
     if (this.#open?.number !== now?.number) this.#forget();
-    if (holds.length > 0) return now ? this.#change(facts, holds, now, waiter) : refuse('review-needs-transaction');
+    if (holds.length > 0) return now ? this.#change(facts, holds, now, waiter) : no('review-needs-transaction');
     const open = this.#open;
     // What has failed is rolled back, whatever its client says.
     if (!open || now?.state !== 'open' || open.changes.count === 0) return PASS;
@@ -83,7 +83,7 @@ export class CommitReview {
   #change(facts: Facts, holds: readonly AppliedHold[], now: TransactionState, waiter: Waiter): Entered {
     const begins = facts.statements[0];
     const isBegun = begins?.type === 'transaction' && begins.kind === 'begin';
-    if (now.state === 'none' && !isBegun) return refuse('review-needs-transaction');
+    if (now.state === 'none' && !isBegun) return no('review-needs-transaction');
     const number = now.state === 'none' ? now.number + 1 : now.number;
     if (this.#open?.number !== number) this.#forget();
     const open = (this.#open ??= { number, changes: new ReviewedChanges(), holds: new Map(), timer: undefined });
