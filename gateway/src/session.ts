@@ -157,6 +157,8 @@ export class Session implements Gate, LoginSession {
     this.connection = connection;
     // What comes next is for another visit, by the target and the credential of now. This one's requests may finish.
     if (this.isVisit) return this.#endSoon({ code: 'reconfigured' });
+    // What is told at the start of a session is told once.
+    if (toldOf(connection) !== toldOf(this.#opened ?? connection)) return this.#endSoon({ code: 'identity-told' });
     // Masks follow a session from its start.
     if (!this.masks && masks(connection)) this.#endSoon({ code: 'columns-masked' });
     else if (this.#listener.traits.answers === 'text' && unmasked && judge(this).masks)
@@ -625,6 +627,8 @@ export class Session implements Gate, LoginSession {
     return this.#dialer;
   }
 }
+
+const toldOf = ({ annotate, rows }: Connection): string => JSON.stringify([annotate, rows]);
 
 const annotationsOf = ({ name, groups }: Principal, session: string): Target['annotations'] => ({
   'sluice.principal': name,

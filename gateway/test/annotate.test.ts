@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { rowsSql } from '@sluice/sql-postgres';
 import { type PostgresServer, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readConfiguration } from '../src/configuration.js';
 import { startBouncer } from './bouncer.js';
 import { openLine, textOf } from './mask-corpus/line.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
@@ -171,6 +173,18 @@ describe.skipIf(missing).each([15, 18] as const)('the target knows who has a ses
     expect(message).toMatch(/a view of pg_settings that this login may update/);
     await direct.query('drop view public.more');
     expect(await failure((await open()).query("update public.settings set setting = 'ada'"))).toBe('42501');
+  });
+
+  test('sessions from before it end when it is configured', async () => {
+    const other = await openStand({ target: { ...targetOf(server), user: 'app', password: 'app' }, rules: RULES });
+    closing.push(() => other.stop());
+    const client = await other.client();
+    await client.query('select 1');
+    const ended = new Promise<Error>((resolve) => client.on('error', resolve));
+    const file = join(other.folder, 'sluice.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('    not_followed: mask', '    annotate: true'));
+    await other.gateway.reload(readConfiguration(file).config, 'test');
+    expect((await ended).message).toMatch(/the target goes by who has a session, and this one began before that/);
   });
 
   test('what is known and what an operator trusts still runs, and other settings', async () => {

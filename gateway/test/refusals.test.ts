@@ -85,6 +85,7 @@ const ENDINGS: { readonly [Code in Ending['code']]: Extract<Ending, { code: Code
   'login-too-slow': { code: 'login-too-slow' },
   'too-many-logins': { code: 'too-many-logins' },
   'long-row-unread': { code: 'long-row-unread' },
+  'identity-told': { code: 'identity-told' },
   'transaction-too-long': { code: 'transaction-too-long' },
   'record-unwritable': { code: 'record-unwritable' },
 };

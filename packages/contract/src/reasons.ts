@@ -86,6 +86,8 @@ export type Ending =
   | { readonly code: 'account-forbidden' }
   | { readonly code: 'columns-masked' }
   | { readonly code: 'output-masked' }
+  /** The target is told of sessions since, or keeps rows apart, and was not when this one began. */
+  | { readonly code: 'identity-told' }
   | { readonly code: 'idle' }
   /** `why`: a sentence of whoever stops the gateway. */
   | { readonly code: 'shutdown'; readonly why?: string }
@@ -145,6 +147,7 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'account-forbidden': 'killed',
   'columns-masked': 'killed',
   'output-masked': 'killed',
+  'identity-told': 'killed',
   idle: 'idle',
   shutdown: 'drain',
   'login-too-slow': 'deadline',

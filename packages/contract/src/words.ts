@@ -243,6 +243,8 @@ export function endingInWords(reason: Ending): string {
       return 'Too many logins at once from your address, or in all: try again.';
     case 'long-row-unread':
       return 'A long row with masked columns was read too slowly while others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
+    case 'identity-told':
+      return 'By the configuration of now the target goes by who has a session, and this one began before that. Connect again.';
     case 'transaction-too-long':
       return 'This transaction has changed something that people look at before COMMIT, and no COMMIT came in time, so it was rolled back.';
     case 'record-unwritable':
