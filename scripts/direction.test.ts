@@ -12,6 +12,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   api: [],
   wire: ['contract'],
   keys: [],
+  'commit-review': ['contract'],
   addresses: [],
   printable: [],
   saml: [],

@@ -44,7 +44,14 @@ import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotO
 
 import { LargeRows } from '@sluice/masking';
 import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
-import { Estimates, type MaskedConnection, MaskTargets, type TargetQuestions, askFor } from '@sluice/sql-postgres';
+import {
+  Estimates,
+  type MaskedConnection,
+  MaskTargets,
+  type TargetQuestions,
+  askFor,
+  RowsInForce,
+} from '@sluice/sql-postgres';
 import { type Components, issuersOf, openComponents, withOperator } from './components.js';
 import { type LoadedPackage, describePackage } from '@sluice/packaged';
 import { writePrivate } from './private-files.js';
@@ -513,6 +520,7 @@ export class Gateway implements Controlled {
       loginLimits: new LoginLimits(),
       handshakes: this.handshakes,
       holds: new Holds(components.approvals, components.redactionKey, this.config.record.parameters === 'full'),
+      rows: new RowsInForce(),
       sessionApprovals: new SessionApprovals(components.approvals, components.redactionKey),
       cancels: new Map(),
       judge: (session) => {

@@ -19,17 +19,15 @@ import {
   type DenyReason,
   type WaitEnded,
   type Noun,
-  type Parameter,
   type Waiter,
   denyInWords,
 } from '@sluice/contract';
+import { type ReviewedChanges, shownValue } from '@sluice/commit-review';
 import { comparisonOf, meaningOf } from '@sluice/http-requests';
 import { redactSecrets } from '@sluice/recording';
 
 /** How often a client that waits is told so, in milliseconds. */
 const REMIND_MS = 30_000;
-/** Of each bound value, what approvers see. Characters. */
-const MAX_SHOWN_CHARACTERS = 1000;
 
 /** A command that waits, and what it is bound to besides itself. */
 export interface Holding {
@@ -56,6 +54,10 @@ export interface Holding {
   readonly state: string;
   readonly waiter: Waiter;
   readonly draining: AbortSignal;
+  /** Of a COMMIT: what it commits. */
+  readonly changes?: ReviewedChanges | undefined;
+  /** Looks whether it is in the way of others for too long, and says why it waits no longer then. Returns what ends that. */
+  watch?(withdraw: (why: string) => void): () => void;
   /** What the command would do, for approvers. Never rejects. */
   impact(): Promise<Impact | undefined>;
 }
@@ -94,7 +96,7 @@ export class Holds {
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
-    const behind = this.#behind(holding);
+    const behind = this.#behind(holding) + (holding.changes?.inWords(this.#showsValues) ?? '');
     const before = await waiter.answersDelivered();
     if (before === 'skipped' || waiter.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
@@ -128,6 +130,7 @@ export class Holds {
     waiter.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
     const reminder = setInterval(say, REMIND_MS);
+    const unwatch = holding.watch?.((why) => this.#approvals.withdraw(number, why));
     try {
       if (waiter.signal.aborted) stop();
       if (draining.aborted) drain();
@@ -141,6 +144,7 @@ export class Holds {
       return refused(holding, reasonOf(done));
     } finally {
       clearInterval(reminder);
+      unwatch?.();
       waiter.signal.removeEventListener('abort', stop);
       draining.removeEventListener('abort', drain);
     }
@@ -190,14 +194,22 @@ export class Holds {
   }
 
   /** Of the exact command, by which terms it may pass, who sends it where, and what the session makes of it. */
-  #digest({ principal, source, connection, target, command, executed, state, holds }: Holding): string {
+  #digest({ principal, source, connection, target, command, executed, state, holds, changes }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
     const words = command.type === 'sql' ? [command.type, command.text] : [command.type, meaningWithoutId(command)];
     const { issuer = null, subject = null } = source;
     const who = [principal, issuer, subject];
     const where = [connection, target, state];
-    const bound = [termsOf(holds), who, where, ...words, values ?? null, executed];
+    const bound = [
+      termsOf(holds),
+      who,
+      where,
+      ...words,
+      values ?? null,
+      executed,
+      ...(changes ? [changes.digest] : []),
+    ];
     return createHmac('sha256', this.#key).update(JSON.stringify(bound)).digest('base64');
   }
 
@@ -210,7 +222,7 @@ export class Holds {
 
   #shown(command: Command): string[] {
     const values = (command.type === 'sql' && command.parameters) || [];
-    return values.map((parameter) => (this.#showsValues ? shown(parameter) : '(not shown)'));
+    return values.map((parameter) => (this.#showsValues ? shownValue(parameter) : '(not shown)'));
   }
 }
 
@@ -253,11 +265,6 @@ const DRAINING = 'the gateway is shutting down';
 const USED = 'another one that is identical has used its approval';
 
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
-
-const shown = ({ value, format }: Parameter): string =>
-  value === null
-    ? 'NULL'
-    : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, MAX_SHOWN_CHARACTERS);
 
 const WHY: Readonly<Record<WaitEnded, (noun: Noun) => string>> = {
   cancelled: (noun) => `the client cancelled the ${noun}`,

@@ -1,6 +1,7 @@
 /** The ways to a target that are tried for an operator, as sessions use them. Does not: say what is wrong with it (packages/doctor). */
 import { type ConnectionConfig, hasHostKeys } from '@sluice/config';
 import { type TargetReach, httpAnswer } from '@sluice/doctor';
+import { rowsFaults } from '@sluice/sql-postgres';
 import { HttpTargets } from './http/credentials.js';
 import { hasLookup } from './protocols.js';
 import { type Reach, TargetDialer, openTargetLookup } from './target.js';
@@ -11,7 +12,13 @@ const MAX_LOGIN_MS = 10_000;
 export function reachOf(connection: ConnectionConfig, services: Reach): TargetReach {
   const way = new TargetDialer(connection, services, 'doctor');
   const dial = async (): Promise<void> => void (await way.dial()).destroy();
-  if (hasLookup(connection.protocol)) return { dial, lookup: () => openTargetLookup(connection, services) };
+  const { rows } = connection;
+  if (hasLookup(connection.protocol))
+    return {
+      dial,
+      lookup: () => openTargetLookup(connection, services),
+      ...(rows && { faults: (lookup) => rowsFaults(lookup, rows) }),
+    };
   if (hasHostKeys(connection)) return { dial, login: () => loginBySsh(way) };
   const { http } = connection.http ? way.login : {};
   return { dial, ...(http && { login: () => httpAnswer(way, http) }) };

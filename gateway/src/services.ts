@@ -14,7 +14,7 @@ import type { HttpTargets } from './http/credentials.js';
 import type { Judge } from '@sluice/judging';
 
 import type { MySqlMaskSession } from '@sluice/sql-mysql';
-import type { MaskSession } from '@sluice/sql-postgres';
+import type { MaskSession, RowsInForce } from '@sluice/sql-postgres';
 import type { SessionApprovals } from './session-approval.js';
 import type { SshKeys } from './ssh/keys.js';
 import type { HandshakeTurns, LoginLimits } from '@sluice/strangers';
@@ -67,6 +67,7 @@ export interface Services {
   readonly loginLimits: LoginLimits;
   readonly handshakes: HandshakeTurns;
   readonly holds: Holds;
+  readonly rows: RowsInForce;
   readonly sessionApprovals: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
   type Admission,
+  type AppliedHold,
   type Answer,
   type Challenge,
   type Command,
@@ -14,15 +15,19 @@ import {
   type Dialect,
   type Ending,
   ENDING_KINDS,
+  type Facts,
   type Gate,
   type HiddenCounts,
   type HttpHead,
   type Limits,
+  type Lookup,
   NEUTRAL_WORDS,
   type Waiter,
   type Principal,
   type ResponseEvent,
   type Secured,
+  type SqlCommand,
+  type Target,
   type TextRange,
 } from '@sluice/contract';
 import { executedBy, keptValues } from '@sluice/analysis';
@@ -30,6 +35,8 @@ import type { Impact, Source } from '@sluice/approvals';
 import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
 import { givenOn } from '@sluice/proposed-calls';
+import { CommitReview, type ReviewedChanges, type ReviewedFacts } from '@sluice/commit-review';
+import { commitImpactOf, watchLocks } from '@sluice/sql-postgres';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import type { Judge, Judgement } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
@@ -113,6 +120,9 @@ export class Session implements Gate, LoginSession {
   #waits = true;
   /** Commands that wait for people. */
   #waiting = 0;
+  readonly #review = new CommitReview(() => this.end({ code: 'transaction-too-long' }));
+  /** What serves it at the target. */
+  #process = 0;
   /** Channels that it listens at, at the most. */
   #channels = 0;
 
@@ -147,6 +157,8 @@ export class Session implements Gate, LoginSession {
     this.connection = connection;
     // What comes next is for another visit, by the target and the credential of now. This one's requests may finish.
     if (this.isVisit) return this.#endSoon({ code: 'reconfigured' });
+    // What is told at the start of a session is told once.
+    if (toldOf(connection) !== toldOf(this.#opened ?? connection)) return this.#endSoon({ code: 'identity-told' });
     // Masks follow a session from its start.
     if (!this.masks && masks(connection)) this.#endSoon({ code: 'columns-masked' });
     else if (this.#listener.traits.answers === 'text' && unmasked && judge(this).masks)
@@ -189,6 +201,7 @@ export class Session implements Gate, LoginSession {
   closed(): void {
     clearTimeout(this.#deadline);
     this.masks?.closed();
+    this.#review.closed();
     for (const charge of this.#charges.values()) charge.end();
     for (const key of this.#cancelKeys) this.#services.cancels.delete(key);
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
@@ -226,13 +239,16 @@ export class Session implements Gate, LoginSession {
     if (this.connection) this.#services.log.targetFailed(this.id, this.connection, reason);
   }
 
-  opened(): void {
+  opened(process?: number): void {
     clearTimeout(this.#deadline);
+    this.#process = process ?? this.#process;
     this.#dialer?.arrived();
     this.state = 'open';
   }
 
   async dial(): Promise<Duplex> {
+    const { rows, name, credential } = this.#opened ?? {};
+    if (rows) await this.#services.rows.check(rows, credential?.user ?? '', name ?? '', () => this.#openLookup());
     return this.#services.barrier.hold(await this.#openDialer().dial());
   }
 
@@ -263,6 +279,7 @@ export class Session implements Gate, LoginSession {
       this.#ended = event.command;
     }
     if (event.type === 'end') this.#settle(event.command);
+    if (event.type === 'end') this.#review.ended(event);
     if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
     const kept = this.#recorded(event);
     // A program may go on for ever, and nobody would ask for leave again.
@@ -324,6 +341,8 @@ export class Session implements Gate, LoginSession {
     if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(command, judgement);
     if (judgement.answer.type === 'deny') this.denied++;
+    else if (isRun(command) && this.#review.concerns(reviewOf(judgement)))
+      return this.#reviewed(keptValues(command), judgement, waiter);
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
     else this.#passes(command, judgement, waiter);
     return judgement.answer;
@@ -363,6 +382,7 @@ export class Session implements Gate, LoginSession {
     }
     if (command.phase !== 'run') return;
     this.#running = command.id;
+    this.#review.ran(command, reviewOf(judgement), judgement.reviewed?.text ?? '');
     if (answer.type === 'allow') for (const { verb } of answer.facts.actions) this.#heard(verb);
     const { hold, names } = (answer.type === 'allow' && answer.facts.session) || {};
     if (hold) this.#waits = hold === 'wait';
@@ -385,12 +405,34 @@ export class Session implements Gate, LoginSession {
     return this.#channels > 0;
   }
 
+  /** It changes what people look at before it is committed, or it is that COMMIT. */
+  async #reviewed(command: SqlCommand, judgement: Judgement, waiter: Waiter | undefined): Promise<Answer> {
+    const rule = judgement.reviewed?.holds[0]?.rule;
+    if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY, rule));
+    this.#waiting++;
+    const entered = await this.#review.enter(reviewOf(judgement), waiter).finally(() => this.#waiting--);
+    if (entered.type === 'refuse') return this.#refusedLate(command, denied(command, entered.reason, rule));
+    const asked = entered.type === 'ask' ? entered : undefined;
+    const holds = [...(judgement.held?.holds ?? []), ...(asked?.holds ?? [])];
+    if (holds.length > 0) {
+      const text = judgement.held?.text ?? judgement.reviewed?.text ?? command.text;
+      return this.#hold(command, judgement, { holds, text }, waiter, asked?.changes);
+    }
+    // Rules, masks and the catalog are those of now.
+    const again = await (this.#judge ??= this.#services.judge(this)).judge(command, true);
+    if (again.answer.type === 'deny') return this.#refusedLate(command, again.answer);
+    if (!this.#services.log.recording) return denied(command, UNRECORDED);
+    this.#passes(command, judgement, waiter);
+    return again.answer;
+  }
+
   /** People are asked. What they released is judged again: rules, masks and the catalog are those of now. */
   async #hold(
     command: Command,
     judgement: Judgement,
     { holds, text }: NonNullable<Judgement['held']>,
     waiter: Waiter | undefined,
+    changes?: ReviewedChanges,
   ): Promise<Answer> {
     if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY));
     const { log, draining, holds: people } = this.#services;
@@ -415,7 +457,9 @@ export class Session implements Gate, LoginSession {
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         waiter: waiter,
         draining,
-        impact: () => this.#impactOf(kept, judgement.answer),
+        changes,
+        ...(changes && { watch: (withdraw) => this.#watchLocks(holds, withdraw) }),
+        impact: () => (changes ? this.#commitImpact(changes) : this.#impactOf(kept, judgement.answer)),
       });
       this.lastActivity = Date.now();
       if (refused) {
@@ -427,7 +471,8 @@ export class Session implements Gate, LoginSession {
         return this.#refusedLate(command, denied(command, OUTDATED));
       }
       const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
-      const same = (!again.held || termsOf(again.held.holds) === termsOf(holds)) && target === this.#boundTo();
+      const own = judgement.held?.holds ?? [];
+      const same = (!again.held || termsOf(again.held.holds) === termsOf(own)) && target === this.#boundTo();
       const answer: Answer = again.answer.type === 'deny' || same ? again.answer : denied(kept, CHANGED);
       const gone = waiter.signal.aborted ? denied(kept, CANCELLED) : undefined;
       if (gone || answer.type === 'deny' || !log.recording) again.charge?.undo();
@@ -458,6 +503,29 @@ export class Session implements Gate, LoginSession {
     return impactOf(command, answer.facts, this.#sameNames, () => openTargetLookup(connection, this.#services));
   }
 
+  #commitImpact(changes: ReviewedChanges): Promise<Impact> {
+    return commitImpactOf(changes.tables, this.#holder, this.#sameNames, () => this.#openLookup());
+  }
+
+  #watchLocks(holds: readonly AppliedHold[], withdraw: (why: string) => void): () => void {
+    const mostMs = Math.min(...holds.flatMap(({ transaction }) => transaction?.lockWaitMs ?? []));
+    return watchLocks(
+      this.#holder,
+      mostMs,
+      () => this.#openLookup(),
+      (seconds) => withdraw(`others have waited for its locks for ${seconds} s`),
+    );
+  }
+
+  get #holder(): { readonly process: number; readonly user: string } {
+    return { process: this.#process, user: this.#dialer?.login.user ?? '' };
+  }
+
+  async #openLookup(): Promise<Lookup> {
+    if (!this.#opened) throw new Error('no connection before the login');
+    return openTargetLookup(this.#opened, this.#services);
+  }
+
   /** The record has the command as held: it says, too, what became of it. */
   #refusedLate(command: Command, answer: Deny): Deny {
     this.denied++;
@@ -480,7 +548,8 @@ export class Session implements Gate, LoginSession {
     const { masks } = this;
     masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
-    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account);
+    const who = connection.annotate && annotationsOf(proven.principal, this.id);
+    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account, who);
     return {
       type: 'admission',
       principal: proven.principal.name,
@@ -558,6 +627,22 @@ export class Session implements Gate, LoginSession {
     return this.#dialer;
   }
 }
+
+const toldOf = ({ annotate, rows }: Connection): string => JSON.stringify([annotate, rows]);
+
+const annotationsOf = ({ name, groups }: Principal, session: string): Target['annotations'] => ({
+  'sluice.principal': name,
+  'sluice.groups': JSON.stringify(groups),
+  'sluice.session': session,
+});
+
+const isRun = (command: Command): command is SqlCommand => command.type === 'sql' && command.phase === 'run';
+
+const reviewOf = ({ answer, reviewed }: Judgement): ReviewedFacts => ({
+  facts: answer.type === 'allow' ? answer.facts : NO_FACTS,
+  holds: reviewed?.holds ?? [],
+});
+const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 
 const OUTDATED: DenyReason = { code: 'session-outdated' };
 const CHANGED: DenyReason = { code: 'rules-changed' };

@@ -30,9 +30,9 @@ export function snapshotOf(config: Config, identity: Directory): Snapshot {
   return {
     config,
     policies: new Map(
-      [...config.connections].map(([name, { rules, trustedFunctions }]) => [
+      [...config.connections].map(([name, { rules, trustedFunctions, annotate = false }]) => [
         name,
-        compilePolicy(rules, { trustedFunctions }),
+        compilePolicy(rules, { trustedFunctions, annotate }),
       ]),
     ),
     discovery: discoveryOf(config),
@@ -75,6 +75,8 @@ export const boundTo = (opened: ConnectionConfig, account: string, inForce: Conn
     inForce.trustedFunctions,
     inForce.readsNothing,
     inForce.notFollowed,
+    inForce.annotate,
+    inForce.rows,
   ]);
 
 /** Of the first issuer that people log in at: a client is told of one only. */

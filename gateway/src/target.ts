@@ -24,15 +24,24 @@ export class TargetDialer {
   readonly #who: string;
   readonly #signal: AbortSignal | undefined;
   readonly #account: string;
+  readonly #annotations: Target['annotations'];
   /** The target's password, where an agent has it: from its answer to the dial until the login is over. */
   #agentSecret: string | undefined;
 
   /**
    * `who` is on record as the one that had an agent dial; the signal ends attempts; `account` is the one at the target,
-   * where that is not the one of the configuration.
+   * where that is not the one of the configuration; `annotations`: what the target is told of who has the session.
    */
-  constructor(connection: Connection, services: Reach, who: string, signal?: AbortSignal, account = '') {
+  constructor(
+    connection: Connection,
+    services: Reach,
+    who: string,
+    signal?: AbortSignal,
+    account = '',
+    annotations?: Target['annotations'],
+  ) {
     this.#account = account;
+    this.#annotations = annotations;
     this.#connection = connection;
     this.#services = services;
     this.#who = who;
@@ -54,6 +63,7 @@ export class TargetDialer {
       tls,
       user: account,
       ...(database !== undefined && { database }),
+      ...(this.#annotations && { annotations: this.#annotations }),
       ...(http && { http }),
       ...(ssh && { ssh }),
       options: connection.options,

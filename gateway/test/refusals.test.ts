@@ -34,6 +34,8 @@ const DENIALS: { readonly [Code in DenyReason['code']]: Extract<DenyReason, { co
   'approval-expired': { code: 'approval-expired', request: 7 },
   'approval-withdrawn': { code: 'approval-withdrawn', request: 7 },
   'rules-changed': { code: 'rules-changed' },
+  'review-needs-transaction': { code: 'review-needs-transaction' },
+  'review-stands-alone': { code: 'review-stands-alone' },
   'session-outdated': { code: 'session-outdated' },
   'body-too-long': { code: 'body-too-long', limit: 65_536 },
   'record-unwritable': { code: 'record-unwritable' },
@@ -83,6 +85,8 @@ const ENDINGS: { readonly [Code in Ending['code']]: Extract<Ending, { code: Code
   'login-too-slow': { code: 'login-too-slow' },
   'too-many-logins': { code: 'too-many-logins' },
   'long-row-unread': { code: 'long-row-unread' },
+  'identity-told': { code: 'identity-told' },
+  'transaction-too-long': { code: 'transaction-too-long' },
   'record-unwritable': { code: 'record-unwritable' },
 };
 

@@ -16,6 +16,11 @@ const MEANT = `
     - { rule: hr, when: 'action.meant_tables.exists(t, t.startsWith("hr."))', deny: Not hr. }
     - { rule: code, when: 'action.verb == "do"', allow: true }
 `;
+const SIZES = `
+    - { rule: large, when: 'action.table_rows > 500 && action.lock == "access exclusive"', deny: A large table. }
+    - { rule: bytes, when: 'action.verb == "create index" && action.table_bytes > 40000', deny: A large table. }
+    - { rule: used, when: 'action.verb == "truncate" && action.table_traffic > 50', deny: A table in use. }
+`;
 const REFUSED = '42501';
 const PASSED = 'no error';
 
@@ -59,6 +64,42 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
     await admin.end();
     for (const stand of [estimates, meant, masked]) await stand.stop();
     await server.stop();
+  });
+
+  test('how large and how used a table is that a definition is about', async () => {
+    await admin.query(`create table "a.b" (id int); insert into "a.b" select generate_series(1, 1000);
+      create table used (id int); create index small_id on other (id); create index large_id on orders (id); analyze`);
+    await admin.query('insert into used select generate_series(1, 100)');
+    // Statistics are there once the session that made them is idle.
+    const counted = "select pg_stat_force_next_flush(), pg_stat_get_tuples_inserted('used'::regclass)::int as n";
+    for (;;) if ((await admin.query<{ n: number }>(counted)).rows[0]?.n === 100) break;
+    const stand = await openStand({ target: targetOf(server), rules: SIZES });
+    expect(
+      await outcomes(stand, [
+        'alter table orders add column more int',
+        'alter table public.orders drop column state',
+        'alter table "a.b" add column more int',
+        'drop index large_id',
+        'create index on orders (total)',
+        'create trigger nobody before insert on orders for each row execute function nothing()',
+        'truncate used',
+      ]),
+    ).toEqual([REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED]);
+    expect(
+      await outcomes(stand, [
+        'alter table other add column more int',
+        'drop index small_id',
+        'create index on other (note)',
+        'create table fresh (id int)',
+        'drop table if exists nowhere',
+        'select count(*) from orders',
+        'update orders set total = 1 where id = 1',
+      ]),
+    ).toEqual(Array(7).fill(PASSED));
+    expect(await words(stand, 'alter table other add column again int', 'set search_path = hr, public')).toMatch(
+      /A rule asks how large a table is, and that is not known: the session has changed what names mean/,
+    );
+    await stand.stop();
   });
 
   async function outcomes(stand: Stand, texts: readonly (string | pg.QueryConfig)[]): Promise<string[]> {

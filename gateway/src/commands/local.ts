@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { createPublicKey } from 'node:crypto';
 import type { Command } from 'commander';
 import { CliError, note, print, printJson, readInput } from '@sluice/cli';
-import { jsonSchema } from '@sluice/config';
+import { type Config, jsonSchema } from '@sluice/config';
 import { addOperatingCommands } from '@sluice/doctor';
 import { type Head, describeReport, parseHead, readHeads, verify } from '@sluice/recording';
 import { readSetting } from '@sluice/store';
@@ -51,9 +51,12 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .description('says what is wrong in a configuration, by line and column')
     .option('-c, --config <file>', 'configuration', 'sluice.yaml')
     .option('--strict', 'also when a secret is not in the environment here')
-    .action((options: { config: string; strict?: boolean }) => {
-      const { config, warnings } = readConfiguration(resolve(options.config), process.env, !options.strict);
+    .option('--targets', 'also where a target can be reached that should keep rows apart, and does not')
+    .action(async (options: { config: string; strict?: boolean; targets?: boolean }) => {
+      const anyEnvironment = !options.strict && !options.targets;
+      const { config, warnings } = readConfiguration(resolve(options.config), process.env, anyEnvironment);
       for (const warning of warnings) note(`warning: ${warning}`);
+      if (options.targets) await checkTargets(config);
       const rules = [...config.connections.values()].reduce((sum, connection) => sum + connection.rules.length, 0);
       print(
         `${options.config} is good: ${config.connections.size} connections, ${rules} rules, ${config.principals.size} principals.`,
@@ -91,6 +94,16 @@ export function addLocalCommands(program: Command, policy: Command): void {
       const { output } = program.opts<{ output: 'table' | 'json' }>();
       process.exitCode = await lintFiles(files, { ...options, output });
     });
+  program
+    .command('rows')
+    .description('rows of tables that sessions get, by policies of the target')
+    .command('sql [connection]')
+    .description('prints the policies, for the owner of the tables to run')
+    .option('-c, --config <file>', 'configuration', 'sluice.yaml')
+    .action(async (connection: string | undefined, options: { config: string }) => {
+      const { printRows } = await import('@sluice/policy-trial');
+      printRows(readConfiguration(resolve(options.config), process.env, true).config, connection);
+    });
   addOperatingCommands(program, {
     read: (file) => readConfiguration(file, process.env, true),
     reach: reachAlone,
@@ -123,6 +136,21 @@ export function addLocalCommands(program: Command, policy: Command): void {
       else print(describeReport(report));
       process.exitCode = report.problems.length === 0 ? 0 : 4;
     });
+}
+
+/** @throws CliError with why row policies of a target are not in force */
+async function checkTargets({ connections }: Config): Promise<void> {
+  const { examineTarget } = await import('@sluice/doctor');
+  const faults: string[] = [];
+  for (const connection of connections.values()) {
+    if (!connection.rows) continue;
+    for (const { check, state, about, says } of await examineTarget(connection, reachAlone(connection), false)) {
+      if (state !== 'failed') continue;
+      if (check === 'rows') faults.push(`${about}: ${says}`);
+      else note(`warning: ${about} cannot be asked: ${says}`);
+    }
+  }
+  if (faults.length > 0) throw new CliError(faults.join('\n'));
 }
 
 /** The head that the store beside a journal kept of it. */

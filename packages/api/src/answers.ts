@@ -322,7 +322,7 @@ export const Rules = named(
         connection: text,
         rule: text,
         when: maybe(text.describe('Its condition, in CEL; absent: always.')),
-        effect: z.enum(['deny', 'allow', 'mask', 'hold', 'hold_answer', 'risk', 'budget']),
+        effect: z.enum(['deny', 'allow', 'mask', 'hold', 'hold_answer', 'hold_commit', 'risk', 'budget']),
         does: text.describe('What it does, in words.'),
         mode: z.enum(['enforce', 'observe']),
         place: text.describe('Where it stands in the configuration: policies.production[2].'),
@@ -416,6 +416,8 @@ export const ApprovalRow = named(
           }),
         ),
         unknown: maybe(text),
+        locks: maybe(texts).describe('Of a COMMIT: what its transaction locks until then.'),
+        waiting: maybe(texts).describe('Of a COMMIT: who waits for these locks.'),
       }),
     ).describe('What it would do, as far as that is known beforehand.'),
     since: maybe(z.strictObject({ request: count, lines: texts.describe('Empty: it is the same.') })).describe(

@@ -33,7 +33,21 @@ export async function estimated(
 ): Promise<Impact | undefined> {
   const changed = changedBy(facts);
   if (changed.length === 0) return undefined;
-  if (!sameNames) return nothing('the session has changed what names mean');
+  if (!sameNames) return nothing(OTHER_NAMES);
+  return lookedAt(open, (lookup) => look(lookup, changed));
+}
+
+export const OTHER_NAMES = 'the session has changed what names mean';
+
+/**
+ * A look at the target, for those who decide: bounded in time, and in how many there are at a time.
+ *
+ * @returns why not, where it took too long or failed; never rejects
+ */
+export async function lookedAt(
+  open: () => Promise<Lookup>,
+  look: (lookup: Lookup) => Promise<Impact>,
+): Promise<Impact> {
   if (running >= MAX_ESTIMATES_AT_ONCE) return nothing('too many statements are being looked at');
   running++;
   let lookup: Lookup | undefined;
@@ -44,7 +58,7 @@ export async function estimated(
     lookup = await open();
     // Nobody waits for it any more, and nobody else would close it.
     if (over) return (lookup.close(), nothing('too late'));
-    return look(lookup, changed);
+    return look(lookup);
   };
   try {
     return await Promise.race([looked(), late.promise]);

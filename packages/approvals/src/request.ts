@@ -49,6 +49,9 @@ export interface Impact {
   readonly tables: readonly TableImpact[];
   /** Why there is no estimate of rows: a phrase. */
   readonly unknown?: string;
+  /** Of a COMMIT: what it locks until then, strongest first, and who waits for that, each as a phrase. */
+  readonly locks?: readonly string[];
+  readonly waiting?: readonly string[];
 }
 
 /** Who asks, besides their name, and what they showed. */

@@ -224,8 +224,19 @@ export interface ConnectionConfig {
   readonly readsNothing?: readonly string[];
   /** What becomes of statements with columns that masks cannot follow: those are NULL, or it is refused. */
   readonly notFollowed: 'mask' | 'refuse';
+  /** The target is told who has a session. */
+  readonly annotate?: true;
+  /** Of which rows of its tables a session gets no others: held by the target itself. */
+  readonly rows?: readonly TableRows[];
   /** Of a connection by HTTP. */
   readonly http?: HttpSettings;
+}
+
+/** The rows of a table that a session gets and may write, by a condition in SQL on the table. */
+export interface TableRows {
+  /** `schema.table`, as the catalog has it. */
+  readonly table: string;
+  readonly condition: string;
 }
 
 /** What a connection by HTTP has besides. Times are milliseconds. */

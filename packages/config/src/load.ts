@@ -191,7 +191,8 @@ function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig
   };
 }
 
-function thenOf({ deny, mask, hold, hold_answer, budget, risk }: Settings['policies'][string][number]): Rule['then'] {
+function thenOf(written: Settings['policies'][string][number]): Rule['then'] {
+  const { deny, mask, hold, hold_answer, hold_commit, budget, risk } = written;
   if (deny !== undefined) return { type: 'deny', message: deny };
   if (risk !== undefined) return { type: 'risk', points: risk };
   if (budget) {
@@ -207,6 +208,10 @@ function thenOf({ deny, mask, hold, hold_answer, budget, risk }: Settings['polic
   if (hold_answer) {
     const { on_timeout: onTimeout, ...rest } = hold_answer;
     return { type: 'hold_answer', ...releaseOf({ ...rest, fail: false }), onTimeout };
+  }
+  if (hold_commit) {
+    const { open: openMs, lock_wait: lockWaitMs, ...rest } = hold_commit;
+    return { type: 'hold_commit', ...releaseOf(rest), onTimeout: 'deny', transaction: { openMs, lockWaitMs } };
   }
   if (hold) {
     const { on_timeout: onTimeout, ...rest } = hold;

@@ -43,7 +43,7 @@ export function referenceMistakes(value: unknown): Mistake[] {
     ),
     ...Object.entries(record(policies)).flatMap(([name, rules]) => [
       ...list(rules).flatMap((rule, at) =>
-        ['hold', 'hold_answer'].flatMap((kind) =>
+        HOLDS.flatMap((kind) =>
           ofStepUp(record(rule)[kind], ['policies', name, at, kind], record(listeners)['console']),
         ),
       ),
@@ -317,10 +317,12 @@ function ofPorts(
   );
 }
 
+const HOLDS = ['hold', 'hold_answer', 'hold_commit'] as const;
+
 /** Whoever is to release a command has to be somebody. */
 function approversOf(rules: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(rules).flatMap((one, at) =>
-    ['hold', 'hold_answer'].flatMap((kind) => {
+    HOLDS.flatMap((kind) => {
       const { approvers, escalate } = record(record(one)[kind]);
       return [
         ...ofApprovers(approvers, [...path, at, kind, 'approvers'], known),

@@ -176,6 +176,18 @@ const holdAnswer = heldBy
   .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') })
   .superRefine(escalatesInTime);
 
+const holdCommit = heldBy
+  .omit({ on_timeout: true })
+  .extend({
+    open: duration
+      .prefault('15m')
+      .describe('how long a transaction may stay open from its first such change to COMMIT'),
+    lock_wait: duration
+      .prefault('1m')
+      .describe('how long others may wait for its locks while its COMMIT waits; then it is refused'),
+  })
+  .superRefine(escalatesInTime);
+
 const amountOf = z.number().positive().optional();
 const budget = z
   .strictObject({
@@ -201,12 +213,16 @@ const rule = z
     mask: mask.optional().describe('what of the answers is not shown as it is'),
     hold: hold.optional().describe('have people release it before it runs'),
     hold_answer: holdAnswer.optional().describe('have people read its answer by HTTP before its client gets it'),
+    hold_commit: holdCommit
+      .optional()
+      .describe('run it in the transaction of its client, and have people look at what that changed before COMMIT'),
     budget: budget.optional().describe('refuse calls of language models beyond what may be used up in a day'),
     risk: z.number().int().min(1).max(1000).optional().describe('points that it adds to the attribute "risk"'),
   })
-  .superRefine(({ rule, deny, allow, mask, hold, hold_answer, budget, risk }, context) => {
-    if ([deny, allow, mask, hold, hold_answer, budget, risk].filter((one) => one !== undefined).length === 1) return;
-    const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget" or "risk"`;
+  .superRefine(({ rule, deny, allow, mask, hold, hold_answer, hold_commit, budget, risk }, context) => {
+    const said = [deny, allow, mask, hold, hold_answer, hold_commit, budget, risk];
+    if (said.filter((one) => one !== undefined).length === 1) return;
+    const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget" or "risk"`;
     context.addIssue({ code: 'custom', message });
   });
 

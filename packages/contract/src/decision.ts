@@ -9,6 +9,8 @@ export interface Allow {
   readonly facts: Facts;
   /** Present when the target's answer may not pass as it is. Nothing of it reaches the client but through this. */
   readonly masking?: Masking;
+  /** People look at what it changes before it is committed: between their word on a COMMIT and that COMMIT it may not run. */
+  readonly reviewed?: true;
   /** The same for an answer in packets of MySQL. */
   readonly packets?: PacketMasking;
   /** The same for a command that answers with a stream of bytes: one editor for each stream that it writes. */

@@ -148,4 +148,14 @@ export type StatementEffect =
   | { readonly type: 'close'; readonly name?: string }
   | { readonly type: 'copy'; readonly direction: 'in' | 'out' }
   /** DISCARD ALL: prepared statements and cursors are gone. */
-  | { readonly type: 'discard' };
+  | { readonly type: 'discard' }
+  | TransactionEffect;
+
+/** A transaction begins, goes on or ends. `prepare`: PREPARE TRANSACTION, which ends it for the session. */
+export interface TransactionEffect {
+  readonly type: 'transaction';
+  readonly kind: 'begin' | 'commit' | 'prepare' | 'rollback' | 'savepoint' | 'release' | 'rollback to';
+  readonly savepoint?: string;
+  /** AND CHAIN: the next one begins at once. */
+  readonly chain?: true;
+}

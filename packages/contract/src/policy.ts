@@ -81,11 +81,24 @@ export interface Escalation {
   readonly to: readonly string[];
 }
 
-/** The command waits until people have released it; of `hold_answer` its answer does, until they have read it. */
+/**
+ * The command waits until people have released it; of `hold_answer` its answer does, until they have read it; of `hold_commit` it runs
+ * in the transaction of its client, whose COMMIT waits.
+ */
 export interface HoldRule extends Release {
-  readonly type: 'hold' | 'hold_answer';
+  readonly type: 'hold' | 'hold_answer' | 'hold_commit';
   /** What becomes of it after `timeoutMs`. */
   readonly onTimeout: 'deny' | 'allow';
+  /** Of `hold_commit`. */
+  readonly transaction?: TransactionLimits;
+}
+
+/** How long a transaction that people look at may be in the way of others, in milliseconds. */
+export interface TransactionLimits {
+  /** From its first change to its COMMIT. */
+  readonly openMs: number;
+  /** While its COMMIT waits, others may wait for its locks so long. */
+  readonly lockWaitMs: number;
 }
 
 /** What detectors look for, by the names that rules use. */

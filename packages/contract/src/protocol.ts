@@ -92,9 +92,9 @@ export interface Gate {
   turn(client: Duplex): Promise<void>;
   /**
    * Call when the target is ready: the login deadline ends and the session is listed as open. Again behind each further login at the
-   * target: what it took is forgotten.
+   * target: what it took is forgotten. `process`: what the target calls the process that serves the session, where it says so.
    */
-  opened(): void;
+  opened(process?: number): void;
   /** Tells whoever runs the gateway why the client's connection broke, where nobody else would. */
   broke(reason: string): void;
   /**
@@ -170,6 +170,11 @@ export interface Waiter {
    * because of an earlier error, so nobody needs to be asked about it. 'transaction': what ran before may hold locks.
    */
   answersDelivered(): Promise<'idle' | 'transaction' | 'skipped'>;
+  /**
+   * The transaction that is open at the target, or the last one that was, as of the replies that have come: behind `answersDelivered`
+   * there are no others. Absent: nobody can tell.
+   */
+  transaction?(): TransactionState;
   /** Tells the client what it waits for. Only once `answersDelivered` has resolved. Absent: the client can be told nothing before its answer. */
   say?(notice: Notice): void;
   /**
@@ -179,6 +184,15 @@ export interface Waiter {
   readonly maxWaitMs?: number;
   /** Aborted when the client no longer waits: it cancelled the command, or is gone. The reason says which. */
   readonly signal: AbortSignal;
+}
+
+/**
+ * A transaction that nothing but its client ends: `none` where each statement is committed by itself. `number` counts those of the
+ * session, so that one is told from the next.
+ */
+export interface TransactionState {
+  readonly state: 'none' | 'open' | 'failed';
+  readonly number: number;
 }
 
 /** Reasons of `Waiter.signal`. */

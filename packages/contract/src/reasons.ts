@@ -22,6 +22,10 @@ export type DenyReason =
   | { readonly code: 'approval-expired'; readonly request: number }
   | { readonly code: 'approval-withdrawn'; readonly request: number; readonly why?: string }
   | { readonly code: 'rules-changed' }
+  /** People look at what it changes before COMMIT, and it would be committed by itself. */
+  | { readonly code: 'review-needs-transaction' }
+  /** It changes such a thing, and ends a transaction as well. */
+  | { readonly code: 'review-stands-alone' }
   | { readonly code: 'session-outdated' }
   /** Rules read the body of a request, and this one is longer than `limit` bytes. */
   | { readonly code: 'body-too-long'; readonly limit: number }
@@ -82,11 +86,15 @@ export type Ending =
   | { readonly code: 'account-forbidden' }
   | { readonly code: 'columns-masked' }
   | { readonly code: 'output-masked' }
+  /** The target is told of sessions since, or keeps rows apart, and was not when this one began. */
+  | { readonly code: 'identity-told' }
   | { readonly code: 'idle' }
   /** `why`: a sentence of whoever stops the gateway. */
   | { readonly code: 'shutdown'; readonly why?: string }
   | { readonly code: 'login-too-slow' }
   | { readonly code: 'too-many-logins' }
+  /** People look at what its transaction has changed before COMMIT, and that did not come in time. */
+  | { readonly code: 'transaction-too-long' }
   /** A long row of its result takes memory that others wait for. */
   | { readonly code: 'long-row-unread' }
   | { readonly code: 'record-unwritable' };
@@ -139,10 +147,12 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'account-forbidden': 'killed',
   'columns-masked': 'killed',
   'output-masked': 'killed',
+  'identity-told': 'killed',
   idle: 'idle',
   shutdown: 'drain',
   'login-too-slow': 'deadline',
   'too-many-logins': 'deadline',
   'long-row-unread': 'deadline',
+  'transaction-too-long': 'deadline',
   'record-unwritable': 'failure',
 };

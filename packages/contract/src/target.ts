@@ -1,4 +1,4 @@
-/** What leads into a target. Types only. */
+/** What leads into a target, and what it is told of who comes. Does not: go there. */
 import type { HttpTarget } from './http.js';
 
 /** How to log in at the target. Never shown to the client, never logged. */
@@ -11,6 +11,8 @@ export interface Target {
   readonly tls: TlsMode;
   readonly ssh?: SshTarget;
   readonly http?: HttpTarget;
+  /** What the target is told of who has the session (`annotate` of the connection): settings of its sessions, by name. */
+  readonly annotations?: Readonly<Record<Annotation, string>>;
   /** What the configuration says under `options` for a protocol in a package of somebody else: free of form, so check it. */
   readonly options?: Readonly<Record<string, unknown>>;
 }
@@ -40,3 +42,10 @@ export interface SshKey {
 
 /** 'require' encrypts without looking at the certificate; 'verify-ca' and 'verify-full' are those of libpq. */
 export type TlsMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
+
+/**
+ * Settings of a session by which a target knows who has it: the name of the principal, its groups as a JSON array, and the id of the
+ * session. Clients cannot change them.
+ */
+export const ANNOTATIONS = ['sluice.principal', 'sluice.groups', 'sluice.session'] as const;
+export type Annotation = (typeof ANNOTATIONS)[number];

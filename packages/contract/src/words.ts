@@ -57,6 +57,16 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: `The rules for this ${noun} changed while it waited for its approval.`,
         hint: 'Send it again.',
       };
+    case 'review-needs-transaction':
+      return {
+        message: `People look at what this ${noun} changes before it is committed, so it runs in a transaction only.`,
+        hint: 'Send BEGIN first, and COMMIT at the end; drivers have a switch for autocommit. What cannot run in a transaction (VACUUM, CREATE INDEX CONCURRENTLY) does not pass here.',
+      };
+    case 'review-stands-alone':
+      return {
+        message: `People look at what this ${noun} changes before it is committed, and the same text ends a transaction.`,
+        hint: 'Send COMMIT or ROLLBACK by itself.',
+      };
     case 'session-outdated':
       return {
         message: 'The configuration of the gateway has changed, and this session cannot go on under it.',
@@ -233,6 +243,10 @@ export function endingInWords(reason: Ending): string {
       return 'Too many logins at once from your address, or in all: try again.';
     case 'long-row-unread':
       return 'A long row with masked columns was read too slowly while others waited for the memory that it takes. Read results without a pause, or ask for fewer bytes in a row.';
+    case 'identity-told':
+      return 'By the configuration of now the target goes by who has a session, and this one began before that. Connect again.';
+    case 'transaction-too-long':
+      return 'This transaction has changed something that people look at before COMMIT, and no COMMIT came in time, so it was rolled back.';
     case 'record-unwritable':
       return 'The record cannot be written at the moment, so this session ends.';
     default:

@@ -57,10 +57,11 @@ function inWords(then: Rule['then']): string {
       return `${places.join(', ')}: ${then.with.type}${request ? ', in requests as well' : ''}`;
     }
     case 'hold':
-    case 'hold_answer': {
+    case 'hold_answer':
+    case 'hold_commit': {
       const { approvers, count, timeoutMs, onTimeout, fail } = then;
       const people = `${count === 1 ? 'one' : count} of ${approvers.join(', ')}`;
-      const what = then.type === 'hold' ? 'is released by' : 'has its answer read first by';
+      const what = DONE_BY[then.type];
       const late = `after ${timeoutMs / 1_000} s it is ${onTimeout === 'allow' ? 'passed' : 'refused'}`;
       return `It ${what} ${people}; ${late}${fail ? '; the client does not wait' : ''}`;
     }
@@ -77,5 +78,11 @@ function inWords(then: Rule['then']): string {
       return then satisfies never;
   }
 }
+
+const DONE_BY = {
+  hold: 'is released by',
+  hold_answer: 'has its answer read first by',
+  hold_commit: 'runs in a transaction, of which COMMIT is released by',
+} as const;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();

@@ -12,6 +12,8 @@ import { type Finding, failed, ok, warning } from './finding.js';
 export interface TargetReach {
   /** A connection that is logged in, for looking things up. */
   lookup?(): Promise<Lookup>;
+  /** Why the target does not do what the configuration says that it does; empty: it does. Absent: it says nothing of the kind. */
+  faults?(lookup: Lookup): Promise<readonly string[]>;
   /** Logs in, and out again. Resolves with a sentence about it. */
   login?(): Promise<string>;
   /** Reaches it, and no more. */
@@ -35,7 +37,17 @@ export async function examineTarget(
   const { name, target, via } = connection;
   const about = `${name}, ${target.host}:${target.port}${via === undefined ? '' : ` by agent ${via}`}`;
   try {
-    if (reach.lookup) return [...(await examineRows(connection, await reach.lookup(), about, packets))];
+    if (reach.lookup) {
+      const lookup = await reach.lookup();
+      try {
+        return [
+          ...(await examineRows(connection, lookup, about, packets)),
+          ...(await examineFaults(reach, lookup, about)),
+        ];
+      } finally {
+        lookup.close();
+      }
+    }
     if (reach.login) return [ok('target', about, await reach.login())];
     await reach.dial();
     return [ok('target', about, 'reached; its protocol has no login that could be tried')];
@@ -51,20 +63,24 @@ async function examineRows(
   about: string,
   packets: boolean,
 ): Promise<Finding[]> {
-  try {
-    const reached = ok('target', about, `reached and logged in, version ${lookup.major}`);
-    const columns = await lookup.query(packets ? MYSQL_COLUMNS : COLUMNS);
-    const functions =
-      connection.trustedFunctions.length > 0 ? await lookup.query(packets ? MYSQL_FUNCTIONS : FUNCTIONS) : [];
-    return [
-      reached,
-      ok('catalog', about, `readable, ${columns.length.toLocaleString('en')} columns`),
-      ...masksOf(connection, columns, packets),
-      ...functionsOf(connection, functions, packets),
-    ];
-  } finally {
-    lookup.close();
-  }
+  const reached = ok('target', about, `reached and logged in, version ${lookup.major}`);
+  const columns = await lookup.query(packets ? MYSQL_COLUMNS : COLUMNS);
+  const functions =
+    connection.trustedFunctions.length > 0 ? await lookup.query(packets ? MYSQL_FUNCTIONS : FUNCTIONS) : [];
+  return [
+    reached,
+    ok('catalog', about, `readable, ${columns.length.toLocaleString('en')} columns`),
+    ...masksOf(connection, columns, packets),
+    ...functionsOf(connection, functions, packets),
+  ];
+}
+
+/** Row policies of the target, which sessions are refused without. */
+async function examineFaults(reach: TargetReach, lookup: Lookup, about: string): Promise<Finding[]> {
+  if (!reach.faults) return [];
+  const faults = await reach.faults(lookup);
+  if (faults.length === 0) return [ok('rows', about, 'their policies are in force for this login')];
+  return faults.map((why) => failed('rows', about, why, 'The owner of the tables runs what "sluice rows sql" prints.'));
 }
 
 type Rows = readonly (readonly (string | null)[])[];

@@ -49,6 +49,9 @@ const ATTRIBUTES = {
     dangers: 'list<string>',
     estimated_rows: 'int',
     meant_tables: 'list<string>',
+    table_rows: 'int',
+    table_bytes: 'int',
+    table_traffic: 'int',
     reasons: 'list<string>',
   },
   command: { text: 'string', confidence: 'string', type: 'string', account: 'string', terminal: 'bool' },
@@ -210,7 +213,7 @@ const isNamed = (name: unknown): name is Named => typeof name === 'string' && Ob
 const notAsked = (): never => {
   throw new Unanswered('A rule asks what the target would say of this command, and the target was not asked.');
 };
-const NOT_ASKED: TargetAnswers = { estimatedRows: notAsked, meantTables: notAsked };
+const NOT_ASKED: TargetAnswers = { estimatedRows: notAsked, meantTables: notAsked, tableSize: notAsked };
 
 function actionAttributes(action: Action, ownTables: PolicyContext['ownTables'], target: TargetAnswers): object {
   const { verb, effects, resources, filter, depth, explainOnly, cost, reasons } = action;
@@ -242,6 +245,15 @@ function actionAttributes(action: Action, ownTables: PolicyContext['ownTables'],
     },
     get meant_tables() {
       return target.meantTables(action);
+    },
+    get table_rows() {
+      return BigInt(Math.round(target.tableSize(action).rows));
+    },
+    get table_bytes() {
+      return BigInt(Math.round(target.tableSize(action).bytes));
+    },
+    get table_traffic() {
+      return BigInt(Math.round(target.tableSize(action).traffic));
     },
   };
 }

@@ -4,7 +4,13 @@ import type { Request } from '@sluice/http-requests';
 import type { ModelCall, ModelSettings, ModelText } from '@sluice/language-models';
 
 /** What rules can ask that only the target knows. */
-export const TARGET_ATTRIBUTES = ['estimated_rows', 'meant_tables'] as const;
+export const TARGET_ATTRIBUTES = [
+  'estimated_rows',
+  'meant_tables',
+  'table_rows',
+  'table_bytes',
+  'table_traffic',
+] as const;
 export type TargetAttribute = (typeof TARGET_ATTRIBUTES)[number];
 
 /** What the target says of an action. @throws Unanswered where that is not known */
@@ -13,6 +19,17 @@ export interface TargetAnswers {
   estimatedRows(action: Action): number;
   /** The tables that its names mean, and those behind views, as `schema.table`. */
   meantTables(action: Action): readonly string[];
+  /** Of the tables that it changes or defines: the most of each. */
+  tableSize(action: Action): TableSize;
+}
+
+/** How large a table is, and how much it is used, by the statistics of the target. */
+export interface TableSize {
+  readonly rows: number;
+  /** With its indexes and its values that are stored apart. */
+  readonly bytes: number;
+  /** Scans of it and rows that were changed, a day on average. */
+  readonly traffic: number;
 }
 
 /** A rule asks what nobody could find out. The message is a sentence for whoever sent the command. */

@@ -12,10 +12,13 @@ export interface Explained extends Verdict {
 
 export function explain(policy: CompiledPolicy, facts: Facts, text: string, context: PolicyContext): Explained {
   const verdict = policy.judge(facts, text, context);
-  const { decision, matched } = verdict;
+  const { decision, matched, reviews } = verdict;
   const lines = [
     inShort(decision),
     ...(decision.type === 'deny' && decision.hint !== undefined ? [`  ${decision.hint}`] : []),
+    ...(reviews && decision.type !== 'deny'
+      ? [`In a transaction, whose COMMIT is HELD until ${releasedBy(reviews)}`]
+      : []),
   ];
   if (facts.syntaxError === undefined) {
     for (const { action, opinions } of policy.opinions(facts, text, context))
@@ -29,11 +32,13 @@ export function explain(policy: CompiledPolicy, facts: Facts, text: string, cont
 function inShort(decision: Verdict['decision']): string {
   if (decision.type === 'allow') return 'ALLOWED';
   if (decision.type === 'deny') return `REFUSED by rule "${decision.rule}": ${decision.message}`;
-  const wanted = decision.holds.map(
-    ({ rule, count, approvers }) => `${count} of ${approvers.join(', ')} (rule "${rule}")`,
-  );
-  return `HELD until it is released by ${wanted.join(' and ')}`;
+  return `HELD until ${releasedBy(decision.holds)}`;
 }
+
+const releasedBy = (holds: Verdict['holds']): string =>
+  `it is released by ${holds
+    .map(({ rule, count, approvers }) => `${count} of ${approvers.join(', ')} (rule "${rule}")`)
+    .join(' and ')}`;
 
 function describe(action: Action, opinions: readonly RuleOpinion[]): string[] {
   const indent = '  '.repeat(action.depth);

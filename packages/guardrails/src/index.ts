@@ -5,6 +5,7 @@ export {
   type SeenAnswer,
   type SeenCode,
   type SeenWriting,
+  type TableSize,
   type TargetAnswers,
   type TargetAttribute,
   Unanswered,

@@ -6,6 +6,8 @@ import type { Action, AppliedBudget, Facts, Rule, RuleMatch, AppliedHold, Applie
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
+import { changesIdentity } from './identity.js';
+import { changesSomething, unreviewable } from './review.js';
 import { type DenyDecision, type Verdict, movedMasked, refusal, unknownAction, unrefused } from './verdict.js';
 
 /** A rule that cannot be used. `path` leads to the field, `offset` into its text. */
@@ -29,10 +31,13 @@ interface CompiledRule {
   readonly condition: Condition | undefined;
 }
 
-/** @throws PolicyError with every mistake in the conditions */
+/**
+ * @param options `annotate`: the target goes by who has the session, so that nothing passes that could change it
+ * @throws PolicyError with every mistake in the conditions
+ */
 export function compilePolicy(
   rules: readonly Rule[],
-  options: { trustedFunctions?: readonly string[] } = {},
+  options: { trustedFunctions?: readonly string[]; annotate?: boolean } = {},
 ): CompiledPolicy {
   const problems: PolicyProblem[] = [];
   const compiled = rules.map((rule): CompiledRule => {
@@ -48,7 +53,7 @@ export function compilePolicy(
     }
   });
   if (problems.length > 0) throw new PolicyError(problems);
-  return new CompiledPolicy(compiled, new Set(options.trustedFunctions));
+  return new CompiledPolicy(compiled, new Set(options.trustedFunctions), options.annotate);
 }
 
 /** Why a rule cannot be meant so. */
@@ -76,6 +81,7 @@ export class CompiledPolicy {
   readonly #rules: readonly CompiledRule[];
   readonly #ofAnswers: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
+  readonly #annotates: boolean;
   /** Verdicts depend neither on the text nor on the time. */
   readonly ofFactsAlone: boolean;
   /** Verdicts depend on the time: none is true for longer than its moment. */
@@ -89,7 +95,8 @@ export class CompiledPolicy {
   /** Some rule has commands wait for people. */
   readonly holds: boolean;
 
-  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>) {
+  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>, annotates = false) {
+    this.#annotates = annotates;
     this.#all = rules;
     this.#rules = rules.filter(isOfCommands);
     const isRisky = rules.some(({ rule, condition }) => rule.then.type === 'risk' && condition?.readsAnswer);
@@ -233,12 +240,15 @@ export class CompiledPolicy {
     const moved = masked?.moved ?? [];
     if (facts.syntaxError) return refusal(facts.syntaxError.message);
     if (facts.forbidden !== undefined) return refusal(facts.forbidden);
-    const { allowed, refused, ...said } = findings(this.#rules, facts, attributes);
+    const { allowed, refused, reviewed, ...said } = findings(this.#rules, facts, attributes);
     let no = refused;
     for (const action of facts.actions) {
       if (no !== undefined) break;
-      if (allowed.has(action)) continue;
-      if (this.#unknown(action, trusted)) no = unknownAction(action);
+      const isUnknown = this.#unknown(action, trusted);
+      if (this.#annotates) no = changesIdentity(action, isUnknown);
+      if (reviewed.has(action)) no ??= unreviewable(action, isUnknown);
+      if (no !== undefined || allowed.has(action)) continue;
+      if (isUnknown) no = unknownAction(action);
       else if (moved.length > 0) no = movedMasked(moved);
     }
     return { ...said, decision: no ?? unrefused(said.holds) };
@@ -256,6 +266,8 @@ interface Findings extends Omit<Verdict, 'decision'> {
   /** By the first rule in the file of those that refuse the first action that any does. */
   readonly refused: DenyDecision | undefined;
   readonly allowed: ReadonlySet<Action>;
+  /** Those whose changes people look at before they are committed. */
+  readonly reviewed: ReadonlySet<Action>;
 }
 
 /** What rules say of each action. @throws whatever conditions throw */
@@ -264,13 +276,16 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
   const masks = new Map<string, AppliedMask>();
   const holds = new Map<string, AppliedHold>();
   const budgets = new Map<string, AppliedBudget>();
+  const reviews = new Map<string, AppliedHold>();
   const allowed = new Set<Action>();
+  const reviewed = new Set<Action>();
   let refused: DenyDecision | undefined;
   for (const action of actions)
     for (const { rule, condition } of rules) {
       const observed = rule.mode === 'observe';
       if (!(observed ? observes(condition, action, attributes) : matches(condition, action, attributes))) continue;
       const { then } = rule;
+      if (then.type === 'hold_commit' && !changesSomething(action)) continue;
       matched.set(rule.rule, { rule: rule.rule, effect: then.type, observed });
       if (observed || then.type === 'risk') continue;
       if (then.type === 'allow') allowed.add(action);
@@ -278,11 +293,16 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
       else if (then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...then });
       else if (then.type === 'deny')
         refused ??= { type: 'deny', rule: rule.rule, message: then.message, cause: 'rule' };
-      else holds.set(rule.path, { rule: rule.rule, ...then });
+      else if (then.type === 'hold_commit') {
+        reviews.set(rule.path, { rule: rule.rule, ...then });
+        reviewed.add(action);
+      } else holds.set(rule.path, { rule: rule.rule, ...then });
     }
   return {
     refused,
     allowed,
+    reviewed,
+    ...(reviews.size > 0 && { reviews: [...reviews.values()] }),
     holds: [...holds.values()],
     matched: [...matched.values()],
     masks: [...masks.values()],

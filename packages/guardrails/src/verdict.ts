@@ -20,6 +20,8 @@ export interface Verdict {
   readonly decision: PolicyDecision;
   /** Every hold that applies, also where something is refused as well. */
   readonly holds: readonly AppliedHold[];
+  /** Of every rule that has people look at it before it is committed. Absent: of none. */
+  readonly reviews?: readonly AppliedHold[];
   /** Every rule that matched, in order, whether it decided or not. */
   readonly matched: readonly RuleMatch[];
   /** Of every rule that matched. They hold for whatever is let through. */
@@ -37,7 +39,7 @@ export type DenyDecision = Extract<PolicyDecision, { type: 'deny' }>;
 export const unrefused = (holds: readonly AppliedHold[]): PolicyDecision =>
   holds.length > 0 ? { type: 'hold', holds } : { type: 'allow' };
 
-const deny = (cause: DenyCause, message: string, hint?: string): DenyDecision => ({
+export const deny = (cause: DenyCause, message: string, hint?: string): DenyDecision => ({
   type: 'deny',
   rule: GATEWAY,
   message,

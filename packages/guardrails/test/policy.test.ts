@@ -356,6 +356,54 @@ describe('holds', () => {
     );
   });
 
+  test('what people look at before COMMIT runs, unless a ROLLBACK would leave something of it', () => {
+    const looked = deny('looked', undefined, {
+      then: { type: 'hold_commit', approvers: ['group:dba'], timeoutMs: 1, count: 1, onTimeout: 'deny', fail: false },
+    });
+    const { decision, reviews, holds } = judge([looked], facts([drop]));
+    expect([decision.type, reviews?.map(({ rule }) => rule), holds]).toEqual(['allow', ['looked'], []]);
+    // What changes nothing is not looked at.
+    for (const one of [
+      action(),
+      action({ verb: 'begin', effects: ['session'] }),
+      { ...drop, explainOnly: true as const },
+    ])
+      expect(judge([looked], facts([one]))).not.toHaveProperty('reviews');
+    const left = (changes: Partial<Action>): string => {
+      const { decision: said } = judge([looked, allow('a')], facts([action(changes)]));
+      return said.type === 'deny' ? said.message : said.type;
+    };
+    expect(left({ verb: 'do', effects: ['execute', 'unknown'] })).toMatch(/^What this do does is not known/);
+    expect(left({ verb: 'copy', effects: ['write', 'transfer'] })).toMatch(/outside the database/);
+    expect(left({ verb: 'copy', effects: ['read', 'execute', 'egress'] })).toMatch(/outside the database/);
+    expect(left({ verb: 'create function', effects: ['define', 'execute', 'unknown'] })).toBe('allow');
+    expect(left({ verb: 'notify', effects: ['session', 'egress'] })).toBe('allow');
+    const call = (name: string) => ({ type: 'function', name, access: 'execute' }) as const;
+    expect(left({ verb: 'select', effects: ['read', 'egress'], resources: [call('pg_notify')] })).toBe('allow');
+    expect(
+      left({ verb: 'select', effects: ['egress'], resources: [call('pg_notify'), call('x.dblink_exec')] }),
+    ).toMatch(/outside the database/);
+  });
+
+  test('where the target goes by who has the session no rule admits what could change that', () => {
+    const annotated = compilePolicy([allow('a')], { annotate: true, trustedFunctions: ['known'] });
+    const said = (changes: Partial<Action>) => annotated.judge(facts([action(changes)]), '', context).decision;
+    expect(said({}).type).toBe('allow');
+    expect(said({ verb: 'do', effects: ['execute', 'unknown'] })).toMatchObject({
+      type: 'deny',
+      cause: 'unknown-action',
+    });
+    expect(said({ effects: ['read', 'unknown'], unknownFunctions: ['known'] }).type).toBe('allow');
+    const set = (name: string) => said({ resources: [{ type: 'setting', name, access: 'write' }] }).type;
+    expect(['sluice.principal', 'sluice.groups', 'sluice.session', 'sluice.hold', 'work_mem'].map(set)).toEqual([
+      'deny',
+      'deny',
+      'deny',
+      'allow',
+      'allow',
+    ]);
+  });
+
   test('a hold does not admit what is unknown', () => {
     expect(judge([hold('h')], facts([unknown])).decision).toMatchObject({ type: 'deny', rule: GATEWAY });
     expect(judge([hold('h'), allow('a')], facts([unknown])).decision.type).toBe('hold');

@@ -29,12 +29,13 @@ const MASK = { type: 'mask', columns: [], detect: [], with: { type: 'redact' } }
 const MANY = 'action.verb == "delete" && action.estimated_rows > 100';
 const answers = (rows: number, tables: readonly string[] = []): TargetAnswers => ({
   estimatedRows: () => rows,
+  tableSize: () => ({ rows, bytes: rows, traffic: rows }),
   meantTables: () => tables,
 });
 const nobody = (): never => {
   throw new Unanswered('There is no estimate: nobody knows.');
 };
-const UNANSWERED: TargetAnswers = { estimatedRows: nobody, meantTables: nobody };
+const UNANSWERED: TargetAnswers = { estimatedRows: nobody, meantTables: nobody, tableSize: nobody };
 const decide = (rules: readonly Rule[], target?: TargetAnswers): { type: string; message?: string } =>
   compilePolicy(rules).judge(facts, 'delete from orders', { ...context, ...(target && { target }) }).decision;
 

@@ -292,6 +292,7 @@ export class Judge {
     const shown = redact(text);
     const record = `"text":${JSON.stringify(shown)},${judged.rest}`;
     const held = judged.holds && { holds: judged.holds, text: shown };
+    const reviewed = judged.reviews && { holds: judged.reviews, text: shown };
     judged.last = {
       text,
       answer: judged.answer,
@@ -300,6 +301,7 @@ export class Judge {
       changes: judged.changes,
       transaction: judged.transaction,
       ...(held && { held }),
+      ...(reviewed && { reviewed }),
     };
     return judged.last;
   }

@@ -14,6 +14,8 @@ export interface Judgement {
   readonly matched: readonly RuleMatch[];
   /** It may pass when people have released it. `text` is what they are shown. */
   readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
+  /** It changes what people look at before it is committed. `text` is what they are shown of it. */
+  readonly reviewed?: { readonly holds: readonly AppliedHold[]; readonly text: string };
   /** It can give later commands another meaning: a setting, a role, a table that hides another. */
   readonly changes: boolean;
   /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */
@@ -34,17 +36,21 @@ export interface Judged {
   readonly transaction: boolean;
   /** People have to release it, whatever the answer says. */
   readonly holds?: readonly AppliedHold[];
+  /** People look at what it changes before it is committed. */
+  readonly reviews?: readonly AppliedHold[];
   /** The same where nothing runs yet, and nobody is asked. */
   readonly prepared?: Judged;
   /** In the words of the text it was last used for. */
   last?: Judgement & { readonly text: string };
 }
 
-export function judgedAs(facts: Facts, { decision, matched, masks }: Verdict): Judged {
-  const answer = answerOf(facts, decision);
+export function judgedAs(facts: Facts, { decision, matched, masks, reviews }: Verdict): Judged {
+  const decided = answerOf(facts, decision);
+  const answer: Answer = reviews && decided.type === 'allow' ? { ...decided, reviewed: true } : decided;
   const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
   const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
-  const judged = { answer, rest: serialise(facts, answer, matched), matched, masks, changes, transaction };
+  const rest = serialise(facts, answer, matched);
+  const judged = { answer, rest, matched, masks, changes, transaction, ...(reviews && { reviews }) };
   if (decision.type !== 'hold') return judged;
   return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
 }

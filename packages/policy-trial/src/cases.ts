@@ -71,7 +71,10 @@ export async function testPolicy(file: string, config: Config, output: 'table' |
     }
     const principal = one.principal === undefined ? NOBODY : config.principals.get(one.principal);
     if (!principal) throw new CliError(`${file}: there is no principal "${one.principal}".`);
-    const policy = compilePolicy(connection.rules, { trustedFunctions: connection.trustedFunctions });
+    const policy = compilePolicy(connection.rules, {
+      trustedFunctions: connection.trustedFunctions,
+      annotate: connection.annotate === true,
+    });
     if ([one.sql, one.command, one.request].filter((what) => what !== undefined).length !== 1)
       throw new CliError(`${file}: a case has one of "sql", "command" and "request".`);
     if (one.request && !connection.http)

@@ -1,5 +1,6 @@
 /** The SQL of PostgreSQL: what a statement does, where each value of its result comes from, and what masks make of that. */
 export { type AnalysisContext, type Analyzer, dialectOf, loadPostgres } from './analyze.js';
+export { type Holder, commitImpactOf, watchLocks } from './commit-impact.js';
 export { DANGERS } from './definitions/cost.js';
 export { type Finding, lintDefinitions } from './definitions/lint.js';
 export { MAJORS } from './grammar.js';
@@ -14,6 +15,7 @@ export { isNotFollowed } from './masks/ahead.js';
 export { announcement, refusalOf } from './masks/hidden.js';
 export { MaskSession } from './masks/session.js';
 export { type MaskedConnection, MaskTargets } from './masks/targets.js';
+export { RowsInForce, rowsFaults, rowsSql } from './rows.js';
 export { Estimates, type TargetQuestions, askFor } from './target-answers.js';
 
 /** The thread that analyses long texts, see `AnalysisPool`. */

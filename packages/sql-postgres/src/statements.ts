@@ -2,7 +2,15 @@
  * One statement's parse tree to actions. Owns: statements that have a reader of their own. Does not: those that follow from
  * their name (kinds.ts). Pure.
  */
-import type { Action, DefinitionCost, Effect, FilterStrength, Resource, StatementEffect } from '@sluice/contract';
+import type {
+  Action,
+  DefinitionCost,
+  Effect,
+  FilterStrength,
+  Resource,
+  StatementEffect,
+  TransactionEffect,
+} from '@sluice/contract';
 import {
   type NodeFields,
   type Node,
@@ -66,9 +74,35 @@ function sessionEffect({ kind, fields }: Node, source: string): StatementEffect 
     case 'CopyStmt':
       if (fields['filename'] !== undefined || fields['is_program'] === true) return NONE;
       return { type: 'copy', direction: fields['is_from'] === true ? 'in' : 'out' };
+    case 'TransactionStmt':
+      return transactionEffect(fields);
     default:
       return NONE;
   }
+}
+
+/** Of prepared transactions none is the session's own: COMMIT PREPARED and ROLLBACK PREPARED change nothing about its transaction. */
+const TRANSACTION_KINDS: Readonly<Record<string, TransactionEffect['kind']>> = {
+  TRANS_STMT_BEGIN: 'begin',
+  TRANS_STMT_START: 'begin',
+  TRANS_STMT_COMMIT: 'commit',
+  TRANS_STMT_PREPARE: 'prepare',
+  TRANS_STMT_ROLLBACK: 'rollback',
+  TRANS_STMT_SAVEPOINT: 'savepoint',
+  TRANS_STMT_RELEASE: 'release',
+  TRANS_STMT_ROLLBACK_TO: 'rollback to',
+};
+
+function transactionEffect(fields: NodeFields): StatementEffect {
+  const kind = TRANSACTION_KINDS[text(fields, 'kind')];
+  if (!kind) return NONE;
+  const savepoint = text(fields, 'savepoint_name');
+  return {
+    type: 'transaction',
+    kind,
+    ...(savepoint !== '' && { savepoint }),
+    ...(fields['chain'] === true && { chain: true }),
+  };
 }
 
 /** An action while it is being read. */

@@ -9,10 +9,12 @@ import {
   type CompiledPolicy,
   type PolicyContext,
   type TargetAnswers,
+  type TableSize,
   type TargetAttribute,
   Unanswered,
 } from '@sluice/guardrails';
 import { type RowEstimate, estimateRows } from './estimate.js';
+import { NO_SIZE, type TableSizes, changedNames, largest, tableSizes } from './table-size.js';
 
 /** How long one estimate may take together with its turn, in milliseconds. */
 const MAX_ESTIMATE_MS = 3_000;
@@ -29,14 +31,31 @@ export class Estimates {
   /** Never rejects. */
   async rowsOf(owner: string, open: () => Promise<Lookup>, command: SqlCommand, facts: Facts): Promise<RowEstimate> {
     if (command.dialect.name !== 'postgres') return { unknown: 'targets of this protocol are not asked for one' };
+    return this.#inTurn(owner, open, (lookup) => estimateRows(lookup, command, facts));
+  }
+
+  /** The sizes of tables, by the names that are given; of what is no table there is none. Never rejects. */
+  sizesOf(
+    owner: string,
+    open: () => Promise<Lookup>,
+    names: readonly string[],
+  ): Promise<TableSizes | { readonly unknown: string }> {
+    return this.#inTurn(owner, open, (lookup) => tableSizes(lookup, names));
+  }
+
+  async #inTurn<T>(
+    owner: string,
+    open: () => Promise<Lookup>,
+    look: (lookup: Lookup) => Promise<T>,
+  ): Promise<T | { readonly unknown: string }> {
     if (this.#waiting.sizeOf(owner) >= MAX_WAITING_OF_ONE) return { unknown: 'too many of yours wait for one' };
-    const late = Promise.withResolvers<RowEstimate>();
+    const late = Promise.withResolvers<{ readonly unknown: string }>();
     const timer = setTimeout(() => late.resolve({ unknown: 'the target took too long' }), MAX_ESTIMATE_MS);
     let isOver = false;
-    const asked = async (): Promise<RowEstimate> => {
+    const asked = async (): Promise<T | { readonly unknown: string }> => {
       await this.#turn(owner);
       try {
-        return isOver ? { unknown: 'the target took too long' } : await ask(open, command, facts);
+        return isOver ? { unknown: 'the target took too long' } : await ask(open, look);
       } finally {
         this.#running--;
         this.#next();
@@ -66,11 +85,14 @@ export class Estimates {
   }
 }
 
-async function ask(open: () => Promise<Lookup>, command: SqlCommand, facts: Facts): Promise<RowEstimate> {
+async function ask<T>(
+  open: () => Promise<Lookup>,
+  look: (lookup: Lookup) => Promise<T>,
+): Promise<T | { readonly unknown: string }> {
   let lookup: Lookup | undefined;
   try {
     lookup = await open();
-    return await estimateRows(lookup, command, facts);
+    return await look(lookup);
   } catch {
     // What the target says may quote a value.
     return { unknown: 'the target cannot plan it' };
@@ -117,7 +139,7 @@ export async function askFor(
   const masked =
     plan && count && asked.length + moved.length > 0 ? { asked, moved, guesses: count(plan.compared) } : undefined;
   const tells = asked.some((kind) => kind === 'other' || !count);
-  const target = await askTarget(needed, command, facts, tells ? TELLS_MASKED : questions, planner);
+  const target = await askTarget(needed, command, facts, tells ? TELLS_MASKED : questions, planner, questions);
   return { ...context, target, ...(masked && { masked }) };
 }
 
@@ -131,11 +153,13 @@ async function askTarget(
   facts: Facts,
   questions: TargetQuestions | typeof TELLS_MASKED | undefined,
   names: MaskPlanner | undefined,
+  asked: TargetQuestions | undefined,
 ): Promise<TargetAnswers> {
-  if (command.phase === 'prepare') return { estimatedRows: () => 0, meantTables: () => [] };
-  const [rows, tables] = await Promise.all([
+  if (command.phase === 'prepare') return { estimatedRows: () => 0, meantTables: () => [], tableSize: () => NO_SIZE };
+  const [rows, tables, sizes] = await Promise.all([
     needed.has('estimated_rows') ? rowsOf(command, facts, questions) : undefined,
     needed.has('meant_tables') ? names?.meant?.(command, facts) : undefined,
+    SIZES.some((one) => needed.has(one)) ? sizesOf(command, facts, asked) : undefined,
   ]);
   return {
     // What PREPARE is given is run by EXECUTE, and judged again then.
@@ -145,7 +169,34 @@ async function askTarget(
       if (meant) return meant;
       throw new Unanswered('A rule asks which tables this statement means, and that is not known.');
     },
+    tableSize: (action) => sizeFor(action, sizes),
   };
+}
+
+const SIZES: readonly TargetAttribute[] = ['table_rows', 'table_bytes', 'table_traffic'];
+
+/** The sizes of all tables that a text changes or defines, whatever masked columns its conditions are on: they say nothing of rows. */
+async function sizesOf(
+  command: SqlCommand,
+  facts: Facts,
+  questions: TargetQuestions | undefined,
+): Promise<TableSizes | { readonly unknown: string }> {
+  const names = facts.actions.flatMap(changedNames);
+  if (names.length === 0) return new Map();
+  if (command.dialect.name !== 'postgres') return { unknown: 'targets of this protocol are not asked' };
+  if (!questions) return { unknown: 'the target is not asked here' };
+  if (!questions.sameNames()) return { unknown: 'the session has changed what names mean' };
+  return questions.estimates.sizesOf(questions.owner, questions.open, names);
+}
+
+function sizeFor(action: Action, sizes: TableSizes | { readonly unknown: string } | undefined): TableSize {
+  const names = changedNames(action);
+  if (names.length === 0) return NO_SIZE;
+  if (!sizes || 'unknown' in sizes)
+    throw new Unanswered(
+      `A rule asks how large a table is, and that is not known: ${sizes?.unknown ?? 'nobody was asked'}.`,
+    );
+  return largest(names.map((name) => sizes.get(name) ?? NO_SIZE));
 }
 
 async function rowsOf(

@@ -2,7 +2,7 @@
  * A command that waits for people. Owns: the waiter that the gate is given, whether the wait has begun, and how it is lost. Does
  * not: know what is owed to the client, which each conversation does for itself.
  */
-import type { WaitEnded, Notice, Waiter } from '@sluice/contract';
+import type { WaitEnded, Notice, TransactionState, Waiter } from '@sluice/contract';
 
 export type DeliveredState = Awaited<ReturnType<Waiter['answersDelivered']>>;
 
@@ -12,6 +12,8 @@ export interface WaitingConversation {
   hurry(): boolean;
   /** Undefined while something is owed to the client. */
   answersDelivered(): DeliveredState | undefined;
+  /** See `Waiter.transaction`. Absent: the protocol does not follow transactions. */
+  transaction?(): TransactionState;
   /** Tells the client what it waits for, where the protocol can. */
   say(notice: Notice): void;
 }
@@ -30,6 +32,7 @@ export class CommandWait {
     const signal = (): AbortSignal => (this.#ending ??= new AbortController()).signal;
     this.waiter = {
       answersDelivered: () => this.#begin(),
+      ...(conversation.transaction && { transaction: conversation.transaction }),
       say: (notice) => {
         if (!this.#over && this.#wait?.ready) conversation.say(notice);
       },

@@ -12,6 +12,7 @@ import { B, F, HEADER_BYTES, message, messageLength } from './messages.js';
 import { type AskedMistake, type Owed, type CommandState, commandState } from './pipeline.js';
 import { prepareAgain } from './prepare-again.js';
 import {
+  boundTooEarly,
   encodingStays,
   hiddenCursor,
   missingPortal,
@@ -65,6 +66,8 @@ export class ClientHalf {
   /** Something was executed since the last Sync, in a transaction that ends there. */
   executed = false;
   #waiting = false;
+  /** Changes that were sent on, which people look at before their COMMIT. */
+  #changes = 0;
   #id: number;
 
   constructor(shared: Shared, terminate: () => void) {
@@ -274,6 +277,7 @@ export class ClientHalf {
     const command = this.#allowed('run', answer);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'query' }, command, this.#standIn.query);
     this.executed = false;
+    if (command.reviewed) this.#changes++;
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
     return 'forward';
@@ -296,6 +300,7 @@ export class ClientHalf {
     try {
       const masks = command.masking?.rows(0, describeCall(called, call));
       this.executed = false;
+      if (command.reviewed) this.#changes++;
       this.#shared.pipeline.push({ type: 'query', command, call: { masks } });
       return 'forward';
     } catch (error) {
@@ -331,7 +336,7 @@ export class ClientHalf {
   /** Its record says what the texts of its answer are in, where that is not UTF-8. */
   #allowed(phase: CommandState['phase'], answer: Allow, statement?: CommandState['statement']): CommandState {
     const { encoding, recorder } = this.#shared;
-    const command = commandState(this.#id, phase, answer, statement);
+    const command = commandState(this.#id, phase, answer, statement, this.#changes);
     if (encoding !== UTF8) recorder.take(command, message(B.parameterStatus, 'client_encoding', encoding.name));
     return command;
   }
@@ -416,6 +421,10 @@ export class ClientHalf {
     if (this.#isHiddenCursor(name, command)) {
       return this.#refuse({ type: 'execute' }, hiddenCursor(name), this.#standIn.execute);
     }
+    // People have said yes to what had been changed when it was bound.
+    if (command.effects.some(commits) && command.changesBefore !== this.#changes)
+      return this.#refuse({ type: 'execute' }, boundTooEarly(), this.#standIn.execute);
+    if (command.reviewed) this.#changes++;
     // Masks are made for types and formats, so the target has to say them before it sends rows.
     const unasked = command.masking !== undefined && !command.describeSent;
     if (unasked) {
@@ -517,4 +526,6 @@ export class ClientHalf {
 }
 
 const NO_STATEMENT = { statement: undefined, again: false } as const;
+const commits = (effect: StatementEffect): boolean =>
+  effect.type === 'transaction' && (effect.kind === 'commit' || effect.kind === 'prepare');
 const isCopyIn = (effect: StatementEffect): boolean => effect.type === 'copy' && effect.direction === 'in';

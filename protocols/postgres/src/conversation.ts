@@ -19,6 +19,7 @@ import { Pipeline } from './pipeline.js';
 import { ending, fatal, waiting } from './refusal.js';
 import type { Setup, Shared } from './shared.js';
 import { inEncoding } from './text-encoding.js';
+import { Transaction } from './transaction.js';
 
 /** Client bytes that may wait while a question is open. Enough to notice a Terminate or a hang-up behind it. */
 const MAX_WAITING_BYTES = 64 * 1024;
@@ -43,6 +44,7 @@ export class PostgresConversation implements Conversation {
     this.#waiting = new CommandWait({
       hurry: () => !this.#ended && (this.#clientHalf.hurry(), true),
       answersDelivered: () => this.#answersDelivered(),
+      transaction: () => this.#shared.transaction.now,
       say: (notice) => {
         this.#shared.wires.send('client', inEncoding(waiting(notice), setup.encoding));
         this.#shared.wires.wake();
@@ -54,6 +56,7 @@ export class PostgresConversation implements Conversation {
       names: new Names(pipeline),
       recorder: new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event)),
       intake: new Intake(),
+      transaction: new Transaction(),
       status: 'I',
       waiter: this.#waiting.waiter,
       later: (step) => this.#later(step),

@@ -14,6 +14,7 @@ import {
   type Refusal,
 } from '@sluice/contract';
 import { type Conversation, type Wires, pump } from '@sluice/wire';
+import { annotationsOf } from './annotations.js';
 import { PostgresConversation } from './conversation.js';
 import { ClientStartup } from './client-startup.js';
 import { authenticationOk, login } from './login.js';
@@ -82,16 +83,25 @@ async function open(front: ClientStartup, gate: Gate, startup: Startup): Promise
   const key = session.registerCancel(secretLength(startup.version));
   front.release();
   front.write(Buffer.concat([...upstream.greeting, message(B.backendKeyData, key), READY]));
-  gate.opened();
+  gate.opened(upstream.process);
   admitted.masks?.ready('idle');
   await pump(front.stream, upstream.stream, (wires) => session.converse(wires));
 }
 
-/** Why what answers at the target is not what masks can be kept with; undefined where it is. */
-async function unfitFor({ masks }: Admission, upstream: Upstream, waiter: number): Promise<Looked['unfit']> {
-  if (!masks) return undefined;
+/** Why what answers at the target is not what masks can be kept with, or does not know whom it serves; undefined where it is. */
+async function unfitFor({ masks, target }: Admission, upstream: Upstream, waiter: number): Promise<Looked['unfit']> {
+  const { process } = upstream;
+  const { annotations } = target;
+  const questions = [
+    ...(annotations ? [annotationsOf(annotations, process)] : []),
+    ...(masks ? [masks.opened(process)] : []),
+  ];
   try {
-    return (await lookFirst(upstream, masks.opened(upstream.process), waiter)).unfit;
+    for (const question of questions) {
+      const { unfit } = await lookFirst(upstream, question, waiter);
+      if (unfit) return unfit;
+    }
+    return undefined;
   } catch (error) {
     upstream.stream.destroy();
     throw error;

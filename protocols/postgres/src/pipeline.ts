@@ -13,6 +13,10 @@ export interface CommandState extends RecordedAnswer {
   readonly effects: readonly StatementEffect[];
   /** What was bound, for its description: the record of an answer holds the names of its columns. */
   readonly statement: PreparedStatement | undefined;
+  /** See `Allow.reviewed`. */
+  readonly reviewed: boolean;
+  /** How many changes that people look at had been sent when it was bound. */
+  readonly changesBefore: number;
   /** How its answer has to be changed, on a connection that masks anything. */
   readonly masking: Masking | undefined;
   /** What the rows that are coming go through; 'pass' once it is known that nothing is to be changed. */
@@ -28,13 +32,16 @@ export interface CommandState extends RecordedAnswer {
 export const commandState = (
   id: number,
   phase: CommandState['phase'],
-  allowed: Pick<Allow, 'facts' | 'masking'>,
+  allowed: Pick<Allow, 'facts' | 'masking' | 'reviewed'>,
   statement?: PreparedStatement,
+  changesBefore = 0,
 ): CommandState => ({
   id,
   phase,
   effects: allowed.facts.statements,
   statement,
+  reviewed: allowed.reviewed === true,
+  changesBefore,
   masking: allowed.masking,
   editor: undefined,
   describeSent: false,

@@ -118,6 +118,15 @@ export function hiddenCursor(name: string): Buffer {
   });
 }
 
+/** A COMMIT that was bound before something that people look at first. */
+export const boundTooEarly = (): Buffer =>
+  errorResponse({
+    severity: 'ERROR',
+    code: '42501',
+    message: 'This COMMIT was bound before something that people have to look at first was run.',
+    hint: 'Bind it again.',
+  });
+
 export function missingStatement(name: string): Buffer {
   const message =
     name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`;

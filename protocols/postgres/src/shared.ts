@@ -6,6 +6,7 @@ import type { Intake } from './intake.js';
 import type { Names } from './names.js';
 import type { TextEncoding } from './text-encoding.js';
 import type { Pipeline } from './pipeline.js';
+import type { Transaction } from './transaction.js';
 
 /** What the conversation needs of the gate. */
 export interface Port {
@@ -39,6 +40,7 @@ export interface Shared extends Setup {
   readonly names: Names;
   readonly recorder: AnswerRecorder;
   readonly intake: Intake;
+  readonly transaction: Transaction;
   /** Transaction status of the last ReadyForQuery: I, T or E. */
   status: string;
   /** For the command that is being asked about. */

@@ -366,7 +366,9 @@ export class TargetHalf {
 
   #completed(command: CommandState, tag: string): void {
     if (command.masking?.runsCode) this.#shared.names.codeHasRun(command);
-    this.#shared.names.confirmed(command.effects[command.completed], command);
+    const effect = command.effects[command.completed];
+    this.#shared.names.confirmed(effect, command);
+    this.#shared.transaction.completed(effect);
     command.completed++;
     if (!command.failed) command.summary = command.summary === '' ? tag : `${command.summary}; ${tag}`;
   }
@@ -423,8 +425,9 @@ export class TargetHalf {
   }
 
   #readyStatus(chunk: Buffer, at: number): void {
-    const { names, masks } = this.#shared;
+    const { names, masks, transaction } = this.#shared;
     this.#shared.status = String.fromCharCode(chunk[at + HEADER_BYTES] ?? 0);
+    transaction.ready(this.#shared.status);
     // Else a COPY may be due that was sent behind this.
     if (this.#shared.pipeline.idle) this.#shared.intake.copyOver();
     this.#out.discarding = false;

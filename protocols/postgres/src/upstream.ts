@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import type { Gate, Target } from '@sluice/contract';
+import { ANNOTATIONS, type Gate, type Target } from '@sluice/contract';
 import { Inbox, Reader, WireError, unexpected } from '@sluice/wire';
 import { serialize } from 'pg-protocol';
 import {
@@ -137,15 +137,34 @@ async function connect(gate: Reach, target: Target): Promise<Wire> {
 }
 
 function parameters(target: Target, settings: ReadonlyMap<string, string>, encoding: TextEncoding): [string, string][] {
+  const { annotations } = target;
   return [
     ['user', target.user],
     ['database', target.database ?? target.user],
     ...settings,
+    // What RESET and DISCARD go back to.
+    ...(annotations ? told(annotations, settings) : []),
     // What the parser assumes. Last, so that nothing before can win; ParameterStatus is watched for them as well.
     ['client_encoding', encoding.name],
     ['standard_conforming_strings', 'on'],
   ];
 }
+
+/** Who has the session, and by what program. @throws UpstreamError where a start-up packet has no room for it */
+function told(
+  annotations: NonNullable<Target['annotations']>,
+  settings: ReadonlyMap<string, string>,
+): [string, string][] {
+  const entries = ANNOTATIONS.map((name): [string, string] => [name, annotations[name]]);
+  if (entries.reduce((sum, [, value]) => sum + Buffer.byteLength(value), 0) > MAX_ANNOTATION_BYTES)
+    throw new UpstreamError('08004', 'this principal has too many groups for the target to be told of all of them');
+  const program = [...settings].findLast(([name]) => name.toLowerCase() === 'application_name')?.[1];
+  const who = annotations['sluice.principal'];
+  return [...entries, ['application_name', program === undefined ? who : `${who}: ${program}`]];
+}
+
+/** A start-up packet has 10,000 bytes at most (MAX_STARTUP_PACKET_LENGTH in pqcomm.h), for the settings of the client as well. */
+const MAX_ANNOTATION_BYTES = 6_000;
 
 async function authenticate(inbox: Inbox, wire: Wire, target: Target): Promise<void> {
   let scram: ScramClient | undefined;

@@ -101,7 +101,7 @@ const COLOURS = {
 function described(row: ApprovalRow): string {
   const { number, state, principal, connection, session, text, textBytes, parameters, values } = row;
   const { requirements, words, expires, why } = row;
-  const { tables = [], unknown } = row.impact ?? {};
+  const { tables = [], unknown, locks = [], waiting = [] } = row.impact ?? {};
   return [
     `${paint.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${printableLine(`${principal} on ${connection}, session ${session}, until ${expires}`)}`,
     ...text.split('\n').map((line) => `    ${line}`),
@@ -115,6 +115,8 @@ function described(row: ApprovalRow): string {
     ...sinceLines(row.since),
     ...tables.map((one) => `  ${impactOf(one)}`),
     ...(unknown === undefined ? [] : [`  no estimate of rows: ${printableLine(unknown)}`]),
+    ...locks.map((one) => `  locks ${printableLine(one)}`),
+    ...waiting.map((one) => paint.yellow(`  keeps waiting: ${printableLine(one)}`)),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
     ...(row.onTimeout === 'allow' ? ['  it passes when nobody answers'] : []),
     ...requirements.map(

@@ -35,7 +35,28 @@ interface Dialect<Name extends string, Pooled extends string> {
   readonly pooled: z.ZodOptional<z.ZodType<Pooled>>;
   /** What becomes of a column that masks cannot follow, where nothing is said of it. */
   readonly notFollowed: ConnectionConfig['notFollowed'];
+  /** Its servers can be told who has a session, and filter rows by that. */
+  readonly identity: boolean;
 }
+
+/** What a server is told of who has a session, and the rows that it gives them. */
+const IDENTITY = {
+  annotate: z
+    .literal(true)
+    .optional()
+    .describe('sets sluice.principal, sluice.groups and sluice.session for each session, which no client can change'),
+  rows: z
+    .array(
+      z.strictObject({
+        table: z.string().regex(/^[^.]+\.[^.]+$/, 'write schema.table, as the catalog has it'),
+        condition: z.string().min(1).max(10_000).describe('in SQL, on a row of the table'),
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe('rows that sessions get and write: policies of the target, which has to have them in force'),
+};
+type Identity = { readonly [Key in keyof typeof IDENTITY]?: z.output<(typeof IDENTITY)[Key]> };
 
 /** A connection to a database that speaks this dialect. */
 export const databaseConnection = <
@@ -43,7 +64,7 @@ export const databaseConnection = <
   Pooled extends NonNullable<ConnectionConfig['target']['pooled']>,
 >(
   outside: ConfigSources,
-  { name, port, database, trusted, pooled, notFollowed }: Dialect<Name, Pooled>,
+  { name, port, database, trusted, pooled, notFollowed, identity }: Dialect<Name, Pooled>,
 ): z.ZodType<WrittenConnection> =>
   z
     .strictObject({
@@ -69,12 +90,14 @@ export const databaseConnection = <
         .enum(['mask', 'refuse'])
         .default(notFollowed)
         .describe('columns that masks cannot follow are NULL, which the client is told, or their statement is refused'),
+      ...(identity ? IDENTITY : {}),
       functions: z
         .strictObject({ trusted: z.array(trusted).default([]).describe('functions known to be harmless') })
         .prefault({}),
     })
     .transform((one) => {
       const { user, password, secret: held } = one.credential;
+      const { annotate, rows } = one as Identity;
       return {
         ...reached(one),
         protocol: name,
@@ -92,6 +115,8 @@ export const databaseConnection = <
         trustedFunctions: one.functions.trusted.map((entry) => (typeof entry === 'string' ? entry : entry.name)),
         readsNothing: one.functions.trusted.flatMap((entry) => (typeof entry === 'string' ? [] : [entry.name])),
         notFollowed: one.not_followed,
+        ...(annotate && { annotate }),
+        ...(rows && { rows }),
       };
     });
 

@@ -15,6 +15,7 @@ import {
   addresses,
   checkAuthority,
   checkRequired,
+  holdCommitMistakes,
   isExposed,
   listenerTls,
   reach,
@@ -32,7 +33,11 @@ export const http: ProtocolFile = {
   listener,
   isListened: (section) => section !== undefined,
   connection,
-  mistakes: (value, path, rules) => [...maskMistakes(value, path, rules), ...listMistakes(record(value), path, rules)],
+  mistakes: (value, path, rules) => [
+    ...maskMistakes(value, path, rules),
+    ...holdCommitMistakes(value, path, rules, http.title),
+    ...listMistakes(record(value), path, rules),
+  ],
   warnings: ({ name: connection, target, http: settings }) => [
     ...(settings?.https === false && settings.socket === undefined && !isLoopback(target.host)
       ? [`Connection "${connection}" talks to ${target.host} without TLS: others can read and change what is sent.`]

@@ -8,7 +8,7 @@ import { databaseConnection, databaseWarnings, plainListenerWarnings } from './d
 import {
   addresses,
   checkRequired,
-  httpMaskMistakes,
+  noTransactionMistakes,
   isExposed,
   listenerTls,
   requireTls,
@@ -25,7 +25,7 @@ export const mysql: ProtocolFile = {
   listener,
   isListened: (section) => section !== undefined,
   connection,
-  mistakes: (value, path, rules) => httpMaskMistakes(value, path, rules, mysql.title),
+  mistakes: (value, path, rules) => noTransactionMistakes(value, path, rules, mysql.title),
   warnings: databaseWarnings,
   listenerWarnings: (one) => plainListenerWarnings('MySQL clients', one),
 };
@@ -69,6 +69,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
     database: 'the one that a session begins in, when its client names none',
     trusted: z.string().min(1),
     notFollowed: 'mask',
+    identity: false,
     pooled: z
       .literal('session')
       .optional()

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import type { ListenerConfig } from '../config.js';
 import type { ConfigSources } from '../files.js';
 import { port } from '../values.js';
+import type { Mistake, Path } from '../mistake.js';
+import { record } from '../written.js';
 import type { ProtocolFile, WrittenConnection } from './protocol.js';
 import { databaseConnection, databaseWarnings, plainListenerWarnings } from './database.js';
 import {
@@ -35,7 +37,10 @@ export const postgres: ProtocolFile = {
   listener,
   isListened: () => true,
   connection,
-  mistakes: (value, path, rules) => httpMaskMistakes(value, path, rules, postgres.title),
+  mistakes: (value, path, rules) => [
+    ...httpMaskMistakes(value, path, rules, postgres.title),
+    ...annotateMistakes(record(value), path),
+  ],
   warnings: (one) => [
     ...databaseWarnings(one),
     ...one.trustedFunctions.flatMap((entry) =>
@@ -48,6 +53,13 @@ export const postgres: ProtocolFile = {
   ],
   listenerWarnings: (one) => plainListenerWarnings('PostgreSQL clients', one),
 };
+
+/** What a session is told at its start would be told to the server process of a pooler, which serves others too. */
+function annotateMistakes({ annotate, target }: Readonly<Record<string, unknown>>, path: Path): Mistake[] {
+  if (annotate !== true || record(target)['pooled'] === undefined) return [];
+  const message = 'behind a pooler a process of the server has more sessions than one, and cannot be told whose it is';
+  return [{ path: [...path, 'annotate'], message, hint: 'Lead to the server itself.' }];
+}
 
 function listener(outside: ConfigSources): z.ZodType<ListenerConfig> {
   return z
@@ -78,6 +90,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
     database: "without one, the target's own default for the user",
     trusted: trustedFunction,
     notFollowed: 'refuse',
+    identity: true,
     pooled: z
       .enum(['session', 'transaction'])
       .optional()

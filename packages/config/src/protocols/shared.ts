@@ -138,9 +138,26 @@ export const httpMaskMistakes = (value: unknown, path: Path, rules: PolicyRules,
     }),
   );
 
+/** What is wrong in rules for a protocol that has neither places in bodies nor transactions that are followed. */
+export const noTransactionMistakes = (value: unknown, path: Path, rules: PolicyRules, title: string): Mistake[] => [
+  ...httpMaskMistakes(value, path, rules, title),
+  ...holdCommitMistakes(value, path, rules, title),
+];
+
+/** Where no transaction is followed nobody could look at it before its COMMIT. */
+export const holdCommitMistakes = (value: unknown, path: Path, rules: PolicyRules, title: string): Mistake[] =>
+  list(record(value)['policies']).flatMap((policy, at) =>
+    (typeof policy === 'string' ? list(rules[policy]) : []).flatMap((rule): Mistake[] => {
+      if (record(rule)['hold_commit'] === undefined) return [];
+      const message = `rule "${String(record(rule)['rule'])}" has "hold_commit", which is for PostgreSQL, and this is ${title}`;
+      const hint = 'Use "hold", or a policy of its own for PostgreSQL.';
+      return [{ path: [...path, 'policies', at], message, hint }];
+    }),
+  );
+
 /** What masks of columns and values cannot do to a text is refused here, and not when somebody relies on it. */
 export function textMaskMistakes(value: unknown, path: Path, rules: PolicyRules, title: string): Mistake[] {
-  return [...httpMaskMistakes(value, path, rules, title), ...textMasks(value, path, rules, title)];
+  return [...noTransactionMistakes(value, path, rules, title), ...textMasks(value, path, rules, title)];
 }
 
 function textMasks(value: unknown, path: Path, rules: PolicyRules, title: string): Mistake[] {

@@ -105,6 +105,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   mask: 'masks',
   hold: 'holds',
   hold_answer: 'holds the answer',
+  hold_commit: 'holds the COMMIT',
   risk: 'adds risk',
   budget: 'counts',
 };

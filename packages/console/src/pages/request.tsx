@@ -106,6 +106,12 @@ function Impact({ row: { impact } }: { readonly row: ApprovalRow }): ReactNode {
             {triggers.length > 0 && `; fires ${printableLine(triggers.join(', '))}`}
           </List.Item>
         ))}
+        {impact.locks?.map((one) => (
+          <List.Item key={one}>Locks {printableLine(one)}</List.Item>
+        ))}
+        {impact.waiting?.map((one) => (
+          <List.Item key={one}>Keeps waiting: {printableLine(one)}</List.Item>
+        ))}
         {impact.unknown !== undefined && <List.Item>No estimate of rows: {printableLine(impact.unknown)}</List.Item>}
       </List>
     </Part>

@@ -1,0 +1,146 @@
+/**
+ * What one transaction has changed of what people look at before its COMMIT. Owns: what is kept of each change and of their savepoints, how
+ * people read it, and what tells it from what another transaction has changed. Does not: decide when people are asked (review.ts).
+ */
+import { hash } from 'node:crypto';
+import type { Facts, Parameter, ResponseEnd, SqlCommand, TransactionEffect } from '@sluice/contract';
+
+/** Changes that people are shown one by one; of those behind them the numbers. */
+const MAX_SHOWN_CHANGES = 200;
+/** Of each text, and of each bound value. */
+const MAX_SHOWN_CHARACTERS = 2_000;
+const MAX_SHOWN_VALUE_CHARACTERS = 1_000;
+/** Of one statement. */
+const MAX_SHOWN_VALUES = 20;
+
+/** A table that was changed, by how many statements of one verb and in how many rows. */
+export interface ChangedTable {
+  readonly verb: string;
+  readonly name: string;
+  /** Undefined: the target does not count them. */
+  readonly rows: number | undefined;
+}
+
+interface Change {
+  readonly text: string;
+  readonly values: readonly string[];
+  /** Of the whole text and all values. */
+  readonly exact: string;
+  readonly changed: Facts['actions'];
+  /** As the target says it: `UPDATE 3`. */
+  summary: string;
+  takenBack: boolean;
+}
+
+/** The changes of a transaction, for those who decide about its COMMIT. */
+export class ReviewedChanges {
+  readonly #shown: Change[] = [];
+  /** By number of the command. */
+  readonly #running = new Map<number, Change>();
+  readonly #savepoints: { readonly name: string; readonly from: number }[] = [];
+  /** Behind those that are shown. */
+  #others = 0;
+  #othersExact = '';
+
+  get count(): number {
+    return this.#shown.length + this.#others;
+  }
+
+  /** A command has been let through. `text`: without secrets. */
+  ran(command: SqlCommand, { actions }: Facts, text: string): void {
+    const { parameters = [] } = command;
+    const exact = hash('sha256', JSON.stringify([command.text, parameters.map(exactValue)]));
+    const change: Change = {
+      text: shortened(text),
+      values: parameters.slice(0, MAX_SHOWN_VALUES).map(shownValue),
+      exact,
+      changed: actions.filter(({ effects }) => effects.some((effect) => effect !== 'read' && effect !== 'session')),
+      summary: '',
+      takenBack: false,
+    };
+    this.#running.set(command.id, change);
+    if (this.#shown.length < MAX_SHOWN_CHANGES) this.#shown.push(change);
+    else this.#others++;
+  }
+
+  /** The answer of one of its commands has come. */
+  ended({ command, outcome, summary }: ResponseEnd): void {
+    const change = this.#running.get(command);
+    if (!change) return;
+    change.summary = outcome === 'suspended' ? 'more of its rows are to come' : summary;
+    if (outcome === 'suspended') return;
+    this.#running.delete(command);
+    if (!this.#shown.includes(change))
+      this.#othersExact = hash('sha256', JSON.stringify([this.#othersExact, change.exact, change.summary]));
+  }
+
+  /** The target has confirmed it. What a savepoint takes back is shown, and is not counted. */
+  followed({ kind, savepoint = '' }: TransactionEffect): void {
+    if (kind === 'savepoint') return void this.#savepoints.push({ name: savepoint, from: this.#shown.length });
+    if (kind !== 'release' && kind !== 'rollback to') return;
+    const at = this.#savepoints.findLastIndex(({ name }) => name === savepoint);
+    // One that was made before the first of the changes comes before all of them.
+    const from = this.#savepoints[at]?.from ?? 0;
+    if (kind === 'rollback to') for (const change of this.#shown.slice(from)) change.takenBack = true;
+    this.#savepoints.length = kind === 'release' ? Math.max(0, at) : at + 1;
+  }
+
+  /** The same for the same changes with the same numbers of rows, and for no others. */
+  get digest(): string {
+    const shown = this.#shown.map(({ exact, summary, takenBack }) => [exact, summary, takenBack]);
+    return hash('sha256', JSON.stringify([shown, this.#others, this.#othersExact]));
+  }
+
+  /** By table and verb, without what was taken back. */
+  get tables(): readonly ChangedTable[] {
+    const sums = new Map<string, ChangedTable>();
+    for (const change of this.#shown) {
+      if (change.takenBack) continue;
+      for (const one of tablesOf(change)) {
+        const key = `${one.verb} ${one.name}`;
+        const before = sums.get(key);
+        const isKnown = one.rows !== undefined && (!before || before.rows !== undefined);
+        sums.set(key, { ...one, rows: isKnown ? (before?.rows ?? 0) + (one.rows ?? 0) : undefined });
+      }
+    }
+    return [...sums.values()];
+  }
+
+  /** As people read it, behind the COMMIT. `values`: bound values may be shown. */
+  inWords(values: boolean): string {
+    const lines = this.#shown.flatMap(({ text, values: bound, summary, takenBack }, at) => [
+      `-- ${at + 1}. ${summary === '' ? 'not finished' : summary}${takenBack ? ', taken back by ROLLBACK TO SAVEPOINT' : ''}`,
+      text,
+      ...(values ? bound.map((value, number) => `-- $${number + 1} = ${oneLine(value)}`) : []),
+    ]);
+    const more = this.#others === 0 ? [] : [`-- and ${this.#others} statements more, which are not shown`];
+    return ['', `-- What it commits, ${this.count} statements:`, ...lines, ...more].join('\n');
+  }
+}
+
+/** Rows by what the target says of each statement of the text. */
+function tablesOf({ changed, summary }: Change): ChangedTable[] {
+  const tags = summary.split('; ');
+  return changed.flatMap(({ verb, statement, depth, resources }) => {
+    const counted = /(?:^| )(\d+)$/.exec(tags[statement] ?? '')?.[1];
+    const rows = depth === 0 && counted !== undefined ? Number(counted) : undefined;
+    return resources
+      .filter(({ type, access }) => type === 'table' && access !== 'read')
+      .map(({ name }) => ({ verb, name, rows }));
+  });
+}
+
+const shortened = (text: string): string =>
+  text.length <= MAX_SHOWN_CHARACTERS ? text : `${text.slice(0, MAX_SHOWN_CHARACTERS)}\n-- and so on`;
+
+const oneLine = (value: string): string => value.replaceAll(/[\r\n]+/g, ' ');
+
+const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
+
+const exactValue = ({ type, format, value }: Parameter): readonly unknown[] => [type, format, value && hex(value)];
+
+/** A bound value, as far as approvers see it. */
+export const shownValue = ({ value, format }: Parameter): string =>
+  value === null
+    ? 'NULL'
+    : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, MAX_SHOWN_VALUE_CHARACTERS);
