@@ -389,7 +389,7 @@ export class Session implements Gate, LoginSession {
   async #hold(
     command: Command,
     judgement: Judgement,
-    { holds, text }: NonNullable<Judgement['held']>,
+    { holds, text, meaning }: NonNullable<Judgement['held']>,
     waiter: Waiter | undefined,
   ): Promise<Answer> {
     if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY));
@@ -405,6 +405,7 @@ export class Session implements Gate, LoginSession {
         connection: this.connection?.name ?? '',
         target,
         command: kept,
+        meaning,
         executed: executedIn(kept, judgement.answer),
         text,
         holds,

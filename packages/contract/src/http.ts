@@ -11,7 +11,7 @@ import type { Propose } from './tool.js';
 export type Header = readonly [name: string, value: string];
 
 /** Which idiom clients of a connection speak: where their proof is, and how they are told a no. */
-export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini';
+export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini' | 'mcp';
 
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';
@@ -122,6 +122,27 @@ export interface HttpCommand extends HttpHead {
   readonly message?: HttpMessage;
   /** A phrase: why the protocol refuses it, whatever the rules say. It is asked about for the record, and the answer is a no. */
   readonly fault?: string;
+  /** Asks the target something of the gateway's own, by the way that the command would go. Absent: nobody can. */
+  readonly askTarget?: AskTarget;
+}
+
+/** Rejects where there is no answer in time, or one of more than `maxBytes`. */
+export type AskTarget = (question: TargetQuestion) => Promise<TargetAnswer>;
+
+export interface TargetQuestion {
+  readonly method: 'POST';
+  /** Without the prefix of the route. */
+  readonly path: string;
+  readonly query: string;
+  readonly headers: readonly Header[];
+  readonly body: string;
+  readonly maxBytes: number;
+}
+
+export interface TargetAnswer {
+  readonly status: number;
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array;
 }
 
 export interface HttpMessage {

@@ -13,7 +13,12 @@ export interface Judgement {
   readonly record: string;
   readonly matched: readonly RuleMatch[];
   /** It may pass when people have released it. `text` is what they are shown. */
-  readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
+  readonly held?: {
+    readonly holds: readonly AppliedHold[];
+    readonly text: string;
+    /** What makes two of them the same one, where its protocol does not say so. */
+    readonly meaning?: unknown;
+  };
   /** It can give later commands another meaning: a setting, a role, a table that hides another. */
   readonly changes: boolean;
   /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */

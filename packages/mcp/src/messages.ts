@@ -61,6 +61,11 @@ export class MessageError extends Error {
     this.code = code;
     this.id = id;
   }
+
+  /** Of what is no JSON that everybody reads alike. */
+  static unread(why: string): MessageError {
+    return new MessageError(why, PARSE_ERROR);
+  }
 }
 
 /** Messages of one batch. */
@@ -76,8 +81,10 @@ const MEMBERS: readonly string[] = ['jsonrpc', 'id', 'method', 'params', 'result
  *
  * @throws MessageError
  */
-export function readMessages(text: string): Messages {
-  const json = parsed(text);
+export const readMessages = (text: string): Messages => messagesIn(parsed(text));
+
+/** The same of JSON that has been read. @throws MessageError */
+export function messagesIn(json: Json): Messages {
   if (json.type !== 'array') return { batch: false, messages: [messageOf(json)] };
   if (json.items.length === 0) throw invalid('is an empty batch');
   if (json.items.length > MAX_BATCH) throw invalid(`is a batch of more than ${MAX_BATCH} messages`);
@@ -88,7 +95,7 @@ function parsed(text: string): Json {
   try {
     return readJson(text);
   } catch (error) {
-    if (error instanceof JsonError) throw new MessageError(error.message, PARSE_ERROR);
+    if (error instanceof JsonError) throw MessageError.unread(error.message);
     throw error;
   }
 }

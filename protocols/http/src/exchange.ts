@@ -17,8 +17,10 @@ import type {
   HttpProof,
   Waiter,
   Refusal,
+  TargetQuestion,
   Visit,
 } from '@sluice/contract';
+import { askTarget } from './ask-target.js';
 import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
 import { HeldStream } from './held-stream.js';
@@ -90,6 +92,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   #trailers: readonly Header[] = [];
   /** What was let through. */
   #asked: HttpCommand | undefined;
+  /** As it was asked about. */
+  #body: HttpBody | undefined;
 
   constructor(listener: RequestSource, client: ClientSide, request: IncomingRequest) {
     this.#listener = listener;
@@ -241,6 +245,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#state = { type: 'asking' };
     const command = this.#command(visit, head, body);
     const { id } = command;
+    this.#body = body;
     const answered = (answer: Answer): void => {
       if (answer.type === 'allow') this.#allowed(visit, command, answer);
       else if (this.#state.type !== 'over') this.refuse(denied(answer, id, this.#preference.async));
@@ -269,7 +274,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
     const { upgrade } = this.#request;
     const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
-    return { ...head, type: 'request', id: visit.nextId(), text, body, ...(upgrade !== undefined && { upgrade }) };
+    const own = this.#api === 'mcp' && { askTarget: (question: TargetQuestion) => askTarget(visit, question) };
+    return { ...head, type: 'request', id: visit.nextId(), text, body, ...(upgrade !== undefined && { upgrade }), ...own };
   }
 
   /** A request that is refused for what it is. Of somebody who is proven it is on record like any other. */
@@ -327,7 +333,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   refuse(problem: ProblemDetails): void {
     this.over();
-    refuse(this.#client, this.#request, problem, this.#api);
+    refuse(this.#client, this.#request, problem, this.#api, this.#body);
     this.#client.done();
   }
 
