@@ -94,6 +94,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   #asked: HttpCommand | undefined;
   /** As it was asked about. */
   #body: HttpBody | undefined;
+  #leaveDrain: (() => void) | undefined;
 
   constructor(listener: RequestSource, client: ClientSide, request: IncomingRequest) {
     this.#listener = listener;
@@ -183,6 +184,12 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   clientEnded(): void {
     if (this.#state.type === 'asking') this.#waiting?.abort('gone');
     else if (this.#state.type === 'allowed') this.#state.transfer.clientEnded();
+    // Its streams may be silent for hours, and nobody listens any more.
+    if (this.#api !== 'mcp' || this.#state.type !== 'allowed') return;
+    const client = this.#client;
+    this.clientGone();
+    client.abort();
+    client.done();
   }
 
   clientGone(): void {
@@ -314,7 +321,15 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       trailers: this.#trailers,
     });
     this.#state = { type: 'allowed', transfer };
+    if (this.#api === 'mcp' && command.method === 'GET') this.#endWithDrain(visit.gate);
     this.#guard(() => transfer.start());
+  }
+
+  /** What a server says by itself has no end, so that nobody could wait for it. */
+  #endWithDrain({ draining }: Gate): void {
+    const drain = (): void => this.visitEnded(draining.reason as Ending);
+    draining.addEventListener('abort', drain, { once: true });
+    this.#leaveDrain = (): void => draining.removeEventListener('abort', drain);
   }
 
   get client(): ClientSide {
@@ -342,6 +357,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#kept.take();
     clearTimeout(this.#deadline);
     if (this.#client instanceof HeldStream) this.#client.stop();
+    this.#leaveDrain?.();
     this.#pool?.leave(this);
     this.#pool = undefined;
   }
