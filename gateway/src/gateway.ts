@@ -98,6 +98,7 @@ export class Gateway implements Controlled {
   readonly #counts: Counts;
   readonly #budgets: ModelBudgets;
   readonly #mcp: Components['mcp'];
+  readonly pins: Components['mcp']['pins'];
   readonly #pools: Components['pools'];
   readonly #services: Services;
   readonly #draining: AbortController;
@@ -145,6 +146,7 @@ export class Gateway implements Controlled {
     this.#counts = components.counts;
     this.#budgets = components.budgets;
     this.#mcp = components.mcp;
+    this.pins = components.mcp.pins;
     this.#pools = components.pools;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (level, sentence) =>

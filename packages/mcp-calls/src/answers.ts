@@ -2,7 +2,7 @@
  * What a server of MCP says, message by message, as its client may have it. Owns: that answers are those of somebody's question, that lists
  * have what may be used, that nothing is asked of a client that no rule allows, and bytes that no mask can read. Does not: mask texts.
  */
-import type { Header, ProposalAnswer, Propose } from '@sluice/contract';
+import { type Header, type ProposalAnswer, type Propose, Unmasked } from '@sluice/contract';
 import {
   type Editor,
   type EventEditor,
@@ -18,7 +18,6 @@ import {
   kindOf,
   leafMask,
   looksLikeText,
-  unmasked,
 } from '@sluice/http-bodies';
 import { type Json, jsonOf } from '@sluice/http-requests';
 import {
@@ -58,8 +57,12 @@ export interface AnswerParts {
 
 /** Longer messages of a server's own are nothing that it may need an answer to. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
+const ACCEPTED = 202;
 /** From this status on a page or a line may say what is wrong. */
 const FIRST_FAULT = 400;
+
+/** `why`: a phrase of which the answer is the subject. */
+const unfit = (why: string): Unmasked => new Unmasked(`the answer of the server ${why}, so it does not pass`);
 
 /** For one answer. */
 export const answerEditors =
@@ -80,8 +83,9 @@ function editorFor(
   if (kind === 'events') return new EventsMask(parts, new MessageEvents(messages));
   const isJson = sign === 0x7b || sign === 0x5b;
   if (isJson && kind !== 'other' && (status < FIRST_FAULT || kind === 'json')) return new MessageBody(messages, of, status);
-  if (status >= FIRST_FAULT && kind !== 'other') return undefined;
-  throw unmasked('is neither messages of JSON-RPC nor a stream of them');
+  // Of a message that has no answer some servers say so in a word.
+  if ((status >= FIRST_FAULT || status === ACCEPTED) && kind !== 'other') return undefined;
+  throw unfit('is neither messages of JSON-RPC nor a stream of them');
 }
 
 /** A body that is one message, or a batch of them. */
@@ -103,7 +107,7 @@ class MessageBody implements Editor {
     const { maxBytes } = this.#of.listing.parts.settings;
     this.#came.push(Buffer.from(bytes));
     this.#bytes += bytes.length;
-    if (this.#bytes > maxBytes) throw unmasked(`has a message of more than ${maxBytes} bytes`);
+    if (this.#bytes > maxBytes) throw unfit(`has a message of more than ${maxBytes} bytes`);
     return NO_BYTES;
   }
 
@@ -112,7 +116,7 @@ class MessageBody implements Editor {
     const given = this.#messages.given(text, this.#status >= FIRST_FAULT);
     const { exchange } = this.#of;
     if (given === undefined || (exchange.isUnanswered && exchange.answered.size === 0 && exchange.expected.size > 0 && this.#status < FIRST_FAULT))
-      throw unmasked('answers nothing that was asked');
+      throw unfit('answers nothing that was asked');
     return given;
   }
 
@@ -175,8 +179,8 @@ class Messages {
     } catch (error) {
       if (!(error instanceof MessageError)) throw error;
       // What proxies and frameworks say is wrong is no JSON-RPC.
-      if (isFault) throw unmasked('says what is wrong in other words than those of JSON-RPC');
-      throw unmasked(`has a message that ${error.message}`);
+      if (isFault) throw unfit('says what is wrong in other words than those of JSON-RPC');
+      throw unfit(`has a message that ${error.message}`);
     }
   }
 
@@ -273,7 +277,7 @@ class Messages {
       const mask = new JsonMask(this.#parts);
       return Buffer.concat([mask.push(document), mask.end()]);
     } catch (error) {
-      if (error instanceof NotJson) throw unmasked(`${error.message} where JSON is expected`);
+      if (error instanceof NotJson) throw unfit(`${error.message} where JSON is expected`);
       throw error;
     }
   }
@@ -290,11 +294,11 @@ class Messages {
     const url = URL.canParse(address.trim(), base) ? new URL(address.trim(), base) : undefined;
     // Whether by TLS or not, it is the target that it goes to.
     if (url?.hostname !== new URL(base).hostname || (front !== '' && !url.pathname.startsWith(`${front}/`)))
-      throw unmasked('has its messages sent to an address elsewhere');
+      throw unfit('has its messages sent to an address elsewhere');
     const path = url.pathname.slice(front.length);
     const place = `${path}?${url.search.slice(1)}`;
     const session = listing.parts.sessions.bind(listing.connection, place, exchange.session.principal, place);
-    if (!session) throw unmasked('has the session of somebody else');
+    if (!session) throw unfit('has the session of somebody else');
     exchange.session = session;
     const depth = here.split('/').length - 2;
     return `${depth > 0 ? '../'.repeat(depth) : './'}${path.slice(1)}${url.search}`;

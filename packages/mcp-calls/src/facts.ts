@@ -49,7 +49,7 @@ export function knownCall(
   message: RequestMessage,
   server: string,
   tool: Tool | undefined,
-  { settings, languages }: McpParts,
+  { settings, languages }: Pick<McpParts, 'settings' | 'languages'>,
   owner: string,
 ): KnownMessage | Deny {
   const name = nameOf(message);

@@ -29,6 +29,9 @@ export interface Pin {
   readonly offered: Tool | undefined;
 }
 
+/** What a call of it goes by: what the server says now, which people may still have to look at. */
+export const pinnedTool = (pin: Pin | undefined): Tool | undefined => pin?.offered ?? pin?.pinned;
+
 /** Tools of one connection that are kept. A server with more has the rest nowhere. */
 const MAX_TOOLS = 2000;
 

@@ -38,7 +38,7 @@ import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
 import { phraseOf } from './status.js';
 import { Transfer, type TransferOwner } from './transfer.js';
-import { isTold, waiterFor } from './waiter.js';
+import { isTold, progressOf, waiterFor } from './waiter.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
 /** How long no byte may come of a body that is read before the verdict, in milliseconds. */
@@ -275,7 +275,9 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   /** From now on its client is told that it waits. */
   #hold(): void {
-    if (!(this.#client instanceof HeldStream)) this.#client = new HeldStream(this.#client, this.#api);
+    const progress = this.#api === 'mcp' ? progressOf(this.#body) : undefined;
+    if (this.#api === 'mcp' && !(valueOf(this.#request.set.headers, 'accept') ?? '').includes(EVENTS)) return;
+    if (!(this.#client instanceof HeldStream)) this.#client = new HeldStream(this.#client, this.#api, progress);
   }
 
   #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
@@ -391,6 +393,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   }
 }
 
+/** A client says that it takes a stream. */
+const EVENTS = 'text/event-stream';
 const UNREADABLE_GRPC =
   'the rules of this connection read bodies, and messages of gRPC cannot be read without their descriptors';
 
