@@ -15,6 +15,8 @@ export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini' | 'mcp';
 
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';
+/** Where a client of MCP asks whose tokens are good here (RFC 9728 section 3); the path of the connection stands behind it. */
+export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';
 
 export interface Route {
   readonly connection: string;
@@ -45,6 +47,8 @@ export interface OwnRequest {
   readonly proofs: readonly HttpProof[];
   /** Whether it came by TLS. */
   readonly secure: boolean;
+  /** As the client named it, with its port. */
+  readonly host: string;
 }
 
 export interface OwnAnswer {

@@ -145,6 +145,7 @@ class MessageEvents implements EventEditor {
   }
 
   end(): Buffer {
+    this.#messages.over();
     return NO_BYTES;
   }
 
@@ -166,20 +167,27 @@ class Messages {
 
   /** A text of messages as the client may have it; undefined: nothing of it. `isFault`: it may answer to nobody. @throws Unmasked */
   given(text: string, isFault: boolean): Buffer | undefined {
-    const { batch, messages } = this.#read(text, isFault);
+    const read = this.#read(text, isFault);
+    // What proxies and frameworks say is wrong, in other words than those of JSON-RPC.
+    if (!read) return this.#masked(Buffer.from(text));
+    const { batch, messages } = read;
     const given = messages.flatMap((message) => this.#message(message, isFault) ?? []);
     if (given.length === 0) return undefined;
     const written = batch ? `[${given.join(',')}]` : (given[0] as string);
     return this.#masked(Buffer.from(written));
   }
 
-  #read(text: string, isFault: boolean): { batch: boolean; messages: readonly Message[] } {
+  /** Nothing more comes by this way: what is not answered may be answered to whoever takes the stream up again. */
+  over(): void {
+    for (const key of this.#of.exchange.expected.keys()) this.#of.exchange.session.answered(key, true);
+  }
+
+  #read(text: string, isFault: boolean): ReturnType<typeof readMessages> | undefined {
     try {
       return readMessages(text.replace(/^\ufeff/, ''));
     } catch (error) {
       if (!(error instanceof MessageError)) throw error;
-      // What proxies and frameworks say is wrong is no JSON-RPC.
-      if (isFault) throw unfit('says what is wrong in other words than those of JSON-RPC');
+      if (isFault) return undefined;
       throw unfit(`has a message that ${error.message}`);
     }
   }

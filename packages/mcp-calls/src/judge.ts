@@ -23,10 +23,10 @@ import { ServerAsk, answerEditors, namedSession } from './answers.js';
 import { McpExchange, messagesOf } from './exchange.js';
 import { type KnownMessage, factsOfAsk, factsOfEnd, factsOfStream, isCall, knownAnswer, knownCall, knownMessage, nameOf } from './facts.js';
 import { listTools } from './listing.js';
-import { pinnedTool } from './pins.js';
+import type { Pin } from './pins.js';
 import { type ReadRequest, mismatch, readRequest, refused } from './reading.js';
 import type { McpParts } from './state.js';
-import { type Change, TWICE, changeOf, holdFor, noteTools } from './tools.js';
+import { type Change, TWICE, changeOf, holdFor, isKnown, noteTools } from './tools.js';
 
 /** For so long a list counts, in milliseconds, unless the server says that it has changed. */
 const LIST_MS = 10 * 60_000;
@@ -82,11 +82,13 @@ export class McpJudge {
     const calls = messagesOf(read).filter(isCall);
     const names = calls.map((call) => nameOf(call) ?? '');
     const isFresh = Date.now() - session.listed < LIST_MS;
-    if (names.length === 0 || (isFresh && names.every((name) => session.tools.has(name)))) return undefined;
+    const pinOf = (name: string): Pin | undefined => this.#parts.pins.find(this.#connection, name);
+    const areKnown = names.every((name) => isKnown(pinOf(name), session.tools.get(name)));
+    if (names.length === 0 || (isFresh && areKnown)) return undefined;
     const ask = command.askTarget;
     // In the transport of old the answer comes elsewhere. What is pinned was listed before.
     if (!ask || session.endpoint !== undefined)
-      return names.every((name) => this.#parts.pins.find(this.#connection, name)) ? undefined : UNLISTED;
+      return names.every(pinOf) ? undefined : UNLISTED;
     return listTools(command, ask, calls[0]?.params, this.#parts.settings.maxBytes).then(
       (tools) => {
         noteTools(tools, session, true, this.#connection, this.#parts);
@@ -124,8 +126,8 @@ export class McpJudge {
     const name = nameOf(message) ?? '';
     if (session.tools.get(name) === TWICE) return refused(200, INVALID_PARAMS, `calls "${name}", which its server lists twice`);
     const pin = this.#parts.pins.find(this.#connection, name);
-    const change = changeOf(pin);
-    const tool = pinnedTool(pin);
+    const change = changeOf(pin, session.tools.get(name));
+    const tool = change?.pin.offered ?? pin?.pinned;
     const fault = parameterFault(command.headers, message, tool);
     if (fault) return fault;
     const call = knownCall(message, this.#connection, tool, this.#parts, this.#context.principal.name);

@@ -18,11 +18,17 @@ export interface Change {
   readonly difference: string;
 }
 
-/** Undefined: it is as it was pinned. */
-export function changeOf(pin: Pin | undefined): Change | undefined {
+/** Undefined: it is as it was pinned. `listed`: its fingerprint in the list of this session; undefined: it was not listed there. */
+export function changeOf(pin: Pin | undefined, listed: string | undefined): Change | undefined {
   const { pinned, offered } = pin ?? {};
+  // What the server says to others holds nobody else's calls.
+  if (listed !== undefined && listed === pinned?.sha256) return undefined;
   return offered && { pin: { pinned, offered }, difference: toolDifference(pinned, offered) };
 }
+
+/** Whether what a session was told of a tool is something that is still known here. */
+export const isKnown = (pin: Pin | undefined, listed: string | undefined): boolean =>
+  listed === TWICE || (listed !== undefined && (listed === pin?.pinned?.sha256 || listed === pin?.offered?.sha256));
 
 /** The hold of such a call: of this change, and of no other one. Undefined: nobody is named who could look at it. */
 export function holdFor({ pin: { pinned, offered } }: Change, { changes }: McpParts['settings']): AppliedHold | undefined {
@@ -74,12 +80,10 @@ export function listedItems(method: string, items: readonly Json[], listing: Lis
 function listedTool(item: Json, { policy, context, connection, parts, session }: ListContext): readonly Json[] {
   const tool = toolIn(item);
   if (!tool || session.tools.get(tool.name) !== tool.sha256) return [];
-  const { pinned, offered } = parts.pins.find(connection, tool.name) ?? {};
-  const known = pinned ?? offered;
-  if (!known) return [];
-  const may = policy.mayPass(factsOfTool(connection, offered ?? known), { ...context, tool: toolAhead(connection, tool.name) });
+  const { pinned } = parts.pins.find(connection, tool.name) ?? {};
+  const may = policy.mayPass(factsOfTool(connection, tool), { ...context, tool: toolAhead(connection, tool.name) });
   if (!may) return [];
-  if (!offered) return [item];
+  if (pinned?.sha256 === tool.sha256) return [item];
   // What nobody has looked at says nothing to a model.
   return [pinned ? pinned.json : unseen(tool.name)];
 }

@@ -2,23 +2,24 @@
  * One request from its route to the verdict on it, the same for HTTP/1.1 and HTTP/2. Owns: who sends it, which of its body is read
  * first, what the gate says, and the refusal where it says no. Does not: frame anything, or carry it out (transfer.ts).
  */
-import type {
-  Allow,
-  Answer,
-  Deny,
-  Ending,
-  Entrance,
-  Gate,
-  Header,
-  HttpApi,
-  HttpBody,
-  HttpCommand,
-  HttpHead,
-  HttpProof,
-  Waiter,
-  Refusal,
-  TargetQuestion,
-  Visit,
+import {
+  RESOURCE_METADATA_PATH,
+  type Allow,
+  type Answer,
+  type Deny,
+  type Ending,
+  type Entrance,
+  type Gate,
+  type Header,
+  type HttpApi,
+  type HttpBody,
+  type HttpCommand,
+  type HttpHead,
+  type HttpProof,
+  type Waiter,
+  type Refusal,
+  type TargetQuestion,
+  type Visit,
 } from '@sluice/contract';
 import { askTarget } from './ask-target.js';
 import { codingOf, decodeWhole } from './coding.js';
@@ -110,10 +111,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       const path = pathOf(this.#request);
       refuseProofsIn(path);
       const { proofs } = set;
-      if (isOwn(path)) {
-        return this.#startOwn(path, proofs);
-      }
       const route = entrance.route(set.hostName, path.path);
+      if (isOwn(path, route)) return this.#startOwn(path, proofs);
       this.#prefix = route?.prefix ?? '';
       this.#api = route?.api ?? 'rest';
       refuseKeysIn(path.query, this.#api);
@@ -202,7 +201,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   #entered(entered: Visit | Refusal, path: RequestPath): void {
     if (this.#state.type === 'over') return;
-    if ('reason' in entered) return this.refuse(notEntered(entered));
+    if ('reason' in entered) return this.refuse(this.#toldWhere(notEntered(entered)));
     this.#pool = Pool.of(entered);
     this.#pool.join(this);
     const { signal } = entered.gate;
@@ -212,6 +211,18 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#later(release(undefined, this.#gone()), (refused) =>
       refused ? this.refuse(notEntered(refused)) : this.#begin(entered, path),
     );
+  }
+
+  /** A client of MCP without a token is told where to ask for one, whether there is a server where it looks or not. */
+  #toldWhere(problem: ProblemDetails): ProblemDetails {
+    const { set, target } = this.#request;
+    const accepts = set.list('accept').join();
+    if (problem.status !== 401 || !(accepts.includes(EVENTS) && accepts.includes('application/json'))) return problem;
+    const origin = `${this.#client.secure ? 'https' : 'http'}://${set.host}`;
+    const place = /^\/[A-Za-z0-9._~-]*/.exec(target)?.[0] ?? '/';
+    const where = `${origin}${RESOURCE_METADATA_PATH}${place === '/' ? '' : place}`;
+    const headers: Header[] = [['WWW-Authenticate', `Bearer realm="sluice", resource_metadata="${where}"`]];
+    return { ...problem, headers };
   }
 
   #begin(visit: Visit, path: RequestPath): void {
