@@ -195,7 +195,8 @@ export class Holds {
   #digest({ principal, source, connection, target, command, meaning, executed, state, holds }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
-    const words = command.type === 'sql' ? [command.type, command.text] : [command.type, meaning ?? meaningWithoutId(command)];
+    const words =
+      command.type === 'sql' ? [command.type, command.text] : [command.type, meaning ?? meaningWithoutId(command)];
     const { issuer = null, subject = null } = source;
     const who = [principal, issuer, subject];
     const where = [connection, target, state];

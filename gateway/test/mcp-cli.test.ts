@@ -17,10 +17,14 @@ let issuer: TestIssuer;
 
 const build = (server: McpServer): void => {
   const inputSchema = { path: z.string() };
-  server.registerTool('read', { description: 'Reads.', inputSchema, annotations: { readOnlyHint: true } }, async ({ path }, { sendNotification }) => {
-    await sendNotification({ method: 'notifications/message', params: { level: 'info', data: `reading ${path}` } });
-    return { content: [{ type: 'text', text: `content of ${path}` }] };
-  });
+  server.registerTool(
+    'read',
+    { description: 'Reads.', inputSchema, annotations: { readOnlyHint: true } },
+    async ({ path }, { sendNotification }) => {
+      await sendNotification({ method: 'notifications/message', params: { level: 'info', data: `reading ${path}` } });
+      return { content: [{ type: 'text', text: `content of ${path}` }] };
+    },
+  );
   server.registerTool('wipe', { inputSchema: {}, annotations: { readOnlyHint: true } }, () => ({ content: [] }));
 };
 
@@ -40,8 +44,20 @@ afterAll(async () => {
   issuer.close();
 });
 
-const words = (...more: string[]): string[] => [MAIN, '--url', stand.gateway.url, '--data', join(stand.folder, 'data'), ...more];
-const environment = (token: string): Record<string, string> => ({ PATH: process.env['PATH'] ?? '', SLUICE_TOKEN: token, XDG_CONFIG_HOME: stand.folder, NO_COLOR: '1' });
+const words = (...more: string[]): string[] => [
+  MAIN,
+  '--url',
+  stand.gateway.url,
+  '--data',
+  join(stand.folder, 'data'),
+  ...more,
+];
+const environment = (token: string): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '',
+  SLUICE_TOKEN: token,
+  XDG_CONFIG_HOME: stand.folder,
+  NO_COLOR: '1',
+});
 const administrator = (): string => readFileSync(join(stand.folder, 'data', 'admin.token'), 'utf8').trim();
 const sluice = async (...more: string[]): Promise<string> =>
   (await promisify(execFile)(process.execPath, words(...more), { env: environment(administrator()) })).stdout;
@@ -50,7 +66,9 @@ test('a client that starts a server is bridged to one behind the gateway', async
   const client = new Client({ name: 'test', version: '1' });
   const logged: unknown[] = [];
   client.fallbackNotificationHandler = ({ params }) => Promise.resolve(void logged.push(params));
-  await client.connect(new StdioClientTransport({ command: process.execPath, args: words('mcp', 'svc'), env: environment(stand.token) }));
+  await client.connect(
+    new StdioClientTransport({ command: process.execPath, args: words('mcp', 'svc'), env: environment(stand.token) }),
+  );
   expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['read']);
   const { content } = await client.callTool({ name: 'read', arguments: { path: '/srv/grüße' } });
   expect(content).toEqual([{ type: 'text', text: 'content of /srv/grüße' }]);
@@ -63,10 +81,19 @@ test('a session is a conversation when it is replayed', async () => {
   const client = await stand.client();
   await client.listTools();
   await client.callTool({ name: 'read', arguments: { path: '/srv/a' } });
-  await expect(client.callTool({ name: 'read', arguments: { path: '/etc/passwd' } })).rejects.toThrow('Nothing is read there.');
+  await expect(client.callTool({ name: 'read', arguments: { path: '/etc/passwd' } })).rejects.toThrow(
+    'Nothing is read there.',
+  );
   await client.close();
-  const sessions = JSON.parse(await sluice('--output', 'json', 'sessions', 'ls')) as { id: string; principal: string }[];
-  const shown = (await Promise.all(sessions.filter(({ principal }) => principal === 'dev').map(({ id }) => sluice('sessions', 'replay', id)))).join('\n');
+  const sessions = JSON.parse(await sluice('--output', 'json', 'sessions', 'ls')) as {
+    id: string;
+    principal: string;
+  }[];
+  const shown = (
+    await Promise.all(
+      sessions.filter(({ principal }) => principal === 'dev').map(({ id }) => sluice('sessions', 'replay', id)),
+    )
+  ).join('\n');
   expect(shown).toContain('tools/call read {"path":"/srv/a"}');
   expect(shown).toContain('content of /srv/a');
   expect(shown).toContain('tools/call read {"path":"/etc/passwd"}');
@@ -74,8 +101,17 @@ test('a session is a conversation when it is replayed', async () => {
 });
 
 test('what the rules would say of a call is explained, and tested in cases', async () => {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'read', arguments: { path: '/etc/passwd' } } });
-  const explained = await sluice('policy', 'explain', '--connection', 'svc', '--path', '/', '--body', body);
+  const body = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'read', arguments: { path: '/etc/passwd' } },
+  });
+  // What would be refused is an exit status as well.
+  const failed = await sluice('policy', 'explain', '--connection', 'svc', '--path', '/', '--body', body).catch(
+    (error: unknown) => error,
+  );
+  const { stdout: explained } = failed as { stdout: string };
   expect(explained).toContain('REFUSED by rule "no-etc"');
   expect(explained).toContain('tools/call:read');
   const file = join(stand.folder, 'cases.yaml');
@@ -93,13 +129,21 @@ test('what the rules would say of a call is explained, and tested in cases', asy
 
 test('a client without a token is told where to ask for one, whether there is a server or not', async () => {
   const ask = (path: string): Promise<Response> =>
-    fetch(new URL(path, stand.address), { method: 'POST', body: '{}', headers: { Accept: 'application/json, text/event-stream' } });
+    fetch(new URL(path, stand.address), {
+      method: 'POST',
+      body: '{}',
+      headers: { Accept: 'application/json, text/event-stream' },
+    });
   for (const name of ['svc', 'no-such-connection']) {
     const answer = await ask(`/${name}`);
     expect(answer.status).toBe(401);
     const where = /resource_metadata="([^"]+)"/.exec(answer.headers.get('www-authenticate') ?? '')?.[1] ?? '';
     expect(where).toBe(`${stand.address.origin}/.well-known/oauth-protected-resource/${name}`);
     const metadata = await (await fetch(where)).json();
-    expect(metadata).toEqual({ resource: `${stand.address.origin}/${name}`, authorization_servers: [issuer.url], bearer_methods_supported: ['header'] });
+    expect(metadata).toEqual({
+      resource: `${stand.address.origin}/${name}`,
+      authorization_servers: [issuer.url],
+      bearer_methods_supported: ['header'],
+    });
   }
 });

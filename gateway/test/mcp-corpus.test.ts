@@ -67,7 +67,13 @@ const languages = new Map<string, Language>([[postgres.name, postgres]]);
 const nothing = { since: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
 const budgets = new ModelBudgets(await Counts.open(nothing, () => undefined), () => undefined);
 
-const rule = (name: string, when: string, then: Rule['then']): Rule => ({ rule: name, when, then, mode: 'enforce', path: name });
+const rule = (name: string, when: string, then: Rule['then']): Rule => ({
+  rule: name,
+  when,
+  then,
+  mode: 'enforce',
+  path: name,
+});
 const no = { type: 'deny', message: 'No.' } as const;
 const policy = compilePolicy([
   rule('no-destruction', '"destroy" in action.effects', no),
@@ -75,27 +81,55 @@ const policy = compilePolicy([
   rule('no-egress', '"egress" in action.effects && action.depth > 0', no),
   rule('no-etc', 'tool.argument("/path").startsWith("/etc/")', no),
   rule('no-secrets', 'request.found.size() > 0', no),
-  rule('two-eyes', 'tool.name == "deploy"', { type: 'hold', approvers: ['user:ada'], timeoutMs: 1000, count: 1, fail: false, onTimeout: 'deny' }),
-  rule('masks', 'true', { type: 'mask', columns: [], detect: ['email', 'api_key', 'credit_card'], with: { type: 'redact' } }),
+  rule('two-eyes', 'tool.name == "deploy"', {
+    type: 'hold',
+    approvers: ['user:ada'],
+    timeoutMs: 1000,
+    count: 1,
+    fail: false,
+    onTimeout: 'deny',
+  }),
+  rule('masks', 'true', {
+    type: 'mask',
+    columns: [],
+    detect: ['email', 'api_key', 'credit_card'],
+    with: { type: 'redact' },
+  }),
 ]);
 
 const hint = { readOnlyHint: true };
-const READ = { name: 'read', description: 'Reads a file.', inputSchema: { type: 'object', properties: { path: { type: 'string', 'x-mcp-header': 'Path' } } }, annotations: hint };
+const READ = {
+  name: 'read',
+  description: 'Reads a file.',
+  inputSchema: { type: 'object', properties: { path: { type: 'string', 'x-mcp-header': 'Path' } } },
+  annotations: hint,
+};
 const TOOLS = [
   READ,
-  ...['query', 'run', 'note', 'deploy'].map((name) => ({ name, description: `The tool ${name}.`, inputSchema: { type: 'object' }, annotations: hint })),
+  ...['query', 'run', 'note', 'deploy'].map((name) => ({
+    name,
+    description: `The tool ${name}.`,
+    inputSchema: { type: 'object' },
+    annotations: hint,
+  })),
   { name: 'wipe', annotations: { destructiveHint: true } },
   { name: 'plain' },
 ];
 
 /** A judge whose server lists these tools; and those which it has listed before. */
-async function judgeFor(tools: readonly object[], pinned: readonly object[] = tools): Promise<{ judge: HttpJudge; list: (offered: readonly object[]) => string }> {
+async function judgeFor(
+  tools: readonly object[],
+  pinned: readonly object[] = tools,
+): Promise<{ judge: HttpJudge; list: (offered: readonly object[]) => string }> {
   const pins = await Pins.open({ all: () => Promise.resolve([]), save: () => Promise.resolve() }, () => undefined);
   const sessions = new McpSessions();
   sessions.bind('tools', 'of-somebody-else', 'eve');
   const judge = new HttpJudge(
     policy,
-    { principal: { name: 'dev', kind: 'person', groups: [], roles: [] }, connection: { name: 'tools', protocol: 'http' } },
+    {
+      principal: { name: 'dev', kind: 'person', groups: [], roles: [] },
+      connection: { name: 'tools', protocol: 'http' },
+    },
     {
       reading: PLAIN_READING,
       mark: () => '(secret)',
@@ -124,9 +158,15 @@ async function judgeFor(tools: readonly object[], pinned: readonly object[] = to
     },
   );
   const list = (offered: readonly object[]): string => {
-    const asked = judge.judge(commandOf({ form: {}, value: '', body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' }));
+    const asked = judge.judge(
+      commandOf({ form: {}, value: '', body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' }),
+    );
     if (asked instanceof Promise) throw new Error('a list has nothing to wait for');
-    return answered(judge, asked, { form: {}, value: '', body: JSON.stringify({ jsonrpc: '2.0', id: 1, result: { tools: offered } }) });
+    return answered(judge, asked, {
+      form: {},
+      value: '',
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, result: { tools: offered } }),
+    });
   };
   list(pinned);
   if (tools !== pinned) list(tools);
@@ -153,7 +193,9 @@ function answered(judge: HttpJudge, { answer }: Judgement, { form, body }: Case)
   if (answer.type !== 'allow') throw new Error(`refused: ${answer.message}`);
   const propose: Propose = (call) => {
     const judged = judge.judgeAsk({ ...call, type: 'tool', id: 2, text: call.tool, origin: 1 });
-    return judged?.verdict.decision.type === 'allow' ? { type: 'allow' } : { type: 'deny', rule: 'gateway', message: 'No.' };
+    return judged?.verdict.decision.type === 'allow'
+      ? { type: 'allow' }
+      : { type: 'deny', rule: 'gateway', message: 'No.' };
   };
   const media = form.events ? 'text/event-stream' : 'application/json';
   try {
@@ -167,7 +209,11 @@ function answered(judge: HttpJudge, { answer }: Judgement, { form, body }: Case)
   }
 }
 
-const CALL: Case = { form: {}, value: '', body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"note","arguments":{"text":"x"}}}' };
+const CALL: Case = {
+  form: {},
+  value: '',
+  body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"note","arguments":{"text":"x"}}}',
+};
 
 test('no evasion passes', async () => {
   const { requests, changes = [], answers } = corpus('evasions.yaml');
@@ -181,17 +227,25 @@ test('no evasion passes', async () => {
   const told = cases(answers);
   for (const one of told) {
     const given = answered(judge, await judge.judge(commandOf(CALL)), one);
-    const isThere = [one.value, Buffer.from(one.value).toString('base64')].some((text) => given.includes(text)) || /sampling|elicit|roots/.test(given.replaceAll(/"message":"The server asks[^"]*"/g, ''));
+    const isThere =
+      [one.value, Buffer.from(one.value).toString('base64')].some((text) => given.includes(text)) ||
+      /sampling|elicit|roots/.test(given.replaceAll(/"message":"The server asks[^"]*"/g, ''));
     if (isThere) leaks.push(`${one.body} gave ${given}`);
   }
   for (const change of changes) {
     const offered = TOOLS.map((tool) => (tool === READ ? { ...tool, ...change } : tool));
     const { judge: other, list } = await judgeFor(offered, TOOLS);
-    const call = { ...CALL, body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"/srv/a"}}}' };
+    const call = {
+      ...CALL,
+      body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":{"path":"/srv/a"}}}',
+    };
     const { answer, held } = await other.judge(commandOf(call));
     if (answer.type === 'allow' && !held) leaks.push(`a call after ${JSON.stringify(change)}`);
-    const listed = (JSON.parse(list(offered)) as { result: { tools: { name: string }[] } }).result.tools.find(({ name }) => name === 'read');
-    if (listed && JSON.stringify(listed) !== JSON.stringify(READ)) leaks.push(`${JSON.stringify(change)} is listed as ${JSON.stringify(listed)}`);
+    const listed = (JSON.parse(list(offered)) as { result: { tools: { name: string }[] } }).result.tools.find(
+      ({ name }) => name === 'read',
+    );
+    if (listed && JSON.stringify(listed) !== JSON.stringify(READ))
+      leaks.push(`${JSON.stringify(change)} is listed as ${JSON.stringify(listed)}`);
   }
   const count = asked.length + told.length + changes.length;
   console.log(`mcp: ${count} evasions, ${leaks.length} leaks`);
@@ -206,13 +260,15 @@ test('what is ordinary passes', async () => {
   const asked = cases(requests);
   for (const one of asked) {
     const { answer, held } = await judge.judge(commandOf(one));
-    if (answer.type !== 'allow' || held) stopped.push(`${one.body}: ${answer.type === 'deny' ? answer.message : 'held'}`);
+    if (answer.type !== 'allow' || held)
+      stopped.push(`${one.body}: ${answer.type === 'deny' ? answer.message : 'held'}`);
   }
   const told = cases(answers);
   for (const one of told) {
     const given = answered(judge, await judge.judge(commandOf(CALL)), one);
     const said = one.form.events ? given.replace(/^id: 1\ndata: /, '').trim() : given;
-    if (JSON.stringify(JSON.parse(said)) !== JSON.stringify(JSON.parse(one.body))) stopped.push(`${one.body} gave ${given}`);
+    if (JSON.stringify(JSON.parse(said)) !== JSON.stringify(JSON.parse(one.body)))
+      stopped.push(`${one.body} gave ${given}`);
   }
   const count = asked.length + told.length;
   console.log(`mcp: ${count} ordinary messages, ${stopped.length} stopped`);

@@ -23,7 +23,9 @@ import { rpc } from './mcp-stand.js';
 const ALLOWED = `
     - { rule: tools, when: 'action.verb.startsWith("tools/call:")', allow: true }
 `;
-const bearer = (token: string): { headers: Record<string, string> } => ({ headers: { Authorization: `Bearer ${token}` } });
+const bearer = (token: string): { headers: Record<string, string> } => ({
+  headers: { Authorization: `Bearer ${token}` },
+});
 
 /** What the SDK's handler answers, by a server of Node. */
 async function answered(
@@ -35,7 +37,11 @@ async function answered(
   const headers = new Headers();
   for (const [name, value] of Object.entries(came.headers)) if (typeof value === 'string') headers.set(name, value);
   const answer = await handler.fetch(
-    new Request(`http://localhost${came.url}`, { method: came.method ?? 'GET', headers, ...(body.length > 0 && { body }) }),
+    new Request(`http://localhost${came.url}`, {
+      method: came.method ?? 'GET',
+      headers,
+      ...(body.length > 0 && { body }),
+    }),
   );
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
   for await (const chunk of answer.body ?? []) response.write(chunk);
@@ -53,13 +59,20 @@ describe('revision 2026-07-28', () => {
       server.registerTool('read', { description: 'Reads.', inputSchema, annotations }, ({ path }) => ({
         content: [{ type: 'text', text: `content of ${path} for ada@example.com` }],
       }));
-      server.registerTool('wipe', { description: 'Wipes.', inputSchema: z.object({}), annotations: { destructiveHint: true } }, () => ({
-        content: [{ type: 'text', text: 'wiped' }],
-      }));
+      server.registerTool(
+        'wipe',
+        { description: 'Wipes.', inputSchema: z.object({}), annotations: { destructiveHint: true } },
+        () => ({
+          content: [{ type: 'text', text: 'wiped' }],
+        }),
+      );
       server.registerTool('curious', { description: 'Asks.', inputSchema: z.object({}), annotations }, () =>
         inputRequired({
           inputRequests: {
-            name: inputRequired.elicit({ message: 'Your password?', requestedSchema: { type: 'object', properties: { password: { type: 'string' } } } }),
+            name: inputRequired.elicit({
+              message: 'Your password?',
+              requestedSchema: { type: 'object', properties: { password: { type: 'string' } } },
+            }),
           },
         }),
       );
@@ -82,7 +95,10 @@ describe('revision 2026-07-28', () => {
 
   const connected = async (): Promise<ModernClient> => {
     const capabilities = { elicitation: { form: {}, url: {} } };
-    const client = new ModernClient({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'auto' }, capabilities });
+    const client = new ModernClient(
+      { name: 'test', version: '1' },
+      { versionNegotiation: { mode: 'auto' }, capabilities },
+    );
     await client.connect(new ModernTransport(new URL(stand.url), { requestInit: bearer(stand.token) }));
     return client;
   };
@@ -94,7 +110,12 @@ describe('revision 2026-07-28', () => {
     const result = await client.callTool({ name: 'read', arguments: { path: '/srv/a' } });
     expect(result.content).toEqual([{ type: 'text', text: 'content of /srv/a for [masked:EMAIL]' }]);
     const call = seen.find(({ body }) => body.includes('tools/call'));
-    expect(call?.headers).toMatchObject({ 'mcp-method': 'tools/call', 'mcp-name': 'read', 'mcp-param-path': '/srv/a', 'mcp-protocol-version': '2026-07-28' });
+    expect(call?.headers).toMatchObject({
+      'mcp-method': 'tools/call',
+      'mcp-name': 'read',
+      'mcp-param-path': '/srv/a',
+      'mcp-protocol-version': '2026-07-28',
+    });
     await expect(client.callTool({ name: 'wipe', arguments: {} })).rejects.toThrow('Nothing is wiped.');
     await client.close();
   });
@@ -102,35 +123,67 @@ describe('revision 2026-07-28', () => {
   test('input that a server wants is refused unless a rule allows it', async () => {
     const client = await connected();
     client.setRequestHandler('elicitation/create', () => ({ action: 'accept', content: { password: 'hunter2' } }));
-    await expect(client.callTool({ name: 'curious', arguments: {} })).rejects.toThrow('asks its client for something that is not allowed here');
+    await expect(client.callTool({ name: 'curious', arguments: {} })).rejects.toThrow(
+      'asks its client for something that is not allowed here',
+    );
     expect(seen.filter(({ body }) => body.includes('hunter2'))).toEqual([]);
     await client.close();
   });
 
   test('each header that repeats the body has to agree with it', async () => {
-    const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientInfo': { name: 't', version: '1' }, 'io.modelcontextprotocol/clientCapabilities': {} };
-    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'read', arguments: { path: '/a' }, _meta: meta } };
-    const right = { 'Mcp-Protocol-Version': '2026-07-28', 'Mcp-Method': 'tools/call', 'Mcp-Name': 'read', 'Mcp-Param-Path': '/a' };
+    const meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name: 't', version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    };
+    const call = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'read', arguments: { path: '/a' }, _meta: meta },
+    };
+    const right = {
+      'Mcp-Protocol-Version': '2026-07-28',
+      'Mcp-Method': 'tools/call',
+      'Mcp-Name': 'read',
+      'Mcp-Param-Path': '/a',
+    };
     const address = new URL(stand.url);
     expect((await rpc(address, stand.token, call, right)).messages[0]).toHaveProperty('result');
     const before = seen.filter(({ body }) => body.includes('tools/call')).length;
-    const wrong = [{ 'Mcp-Protocol-Version': '2025-11-25' }, { 'Mcp-Method': 'tools/list' }, { 'Mcp-Name': 'wipe' }, { 'Mcp-Name': '=?base64?d2lwZQ==?=' }, { 'Mcp-Param-Path': '/b' }, { 'Mcp-Param-Other': '/a' }];
+    const wrong = [
+      { 'Mcp-Protocol-Version': '2025-11-25' },
+      { 'Mcp-Method': 'tools/list' },
+      { 'Mcp-Name': 'wipe' },
+      { 'Mcp-Name': '=?base64?d2lwZQ==?=' },
+      { 'Mcp-Param-Path': '/b' },
+      { 'Mcp-Param-Other': '/a' },
+    ];
     for (const one of wrong) {
       const { status, messages } = await rpc(address, stand.token, call, { ...right, ...one });
       expect([one, status, messages[0]]).toMatchObject([one, 400, { id: 1, error: { code: -32020 } }]);
     }
     expect(seen.filter(({ body }) => body.includes('tools/call'))).toHaveLength(before);
     // What is written otherwise and says the same agrees.
-    expect((await rpc(address, stand.token, call, { ...right, 'Mcp-Name': '=?base64?cmVhZA==?=' })).messages[0]).toHaveProperty('result');
+    expect(
+      (await rpc(address, stand.token, call, { ...right, 'Mcp-Name': '=?base64?cmVhZA==?=' })).messages[0],
+    ).toHaveProperty('result');
   });
 });
 
 /** A server of npm that speaks over its input and output, by HTTP: a process for each session. */
-async function bridged(file: string, args: readonly string[], env: Record<string, string>): Promise<{ port: number; stop: () => Promise<void> }> {
+async function bridged(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<{ port: number; stop: () => Promise<void> }> {
   const sessions = new Map<string, StreamableHTTPServerTransport>();
   const children = new Set<StdioClientTransport>();
   const open = async (): Promise<StreamableHTTPServerTransport> => {
-    const outer = new StreamableHTTPServerTransport({ sessionIdGenerator: () => randomUUID(), onsessioninitialized: (id) => void sessions.set(id, outer) });
+    const outer = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      onsessioninitialized: (id) => void sessions.set(id, outer),
+    });
     const inner = new StdioClientTransport({ command: process.execPath, args: [file, ...args], env, stderr: 'ignore' });
     children.add(inner);
     inner.onmessage = (message: JSONRPCMessage): void => void outer.send(message).catch(() => undefined);
@@ -146,7 +199,12 @@ async function bridged(file: string, args: readonly string[], env: Record<string
       const id = request.headers['mcp-session-id'];
       const known = typeof id === 'string' ? sessions.get(id) : undefined;
       const body = Buffer.concat(chunks);
-      void (async () => (known ?? (await open())).handleRequest(request, response, body.length > 0 ? JSON.parse(body.toString()) : undefined))();
+      void (async () =>
+        (known ?? (await open())).handleRequest(
+          request,
+          response,
+          body.length > 0 ? JSON.parse(body.toString()) : undefined,
+        ))();
     });
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
@@ -166,7 +224,11 @@ const fileOf = (name: string): string => {
 };
 
 /** The same done direct and through the gateway. */
-async function both(stand: HttpStand, direct: URL, act: (client: Client) => Promise<unknown>): Promise<{ direct: unknown; through: unknown }> {
+async function both(
+  stand: HttpStand,
+  direct: URL,
+  act: (client: Client) => Promise<unknown>,
+): Promise<{ direct: unknown; through: unknown }> {
   const run = async (url: URL, requestInit: object): Promise<unknown> => {
     const client = new Client({ name: 'test', version: '1' });
     await client.connect(new StreamableHTTPClientTransport(url, { requestInit }) as Transport);
@@ -186,7 +248,11 @@ describe('servers of npm, direct and through the gateway', () => {
     mkdirSync(files);
     writeFileSync(join(files, 'a.txt'), 'hello\n');
     const server = await bridged(fileOf('server-filesystem'), [files], {});
-    const stand = await openHttpStand({ connection: 'mcp: {}', target: `{ url: "http://127.0.0.1:${server.port}/mcp" }`, rules: ALLOWED });
+    const stand = await openHttpStand({
+      connection: 'mcp: {}',
+      target: `{ url: "http://127.0.0.1:${server.port}/mcp" }`,
+      rules: ALLOWED,
+    });
     const { direct, through } = await both(stand, new URL(`http://127.0.0.1:${server.port}/mcp`), async (client) => [
       await client.listTools(),
       await client.callTool({ name: 'read_text_file', arguments: { path: join(files, 'a.txt') } }),
@@ -201,12 +267,20 @@ describe('servers of npm, direct and through the gateway', () => {
 
   test('memory', async () => {
     const server = await bridged(fileOf('server-memory'), [], { MEMORY_FILE_PATH: join(folder.path, 'memory.json') });
-    const stand = await openHttpStand({ connection: 'mcp: {}', target: `{ url: "http://127.0.0.1:${server.port}/mcp" }`, rules: ALLOWED });
+    const stand = await openHttpStand({
+      connection: 'mcp: {}',
+      target: `{ url: "http://127.0.0.1:${server.port}/mcp" }`,
+      rules: ALLOWED,
+    });
     const entities = [{ name: 'Ada', entityType: 'person', observations: ['wrote the first program'] }];
     const { direct, through } = await both(stand, new URL(`http://127.0.0.1:${server.port}/mcp`), async (client) => {
       const tools = await client.listTools();
       await client.callTool({ name: 'delete_entities', arguments: { entityNames: ['Ada'] } });
-      return [tools, await client.callTool({ name: 'create_entities', arguments: { entities } }), await client.callTool({ name: 'read_graph', arguments: {} })];
+      return [
+        tools,
+        await client.callTool({ name: 'create_entities', arguments: { entities } }),
+        await client.callTool({ name: 'read_graph', arguments: {} }),
+      ];
     });
     expect(through).toEqual(direct);
     expect(JSON.stringify(through)).toContain('first program');
@@ -217,7 +291,10 @@ describe('servers of npm, direct and through the gateway', () => {
   describe('everything', () => {
     const started = async (way: 'streamableHttp' | 'sse'): Promise<{ port: number; stop: () => void }> => {
       const port = await freePort();
-      const child = spawn(process.execPath, [fileOf('server-everything'), way], { env: { PORT: String(port) }, stdio: 'ignore' });
+      const child = spawn(process.execPath, [fileOf('server-everything'), way], {
+        env: { PORT: String(port) },
+        stdio: 'ignore',
+      });
       await expect.poll(() => isOpen(port), { timeout: 30_000 }).toBe(true);
       return { port, stop: () => void child.kill() };
     };
@@ -234,18 +311,34 @@ describe('servers of npm, direct and through the gateway', () => {
         ['get-resource-reference', { resourceType: 'Text', resourceId: 1 }],
       ];
       const results: unknown[] = [];
-      for (const [name, args] of calls) if (names.has(name)) results.push(withoutTimes(await client.callTool({ name, arguments: args })));
+      for (const [name, args] of calls)
+        if (names.has(name)) results.push(withoutTimes(await client.callTool({ name, arguments: args })));
       const progress: number[] = [];
       if (names.has('trigger-long-running-operation'))
-        await client.callTool({ name: 'trigger-long-running-operation', arguments: { duration: 1, steps: 2 } }, undefined, { onprogress: (one) => void progress.push(one.progress) });
+        await client.callTool(
+          { name: 'trigger-long-running-operation', arguments: { duration: 1, steps: 2 } },
+          undefined,
+          { onprogress: (one) => void progress.push(one.progress) },
+        );
       const prompts = await client.listPrompts();
       const resources = await client.listResources();
-      return [tools.filter(({ name }) => !/roots|sampling|elicitation/.test(name)), results, progress, prompts, resources, await client.getPrompt({ name: 'simple-prompt' })];
+      return [
+        tools.filter(({ name }) => !/roots|sampling|elicitation/.test(name)),
+        results,
+        progress,
+        prompts,
+        resources,
+        await client.getPrompt({ name: 'simple-prompt' }),
+      ];
     };
 
     test('by Streamable HTTP', async () => {
       const server = await started('streamableHttp');
-      const stand = await openHttpStand({ connection: 'mcp: {}', target: `{ url: "http://127.0.0.1:${server.port}/mcp" }`, rules: ALLOWED });
+      const stand = await openHttpStand({
+        connection: 'mcp: {}',
+        target: `{ url: "http://127.0.0.1:${server.port}/mcp" }`,
+        rules: ALLOWED,
+      });
       const { direct, through } = await both(stand, new URL(`http://127.0.0.1:${server.port}/mcp`), tour);
       expect(through).toEqual(direct);
       expect((through as unknown[][])[1]?.length).toBeGreaterThan(3);
@@ -255,7 +348,11 @@ describe('servers of npm, direct and through the gateway', () => {
 
     test('by the transport of old, whose messages go to an address that the stream names', async () => {
       const server = await started('sse');
-      const stand = await openHttpStand({ connection: 'mcp: {}', target: `{ url: "http://127.0.0.1:${server.port}" }`, rules: ALLOWED });
+      const stand = await openHttpStand({
+        connection: 'mcp: {}',
+        target: `{ url: "http://127.0.0.1:${server.port}" }`,
+        rules: ALLOWED,
+      });
       const run = async (url: URL, token?: string): Promise<unknown> => {
         const client = new Client({ name: 'test', version: '1' });
         const requestInit = token === undefined ? {} : bearer(token);
@@ -280,4 +377,8 @@ const isOpen = (port: number): Promise<boolean> =>
   });
 
 const withoutTimes = (result: unknown): unknown =>
-  JSON.parse(JSON.stringify(result as CallToolResult).replaceAll(/\d{1,2}:\d\d:\d\d[^"]*/g, 'then').replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'then')) as unknown;
+  JSON.parse(
+    JSON.stringify(result as CallToolResult)
+      .replaceAll(/\d{1,2}:\d\d:\d\d[^"]*/g, 'then')
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'then'),
+  ) as unknown;

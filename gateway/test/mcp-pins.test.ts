@@ -15,7 +15,11 @@ let description = 'Adds.';
 const build = (server: McpServer): void => {
   const done = (): CallToolResult => ({ content: [{ type: 'text', text: 'done' }] });
   server.registerTool('add', { description, inputSchema: {}, annotations: { readOnlyHint: true } }, done);
-  server.registerTool('deploy', { description: 'Deploys.', inputSchema: {}, annotations: { readOnlyHint: true } }, done);
+  server.registerTool(
+    'deploy',
+    { description: 'Deploys.', inputSchema: {}, annotations: { readOnlyHint: true } },
+    done,
+  );
 };
 
 const called = (result: unknown): unknown => (result as CallToolResult).content;
@@ -86,10 +90,19 @@ describe('pins', () => {
   });
 
   test('with "pins: approve" a new tool says nothing before people have looked at it', async () => {
-    stand = await openMcpStand({ build, rules: RULES, mcp: `pins: approve, ${PEOPLE}`, connection: 'hold_wait: off', folder: folder.path });
+    stand = await openMcpStand({
+      build,
+      rules: RULES,
+      mcp: `pins: approve, ${PEOPLE}`,
+      connection: 'hold_wait: off',
+      folder: folder.path,
+    });
     const client = await stand.client();
     const { tools } = await client.listTools();
-    expect(tools.map(({ description: said }) => said)).toEqual([expect.stringMatching(/^New: /), expect.stringMatching(/^New: /)]);
+    expect(tools.map(({ description: said }) => said)).toEqual([
+      expect.stringMatching(/^New: /),
+      expect.stringMatching(/^New: /),
+    ]);
     await expect(client.callTool({ name: 'add' })).rejects.toThrow(/needs an approval: request 1/);
     expect((await pending(stand)).text).toContain('+ /description: "Adds."');
     await stand.gateway.approvals.decide(1, ADA, 'approve', '');
@@ -118,7 +131,8 @@ describe('pins', () => {
 });
 
 describe('held calls', () => {
-  const held = (more: string): Promise<McpStand> => openMcpStand({ build, rules: RULES, mcp: PEOPLE, sessionless: true, connection: more });
+  const held = (more: string): Promise<McpStand> =>
+    openMcpStand({ build, rules: RULES, mcp: PEOPLE, sessionless: true, connection: more });
   let stand: McpStand;
   afterEach(() => stand.stop());
 
@@ -135,7 +149,8 @@ describe('held calls', () => {
   test('one that is told "later" passes once when it is approved and repeated, with another id', async () => {
     stand = await held('hold_wait: off');
     const client = await stand.client();
-    const call = (more = {}): Promise<unknown> => client.callTool({ name: 'deploy', arguments: { to: 'b' } }, undefined, more);
+    const call = (more = {}): Promise<unknown> =>
+      client.callTool({ name: 'deploy', arguments: { to: 'b' } }, undefined, more);
     await expect(call()).rejects.toMatchObject({ code: -31002, data: { request: 1, reason: 'approval-needed' } });
     await stand.gateway.approvals.decide(1, ADA, 'approve', '');
     // Another call is not what was approved.
@@ -149,7 +164,9 @@ describe('held calls', () => {
     stand = await held('hold_wait: 2s');
     const client = await stand.client();
     const told: unknown[] = [];
-    const waiting = client.callTool({ name: 'deploy' }, undefined, { onprogress: ({ message }) => void told.push(message) });
+    const waiting = client.callTool({ name: 'deploy' }, undefined, {
+      onprogress: ({ message }) => void told.push(message),
+    });
     await expect(waiting).rejects.toThrow(/needs an approval/);
     expect(told).toEqual(['waiting for people']);
     await client.close();
@@ -164,7 +181,10 @@ describe('held calls', () => {
         method: 'tools/call',
         params: { name: 'deploy', arguments: { to: 'd' }, ...answers },
       });
-    expect((await call()).messages[0]).toMatchObject({ id: 'x', error: { data: { reason: 'approval-needed', request: 1 } } });
+    expect((await call()).messages[0]).toMatchObject({
+      id: 'x',
+      error: { data: { reason: 'approval-needed', request: 1 } },
+    });
     const again = await call({ inputResponses: { approval: { action: 'accept', content: { approved: true } } } });
     expect(again.messages[0]).toMatchObject({ error: { data: { reason: 'approval-needed' } } });
     expect(stand.came.filter(({ body }) => body.includes('tools/call'))).toEqual([]);

@@ -7,22 +7,55 @@ import { type McpStand, openMcpStand, rpc } from './mcp-stand.js';
 /** Tools of every kind, which say what they were given. */
 function build(server: McpServer): void {
   const said = (text: string): CallToolResult => ({ content: [{ type: 'text', text }] });
-  server.registerTool('read', { description: 'Reads.', inputSchema: { path: z.string() }, annotations: { readOnlyHint: true } }, ({ path }) => said(`content of ${path}`));
-  server.registerTool('query', { description: 'Runs SQL.', inputSchema: { sql: z.string() }, annotations: { readOnlyHint: true } }, ({ sql }) => said(`ran ${sql}`));
-  server.registerTool('run', { description: 'Runs a command.', inputSchema: { command: z.string() }, annotations: { readOnlyHint: true } }, ({ command }) => said(`ran ${command}`));
-  server.registerTool('wipe', { description: 'Wipes.', inputSchema: {}, annotations: { destructiveHint: true } }, () => said('wiped'));
+  server.registerTool(
+    'read',
+    { description: 'Reads.', inputSchema: { path: z.string() }, annotations: { readOnlyHint: true } },
+    ({ path }) => said(`content of ${path}`),
+  );
+  server.registerTool(
+    'query',
+    { description: 'Runs SQL.', inputSchema: { sql: z.string() }, annotations: { readOnlyHint: true } },
+    ({ sql }) => said(`ran ${sql}`),
+  );
+  server.registerTool(
+    'run',
+    { description: 'Runs a command.', inputSchema: { command: z.string() }, annotations: { readOnlyHint: true } },
+    ({ command }) => said(`ran ${command}`),
+  );
+  server.registerTool('wipe', { description: 'Wipes.', inputSchema: {}, annotations: { destructiveHint: true } }, () =>
+    said('wiped'),
+  );
   server.registerTool('plain', { description: 'Says nothing of itself.', inputSchema: {} }, () => said('done'));
-  server.registerTool('secret', { description: 'Denied by name.', inputSchema: {}, annotations: { readOnlyHint: true } }, () => said('secret'));
-  server.registerTool('person', { description: 'Knows somebody.', inputSchema: {}, annotations: { readOnlyHint: true } }, () => ({
-    content: [
-      { type: 'text', text: 'Write to ada@example.com.' },
-      { type: 'image', data: 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ', mimeType: 'image/png' },
-      { type: 'resource', resource: { uri: 'file:///a.txt', mimeType: 'text/plain', blob: Buffer.from('grace@example.com').toString('base64') } },
-    ],
-    structuredContent: { email: 'ada@example.com', n: 12345678901234 },
+  server.registerTool(
+    'secret',
+    { description: 'Denied by name.', inputSchema: {}, annotations: { readOnlyHint: true } },
+    () => said('secret'),
+  );
+  server.registerTool(
+    'person',
+    { description: 'Knows somebody.', inputSchema: {}, annotations: { readOnlyHint: true } },
+    () => ({
+      content: [
+        { type: 'text', text: 'Write to ada@example.com.' },
+        { type: 'image', data: 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ', mimeType: 'image/png' },
+        {
+          type: 'resource',
+          resource: {
+            uri: 'file:///a.txt',
+            mimeType: 'text/plain',
+            blob: Buffer.from('grace@example.com').toString('base64'),
+          },
+        },
+      ],
+      structuredContent: { email: 'ada@example.com', n: 12345678901234 },
+    }),
+  );
+  server.registerResource('a', 'file:///a.txt', { mimeType: 'text/plain' }, () => ({
+    contents: [{ uri: 'file:///a.txt', text: 'to linus@example.com' }],
   }));
-  server.registerResource('a', 'file:///a.txt', { mimeType: 'text/plain' }, () => ({ contents: [{ uri: 'file:///a.txt', text: 'to linus@example.com' }] }));
-  server.registerPrompt('greet', { description: 'Greets.' }, () => ({ messages: [{ role: 'user', content: { type: 'text', text: 'Hello ada@example.com' } }] }));
+  server.registerPrompt('greet', { description: 'Greets.' }, () => ({
+    messages: [{ role: 'user', content: { type: 'text', text: 'Hello ada@example.com' } }],
+  }));
 }
 
 const RULES = `
@@ -61,7 +94,9 @@ describe('tools under rules', () => {
     await expect(call('read', { path: '/etc/passwd' })).rejects.toThrow('Nothing is read there.');
     expect(await call('query', { sql: 'select 1' })).toEqual([{ type: 'text', text: 'ran select 1' }]);
     await expect(call('query', { sql: 'drop table people' })).rejects.toThrow('Nothing is destroyed by tools.');
-    await expect(call('query', { sql: 'select 1; DROP TABLE people' })).rejects.toThrow('Nothing is destroyed by tools.');
+    await expect(call('query', { sql: 'select 1; DROP TABLE people' })).rejects.toThrow(
+      'Nothing is destroyed by tools.',
+    );
     await expect(call('run', { command: 'ls && rm -rf /srv' })).rejects.toThrow('Nothing is destroyed by tools.');
     expect(await call('run', { command: 'ls /srv' })).toEqual([{ type: 'text', text: 'ran ls /srv' }]);
     await client.close();

@@ -15,11 +15,7 @@ export class OwnPaths {
   readonly #metadata: (request: OwnRequest) => OwnAnswer | undefined;
 
   /** `metadata`: see `resourceMetadata`. */
-  constructor(
-    approvals: Approvals,
-    exchange: TokenExchange,
-    metadata: (request: OwnRequest) => OwnAnswer | undefined,
-  ) {
+  constructor(approvals: Approvals, exchange: TokenExchange, metadata: (request: OwnRequest) => OwnAnswer | undefined) {
     this.#metadata = metadata;
     this.#approvals = approvals;
     this.#exchange = exchange;

@@ -226,26 +226,22 @@ export class HttpJudge {
     return judged instanceof Promise ? judged.then(inWords) : inWords(judged);
   }
 
-  #mcpInWords(
-    mcp: McpJudge,
-    command: HttpCommand,
-    about: PolicyContext,
-    judged: McpJudged,
-    again: boolean,
-  ): Judgement {
+  #mcpInWords(mcp: McpJudge, command: HttpCommand, about: PolicyContext, judged: McpJudged, again: boolean): Judgement {
     if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
     const { facts, verdict, exchange, changes, meaning } = judged;
     const masks = verdict.masks.map(withTextCopies);
     const sent = this.#sent(command, masks, undefined);
     const shown = shownAs(command, sent);
-    const text = sent?.type === 'whole' ? (this.#masksOf(masks.filter(isForRequests))?.text(judged.text) ?? '') : judged.text;
+    const text =
+      sent?.type === 'whole' ? (this.#masksOf(masks.filter(isForRequests))?.text(judged.text) ?? '') : judged.text;
     if (sent?.type === 'deny' && verdict.decision.type !== 'deny') return this.#refused(shown, facts, sent, text);
     const later = { ...about, request: new Request(command, UNREAD, '', this.#with.reading), found: unread };
     const follow = mcp.editors(exchange, later, this.#with.masks.unread);
     const edits = (all: readonly AppliedMask[], own: typeof follow | undefined): HttpEdits | undefined =>
       this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : undefined, own);
     const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
-    const show = (): string => [line(), `(${command.method} ${command.host}${command.path})`, changes].join('\n').trim();
+    const show = (): string =>
+      [line(), `(${command.method} ${command.host}${command.path})`, changes].join('\n').trim();
     const origin = {
       facts,
       context: about,

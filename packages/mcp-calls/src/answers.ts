@@ -82,7 +82,8 @@ function editorFor(
   const messages = new Messages(of, parts, propose);
   if (kind === 'events') return new EventsMask(parts, new MessageEvents(messages));
   const isJson = sign === 0x7b || sign === 0x5b;
-  if (isJson && kind !== 'other' && (status < FIRST_FAULT || kind === 'json')) return new MessageBody(messages, of, status);
+  if (isJson && kind !== 'other' && (status < FIRST_FAULT || kind === 'json'))
+    return new MessageBody(messages, of, status);
   // Of a message that has no answer some servers say so in a word.
   if ((status >= FIRST_FAULT || status === ACCEPTED) && kind !== 'other') return undefined;
   throw unfit('is neither messages of JSON-RPC nor a stream of them');
@@ -115,7 +116,13 @@ class MessageBody implements Editor {
     const text = Buffer.concat(this.#came.splice(0)).toString('utf8');
     const given = this.#messages.given(text, this.#status >= FIRST_FAULT);
     const { exchange } = this.#of;
-    if (given === undefined || (exchange.isUnanswered && exchange.answered.size === 0 && exchange.expected.size > 0 && this.#status < FIRST_FAULT))
+    if (
+      given === undefined ||
+      (exchange.isUnanswered &&
+        exchange.answered.size === 0 &&
+        exchange.expected.size > 0 &&
+        this.#status < FIRST_FAULT)
+    )
       throw unfit('answers nothing that was asked');
     return given;
   }
@@ -137,11 +144,20 @@ class MessageEvents implements EventEditor {
 
   event(others: Buffer, name: string, data: Buffer): Buffer {
     if (data.length === 0) return others;
-    if (name === 'endpoint') return Buffer.concat([others, Buffer.from(`event: endpoint\ndata: ${this.#messages.endpoint(data.toString('utf8'))}\n`)]);
+    if (name === 'endpoint')
+      return Buffer.concat([
+        others,
+        Buffer.from(`event: endpoint\ndata: ${this.#messages.endpoint(data.toString('utf8'))}\n`),
+      ]);
     if (name !== '' && name !== 'message') return others;
     const given = this.#messages.given(data.toString('utf8'), false);
     if (!given) return others;
-    return Buffer.concat([others, Buffer.from(name === '' ? 'data: ' : 'event: message\ndata: '), given, Buffer.from('\n')]);
+    return Buffer.concat([
+      others,
+      Buffer.from(name === '' ? 'data: ' : 'event: message\ndata: '),
+      given,
+      Buffer.from('\n'),
+    ]);
   }
 
   end(): Buffer {
@@ -261,7 +277,9 @@ class Messages {
       if (asked.method === 'tools/list')
         noteTools(items.items, exchange.session, !asked.isNextPage, listing.connection, listing.parts);
       const kept = listedItems(asked.method, items.items, listing);
-      return this.#written(put(message.json, 'result', put(message.result, list.member, { type: 'array', items: kept })));
+      return this.#written(
+        put(message.json, 'result', put(message.result, list.member, { type: 'array', items: kept })),
+      );
     }
     return this.#written(message.json);
   }
@@ -319,7 +337,10 @@ function put(json: Json, name: string, value: Json): Json {
   return { type: 'object', members: new Map(json.members).set(name, value) };
 }
 
-const refusal = (message: Message, { message: why, rule }: { readonly message: string; readonly rule: string }): string =>
+const refusal = (
+  message: Message,
+  { message: why, rule }: { readonly message: string; readonly rule: string },
+): string =>
   errorText(
     'id' in message ? message.id : undefined,
     REFUSED,

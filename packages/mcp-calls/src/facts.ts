@@ -57,7 +57,13 @@ export function knownCall(
   const args = message.params?.members.get('arguments');
   if (args && args.type !== 'object') return refused(200, INVALID_PARAMS, 'has arguments without names');
   const input = args ? jsonOf(args) : NO_ARGUMENTS;
-  const facts = factsOfCall({ tool: name, input }, settings.tools.get(toolName(name)), languages, owner, ownOf(server, name, tool));
+  const facts = factsOfCall(
+    { tool: name, input },
+    settings.tools.get(toolName(name)),
+    languages,
+    owner,
+    ownOf(server, name, tool),
+  );
   return { facts, text: `${CALL} ${name} ${input}`, tool: seenTool(server, name, input) };
 }
 
@@ -69,7 +75,8 @@ function ownOf(server: string, name: string, tool: Tool | undefined): OwnAction 
 }
 
 /** What a call of it would do, whatever its arguments are. */
-export const factsOfTool = (server: string, tool: Tool): Facts => factsOf([{ statement: 0, depth: 0, ...ownOf(server, tool.name, tool) }]);
+export const factsOfTool = (server: string, tool: Tool): Facts =>
+  factsOf([{ statement: 0, depth: 0, ...ownOf(server, tool.name, tool) }]);
 
 /** For what rules say of a tool before it is called. */
 export const toolAhead = (server: string, name: string): NonNullable<PolicyContext['tool']> => ({
@@ -85,7 +92,10 @@ export function knownMessage(message: Asking, server: string): KnownMessage {
   const { method, params } = message;
   const name = nameOf(message);
   const rest = params ? jsonOf(withoutMeta(params)) : '';
-  return { facts: factsOf([actionOf(method, name, server)]), text: rest === '' || rest === '{}' ? method : `${method} ${rest}` };
+  return {
+    facts: factsOf([actionOf(method, name, server)]),
+    text: rest === '' || rest === '{}' ? method : `${method} ${rest}`,
+  };
 }
 
 /** What a client answers to its server. `method`: what the server asked for. */
@@ -95,7 +105,8 @@ export const knownAnswer = (method: string, json: Json): KnownMessage => ({
 });
 
 /** Of an item that a list has: what whoever uses it would do. */
-export const factsOfUse = (method: string, name: string, server: string): Facts => factsOf([actionOf(method, name, server)]);
+export const factsOfUse = (method: string, name: string, server: string): Facts =>
+  factsOf([actionOf(method, name, server)]);
 
 /** What a server asks of its client. */
 export const factsOfAsk = (method: string): Facts =>

@@ -21,7 +21,17 @@ import {
 import { type JudgedCall, seenTool } from '@sluice/proposed-calls';
 import { ServerAsk, answerEditors, namedSession } from './answers.js';
 import { McpExchange, messagesOf } from './exchange.js';
-import { type KnownMessage, factsOfAsk, factsOfEnd, factsOfStream, isCall, knownAnswer, knownCall, knownMessage, nameOf } from './facts.js';
+import {
+  type KnownMessage,
+  factsOfAsk,
+  factsOfEnd,
+  factsOfStream,
+  isCall,
+  knownAnswer,
+  knownCall,
+  knownMessage,
+  nameOf,
+} from './facts.js';
 import { listTools } from './listing.js';
 import type { Pin } from './pins.js';
 import { type ReadRequest, mismatch, readRequest, refused } from './reading.js';
@@ -87,19 +97,26 @@ export class McpJudge {
     if (names.length === 0 || (isFresh && areKnown)) return undefined;
     const ask = command.askTarget;
     // In the transport of old the answer comes elsewhere. What is pinned was listed before.
-    if (!ask || session.endpoint !== undefined)
-      return names.every(pinOf) ? undefined : UNLISTED;
+    if (!ask || session.endpoint !== undefined) return names.every(pinOf) ? undefined : UNLISTED;
     return listTools(command, ask, calls[0]?.params, this.#parts.settings.maxBytes).then(
       (tools) => {
         noteTools(tools, session, true, this.#connection, this.#parts);
         const missing = names.find((name) => !session.tools.has(name));
-        return missing === undefined ? undefined : refused(200, INVALID_PARAMS, `calls "${missing.slice(0, 100)}", which is no tool of this server`, LIST);
+        return missing === undefined
+          ? undefined
+          : refused(200, INVALID_PARAMS, `calls "${missing.slice(0, 100)}", which is no tool of this server`, LIST);
       },
-      (error: Error) => refused(502, INVALID_REQUEST, `calls a tool, and its server did not say which there are: ${error.message}`),
+      (error: Error) =>
+        refused(502, INVALID_REQUEST, `calls a tool, and its server did not say which there are: ${error.message}`),
     );
   }
 
-  #known(exchange: McpExchange, about: PolicyContext, again: boolean, unlisted: Deny | undefined): McpJudged | Promise<McpJudged> {
+  #known(
+    exchange: McpExchange,
+    about: PolicyContext,
+    again: boolean,
+    unlisted: Deny | undefined,
+  ): McpJudged | Promise<McpJudged> {
     const { command, read } = exchange;
     if (unlisted) return no(unlisted, command.text);
     const known: (KnownMessage & { readonly change?: Change | undefined })[] = [];
@@ -110,8 +127,17 @@ export class McpJudge {
       if ('rule' in one) return no(one, command.text);
       known.push(one);
     }
-    if (!known.some(({ facts }) => facts instanceof Promise)) return this.#judged(exchange, known, known.map(({ facts }) => facts as Facts), about, again);
-    return Promise.all(known.map(async ({ facts }) => facts)).then((facts) => this.#judged(exchange, known, facts, about, again));
+    if (!known.some(({ facts }) => facts instanceof Promise))
+      return this.#judged(
+        exchange,
+        known,
+        known.map(({ facts }) => facts as Facts),
+        about,
+        again,
+      );
+    return Promise.all(known.map(async ({ facts }) => facts)).then((facts) =>
+      this.#judged(exchange, known, facts, about, again),
+    );
   }
 
   #message(message: Message, exchange: McpExchange): (KnownMessage & { readonly change?: Change | undefined }) | Deny {
@@ -124,7 +150,8 @@ export class McpJudge {
     }
     if (!isCall(message)) return knownMessage(message, this.#connection);
     const name = nameOf(message) ?? '';
-    if (session.tools.get(name) === TWICE) return refused(200, INVALID_PARAMS, `calls "${name}", which its server lists twice`);
+    if (session.tools.get(name) === TWICE)
+      return refused(200, INVALID_PARAMS, `calls "${name}", which its server lists twice`);
     const pin = this.#parts.pins.find(this.#connection, name);
     const change = changeOf(pin, session.tools.get(name));
     const tool = change?.pin.offered ?? pin?.pinned;
@@ -198,7 +225,11 @@ export class McpJudge {
   }
 
   /** Editors for the answer to what passes. `context`: of its request, of which nothing that is said later is known. */
-  editors(exchange: McpExchange, context: PolicyContext, unread: Unread): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
+  editors(
+    exchange: McpExchange,
+    context: PolicyContext,
+    unread: Unread,
+  ): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
     const listing = {
       policy: this.#policy,
       context,
@@ -220,7 +251,9 @@ export class McpJudge {
     const named = namedSession(headers, SESSION_HEADER);
     if (named !== undefined && named !== read.sessionId) {
       const isNew = read.asks.type === 'messages' && beginsSession(read.asks.messages);
-      const session = isNew ? sessions.bind(this.#connection, named, this.#context.principal.name) : sessions.find(this.#connection, named, this.#context.principal.name);
+      const session = isNew
+        ? sessions.bind(this.#connection, named, this.#context.principal.name)
+        : sessions.find(this.#connection, named, this.#context.principal.name);
       if (!session) throw new Unmasked('the server names a session that is somebody else’s, or that nobody has begun');
       exchange.session = session;
     }
@@ -235,7 +268,11 @@ const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 const LIST = 'List the tools: tools/list has those that may be called.';
 const UNLISTED: Deny = refused(200, INVALID_PARAMS, 'calls a tool that its server has not listed', LIST);
 
-function parameterFault(headers: readonly Header[], message: RequestMessage & Message, tool: Tool | undefined): Deny | undefined {
+function parameterFault(
+  headers: readonly Header[],
+  message: RequestMessage & Message,
+  tool: Tool | undefined,
+): Deny | undefined {
   const own = headers.filter(([name]) => name.toLowerCase().startsWith('mcp-param-'));
   if (own.length === 0) return undefined;
   return mismatch(disagreement(own, { batch: false, messages: [message] }, tool ? headerParameters(tool) : new Map()));

@@ -5,15 +5,7 @@
 import type { AskTarget, Header, HttpCommand, TargetAnswer } from '@sluice/contract';
 import { type EventEditor, EventsMask, JsonParts, NO_BYTES } from '@sluice/http-bodies';
 import { type Json, jsonOf } from '@sluice/http-requests';
-import {
-  MessageError,
-  type JsonObject,
-  type Message,
-  objectIn,
-  readMessages,
-  requestText,
-  textIn,
-} from '@sluice/mcp';
+import { MessageError, type JsonObject, type Message, objectIn, readMessages, requestText, textIn } from '@sluice/mcp';
 
 /** Pages of one list. */
 const MAX_PAGES = 50;
@@ -22,7 +14,12 @@ const NOT_OURS = /^(?:mcp-(?:method|name|param-.*)|content-length|content-type|a
 let asked = 0;
 
 /** All tools, in the order of the server. Rejects with a phrase where it cannot be had. */
-export async function listTools(command: HttpCommand, ask: AskTarget, params: JsonObject | undefined, maxBytes: number): Promise<readonly Json[]> {
+export async function listTools(
+  command: HttpCommand,
+  ask: AskTarget,
+  params: JsonObject | undefined,
+  maxBytes: number,
+): Promise<readonly Json[]> {
   const tools: Json[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
@@ -51,7 +48,10 @@ async function onePage(
   maxBytes: number,
 ): Promise<JsonObject> {
   const id = { type: 'string', text: `sluice-list-${++asked}` } as const;
-  const said = [...(cursor === undefined ? [] : [`"cursor":${JSON.stringify(cursor)}`]), ...(meta ? [`"_meta":${jsonOf(meta)}`] : [])];
+  const said = [
+    ...(cursor === undefined ? [] : [`"cursor":${JSON.stringify(cursor)}`]),
+    ...(meta ? [`"_meta":${jsonOf(meta)}`] : []),
+  ];
   const answer = await ask({
     method: 'POST',
     path: command.path,
@@ -60,16 +60,24 @@ async function onePage(
     body: requestText(id, 'tools/list', `{${said.join(',')}}`),
     maxBytes,
   });
-  const message = messagesOf(answer).find((one) => (one.type === 'result' || one.type === 'error') && one.id && jsonOf(one.id) === jsonOf(id));
+  const message = messagesOf(answer).find(
+    (one) => (one.type === 'result' || one.type === 'error') && one.id && jsonOf(one.id) === jsonOf(id),
+  );
   if (message?.type === 'result') return message.result;
-  throw new Error(message?.type === 'error' ? `it answers: ${message.message.slice(0, 200)}` : `it answers with status ${answer.status}`);
+  throw new Error(
+    message?.type === 'error'
+      ? `it answers: ${message.message.slice(0, 200)}`
+      : `it answers with status ${answer.status}`,
+  );
 }
 
 /** As its client's, for a message of the gateway's own. */
 export function ownHeaders({ headers }: Pick<HttpCommand, 'headers'>, method: string | undefined): readonly Header[] {
   const kept = headers.filter(([name]) => !NOT_OURS.test(name));
   const named: readonly Header[] =
-    method !== undefined && headers.some(([name]) => name.toLowerCase() === 'mcp-method') ? [['Mcp-Method', method]] : [];
+    method !== undefined && headers.some(([name]) => name.toLowerCase() === 'mcp-method')
+      ? [['Mcp-Method', method]]
+      : [];
   return [...kept, ...named, ['Content-Type', 'application/json'], ['Accept', 'application/json, text/event-stream']];
 }
 
@@ -85,7 +93,8 @@ function messagesOf({ headers, body }: TargetAnswer): readonly Message[] {
     mask.end();
     return events.texts.flatMap((text) => readMessages(text).messages);
   } catch (error) {
-    if (error instanceof MessageError) throw new Error(`it answers with something that ${error.message}`, { cause: error });
+    if (error instanceof MessageError)
+      throw new Error(`it answers with something that ${error.message}`, { cause: error });
     throw error;
   }
 }

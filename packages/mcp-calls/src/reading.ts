@@ -95,8 +95,13 @@ function versionFault({ batch, messages }: Messages): Deny | undefined {
     const version = versionIn(message);
     if (version === undefined) continue;
     if (!isKnownVersion(version))
-      return refused(400, INVALID_REQUEST, `is by revision ${JSON.stringify(version.slice(0, 20))}, which is not known here`);
-    if (batch && isStateless(version)) return refused(400, INVALID_REQUEST, 'is a batch, which its revision does not have');
+      return refused(
+        400,
+        INVALID_REQUEST,
+        `is by revision ${JSON.stringify(version.slice(0, 20))}, which is not known here`,
+      );
+    if (batch && isStateless(version))
+      return refused(400, INVALID_REQUEST, 'is a batch, which its revision does not have');
   }
   return undefined;
 }

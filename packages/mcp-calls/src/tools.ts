@@ -31,14 +31,28 @@ export const isKnown = (pin: Pin | undefined, listed: string | undefined): boole
   listed === TWICE || (listed !== undefined && (listed === pin?.pinned?.sha256 || listed === pin?.offered?.sha256));
 
 /** The hold of such a call: of this change, and of no other one. Undefined: nobody is named who could look at it. */
-export function holdFor({ pin: { pinned, offered } }: Change, { changes }: McpParts['settings']): AppliedHold | undefined {
+export function holdFor(
+  { pin: { pinned, offered } }: Change,
+  { changes }: McpParts['settings'],
+): AppliedHold | undefined {
   if (!changes) return undefined;
   const what = pinned ? 'has changed' : 'is new';
-  return { ...changes, type: 'hold', onTimeout: 'deny', rule: `tool ${offered.name} ${what} (${offered.sha256.slice(0, 16)})` };
+  return {
+    ...changes,
+    type: 'hold',
+    onTimeout: 'deny',
+    rule: `tool ${offered.name} ${what} (${offered.sha256.slice(0, 16)})`,
+  };
 }
 
 /** A server lists tools: they are pinned, or compared with their pins. `isFirst`: nothing of the list came before. */
-export function noteTools(items: readonly Json[], session: McpSession, isFirst: boolean, connection: string, parts: McpParts): void {
+export function noteTools(
+  items: readonly Json[],
+  session: McpSession,
+  isFirst: boolean,
+  connection: string,
+  parts: McpParts,
+): void {
   if (isFirst) {
     session.tools.clear();
     session.listed = Date.now();
@@ -49,7 +63,8 @@ export function noteTools(items: readonly Json[], session: McpSession, isFirst: 
     // Which of two of one name would be called nobody can say.
     const before = session.tools.get(tool.name);
     if (before !== undefined && before !== tool.sha256) session.tools.set(tool.name, TWICE);
-    else if (parts.pins.see(connection, tool, parts.settings.pins === 'first')) session.tools.set(tool.name, tool.sha256);
+    else if (parts.pins.see(connection, tool, parts.settings.pins === 'first'))
+      session.tools.set(tool.name, tool.sha256);
   }
 }
 

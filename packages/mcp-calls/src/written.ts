@@ -41,7 +41,8 @@ export async function seenMcp(
   }
 
   function knownOf(message: Message): ReturnType<typeof knownCall> {
-    if (message.type === 'result' || message.type === 'error') return knownAnswer('sampling/createMessage', message.json);
+    if (message.type === 'result' || message.type === 'error')
+      return knownAnswer('sampling/createMessage', message.json);
     if (!isCall(message)) return knownMessage(message, server);
     return knownCall(message, server, toolNamed(nameOf(message) ?? ''), parts, owner);
   }

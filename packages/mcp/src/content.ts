@@ -61,7 +61,10 @@ function replaced(
     members.set(member, { type: 'string', text: Buffer.from(made).toString('base64') });
     return { type: 'object', members };
   }
-  const line: Json = { type: 'string', text: `[masked: ${bytes.length} bytes of ${media.slice(0, 100)}, which no mask can read]` };
+  const line: Json = {
+    type: 'string',
+    text: `[masked: ${bytes.length} bytes of ${media.slice(0, 100)}, which no mask can read]`,
+  };
   members.delete(member);
   members.delete('mimeType');
   members.set('text', line);

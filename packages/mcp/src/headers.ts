@@ -17,7 +17,11 @@ const PARAMETER = 'mcp-param-';
 export type Parameters = ReadonlyMap<string, readonly string[]>;
 
 /** Why the headers of a request do not agree with its body: a phrase of which they are the subject; undefined: they do. */
-export function disagreement(headers: readonly Header[], { batch, messages }: Messages, of: Parameters): string | undefined {
+export function disagreement(
+  headers: readonly Header[],
+  { batch, messages }: Messages,
+  of: Parameters,
+): string | undefined {
   const said = new Map<string, string>();
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
@@ -42,7 +46,11 @@ export function disagreement(headers: readonly Header[], { batch, messages }: Me
   return fault ?? parameterFault(said, message.method === CALL ? message.params?.members : undefined, of);
 }
 
-function nameFault(sent: string | undefined, method: string, params: ReadonlyMap<string, Json> | undefined): string | undefined {
+function nameFault(
+  sent: string | undefined,
+  method: string,
+  params: ReadonlyMap<string, Json> | undefined,
+): string | undefined {
   if (sent === undefined) return undefined;
   const member = nameMember(method);
   const inBody = member === undefined ? undefined : params && textIn(params, member);
@@ -61,7 +69,10 @@ function parameterFault(
     if (!header.startsWith(PARAMETER)) continue;
     const path = of.get(header.slice(PARAMETER.length));
     if (!path) return `have "${shown(header)}", which is no parameter of this call`;
-    const inBody = path.reduce<Json | undefined>((at, step) => (at?.type === 'object' ? at.members.get(step) : undefined), args);
+    const inBody = path.reduce<Json | undefined>(
+      (at, step) => (at?.type === 'object' ? at.members.get(step) : undefined),
+      args,
+    );
     const decoded = decodedHeader(value);
     if (decoded === undefined || !inBody || !isSame(inBody, decoded))
       return `say "${shown(decoded ?? value)}" in ${header}, and the body says ${inBody ? `"${shown(textLike(inBody))}"` : 'nothing'}`;

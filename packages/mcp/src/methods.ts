@@ -55,13 +55,14 @@ export const nameMember = (method: string): string | undefined =>
   Object.hasOwn(NAMES, method) ? NAMES[method] : undefined;
 
 /** The member of a result that has the list, and the method that uses an item of it, by the method that lists. */
-export const LISTS: Readonly<Record<string, { readonly member: string; readonly used: string; readonly name: string }>> =
-  {
-    'tools/list': { member: 'tools', used: CALL, name: 'name' },
-    'prompts/list': { member: 'prompts', used: 'prompts/get', name: 'name' },
-    'resources/list': { member: 'resources', used: 'resources/read', name: 'uri' },
-    'resources/templates/list': { member: 'resourceTemplates', used: 'resources/read', name: 'uriTemplate' },
-  };
+export const LISTS: Readonly<
+  Record<string, { readonly member: string; readonly used: string; readonly name: string }>
+> = {
+  'tools/list': { member: 'tools', used: CALL, name: 'name' },
+  'prompts/list': { member: 'prompts', used: 'prompts/get', name: 'name' },
+  'resources/list': { member: 'resources', used: 'resources/read', name: 'uri' },
+  'resources/templates/list': { member: 'resourceTemplates', used: 'resources/read', name: 'uriTemplate' },
+};
 
 /** Servers may ask this of any client: it says nothing. */
 export const PING = 'ping';

@@ -4,7 +4,7 @@
  */
 import type { Language } from '@sluice/analysis';
 import { analyzeShell } from '@sluice/shell';
-import { loadPostgres } from '@sluice/sql-postgres';
+import { dialectOf, loadPostgres } from '@sluice/sql-postgres';
 import { CliError, print, printJson, readInput } from '@sluice/cli';
 import { type Config, type ConnectionConfig, isPackaged } from '@sluice/config';
 import type { Facts, Principal } from '@sluice/contract';
@@ -116,12 +116,12 @@ interface ReadCase extends Pick<PolicyContext, 'command' | 'request' | 'found' |
   readonly text: string;
 }
 
+const NEWEST_MAJOR = 18;
 /** PostgreSQL alone: statements of others need the threads of a gateway. */
 const POSTGRES: Language = {
-  name: 'postgres',
+  name: dialectOf(NEWEST_MAJOR).name,
   analyze: async ({ text }) => (await loadPostgres(NEWEST_MAJOR)).analyze(text),
 };
-const NEWEST_MAJOR = 18;
 const LANGUAGES: ReadonlyMap<string, Language> = new Map([[POSTGRES.name, POSTGRES]]);
 
 async function readCall(

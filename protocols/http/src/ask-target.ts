@@ -13,7 +13,10 @@ import { written } from './request.js';
 const ANSWER_MS = 15_000;
 
 /** Rejects with a phrase. */
-export async function askTarget(visit: Visit, { method, path, query, headers, body, maxBytes }: TargetQuestion): Promise<TargetAnswer> {
+export async function askTarget(
+  visit: Visit,
+  { method, path, query, headers, body, maxBytes }: TargetQuestion,
+): Promise<TargetAnswer> {
   const { http } = visit.admission.target;
   const bytes = Buffer.from(body);
   const own = headers.filter(([name]) => !/^(?:content-length|content-encoding|transfer-encoding)$/i.test(name));

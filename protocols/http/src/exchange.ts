@@ -295,7 +295,15 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     const { upgrade } = this.#request;
     const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
     const own = this.#api === 'mcp' && { askTarget: (question: TargetQuestion) => askTarget(visit, question) };
-    return { ...head, type: 'request', id: visit.nextId(), text, body, ...(upgrade !== undefined && { upgrade }), ...own };
+    return {
+      ...head,
+      type: 'request',
+      id: visit.nextId(),
+      text,
+      body,
+      ...(upgrade !== undefined && { upgrade }),
+      ...own,
+    };
   }
 
   /** A request that is refused for what it is. Of somebody who is proven it is on record like any other. */

@@ -80,7 +80,9 @@ export class HeldStream implements ClientSide {
   end(): void {
     const state = this.#state;
     if (state.type === 'failing')
-      this.#client.data(Buffer.from(this.#api === 'mcp' ? this.#messages(state) : `event: error\ndata: ${this.#error(state)}\n\n`));
+      this.#client.data(
+        Buffer.from(this.#api === 'mcp' ? this.#messages(state) : `event: error\ndata: ${this.#error(state)}\n\n`),
+      );
     this.#client.end([]);
   }
 
@@ -89,7 +91,10 @@ export class HeldStream implements ClientSide {
     try {
       const came: unknown = bytes > this.#maxBytes ? undefined : JSON.parse(Buffer.concat(body).toString());
       if (typeof came === 'object' && came !== null)
-        return [came].flat().map((one) => `event: message\ndata: ${JSON.stringify(one)}\n\n`).join('');
+        return [came]
+          .flat()
+          .map((one) => `event: message\ndata: ${JSON.stringify(one)}\n\n`)
+          .join('');
     } catch {
       // It is none.
     }

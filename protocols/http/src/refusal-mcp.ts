@@ -69,4 +69,5 @@ function askedIn(body: HttpBody | undefined): AskedBody | readonly AskedBody[] {
   }
 }
 
-const isObject = (value: unknown): value is AskedBody => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is AskedBody =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

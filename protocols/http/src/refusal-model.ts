@@ -7,8 +7,7 @@ import type { ProblemDetails } from './problem.js';
 
 type ModelApi = Exclude<HttpApi, 'rest' | 'mcp'>;
 
-export const isModelApi = (api: HttpApi): api is ModelApi =>
-  api !== 'rest' && api !== 'mcp';
+export const isModelApi = (api: HttpApi): api is ModelApi => api !== 'rest' && api !== 'mcp';
 
 const OPENAI_TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',

@@ -5,7 +5,7 @@ import tls from 'node:tls';
 import type { Command } from 'commander';
 import { connectionsOf } from '../answers.js';
 import { loginTo } from '../clients/client.js';
-import { baseOf } from '../clients/http.js';
+import { baseOf, http } from '../clients/http.js';
 import { CliError } from '../errors.js';
 import type { CommandContext } from '../context.js';
 import { McpBridge } from '../mcp-bridge.js';
@@ -20,7 +20,7 @@ export function mcp(program: Command, context: CommandContext): void {
     .option('-u, --user <principal>', 'who you are; default: whom the token belongs to')
     .action(async (name: string, options: { user?: string }) => {
       const api = context.api();
-      const row = (await connectionsOf(api)).find((one) => one.name === name && one.protocol === 'http');
+      const row = (await connectionsOf(api)).find((one) => one.name === name && one.protocol === http.protocol);
       if (!row) throw new CliError(`There is no connection "${name}" by HTTP for you.`);
       trustOwn(join(context.data(), 'gateway.crt'));
       let token: Promise<string> | undefined;

@@ -14,7 +14,9 @@ export function mcpSettings(): z.ZodType<McpSettings | undefined> {
       pins: z
         .enum(['first', 'approve'])
         .default('first')
-        .describe('first: a tool is pinned as it is seen first; approve: people look at each new one before it is called'),
+        .describe(
+          'first: a tool is pinned as it is seen first; approve: people look at each new one before it is called',
+        ),
       changes: z
         .strictObject(release)
         .optional()
