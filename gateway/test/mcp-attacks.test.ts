@@ -277,7 +277,7 @@ describe('hostile servers', () => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
       response.end('event: endpoint\ndata: http://evil.example/messages\n\n');
     };
-    const answer = await fetch(`${stand.url}/sse`, {
+    const answer = await fetch(stand.url, {
       headers: { Authorization: `Bearer ${stand.token}`, Accept: 'text/event-stream' },
     });
     expect(await answer.text().catch(() => 'broken off')).not.toContain('evil.example');

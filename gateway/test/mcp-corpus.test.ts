@@ -17,6 +17,7 @@ import { parse } from 'yaml';
 
 interface Form {
   readonly method?: string;
+  readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** The answer is a stream. */
@@ -173,7 +174,8 @@ async function judgeFor(
   return { judge, list };
 }
 
-function commandOf({ form: { method = 'POST', headers = {} }, body }: Case): HttpCommand {
+function commandOf({ form: { method = 'POST', headers = {}, path: written = '/' }, body, value }: Case): HttpCommand {
+  const [path = '/', query = ''] = written.replace('{json}', value).split('?', 2);
   const media = headers['Content-Type'] ?? 'application/json';
   return {
     type: 'request',
@@ -181,8 +183,8 @@ function commandOf({ form: { method = 'POST', headers = {} }, body }: Case): Htt
     text: `${method} /`,
     method,
     host: 'gateway',
-    path: '/',
-    query: '',
+    path,
+    query,
     headers: [['Content-Type', media], ...Object.entries(headers).filter(([name]) => name !== 'Content-Type')],
     body: body === '' ? { type: 'none' } : { type: 'whole', media, bytes: Buffer.from(body) },
   };

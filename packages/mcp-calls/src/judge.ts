@@ -5,8 +5,8 @@
 import type { AppliedHold, Deny, Facts, Header, HttpCommand, Propose, ToolCommand } from '@sluice/contract';
 import { Unmasked } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
-import { type JsonParts, type OwnEditors, type Unread, foundInTexts } from '@sluice/http-bodies';
-import { jsonOf } from '@sluice/http-requests';
+import { type JsonParts, type OwnEditors, type Unread, foundIn } from '@sluice/http-bodies';
+import { Request, jsonOf } from '@sluice/http-requests';
 import {
   INVALID_PARAMS,
   INVALID_REQUEST,
@@ -75,7 +75,8 @@ export class McpJudge {
 
   /** `about`: what is known of the request by HTTP. `again`: people have released it. */
   judge(command: HttpCommand, about: PolicyContext, again: boolean): McpJudged | Promise<McpJudged> {
-    const where = { connection: this.#connection, principal: this.#context.principal.name };
+    const { base } = this.#parts.target;
+    const where = { connection: this.#connection, principal: this.#context.principal.name, base };
     const read = readRequest(command, where, this.#parts.sessions);
     if ('rule' in read) return no(read, command.text);
     const exchange = new McpExchange(command, read);
@@ -214,11 +215,14 @@ export class McpJudge {
   judgeAsk({ about, tool: method, input, text }: ToolCommand): JudgedCall | undefined {
     if (!(about instanceof ServerAsk)) return undefined;
     const facts = factsOfAsk(method);
+    const asked = { type: 'whole', media: 'application/json', bytes: Buffer.from(input) } as const;
     const context: PolicyContext = {
       ...this.#context,
       command: { type: 'tool' },
-      tool: { ...seenTool(this.#connection, method, input) },
-      found: () => foundInTexts([input]),
+      tool: seenTool(this.#connection, '', input),
+      // Rules that ask about a request see what the server asks for.
+      request: new Request(about.exchange.command, asked),
+      found: () => foundIn(asked, ''),
     };
     const verdict = this.#policy.judge(facts, text, context);
     return verdict.decision.type === 'hold' ? { facts, verdict, refused: NOT_HELD } : { facts, verdict };

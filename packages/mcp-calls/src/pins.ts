@@ -33,7 +33,7 @@ export interface Pin {
 export const pinnedTool = (pin: Pin | undefined): Tool | undefined => pin?.offered ?? pin?.pinned;
 
 /** Tools of one connection that are kept. A server with more has the rest nowhere. */
-const MAX_TOOLS = 2000;
+const MAX_TOOLS = 1000;
 
 export class Pins {
   readonly #store: PinStore;

@@ -34,7 +34,15 @@ export interface ReadRequest {
     | { readonly type: 'end' };
 }
 
-type Where = { readonly connection: string; readonly principal: string };
+interface Where {
+  readonly connection: string;
+  readonly principal: string;
+  /** What stands in front of every path at the target. */
+  readonly base: string;
+}
+
+/** A server is one address, the one of its target; of a target without a path those that servers are usually at. */
+const USUAL_PATHS: ReadonlySet<string> = new Set(['/', '/mcp', '/sse']);
 
 const METHODS: ReadonlySet<string> = new Set(['POST', 'GET', 'DELETE']);
 
@@ -47,6 +55,9 @@ export function readRequest(command: HttpCommand, where: Where, sessions: McpSes
     return refused(405, INVALID_REQUEST, 'is none of MCP: that has POST, GET and DELETE');
   const found = sessionOf(command, where, sessions);
   if ('type' in found) return found;
+  // Whatever else the same host has would take a message for something else.
+  if (found.session.endpoint === undefined && !isServer(command, where))
+    return refused(404, INVALID_REQUEST, 'goes to an address that is not the one of the server', ADDRESS);
   if (method !== 'POST') {
     if (body.type !== 'none') return refused(400, INVALID_REQUEST, `is a ${method} with a body`);
     if (method === 'DELETE') return { ...found, asks: { type: 'end' } };
@@ -73,6 +84,11 @@ function read({ body }: HttpCommand): Messages {
   if (known.type === 'json') return messagesIn(known.value);
   throw MessageError.unread(known.type === 'unreadable' ? known.why : 'is no JSON');
 }
+
+const isServer = ({ path, query }: HttpCommand, { base }: Where): boolean =>
+  query === '' && (base === '' ? USUAL_PATHS.has(path) : path === '/');
+
+const ADDRESS = 'The address is the one of the connection, without anything behind it.';
 
 /** Without the headers that repeat arguments, for which the tool has to be known. */
 const headerFault = ({ headers }: HttpCommand, messages: Messages): Deny | undefined => {

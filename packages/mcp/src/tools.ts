@@ -9,6 +9,8 @@ import { type JsonObject, objectIn, textIn } from './messages.js';
 
 /** Characters of a name. */
 const MAX_NAME_CHARACTERS = 256;
+/** Of all that is said of one tool, which is kept. */
+const MAX_DEFINITION_CHARACTERS = 128 * 1024;
 
 export interface Tool {
   readonly name: string;
@@ -19,13 +21,14 @@ export interface Tool {
   readonly json: JsonObject;
 }
 
-/** Undefined for what has no name that could be called. */
+/** Undefined for what has no name that could be called, or more to say than is kept. */
 export function toolIn(json: Json): Tool | undefined {
   if (json.type !== 'object') return undefined;
   const name = textIn(json.members, 'name');
   if (name === undefined || !isName(name)) return undefined;
   const members = new Map([...json.members].filter(([one]) => one !== '_meta'));
   const definition = ordered({ type: 'object', members });
+  if (definition.length > MAX_DEFINITION_CHARACTERS) return undefined;
   return { name, definition, sha256: hash('sha256', definition, 'hex'), json };
 }
 

@@ -34,6 +34,7 @@ const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'record-unwritable': 503,
 };
 
+const UNAUTHORISED = 401;
 /** When an approval may have come, in seconds. */
 const RETRY_AFTER_HOLD_S = 30;
 
@@ -131,7 +132,9 @@ export function refuse(
   const problem = laterFor(api, refused);
   if (isGrpc(request.set.headers)) return refuseGrpc(client, problem);
   const isModel = isModelApi(api);
-  const rpc = api === 'mcp' && request.method === 'POST' ? rpcRefusal(problem, asked) : undefined;
+  // Who has proven nothing is told the same as anywhere.
+  const isRpc = api === 'mcp' && request.method === 'POST' && problem.status !== UNAUTHORISED;
+  const rpc = isRpc ? rpcRefusal(problem, asked) : undefined;
   const said = rpc?.body ?? JSON.stringify(isModel ? modelError(api, problem) : details(problem));
   const body = Buffer.from(`${said}\n`);
   const status = rpc?.status ?? problem.status;
