@@ -186,8 +186,8 @@ async function bridged(
     });
     const inner = new StdioClientTransport({ command: process.execPath, args: [file, ...args], env, stderr: 'ignore' });
     children.add(inner);
-    inner.onmessage = (message: JSONRPCMessage): void => void outer.send(message).catch(() => undefined);
-    outer.onmessage = (message: JSONRPCMessage): void => void inner.send(message);
+    Object.assign(inner, { onmessage: (message: JSONRPCMessage) => void outer.send(message).catch(() => undefined) });
+    Object.assign(outer, { onmessage: (message: JSONRPCMessage) => void inner.send(message) });
     await inner.start();
     await outer.start();
     return outer;

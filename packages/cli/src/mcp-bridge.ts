@@ -156,7 +156,8 @@ interface Params {
 
 /** In the era without sessions each message says so itself. */
 function versionOf(message: Message | undefined): string | undefined {
-  const said = (message?.['params'] as Params | undefined)?._meta?.['io.modelcontextprotocol/protocolVersion'];
+  const { _meta: meta } = (message?.['params'] ?? {}) as Params;
+  const said = meta?.['io.modelcontextprotocol/protocolVersion'];
   return typeof said === 'string' ? said : undefined;
 }
 

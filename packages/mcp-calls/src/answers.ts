@@ -2,7 +2,7 @@
  * What a server of MCP says, message by message, as its client may have it. Owns: that answers are those of somebody's question, that lists
  * have what may be used, that nothing is asked of a client that no rule allows, and bytes that no mask can read. Does not: mask texts.
  */
-import { type Header, type ProposalAnswer, type Propose, Unmasked } from '@sluice/contract';
+import { type ProposalAnswer, type Propose, Unmasked } from '@sluice/contract';
 import {
   type Editor,
   type EventEditor,
@@ -227,8 +227,8 @@ class Messages {
     const { session } = this.#of.exchange.read;
     const key = jsonOf(message.id);
     const no = message.method === PING ? undefined : this.#refusalOf(message.method, message.params);
-    if (no) return void this.#refuse(message, no);
-    return session.asks(key, message.method) ? this.#written(message.json) : undefined;
+    if (no) this.#refuse(message, no);
+    return !no && session.asks(key, message.method) ? this.#written(message.json) : undefined;
   }
 
   #refusalOf(method: string, params: Json | undefined): Extract<ProposalAnswer, { type: 'deny' }> | undefined {
@@ -347,7 +347,3 @@ const refusal = (
     `The server asks its client for something that is not allowed here: ${why}`,
     JSON.stringify({ rule }),
   );
-
-/** Headers of an answer that name a session. */
-export const namedSession = (headers: readonly Header[], wanted: string): string | undefined =>
-  headers.find(([name]) => name.toLowerCase() === wanted)?.[1];

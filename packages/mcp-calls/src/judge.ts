@@ -17,9 +17,10 @@ import {
   beginsSession,
   disagreement,
   headerParameters,
+  valuesOf,
 } from '@sluice/mcp';
 import { type JudgedCall, seenTool } from '@sluice/proposed-calls';
-import { ServerAsk, answerEditors, namedSession } from './answers.js';
+import { ServerAsk, answerEditors } from './answers.js';
 import { McpExchange, messagesOf } from './exchange.js';
 import {
   type KnownMessage,
@@ -252,7 +253,8 @@ export class McpJudge {
       throw new Unmasked('the server does not accept the credential of this connection, and nobody else’s goes there');
     const { read } = exchange;
     const { sessions } = this.#parts;
-    const named = namedSession(headers, SESSION_HEADER);
+    const [named, other] = valuesOf(headers, SESSION_HEADER);
+    if (other !== undefined) throw new Unmasked('the server names two sessions');
     if (named !== undefined && named !== read.sessionId) {
       const isNew = read.asks.type === 'messages' && beginsSession(read.asks.messages);
       const session = isNew

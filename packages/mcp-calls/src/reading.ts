@@ -14,7 +14,7 @@ import {
   isKnownVersion,
   isStateless,
   messagesIn,
-  oneHeader,
+  valuesOf,
   versionIn,
 } from '@sluice/mcp';
 import type { McpSession, McpSessions } from './sessions.js';
@@ -61,7 +61,7 @@ export function readRequest(command: HttpCommand, where: Where, sessions: McpSes
   if (method !== 'POST') {
     if (body.type !== 'none') return refused(400, INVALID_REQUEST, `is a ${method} with a body`);
     if (method === 'DELETE') return { ...found, asks: { type: 'end' } };
-    const last = oneHeader(headers, 'last-event-id');
+    const [last] = valuesOf(headers, 'last-event-id');
     // Whoever guesses the id of an event would have somebody else's stream.
     if (last !== undefined && found.sessionId === '')
       return refused(400, INVALID_REQUEST, 'goes on with a stream without a session, which could be anybody’s');
@@ -127,8 +127,8 @@ function sessionOf(
   { connection, principal }: Where,
   sessions: McpSessions,
 ): Pick<ReadRequest, 'session' | 'sessionId'> | Deny {
-  const id = oneHeader(headers, SESSION_HEADER);
-  if (id === 'twice') return refused(400, INVALID_REQUEST, 'names two sessions');
+  const [id, other] = valuesOf(headers, SESSION_HEADER);
+  if (other !== undefined) return refused(400, INVALID_REQUEST, 'names two sessions');
   // In the transport of old the address is the session.
   const address = `${path}?${query}`;
   const old = method === 'POST' ? sessions.find(connection, address, principal) : undefined;

@@ -101,11 +101,9 @@ export function decodedHeader(value: string): string | undefined {
 
 const shown = (text: string): string => text.slice(0, 80);
 
-/** The one value of a header; undefined: there is none. `twice`: there are several. */
-export function oneHeader(headers: readonly Header[], wanted: string): string | undefined | 'twice' {
-  const found = headers.filter(([name]) => name.toLowerCase() === wanted);
-  return found.length > 1 ? 'twice' : found[0]?.[1];
-}
+/** Each value that a header has. */
+export const valuesOf = (headers: readonly Header[], wanted: string): readonly string[] =>
+  headers.flatMap(([name, value]) => (name.toLowerCase() === wanted ? [value] : []));
 
 export const SESSION_HEADER = 'mcp-session-id';
 /** What a client says before it has a session. */

@@ -2,7 +2,7 @@
 export { type BlobChoice, withoutBlobs } from './content.js';
 export * from './errors.js';
 export * from './eras.js';
-export { SESSION_HEADER, beginsSession, decodedHeader, disagreement, oneHeader } from './headers.js';
+export { SESSION_HEADER, beginsSession, decodedHeader, disagreement, valuesOf } from './headers.js';
 export * from './messages.js';
 export { CALL, INITIALIZE, LISTS, PING, effectsOf, nameMember } from './methods.js';
 export type { McpSettings } from './settings.js';

@@ -50,7 +50,8 @@ function errorOf({ message, hint, rule, request, command, page, retryAfter, rpc,
 
 /** Clients that open addresses for people are told where their request waits: that is no approval, and nobody agrees to anything by it. */
 function withAddress(error: RpcError, { request, page, message }: ProblemDetails, { params }: AskedBody): RpcError {
-  const declared = params?._meta?.[CAPABILITIES_META] as { elicitation?: { url?: unknown } } | undefined;
+  const { _meta: meta } = params ?? {};
+  const declared = meta?.[CAPABILITIES_META] as { elicitation?: { url?: unknown } } | undefined;
   if (request === undefined || page === undefined || declared?.elicitation?.url === undefined) return error;
   const elicitation = { mode: 'url', elicitationId: `sluice-${request}`, url: page, message };
   return { ...error, code: URL_ELICITATION_REQUIRED, data: { ...error.data, elicitations: [elicitation] } };

@@ -76,7 +76,8 @@ export const isTold = (api: HttpApi, body: HttpBody): boolean =>
 
 /** What notifications of progress are to have with them, as JSON; undefined: the client has asked for none, or for several things at once. */
 export function progressOf(body: HttpBody | undefined): string | undefined {
-  const token = askedIn(body)?.params?._meta?.progressToken;
+  const { _meta: meta } = askedIn(body)?.params ?? {};
+  const token = meta?.progressToken;
   return typeof token === 'string' || typeof token === 'number' ? JSON.stringify(token) : undefined;
 }
 
