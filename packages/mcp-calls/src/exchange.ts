@@ -63,6 +63,3 @@ function askedBy(message: Extract<Message, { type: 'request' }>): Asked {
   const cursor = message.params && textIn(message.params.members, 'cursor');
   return { method: message.method, name: nameOf(message), isNextPage: cursor !== undefined && cursor !== '' };
 }
-
-/** What makes two of them the same one, whatever their ids are: an approval of the first lets the second through. */
-export const meaningOf = (texts: readonly string[]): unknown => ['mcp', ...texts];

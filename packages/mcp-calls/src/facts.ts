@@ -137,6 +137,6 @@ const resourceOf = (method: string, name: string, server: string): Resource =>
 const factsOf = (actions: readonly Action[]): Facts => ({ actions, confidence: 'parsed', statements: [] });
 
 /** Without what belongs to one sending of it. */
-export function withoutMeta(params: Extract<Json, { type: 'object' }>): Json {
+function withoutMeta(params: Extract<Json, { type: 'object' }>): Json {
   return { type: 'object', members: new Map([...params.members].filter(([name]) => name !== '_meta')) };
 }

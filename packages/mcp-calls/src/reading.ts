@@ -47,7 +47,7 @@ const USUAL_PATHS: ReadonlySet<string> = new Set(['/', '/mcp', '/sse']);
 const METHODS: ReadonlySet<string> = new Set(['POST', 'GET', 'DELETE']);
 
 /** Of MCP, but for what its body hangs on. */
-export const isOfMcp = ({ method }: Pick<HttpHead, 'method'>): boolean => METHODS.has(method);
+const isOfMcp = ({ method }: Pick<HttpHead, 'method'>): boolean => METHODS.has(method);
 
 export function readRequest(command: HttpCommand, where: Where, sessions: McpSessions): ReadRequest | Deny {
   const { method, headers, body, upgrade, message } = command;

@@ -13,11 +13,10 @@ export const INTERNAL_ERROR = -32603;
 export const URL_ELICITATION_REQUIRED = -32042;
 /** MCP 2026-07-28, all of them with status 400. */
 export const HEADER_MISMATCH = -32020;
-export const MISSING_CLIENT_CAPABILITY = -32021;
 export const UNSUPPORTED_PROTOCOL_VERSION = -32022;
 /** Of the gateway's own, outside of what JSON-RPC keeps for itself: a rule or the gateway says no; people have to agree first. */
 export const REFUSED = -31001;
-export const APPROVAL_NEEDED = -31002;
+const APPROVAL_NEEDED = -31002;
 
 /** A no as JSON-RPC has it. */
 export interface RpcError {

@@ -4,6 +4,6 @@ export * from './errors.js';
 export * from './eras.js';
 export { SESSION_HEADER, beginsSession, decodedHeader, disagreement, valuesOf } from './headers.js';
 export * from './messages.js';
-export { CALL, INITIALIZE, LISTS, PING, effectsOf, nameMember } from './methods.js';
+export { CALL, LISTS, PING, effectsOf, nameMember } from './methods.js';
 export type { McpSettings } from './settings.js';
 export { type Tool, headerParameters, toolDifference, toolEffects, toolFrom, toolIn } from './tools.js';

@@ -101,7 +101,7 @@ function parsed(text: string): Json {
 }
 
 /** @throws MessageError */
-export function messageOf(json: Json): Message {
+function messageOf(json: Json): Message {
   if (json.type !== 'object') throw invalid('is no JSON-RPC message');
   const { members } = json;
   for (const name of members.keys()) {
@@ -154,7 +154,7 @@ function failed(json: JsonObject, id: Id | undefined): Message {
 const INTEGER = /^(?:0|-?[1-9][0-9]{0,14})$/;
 
 /** Undefined for what cannot be one. */
-export function idOf(json: Json): Id | undefined {
+function idOf(json: Json): Id | undefined {
   if (json.type === 'string') return json.text.length <= MAX_ID_CHARACTERS ? json : undefined;
   return json.type === 'plain' && INTEGER.test(json.text) ? json : undefined;
 }
