@@ -9,6 +9,7 @@ import { Approvals, type ApprovalRequest, type Told, type Word } from '@sluice/a
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
+import { McpSessions, type McpState, Pins } from '@sluice/mcp-calls';
 import { Journal } from '@sluice/recording';
 import { RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
@@ -43,6 +44,7 @@ export interface Components {
   readonly securityKeys: SecurityKeys;
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
+  readonly mcp: McpState;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;
   readonly events: Events;
@@ -115,6 +117,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const counts = await Counts.open(store.counts, ({ message }) =>
     operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them'),
   );
+  const pins = await Pins.open(store.pins, ({ message }) =>
+    operator.warn({ error: message }, 'pins of tools cannot be saved: a restart would forget them'),
+  );
   for (const what of revocations.left()) await revokeAgain(what, { identity, agents, approvals, revocations });
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
@@ -134,6 +139,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     budgets: new ModelBudgets(counts, (rule, unit, amount) =>
       Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount),
     ),
+    mcp: { pins, sessions: new McpSessions() },
     revocations,
     webhooks,
     events,

@@ -107,7 +107,8 @@ function warningsOf(config: Config): string[] {
       );
     if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
     warnings.push(...protocolNamed(connection.protocol).warnings(connection));
-    const serves = { http: connection.http !== undefined, models: connection.http?.models !== undefined };
+    const { http } = connection;
+    const serves = { http: http !== undefined, models: http?.models !== undefined, mcp: http?.mcp !== undefined };
     for (const rule of rules) {
       const why = unreached(rule, serves);
       if (why !== undefined) warnings.push(`On connection "${name}" rule "${rule.rule}" ${why}.`);

@@ -104,6 +104,8 @@ export class Gateway implements Controlled {
   readonly #store: Store;
   readonly #counts: Counts;
   readonly #budgets: ModelBudgets;
+  readonly #mcp: Components['mcp'];
+  readonly pins: Components['mcp']['pins'];
   readonly #pools: Components['pools'];
   readonly #services: Services;
   readonly #draining: AbortController;
@@ -150,6 +152,8 @@ export class Gateway implements Controlled {
     this.#store = components.store;
     this.#counts = components.counts;
     this.#budgets = components.budgets;
+    this.#mcp = components.mcp;
+    this.pins = components.mcp.pins;
     this.#pools = components.pools;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (level, sentence) =>
@@ -615,7 +619,8 @@ export class Gateway implements Controlled {
     if (!connection.http) return undefined;
     const { limits, record } = this.config;
     const edits = this.#httpTargets.edits(connection);
-    const { reading, unread, models, descriptors } = connection.http;
+    const { reading, unread, models, mcp, descriptors, base, authority } = connection.http;
+    const { languages } = this;
     const mark = markedWith(redactionKey);
     const masks = { key: maskKey, unread, marked: reading.spec?.marked ?? [] };
     const budgets = { of: this.#budgets, owner };
@@ -627,6 +632,7 @@ export class Gateway implements Controlled {
       edits,
       masks,
       models,
+      mcp: mcp && { ...this.#mcp, settings: mcp, target: { base, authority }, languages },
       budgets,
       descriptors,
     };

@@ -38,6 +38,8 @@ export interface Holding {
   /** What it acts on, as whom, and the rules in force: an approval is bound to that too, see `boundTo` in snapshot.ts. */
   readonly target: string;
   readonly command: Command;
+  /** What makes two of them the same one, where that is not all of the command. */
+  readonly meaning?: unknown;
   /** What the names stand for that it executes. */
   readonly executed: Readonly<Record<string, string>>;
   /** Without secrets. */
@@ -194,10 +196,11 @@ export class Holds {
   }
 
   /** Of the exact command, by which terms it may pass, who sends it where, and what the session makes of it. */
-  #digest({ principal, source, connection, target, command, executed, state, holds, changes }: Holding): string {
+  #digest({ principal, source, connection, target, command, meaning, executed, state, holds, changes }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
-    const words = command.type === 'sql' ? [command.type, command.text] : [command.type, meaningWithoutId(command)];
+    const words =
+      command.type === 'sql' ? [command.type, command.text] : [command.type, meaning ?? meaningWithoutId(command)];
     const { issuer = null, subject = null } = source;
     const who = [principal, issuer, subject];
     const where = [connection, target, state];

@@ -430,7 +430,7 @@ export class Session implements Gate, LoginSession {
   async #hold(
     command: Command,
     judgement: Judgement,
-    { holds, text }: NonNullable<Judgement['held']>,
+    { holds, text, meaning }: NonNullable<Judgement['held']>,
     waiter: Waiter | undefined,
     changes?: ReviewedChanges,
   ): Promise<Answer> {
@@ -447,6 +447,7 @@ export class Session implements Gate, LoginSession {
         connection: this.connection?.name ?? '',
         target,
         command: kept,
+        meaning,
         executed: executedIn(kept, judgement.answer),
         text,
         holds,

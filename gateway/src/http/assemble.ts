@@ -6,6 +6,7 @@ import type { Services } from '../services.js';
 import type { Session } from '../session.js';
 import { TokenExchange } from './exchange.js';
 import { OwnPaths } from './own.js';
+import { resourceMetadata } from './metadata.js';
 import type { HttpComponents } from './components.js';
 import { Proofs } from './proofs.js';
 import { type Caller, DEFAULT_KEEP_OUT_S, Visits } from './visits.js';
@@ -33,6 +34,8 @@ export function assembleHttp(
     session.signal.addEventListener('abort', ended, { once: true });
     return session;
   });
-  const own = new OwnPaths(approvals, new TokenExchange(services));
+  const own = new OwnPaths(approvals, new TokenExchange(services), (asked) =>
+    resourceMetadata(asked, services.identity),
+  );
   return { visits, proofs: new Proofs(services), own, sockets: new ProvenSockets(places) };
 }

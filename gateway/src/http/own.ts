@@ -7,12 +7,16 @@ import { samePerson } from '@sluice/identity';
 import type { SessionView } from '@sluice/audit';
 import type { LoginProof } from '../login.js';
 import type { TokenExchange } from './exchange.js';
+import { isMetadata } from './metadata.js';
 
 export class OwnPaths {
   readonly #approvals: Approvals;
   readonly #exchange: TokenExchange;
+  readonly #metadata: (request: OwnRequest) => OwnAnswer | undefined;
 
-  constructor(approvals: Approvals, exchange: TokenExchange) {
+  /** `metadata`: see `resourceMetadata`. */
+  constructor(approvals: Approvals, exchange: TokenExchange, metadata: (request: OwnRequest) => OwnAnswer | undefined) {
+    this.#metadata = metadata;
     this.#approvals = approvals;
     this.#exchange = exchange;
   }
@@ -24,6 +28,7 @@ export class OwnPaths {
     prove: () => Promise<LoginProof | Refusal>,
   ): Promise<OwnAnswer> {
     try {
+      if (isMetadata(request)) return this.#metadata(request) ?? problem(404, 'There is nothing here.');
       if (request.path === TOKEN_PATH) return await this.#exchange.answer(request, from);
       const number = /^\/\.sluice\/requests\/([0-9]{1,15})$/.exec(request.path)?.[1];
       const proof = await prove();

@@ -41,7 +41,7 @@ function leadingTo(connections: Connections, connection: string, prefix: string)
 }
 
 /** How its clients are told a no. */
-export const apiOf = ({ models }: HttpSettings): HttpApi => models?.provider ?? 'rest';
+export const apiOf = ({ models, mcp }: HttpSettings): HttpApi => models?.provider ?? (mcp ? 'mcp' : 'rest');
 
 /** Lower case, without a port and without the dot of the root. */
 function bareHost(host: string): string {

@@ -7,6 +7,7 @@ import { CLIENTS } from './clients/index.js';
 import { clientConfig } from './commands/client-config.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
+import { mcp } from './commands/mcp.js';
 import { login } from './commands/login.js';
 import { confirmLogin } from './commands/login-confirm.js';
 import { policy } from './commands/policy.js';
@@ -56,6 +57,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   agents(program, context);
   approvals(program, context);
   connections(program, context);
+  mcp(program, context);
   confirmLogin(login(program, context), context);
   policy(policies, context);
   ready(program, context);

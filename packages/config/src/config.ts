@@ -6,6 +6,7 @@ import type { LoginWay, Principal, Release, Role, Rule, TlsMode } from '@sluice/
 import type { GrpcCalls } from '@sluice/grpc-messages';
 import type { RequestReading } from '@sluice/http-requests';
 import type { ModelSettings } from '@sluice/language-models';
+import type { McpSettings } from '@sluice/mcp';
 import type { PublicKey } from '@sluice/keys';
 import type { Secret } from './values.js';
 
@@ -265,6 +266,8 @@ export interface HttpSettings {
   readonly linger: number;
   /** The target serves language models. */
   readonly models: ModelSettings | undefined;
+  /** The target is a server of MCP. */
+  readonly mcp: McpSettings | undefined;
 }
 
 export type HttpCredential =

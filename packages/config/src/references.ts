@@ -150,7 +150,8 @@ function ofAccess(entries: unknown, path: Path, known: KnownNames): Mistake[] {
 }
 
 function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] {
-  const { policies, access, via, credential, approval } = record(value);
+  const { policies, access, via, credential, approval, mcp } = record(value);
+  const { changes } = record(mcp);
   const noListener = { path: [...path, 'via'], message: 'no agent can dial in', hint: 'Add listeners.agents.' };
   const noAgent = { path: [...path, 'credential', 'secret'], message: 'no agent is asked for it', hint: 'Add "via".' };
   return [
@@ -166,6 +167,9 @@ function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] 
     ...ofAccess(record(approval)['approvers'], [...path, 'approval', 'approvers'], known),
     ...ofAccess(record(record(approval)['escalate'])['to'], [...path, 'approval', 'escalate', 'to'], known),
     ...ofStepUp(approval, [...path, 'approval'], known.listeners['console']),
+    ...ofApprovers(record(changes)['approvers'], [...path, 'mcp', 'changes', 'approvers'], known),
+    ...ofApprovers(record(record(changes)['escalate'])['to'], [...path, 'mcp', 'changes', 'escalate', 'to'], known),
+    ...ofStepUp(changes, [...path, 'mcp', 'changes'], known.listeners['console']),
   ];
 }
 

@@ -35,6 +35,8 @@ export interface Deny {
   readonly syntaxError?: { readonly message: string; readonly position?: number };
   /** It was refused for a name in it that is not known here. A protocol has its target say so, where that does not know it either. */
   readonly unknownName?: true;
+  /** How a client of JSON-RPC is told so, where that has a code of its own for it, and which status its answer by HTTP has. */
+  readonly rpc?: { readonly code: number; readonly status: number };
 }
 
 /** What a protocol is told. A human may have been asked in between: only the gate knows. */

@@ -11,10 +11,12 @@ import type { Propose } from './tool.js';
 export type Header = readonly [name: string, value: string];
 
 /** Which idiom clients of a connection speak: where their proof is, and how they are told a no. */
-export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini';
+export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini' | 'mcp';
 
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';
+/** Where a client of MCP asks whose tokens are good here (RFC 9728 section 3); the path of the connection stands behind it. */
+export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';
 
 export interface Route {
   readonly connection: string;
@@ -45,6 +47,8 @@ export interface OwnRequest {
   readonly proofs: readonly HttpProof[];
   /** Whether it came by TLS. */
   readonly secure: boolean;
+  /** As the client named it, with its port. */
+  readonly host: string;
 }
 
 export interface OwnAnswer {
@@ -122,6 +126,27 @@ export interface HttpCommand extends HttpHead {
   readonly message?: HttpMessage;
   /** A phrase: why the protocol refuses it, whatever the rules say. It is asked about for the record, and the answer is a no. */
   readonly fault?: string;
+  /** Asks the target something of the gateway's own, by the way that the command would go. Absent: nobody can. */
+  readonly askTarget?: AskTarget;
+}
+
+/** Rejects where there is no answer in time, or one of more than `maxBytes`. */
+export type AskTarget = (question: TargetQuestion) => Promise<TargetAnswer>;
+
+export interface TargetQuestion {
+  readonly method: 'POST';
+  /** Without the prefix of the route. */
+  readonly path: string;
+  readonly query: string;
+  readonly headers: readonly Header[];
+  readonly body: string;
+  readonly maxBytes: number;
+}
+
+export interface TargetAnswer {
+  readonly status: number;
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array;
 }
 
 export interface HttpMessage {

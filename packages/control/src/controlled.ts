@@ -2,6 +2,7 @@
  * What the control API needs of the gateway, and all that it needs. The gateway (gateway/src/gateway.ts) is one of these. Types
  * only.
  */
+import type { Pins } from '@sluice/mcp-calls';
 import type { Language, PlanAhead } from '@sluice/analysis';
 import type { Finding } from '@sluice/api';
 import type { Approvals } from '@sluice/approvals';
@@ -52,6 +53,8 @@ export interface Controlled {
   /** The gateway's own keys for SSH, as `known_hosts` and `TrustedUserCAKeys` want them. */
   readonly sshKeys: { readonly hostKeyLine: string; readonly authorityLine: string };
   readonly languages: ReadonlyMap<string, Language>;
+  /** Tools of servers of MCP, as they were looked at. */
+  readonly pins: Pick<Pins, 'find'>;
   /** The folder that scripts/site.mjs puts the documentation in, as pages. */
   readonly documentation: string;
   readonly readings: Readings;

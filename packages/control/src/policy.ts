@@ -3,6 +3,7 @@ import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
 import { isPackaged, protocolNamed } from '@sluice/config';
 import { requestWritten } from '@sluice/http-requests';
+import { pinnedTool, seenMcp } from '@sluice/mcp-calls';
 import { mayUse } from '@sluice/identity';
 import { dialectOf } from '@sluice/sql-postgres';
 import { z } from 'zod';
@@ -86,6 +87,15 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
       const what = http ? 'a connection by HTTP' : 'no connection by HTTP';
       const hint = 'Ask with --path about requests by HTTP, and with a text about anything else.';
       throw new ControlError(409, `"${found.connection.name}" is ${what}.`, hint);
+    }
+    if (written && http?.mcp) {
+      const { settings, languages } = { settings: http.mcp, languages: gateway.languages };
+      const read = requestWritten({ ...written, method: 'POST' }, http.reading);
+      const server = found.connection.name;
+      const toolNamed = (name: string): ReturnType<typeof pinnedTool> => pinnedTool(gateway.pins.find(server, name));
+      const seen = await seenMcp(read, { settings, languages }, server, principal.name, toolNamed);
+      const { facts, text, ...rest } = seen;
+      return explainFacts(found.policy, facts, text, { ...context, command: { type: 'request' }, ...rest });
     }
     if (written && http)
       return explainRequest(requestWritten(written, http.reading), found.policy, context, http.models);

@@ -16,6 +16,7 @@ import {
 import { ANSWER_ATTRIBUTES, answerAttributes, asksAnswer, registerAnswerTypes, shadowing } from './answer.js';
 import { registerTime, timeAttribute, zoneFault } from './now.js';
 import { MODEL_ATTRIBUTES, aboutModel, modelAttributes, registerModelFunctions } from './model.js';
+import { registerTool, toolAttribute } from './tool.js';
 import {
   REQUEST_ATTRIBUTES,
   about,
@@ -95,8 +96,20 @@ export interface Condition {
   readonly readsCode: boolean;
   /** It asks about calls of language models. */
   readonly readsModel: boolean;
+  /** It asks about calls of tools. */
+  readonly readsTool: boolean;
 }
-type Named = 'command' | 'principal' | 'connection' | 'masked' | 'request' | 'graphql' | 'llm' | 'answer' | 'now';
+type Named =
+  | 'command'
+  | 'principal'
+  | 'connection'
+  | 'masked'
+  | 'request'
+  | 'graphql'
+  | 'llm'
+  | 'tool'
+  | 'answer'
+  | 'now';
 
 /** What is the same for every action of a command, prepared when the first condition asks for it. */
 export interface Attributes {
@@ -159,6 +172,7 @@ export function compileCondition(source: string): Condition {
     readsRisk,
     readsCode: mentions('code'),
     readsModel,
+    readsTool: names.has('tool'),
   });
 }
 
@@ -185,6 +199,7 @@ const NAMED: Readonly<Record<Named, (context: PolicyContext, facts: Facts, text:
   request: ({ request, found }) => requestAttributes(request, found),
   graphql: ({ request }) => graphqlAttributes(request),
   llm: ({ model, answer }) => modelAttributes(model, answer),
+  tool: ({ tool }) => toolAttribute(tool),
   answer: ({ answer }) => answerAttributes(answer),
   now: ({ now }) => timeAttribute(now),
   command: ({ command }, { confidence }, text) => ({
@@ -273,7 +288,7 @@ const LINEAR = 'matchesLinear';
 
 const environment = (() => {
   const models = registerModelFunctions(registerRequestFunctions(new Environment()), LINEAR, matchesLinear);
-  const made = registerTime(registerAnswerTypes(models))
+  const made = registerTime(registerTool(registerAnswerTypes(models)))
     .registerFunction(`string.${LINEAR}(string): bool`, matchesLinear)
     .registerFunction(`${LINEAR}(string, string): bool`, matchesLinear);
   for (const [name, schema] of Object.entries(ATTRIBUTES)) made.registerVariable({ name, schema });

@@ -2,6 +2,7 @@
 import type { Action, Command, MaskedUse, Principal } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 import type { ModelCall, ModelSettings, ModelText } from '@sluice/language-models';
+import type { SeenTool } from './tool.js';
 
 /** What rules can ask that only the target knows. */
 export const TARGET_ATTRIBUTES = [
@@ -82,6 +83,8 @@ export interface PolicyContext {
   readonly found?: () => readonly string[];
   /** Of a request to a language model, and what its connection says of those. */
   readonly model?: { readonly call: ModelCall; readonly settings: ModelSettings };
+  /** Of a call of a tool: of a server of MCP, or proposed by a model. */
+  readonly tool?: SeenTool;
   /** Of an answer that is judged; 'unread': nothing of it has come. Absent: a command is judged, before there is one. */
   readonly answer?: SeenAnswer | 'unread';
   /** Names that mean tables of the session's own where they stand without a schema; only for the first statement of a text. */

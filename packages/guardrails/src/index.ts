@@ -12,6 +12,7 @@ export {
 } from './context.js';
 export { type Explained, explain } from './explain.js';
 export { judgesMessages } from './messages.js';
+export type { SeenTool } from './tool.js';
 export { unreached } from './unreached.js';
 export { CompiledPolicy, PolicyError, type PolicyProblem, compilePolicy } from './policy.js';
 export { GATEWAY, type DenyCause, type PolicyDecision, type Verdict, unrefused } from './verdict.js';

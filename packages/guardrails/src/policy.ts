@@ -120,6 +120,22 @@ export class CompiledPolicy {
     }
   }
 
+  /**
+   * Whether such a command may pass at some time, whatever there is in it that is not known: a condition that asks for that, for the time or
+   * for the text may turn out either way.
+   */
+  mayPass(facts: Facts, context: PolicyContext): boolean {
+    const attributes = this.#attributes(facts, '', context);
+    const said = (type: Rule['then']['type'], action: Action): (boolean | undefined)[] =>
+      this.#rules
+        .filter(({ rule }) => rule.then.type === type && rule.mode === 'enforce')
+        .map(({ condition }) => certain(condition, action, attributes));
+    return facts.actions.every((action) => {
+      if (said('deny', action).includes(true)) return false;
+      return !this.#unknown(action) || said('allow', action).some((one) => one !== false);
+    });
+  }
+
   /** Some rule is asked about answers, or has people read them. */
   get judgesAnswers(): boolean {
     return this.#ofAnswers.length > 0;
@@ -344,6 +360,18 @@ function asked(condition: Condition | undefined, action: Action, attributes: Att
     if (error instanceof BodyUnread || error instanceof BodyUnreadable || error instanceof Unanswered) return undefined;
     if (error instanceof AnswerUnread) return undefined;
     throw error;
+  }
+}
+
+/** What a condition says for good; undefined: that hangs on something that may change, or is not known. */
+function certain(condition: Condition | undefined, action: Action, attributes: Attributes): boolean | undefined {
+  if (!condition) return true;
+  const { readsText, readsClock, readsRisk, readsAnswer } = condition;
+  if (readsText || readsClock || readsRisk || readsAnswer) return undefined;
+  try {
+    return condition(action, attributes);
+  } catch {
+    return undefined;
   }
 }
 

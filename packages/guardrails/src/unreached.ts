@@ -7,15 +7,19 @@ export interface Serves {
   readonly http: boolean;
   /** It serves language models: `llm` of the connection. */
   readonly models: boolean;
+  /** It is a server of MCP: `mcp` of the connection. */
+  readonly mcp: boolean;
 }
 
 /** Why a rule never applies there, or asks about what is always empty: a phrase of which the rule is the subject; undefined: it may. */
-export function unreached({ then, when }: Rule, { http, models }: Serves): string | undefined {
+export function unreached({ then, when }: Rule, { http, models, mcp }: Serves): string | undefined {
   const condition = when === undefined ? undefined : compileCondition(when);
   if (then.type === 'hold_answer' && !http) return 'never applies: people read answers by HTTP only';
   if (then.type === 'budget' && !models) return 'never applies: budgets are of calls of language models ("llm")';
   if (condition?.readsAnswer && !http) return 'never applies: it asks about an answer by HTTP';
   if (condition?.readsModel && !models)
     return 'asks about calls of language models, of which there are none without "llm"';
+  if (condition?.readsTool && !models && !mcp)
+    return 'asks about calls of tools, of which there are none without "llm" or "mcp"';
   return undefined;
 }

@@ -200,7 +200,8 @@ function isWide(first: Buffer): boolean {
   );
 }
 
-function looksLikeText(first: Buffer): boolean {
+/** By the first bytes of it. */
+export function looksLikeText(first: Buffer): boolean {
   const looked = first.subarray(0, LOOKED_BYTES);
   // The last character may be cut off.
   for (let cut = 0; cut < 4; cut++) {

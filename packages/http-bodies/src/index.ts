@@ -1,11 +1,11 @@
 /** Bodies and heads by HTTP, with what rules mask replaced in place as they pass. Pure. */
-export type { OwnEditors } from './body.js';
+export { type OwnEditors, looksLikeText } from './body.js';
 export { type Editor, type EventEditor, NO_BYTES, joined } from './editor.js';
 export { EventsMask } from './events.js';
 export { BodyUnmasked, unmasked } from './fault.js';
 export { foundIn, foundInTexts } from './found.js';
 export { HttpMasks, OF_THE_SENT, WHOLE_AND_PLAIN, type HttpMaskOptions } from './http-masks.js';
 export { hasMask } from './marks.js';
-export type { Kind, Unread } from './media.js';
+export { type Kind, type Unread, choiceFor, kindOf } from './media.js';
 export { JsonMask, JsonParts, NotJson } from './json.js';
 export { leafMask } from './text.js';

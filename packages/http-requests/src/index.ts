@@ -2,10 +2,11 @@
 export { BodyRedactor } from './body-redactor.js';
 export { Body, BodyUnread, BodyUnreadable, type GrpcReader, isGrpc, mediaType } from './body.js';
 export { comparisonOf } from './differences.js';
+export { isNamed } from './fold.js';
 export { type Pair, readQuery } from './form.js';
 export { type GraphqlOperation } from './graphql.js';
-export { type Json, JsonError, membersNamed, readJson, stepsOf, textOf } from './json.js';
-export { type ShownBody, meaningOf, requestLine, requestText, shownBody } from './meaning.js';
+export { type Json, JsonError, jsonOf, membersNamed, readJson, stepsOf, textOf, valuesAt } from './json.js';
+export { type ShownBody, meaningOf, redactBody, requestLine, requestText, shownBody } from './meaning.js';
 export { OpenApi } from './openapi.js';
 export { formsOf, hidesSecret } from './own-secret.js';
 export { type PathMode, type ReadPath, type Template, compileTemplate } from './path.js';

@@ -218,17 +218,18 @@ export function membersNamed(members: ReadonlyMap<string, Json>, wanted: string)
 
 /** As text: of a string what it says, of anything else how it is written in JSON without blanks. */
 export function textOf(value: Json): string {
-  return value.type === 'string' ? value.text : written(value);
+  return value.type === 'string' ? value.text : jsonOf(value);
 }
 
-function written(value: Json): string {
+/** As JSON without blanks. Numbers keep their digits. */
+export function jsonOf(value: Json): string {
   switch (value.type) {
     case 'string':
       return quoted(value.text);
     case 'plain':
       return value.text;
     case 'array':
-      return `[${value.items.map(written).join(',')}]`;
+      return `[${value.items.map(jsonOf).join(',')}]`;
     default:
       return writtenObject(value.members);
   }
@@ -236,7 +237,7 @@ function written(value: Json): string {
 
 function writtenObject(members: ReadonlyMap<string, Json>): string {
   let text = '';
-  for (const [name, one] of members) text += `${text === '' ? '' : ','}${quoted(name)}:${written(one)}`;
+  for (const [name, one] of members) text += `${text === '' ? '' : ','}${quoted(name)}:${jsonOf(one)}`;
   return `{${text}}`;
 }
 

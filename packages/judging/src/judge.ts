@@ -165,7 +165,7 @@ export class Judge {
   }
 
   #judgeTool(command: ToolCommand): Judgement | Promise<Judgement> {
-    const judged = judgeCall(command, this.#policy, this.#context, this.#languages);
+    const judged = this.#http?.judgeAsk(command) ?? judgeCall(command, this.#policy, this.#context, this.#languages);
     const inWords = ({ facts, verdict, refused: answer }: JudgedCall): Judgement =>
       this.#inWords(command.text, answer ? refused(facts, verdict.matched, answer) : judgedAs(facts, verdict));
     return judged instanceof Promise ? judged.then(inWords) : inWords(judged);

@@ -13,7 +13,12 @@ export interface Judgement {
   readonly record: string;
   readonly matched: readonly RuleMatch[];
   /** It may pass when people have released it. `text` is what they are shown. */
-  readonly held?: { readonly holds: readonly AppliedHold[]; readonly text: string };
+  readonly held?: {
+    readonly holds: readonly AppliedHold[];
+    readonly text: string;
+    /** What makes two of them the same one, where its protocol does not say so. */
+    readonly meaning?: unknown;
+  };
   /** It changes what people look at before it is committed. `text` is what they are shown of it. */
   readonly reviewed?: { readonly holds: readonly AppliedHold[]; readonly text: string };
   /** It can give later commands another meaning: a setting, a role, a table that hides another. */

@@ -17,6 +17,7 @@ import type {
   HttpCommand,
   HttpEdits,
   HttpHead,
+  ToolCommand,
 } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, judgesMessages } from '@sluice/guardrails';
@@ -27,6 +28,7 @@ import {
   type Mark,
   type RequestReading,
   Request,
+  redactBody,
   isGrpc,
   redactHeaders,
   redactQuery,
@@ -45,8 +47,9 @@ import {
   saysSomething,
   withTexts,
 } from '@sluice/language-models';
+import { type McpExchange, McpJudge, type McpJudged, type McpParts } from '@sluice/mcp-calls';
 import { type Mode, Replacements } from '@sluice/masking';
-import { editorsFor } from '@sluice/proposed-calls';
+import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent, remembered } from '@sluice/wire';
 import { type Judgement, judgedInWords, refusedFacts } from './judgement.js';
 
@@ -62,6 +65,8 @@ export interface HttpJudging {
   readonly masks: HttpMaskOptions;
   /** The target serves language models. */
   readonly models: ModelSettings | undefined;
+  /** The target is a server of MCP. */
+  readonly mcp?: McpParts | undefined;
   readonly descriptors: GrpcCalls | undefined;
   /** What calls of them take from, and whose they are. */
   readonly budgets: { readonly of: ModelBudgets; readonly owner: Person };
@@ -79,6 +84,7 @@ export class HttpJudge {
   readonly #policy: CompiledPolicy;
   readonly #context: PolicyContext;
   readonly #with: HttpJudging;
+  readonly #mcp: McpJudge | undefined;
   readonly #masks = new Map<string, HttpMasks | undefined>();
   /** What this visit has sent to a model, and what it gets for that. */
   readonly #replacements: Replacements;
@@ -94,6 +100,7 @@ export class HttpJudge {
     this.#policy = policy;
     this.#context = context;
     this.#with = judging;
+    this.#mcp = judging.mcp && new McpJudge(policy, context, judging.mcp);
     this.#replacements = new Replacements(judging.masks.key, personOf(context.principal));
     this.#replaced = { outward: this.#replacements.outward, inward: this.#replacements.inward(judging.masks.key) };
     this.#headers = remembered((headers) => JSON.stringify(redactHeaders(headers, judging.mark)), HEADERS_REMEMBERED);
@@ -104,7 +111,7 @@ export class HttpJudge {
     const media = head.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
     const body: HttpBody = { type: 'stream', media, length: undefined };
     const request = new Request(head, body, '', this.#with.reading);
-    if (saysSomething(this.#with.models, request)) return true;
+    if (this.#mcp || saysSomething(this.#with.models, request)) return true;
     try {
       const known = request.facts();
       const { models } = this.#with;
@@ -124,7 +131,12 @@ export class HttpJudge {
    * Nothing but the request decides under one policy that does not look at the clock, and not what was asked before. One without a body that is
    * the same to the last header therefore has the judgement that it had.
    */
-  judge(command: HttpCommand, again = false): Judgement {
+  judge(command: HttpCommand, again = false): Judgement | Promise<Judgement> {
+    if (this.#mcp && command.fault === undefined) return this.#judgeMcp(this.#mcp, command, again);
+    return this.#judgePlain(command, again);
+  }
+
+  #judgePlain(command: HttpCommand, again: boolean): Judgement {
     const { alike, body, upgrade, fault, text } = command;
     const isForNow = this.#policy.readsClock || alike === undefined || body.type !== 'none' || fault !== undefined;
     const same =
@@ -197,6 +209,62 @@ export class HttpJudge {
     const answer: Answer =
       inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
     return { ...inWords, answer, body: this.#bodyOf(shown), charge };
+  }
+
+  /** Each message is judged by itself, with what its server says of tools. */
+  #judgeMcp(mcp: McpJudge, command: HttpCommand, again: boolean): Judgement | Promise<Judgement> {
+    const request = new Request(command, command.body, command.upgrade, this.#with.reading, command.message?.kind);
+    const forbidden = factsOf(request)?.forbidden;
+    const leaked = hasToken(`${command.path} ${command.query}`) || command.headers.some(([, value]) => hasToken(value));
+    if (command.body.type === 'stream') return this.#refused(command, NO_FACTS, tooLong(this.#with.message));
+    if (leaked) return this.#refused(command, NO_FACTS, LEAKED);
+    if (forbidden !== undefined)
+      return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: forbidden });
+    const about = this.#about(request, command.body);
+    const judged = mcp.judge(command, about, again);
+    const inWords = (one: McpJudged): Judgement => this.#mcpInWords(mcp, command, about, one, again);
+    return judged instanceof Promise ? judged.then(inWords) : inWords(judged);
+  }
+
+  #mcpInWords(mcp: McpJudge, command: HttpCommand, about: PolicyContext, judged: McpJudged, again: boolean): Judgement {
+    if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
+    const { facts, verdict, exchange, changes, meaning } = judged;
+    const masks = verdict.masks.map(withTextCopies);
+    const sent = this.#sent(command, masks, undefined);
+    const shown = shownAs(command, sent);
+    const text =
+      sent?.type === 'whole' ? (this.#masksOf(masks.filter(isForRequests))?.text(judged.text) ?? '') : judged.text;
+    if (sent?.type === 'deny' && verdict.decision.type !== 'deny') return this.#refused(shown, facts, sent, text);
+    const later = { ...about, request: new Request(command, UNREAD, '', this.#with.reading), found: unread };
+    const follow = mcp.editors(exchange, later, this.#with.masks.unread);
+    const edits = (all: readonly AppliedMask[], own: typeof follow | undefined): HttpEdits | undefined =>
+      this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : undefined, own);
+    const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
+    const show = (): string =>
+      [line(), `(${command.method} ${command.host}${command.path})`, changes].join('\n').trim();
+    const origin = {
+      facts,
+      context: about,
+      masks,
+      text: judged.text,
+      operation: undefined,
+      shown: show,
+      edits: (all: readonly AppliedMask[]) => edits(all, follow),
+      masked: (all: readonly AppliedMask[], one: string) => this.#masksOf(all)?.text(one) ?? one,
+      unfollowed: (all: readonly AppliedMask[]) => edits(all, undefined),
+    };
+    const inWords = judgedInWords(facts, verdict, this.#recorded(shown, text), show);
+    const isHeld = inWords.held !== undefined && !again;
+    if (inWords.answer.type === 'allow' && !isHeld) exchange.begin();
+    const http = withHeads(judgedEdits(this.#policy, origin, edits(masks, follow)), mcp, exchange);
+    const answer: Answer = inWords.answer.type === 'deny' ? inWords.answer : { ...inWords.answer, http };
+    const held = inWords.held && { ...inWords.held, meaning };
+    return { ...inWords, answer, body: this.#bodyOf(shown), ...(held && { held }) };
+  }
+
+  /** What a server of MCP asks of its client, judged before the client has it. Undefined: it is something else. */
+  judgeAsk(command: ToolCommand): JudgedCall | undefined {
+    return this.#mcp?.judgeAsk(command);
   }
 
   /** What a call takes from its budgets, or why there is no room for it; undefined: it has none. */
@@ -308,16 +376,16 @@ export class HttpJudge {
     return { ...this.#context, command: { type: 'request' }, request, found, ...(model && { model }) };
   }
 
-  #refused(command: HttpCommand, facts: Facts, answer: Deny): Judgement {
-    return { ...refusedFacts(facts, answer, this.#recorded(command)), body: this.#bodyOf(command) };
+  #refused(command: HttpCommand, facts: Facts, answer: Deny, line?: string): Judgement {
+    return { ...refusedFacts(facts, answer, this.#recorded(command, line)), body: this.#bodyOf(command) };
   }
 
   /** Members of the record: the request line, and all of the request but its body's bytes, which are a record of their own. */
-  #recorded(command: HttpCommand): string {
+  #recorded(command: HttpCommand, line?: string): string {
     const { mark } = this.#with;
     const { method, host, path, query, headers, body, upgrade, message } = command;
     const seen = shownBody(body, 0, mark);
-    const line = JSON.stringify({ method, host, path, query: redactQuery(query, mark) });
+    const address = JSON.stringify({ method, host, path, query: redactQuery(query, mark) });
     const others = {
       ...(seen && {
         body: {
@@ -331,8 +399,9 @@ export class HttpJudge {
       ...(message && { message }),
     };
     const rest = JSON.stringify(others);
-    const request = `${line.slice(0, -1)},"headers":${this.#headers(headers)}${rest === '{}' ? '' : `,${rest.slice(1, -1)}`}}`;
-    return withoutTokens(`"text":${JSON.stringify(requestLine(command, mark))},"request":${request}`, mark);
+    const request = `${address.slice(0, -1)},"headers":${this.#headers(headers)}${rest === '{}' ? '' : `,${rest.slice(1, -1)}`}}`;
+    const text = line === undefined ? requestLine(command, mark) : redactBody(line, JSON_TYPE, mark);
+    return withoutTokens(`"text":${JSON.stringify(text)},"request":${request}`, mark);
   }
 
   /** A whole body as it is recorded; undefined: there is none, or it is recorded as it passes. */
@@ -344,6 +413,35 @@ export class HttpJudge {
       : Buffer.from(withoutTokens(shown.text, this.#with.mark));
   }
 }
+
+/** Each head of an answer is looked at for the session that it names. */
+function withHeads(edits: HttpEdits | undefined, mcp: McpJudge, exchange: McpExchange): HttpEdits {
+  return {
+    ...edits,
+    answer: (status, headers, propose) => {
+      const passed = status < 200 ? headers : mcp.answered(exchange, status, headers);
+      return edits?.answer?.(status, passed, propose) ?? { headers: passed, body: undefined };
+    },
+  };
+}
+
+const STRUCTURED = '/result/structuredContent';
+/** Where servers write the same once more, as a text. */
+const AS_TEXT = '/result/content/*/text';
+
+/** Whoever names a place in structured content means the copy of it as well. */
+function withTextCopies(mask: AppliedMask): AppliedMask {
+  const copies = mask.json?.flatMap((pointer) =>
+    pointer.startsWith(`${STRUCTURED}/`) ? [`${AS_TEXT}${pointer.slice(STRUCTURED.length)}`] : [],
+  );
+  return copies?.length ? { ...mask, json: [...(mask.json ?? []), ...copies] } : mask;
+}
+
+/** Of a call that comes later nobody knows anything yet. */
+const UNREAD: HttpBody = { type: 'stream', media: 'application/json', length: undefined };
+const unread = (): never => {
+  throw new BodyUnread('nothing has come yet');
+};
 
 /** The text of its command, before there is one: rules that read it say the same then. */
 const textOf = ({ method, path, query }: HttpHead): string => `${method} ${path}${query === '' ? '' : `?${query}`}`;

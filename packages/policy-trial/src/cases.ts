@@ -2,14 +2,17 @@
  * `sluice policy test`: cases of a file against the rules of a configuration. Owns: the format of the cases. Does not: judge
  * (packages/guardrails).
  */
+import type { Language } from '@sluice/analysis';
 import { analyzeShell } from '@sluice/shell';
-import { loadPostgres } from '@sluice/sql-postgres';
+import { dialectOf, loadPostgres } from '@sluice/sql-postgres';
 import { CliError, print, printJson, readInput } from '@sluice/cli';
 import { type Config, type ConnectionConfig, isPackaged } from '@sluice/config';
 import type { Facts, Principal } from '@sluice/contract';
 import { type PolicyContext, type PolicyDecision, compilePolicy } from '@sluice/guardrails';
 import { PLAIN_READING, requestWritten } from '@sluice/http-requests';
 import { seenRequest } from '@sluice/language-models';
+import { type McpSettings, toolFrom } from '@sluice/mcp';
+import { seenMcp } from '@sluice/mcp-calls';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
@@ -32,6 +35,15 @@ const Cases = z.strictObject({
           host: z.string().optional(),
           headers: z.array(z.string()).optional(),
           body: z.string().optional(),
+        })
+        .optional(),
+      /** A call of a tool of a server of MCP. */
+      call: z
+        .strictObject({
+          tool: z.string().min(1),
+          arguments: z.record(z.string(), z.unknown()).default({}),
+          /** What the server says of the tool: readOnlyHint, destructiveHint, openWorldHint. */
+          annotations: z.record(z.string(), z.boolean()).optional(),
         })
         .optional(),
       parameters: z.array(z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
@@ -75,8 +87,10 @@ export async function testPolicy(file: string, config: Config, output: 'table' |
       trustedFunctions: connection.trustedFunctions,
       annotate: connection.annotate === true,
     });
-    if ([one.sql, one.command, one.request].filter((what) => what !== undefined).length !== 1)
-      throw new CliError(`${file}: a case has one of "sql", "command" and "request".`);
+    if ([one.sql, one.command, one.request, one.call].filter((what) => what !== undefined).length !== 1)
+      throw new CliError(`${file}: a case has one of "sql", "command", "request" and "call".`);
+    if (one.call && !connection.http?.mcp)
+      throw new CliError(`${file}: "${one.connection}" is no server of MCP, so no call of a tool can be about it.`);
     if (one.request && !connection.http)
       throw new CliError(`${file}: "${one.connection}" is no connection by HTTP, so no request can be about it.`);
     const { facts, text, ...asked } = await readCase(one, connection);
@@ -100,12 +114,34 @@ export async function testPolicy(file: string, config: Config, output: 'table' |
   return failed.length === 0 ? 0 : 1;
 }
 
-interface ReadCase extends Pick<PolicyContext, 'command' | 'request' | 'found' | 'model'> {
+interface ReadCase extends Pick<PolicyContext, 'command' | 'request' | 'found' | 'model' | 'tool'> {
   readonly facts: Facts;
   readonly text: string;
 }
 
-async function readCase(one: PolicyCase, { http }: ConnectionConfig): Promise<ReadCase> {
+const NEWEST_MAJOR = 18;
+/** PostgreSQL alone: statements of others need the threads of a gateway. */
+const POSTGRES: Language = {
+  name: dialectOf(NEWEST_MAJOR).name,
+  analyze: async ({ text }) => (await loadPostgres(NEWEST_MAJOR)).analyze(text),
+};
+const LANGUAGES: ReadonlyMap<string, Language> = new Map([[POSTGRES.name, POSTGRES]]);
+
+async function readCall(
+  { tool, arguments: args, annotations }: NonNullable<PolicyCase['call']>,
+  server: string,
+  settings: McpSettings,
+): Promise<ReadCase> {
+  const params = { name: tool, arguments: args };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const described = toolFrom(JSON.stringify({ name: tool, ...(annotations && { annotations }) }));
+  const read = requestWritten({ path: '/', body }, PLAIN_READING);
+  const seen = await seenMcp(read, { settings, languages: LANGUAGES }, server, NOBODY.name, () => described);
+  return { ...seen, command: { type: 'request' } };
+}
+
+async function readCase(one: PolicyCase, { http, name }: ConnectionConfig): Promise<ReadCase> {
+  if (one.call && http?.mcp) return readCall(one.call, name, http.mcp);
   if (one.request) {
     const read = requestWritten(one.request, http?.reading ?? PLAIN_READING);
     return { ...seenRequest(http?.models, read), text: read.text, command: { type: 'request' } };

@@ -4,7 +4,8 @@
  */
 import type { Language } from '@sluice/analysis';
 import type { Action, Facts, ToolCommand } from '@sluice/contract';
-import { JsonError, membersNamed, readJson } from '@sluice/http-requests';
+import { BodyUnreadable, type Json, JsonError, membersNamed, readJson, textOf, valuesAt } from '@sluice/http-requests';
+import type { SeenTool } from '@sluice/guardrails';
 import type { ToolArgument } from '@sluice/language-models';
 import { analyzeShell } from '@sluice/shell';
 import { dialectOf } from '@sluice/sql-postgres';
@@ -12,25 +13,56 @@ import { dialectOf } from '@sluice/sql-postgres';
 /** Of a language whose dialects are numbers: the grammar that reads most of what others read. */
 const NEWEST_MAJOR = 18;
 
-/** What a call would do. Never rejects. */
+/** What a call itself is, without its argument. */
+export type OwnAction = Pick<Action, 'verb' | 'effects' | 'resources' | 'reasons'>;
+
+const proposed = (tool: string): OwnAction => ({
+  verb: 'call',
+  effects: ['execute'],
+  resources: [{ type: 'tool', name: tool, access: 'execute' }],
+  reasons: [],
+});
+
+/** What a call would do. `own`: what it is itself, where that is known. Never rejects. */
 export function factsOfCall(
-  { tool, input }: ToolCommand,
+  { tool, input }: Pick<ToolCommand, 'tool' | 'input'>,
   argument: ToolArgument | undefined,
   languages: ReadonlyMap<string, Language>,
   owner: string,
+  own = proposed(tool),
 ): Facts | Promise<Facts> {
-  if (!argument) return factsOf(tool, []);
+  if (!argument) return factsOf(own, []);
   const text = argumentIn(input, argument.argument);
   if (text === undefined)
-    return factsOf(tool, [], `has no argument "${argument.argument}" that could be read, which rules judge`);
+    return factsOf(own, [], `has no argument "${argument.argument}" that could be read, which rules judge`);
   const { language } = argument;
   const facts = factsOfText(text, language, languages, owner);
-  if (!facts) return factsOf(tool, [], `has an argument in ${nameOf(language)}, which nothing here reads`);
-  if (!(facts instanceof Promise)) return withInner(tool, facts);
+  if (!facts) return factsOf(own, [], `has an argument in ${nameOf(language)}, which nothing here reads`);
+  if (!(facts instanceof Promise)) return withInner(own, facts);
   return facts.then(
-    (late) => withInner(tool, late),
-    () => factsOf(tool, [], 'has an argument that could not be analysed'),
+    (late) => withInner(own, late),
+    () => factsOf(own, [], 'has an argument that could not be analysed'),
   );
+}
+
+/** A call as rules see it. `server`: the connection whose server has the tool; empty where nobody knows. */
+export function seenTool(server: string, name: string, input: string): SeenTool {
+  let json: Json | undefined;
+  return {
+    server,
+    name,
+    argument: (pointer) => valuesAt((json ??= argumentsIn(input)), pointer).map(textOf),
+  };
+}
+
+/** @throws BodyUnreadable */
+function argumentsIn(input: string): Json {
+  try {
+    return readJson(input);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new BodyUnreadable(`The rules read arguments of this call, which ${error.message}.`);
+  }
 }
 
 /** Of a text in a language of commands; undefined: nothing here reads it. May reject. */
@@ -54,21 +86,20 @@ const nameOf = (language: ToolArgument['language']): string =>
   language.type === 'sql' ? language.dialect : language.shell;
 
 /** The call, and what it leads to. What the gateway never lets through, and what is no such text, it does not let a tool have. */
-function withInner(tool: string, { actions, confidence, forbidden, syntaxError }: Facts): Facts {
+function withInner(own: OwnAction, { actions, confidence, forbidden, syntaxError }: Facts): Facts {
   const why = forbidden ?? (syntaxError && `has an argument that does not parse: ${syntaxError.message}`);
   const inner = actions.map((action) => ({ ...action, depth: action.depth + 1 }));
-  return { ...factsOf(tool, inner, why), confidence };
+  return { ...factsOf(own, inner, why), confidence };
 }
 
 /** `why`: nobody can say what it does. */
-function factsOf(tool: string, inner: readonly Action[], why?: string): Facts {
+function factsOf({ effects, reasons, ...own }: OwnAction, inner: readonly Action[], why?: string): Facts {
   const action: Action = {
     statement: 0,
     depth: 0,
-    verb: 'call',
-    effects: why === undefined ? ['execute'] : ['execute', 'unknown'],
-    resources: [{ type: 'tool', name: tool, access: 'execute' }],
-    reasons: why === undefined ? [] : [why],
+    ...own,
+    effects: why === undefined || effects.includes('unknown') ? effects : [...effects, 'unknown'],
+    reasons: why === undefined ? reasons : [...reasons, why],
   };
   return { actions: [action, ...inner], confidence: 'parsed', statements: [] };
 }

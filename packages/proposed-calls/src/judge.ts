@@ -7,7 +7,7 @@ import type { AnswerCommand, AppliedHold, Deny, Facts, Propose, ResponseEvent, T
 import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import type { JsonParts, OwnEditors } from '@sluice/http-bodies';
 import { type AnswerOf, answerEditors, toolName } from '@sluice/language-models';
-import { factsOfCall } from './facts.js';
+import { factsOfCall, seenTool } from './facts.js';
 
 /** What was known of the request in whose answer a call is. `ProposedCall.about` of the gateway's own. */
 class Origin {
@@ -50,7 +50,7 @@ export function judgeCall(
   const origin = about instanceof Origin ? about : new Origin(context, []);
   const argument = origin.context.model?.settings.tools.get(toolName(tool));
   const judge = (known: Facts, told: Facts): JudgedCall => {
-    const asked: PolicyContext = { ...origin.context, command: { type: 'tool' } };
+    const asked: PolicyContext = { ...origin.context, command: { type: 'tool' }, tool: seenTool('', tool, input) };
     const decided = policy.judge(known, `${tool}(${input})`, asked);
     const isOpen = known === told;
     const facts = isOpen ? known : asShown(known, told);

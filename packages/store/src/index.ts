@@ -9,6 +9,7 @@ import { type ApprovalRecord, ApprovalStore } from './approvals.js';
 import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
 import { CountStore } from './counts.js';
+import { PinStore } from './pins.js';
 import { SecurityKeyStore } from './security-keys.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
@@ -24,6 +25,7 @@ export {
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
 export { RevocationNotes } from './revocations.js';
+export type { PinStore } from './pins.js';
 export type { SecurityKeyRecord, SecurityKeyStore } from './security-keys.js';
 
 /** A token as the store keeps it; the same shape as the identity package's `StoredToken`. */
@@ -78,6 +80,7 @@ export class Store {
   readonly counts: CountStore;
   readonly consoleLogins: ConsoleLoginStore;
   readonly securityKeys: SecurityKeyStore;
+  readonly pins: PinStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
@@ -86,6 +89,7 @@ export class Store {
     this.counts = new CountStore(db);
     this.consoleLogins = new ConsoleLoginStore(db);
     this.securityKeys = new SecurityKeyStore(db);
+    this.pins = new PinStore(db);
   }
 
   /**

@@ -12,6 +12,18 @@ export interface Database {
   counts: CountsTable;
   console_logins: ConsoleLoginsTable;
   security_keys: SecurityKeysTable;
+  pins: PinsTable;
+}
+
+export interface PinsTable {
+  connection: string;
+  /** Of the tool. */
+  name: string;
+  /** What its server said of it when it was looked at, JSON; empty: nobody has looked. */
+  pinned: string;
+  /** What the server says now, where that is something else; else empty. */
+  offered: string;
+  since: number;
 }
 
 export interface SecurityKeysTable {
@@ -238,6 +250,19 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('transports', 'text', (column) => column.notNull())
         .addColumn('created', 'bigint', (column) => column.notNull())
         .addColumn('last_used', 'bigint')
+        .execute();
+    },
+  },
+  '0013_pins': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('pins')
+        .addColumn('connection', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('pinned', 'text', (column) => column.notNull())
+        .addColumn('offered', 'text', (column) => column.notNull())
+        .addColumn('since', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('pins_key', ['connection', 'name'])
         .execute();
     },
   },

@@ -2,23 +2,26 @@
  * One request from its route to the verdict on it, the same for HTTP/1.1 and HTTP/2. Owns: who sends it, which of its body is read
  * first, what the gate says, and the refusal where it says no. Does not: frame anything, or carry it out (transfer.ts).
  */
-import type {
-  Allow,
-  Answer,
-  Deny,
-  Ending,
-  Entrance,
-  Gate,
-  Header,
-  HttpApi,
-  HttpBody,
-  HttpCommand,
-  HttpHead,
-  HttpProof,
-  Waiter,
-  Refusal,
-  Visit,
+import {
+  RESOURCE_METADATA_PATH,
+  type Allow,
+  type Answer,
+  type Deny,
+  type Ending,
+  type Entrance,
+  type Gate,
+  type Header,
+  type HttpApi,
+  type HttpBody,
+  type HttpCommand,
+  type HttpHead,
+  type HttpProof,
+  type Waiter,
+  type Refusal,
+  type TargetQuestion,
+  type Visit,
 } from '@sluice/contract';
+import { askTarget } from './ask-target.js';
 import { codingOf, decodeWhole } from './coding.js';
 import { HttpError } from './errors.js';
 import { HeldStream } from './held-stream.js';
@@ -36,7 +39,7 @@ import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
 import { phraseOf } from './status.js';
 import { Transfer, type TransferOwner } from './transfer.js';
-import { isTold, waiterFor } from './waiter.js';
+import { isTold, progressOf, waiterFor } from './waiter.js';
 import { checkWebSocket } from './websocket/handshake.js';
 
 /** How long no byte may come of a body that is read before the verdict, in milliseconds. */
@@ -90,6 +93,9 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   #trailers: readonly Header[] = [];
   /** What was let through. */
   #asked: HttpCommand | undefined;
+  /** As it was asked about. */
+  #body: HttpBody | undefined;
+  #leaveDrain: (() => void) | undefined;
 
   constructor(listener: RequestSource, client: ClientSide, request: IncomingRequest) {
     this.#listener = listener;
@@ -105,10 +111,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       const path = pathOf(this.#request);
       refuseProofsIn(path);
       const { proofs } = set;
-      if (isOwn(path)) {
-        return this.#startOwn(path, proofs);
-      }
       const route = entrance.route(set.hostName, path.path);
+      if (isOwn(path, route)) return this.#startOwn(path, proofs);
       this.#prefix = route?.prefix ?? '';
       this.#api = route?.api ?? 'rest';
       refuseKeysIn(path.query, this.#api);
@@ -179,6 +183,12 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   clientEnded(): void {
     if (this.#state.type === 'asking') this.#waiting?.abort('gone');
     else if (this.#state.type === 'allowed') this.#state.transfer.clientEnded();
+    // Its streams may be silent for hours, and nobody listens any more.
+    if (this.#api !== 'mcp' || this.#state.type !== 'allowed') return;
+    const client = this.#client;
+    this.clientGone();
+    client.abort();
+    client.done();
   }
 
   clientGone(): void {
@@ -191,7 +201,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   #entered(entered: Visit | Refusal, path: RequestPath): void {
     if (this.#state.type === 'over') return;
-    if ('reason' in entered) return this.refuse(notEntered(entered));
+    if ('reason' in entered) return this.refuse(this.#toldWhere(notEntered(entered)));
     this.#pool = Pool.of(entered);
     this.#pool.join(this);
     const { signal } = entered.gate;
@@ -201,6 +211,18 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#later(release(undefined, this.#gone()), (refused) =>
       refused ? this.refuse(notEntered(refused)) : this.#begin(entered, path),
     );
+  }
+
+  /** A client of MCP without a token is told where to ask for one, whether there is a server where it looks or not. */
+  #toldWhere(problem: ProblemDetails): ProblemDetails {
+    const { set, target } = this.#request;
+    const accepts = set.list('accept').join();
+    if (problem.status !== 401 || !(accepts.includes(EVENTS) && accepts.includes('application/json'))) return problem;
+    const origin = `${this.#client.secure ? 'https' : 'http'}://${set.host}`;
+    const place = /^\/[A-Za-z0-9._~-]*/.exec(target)?.[0] ?? '/';
+    const where = `${origin}${RESOURCE_METADATA_PATH}${place === '/' ? '' : place}`;
+    const headers: Header[] = [['WWW-Authenticate', `Bearer realm="sluice", resource_metadata="${where}"`]];
+    return { ...problem, headers };
   }
 
   #begin(visit: Visit, path: RequestPath): void {
@@ -241,6 +263,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#state = { type: 'asking' };
     const command = this.#command(visit, head, body);
     const { id } = command;
+    this.#body = body;
     const answered = (answer: Answer): void => {
       if (answer.type === 'allow') this.#allowed(visit, command, answer);
       else if (this.#state.type !== 'over') this.refuse(denied(answer, id, this.#preference.async));
@@ -263,13 +286,24 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   /** From now on its client is told that it waits. */
   #hold(): void {
-    if (!(this.#client instanceof HeldStream)) this.#client = new HeldStream(this.#client, this.#api);
+    const progress = this.#api === 'mcp' ? progressOf(this.#body) : undefined;
+    if (this.#api === 'mcp' && !(valueOf(this.#request.set.headers, 'accept') ?? '').includes(EVENTS)) return;
+    if (!(this.#client instanceof HeldStream)) this.#client = new HeldStream(this.#client, this.#api, progress);
   }
 
   #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
     const { upgrade } = this.#request;
     const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
-    return { ...head, type: 'request', id: visit.nextId(), text, body, ...(upgrade !== undefined && { upgrade }) };
+    const own = this.#api === 'mcp' && { askTarget: (question: TargetQuestion) => askTarget(visit, question) };
+    return {
+      ...head,
+      type: 'request',
+      id: visit.nextId(),
+      text,
+      body,
+      ...(upgrade !== undefined && { upgrade }),
+      ...own,
+    };
   }
 
   /** A request that is refused for what it is. Of somebody who is proven it is on record like any other. */
@@ -308,7 +342,15 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       trailers: this.#trailers,
     });
     this.#state = { type: 'allowed', transfer };
+    if (this.#api === 'mcp' && command.method === 'GET') this.#endWithDrain(visit.gate);
     this.#guard(() => transfer.start());
+  }
+
+  /** What a server says by itself has no end, so that nobody could wait for it. */
+  #endWithDrain({ draining }: Gate): void {
+    const drain = (): void => this.visitEnded(draining.reason as Ending);
+    draining.addEventListener('abort', drain, { once: true });
+    this.#leaveDrain = (): void => draining.removeEventListener('abort', drain);
   }
 
   get client(): ClientSide {
@@ -327,7 +369,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   refuse(problem: ProblemDetails): void {
     this.over();
-    refuse(this.#client, this.#request, problem, this.#api);
+    refuse(this.#client, this.#request, problem, this.#api, this.#body);
     this.#client.done();
   }
 
@@ -336,6 +378,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#kept.take();
     clearTimeout(this.#deadline);
     if (this.#client instanceof HeldStream) this.#client.stop();
+    this.#leaveDrain?.();
     this.#pool?.leave(this);
     this.#pool = undefined;
   }
@@ -369,6 +412,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   }
 }
 
+/** A client says that it takes a stream. */
+const EVENTS = 'text/event-stream';
 const UNREADABLE_GRPC =
   'the rules of this connection read bodies, and messages of gRPC cannot be read without their descriptors';
 

@@ -15,6 +15,14 @@ const COMMENT_MS = 10_000;
 const COMMENT = Buffer.from(': waiting for people\n\n');
 /** Of an answer that is none of events so much is looked at, as an error has. Bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
+/** And of one of MCP all, which its editor has bounded. */
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+
+/** `token`: as JSON. A client that counts time from its last news goes on waiting. */
+const progressed = (token: string, times: number): Buffer =>
+  Buffer.from(
+    `data: {"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":${token},"progress":${times},"message":"waiting for people"}}\n\n`,
+  );
 
 type State =
   | { readonly type: 'waiting'; readonly timer: NodeJS.Timeout }
@@ -27,14 +35,16 @@ export class HeldStream implements ClientSide {
   readonly #client: ClientSide;
   readonly #api: HttpApi;
   #state: State;
+  #told = 0;
 
-  /** Begins the answer. */
-  constructor(client: ClientSide, api: HttpApi) {
+  /** Begins the answer. `progress`: of MCP, see `progressOf`. */
+  constructor(client: ClientSide, api: HttpApi, progress?: string) {
     this.#client = client;
     this.#api = api;
     client.head({ status: 200, reason: phraseOf(200), headers: HEADERS, framing: { type: 'chunked' } });
-    client.data(COMMENT);
-    this.#state = { type: 'waiting', timer: setInterval(() => client.data(COMMENT), COMMENT_MS).unref() };
+    const say = (): void => void client.data(progress === undefined ? COMMENT : progressed(progress, ++this.#told));
+    say();
+    this.#state = { type: 'waiting', timer: setInterval(say, COMMENT_MS).unref() };
   }
 
   get version(): ClientSide['version'] {
@@ -61,7 +71,7 @@ export class HeldStream implements ClientSide {
   data(bytes: Buffer): boolean {
     const state = this.#state;
     if (state.type === 'passing') return this.#client.data(bytes);
-    if (state.type !== 'failing' || state.bytes > MAX_ERROR_BYTES) return true;
+    if (state.type !== 'failing' || state.bytes > this.#maxBytes) return true;
     state.body.push(Buffer.from(bytes));
     state.bytes += bytes.length;
     return true;
@@ -69,8 +79,30 @@ export class HeldStream implements ClientSide {
 
   end(): void {
     const state = this.#state;
-    if (state.type === 'failing') this.#client.data(Buffer.from(`event: error\ndata: ${this.#error(state)}\n\n`));
+    if (state.type === 'failing')
+      this.#client.data(
+        Buffer.from(this.#api === 'mcp' ? this.#messages(state) : `event: error\ndata: ${this.#error(state)}\n\n`),
+      );
     this.#client.end([]);
+  }
+
+  /** A server of MCP may answer with one document, which is an event here as well. */
+  #messages({ body, bytes, status }: Extract<State, { type: 'failing' }>): string {
+    try {
+      const came: unknown = bytes > this.#maxBytes ? undefined : JSON.parse(Buffer.concat(body).toString());
+      if (typeof came === 'object' && came !== null)
+        return [came]
+          .flat()
+          .map((one) => `event: message\ndata: ${JSON.stringify(one)}\n\n`)
+          .join('');
+    } catch {
+      // It is none.
+    }
+    return `: the server answers with status ${status}\n\n`;
+  }
+
+  get #maxBytes(): number {
+    return this.#api === 'mcp' ? MAX_MESSAGE_BYTES : MAX_ERROR_BYTES;
   }
 
   abort(): void {
@@ -99,7 +131,7 @@ export class HeldStream implements ClientSide {
   /** In the shape of the provider: as it came, where it came so. */
   #error({ status, body, bytes }: Extract<State, { type: 'failing' }>): string {
     try {
-      const came: unknown = bytes > MAX_ERROR_BYTES ? undefined : JSON.parse(Buffer.concat(body).toString());
+      const came: unknown = bytes > this.#maxBytes ? undefined : JSON.parse(Buffer.concat(body).toString());
       if (status >= FIRST_ERROR && typeof came === 'object' && came !== null && 'error' in came)
         return JSON.stringify(came);
     } catch {

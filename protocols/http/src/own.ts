@@ -2,14 +2,25 @@
  * Requests for paths of the gateway's own, below `/.sluice/`: the state of a request for approval, the exchange of tokens. Owns:
  * reading their small bodies. Does not: answer them, which the gate does.
  */
-import { type Entrance, type HttpProof, MAX_OWN_BODY_BYTES, OWN_PATH, type OwnAnswer } from '@sluice/contract';
+import {
+  type Entrance,
+  type HttpProof,
+  MAX_OWN_BODY_BYTES,
+  OWN_PATH,
+  type OwnAnswer,
+  RESOURCE_METADATA_PATH,
+  type Route,
+} from '@sluice/contract';
 import { Inflow } from './inflow.js';
 import { phraseOf } from './status.js';
 import type { ClientSide, IncomingRequest, RequestPath } from './ports.js';
 import { refuse } from './refusal.js';
 import { isEmpty } from './request.js';
 
-export const isOwn = ({ path }: RequestPath): boolean => path.startsWith(OWN_PATH);
+/** `route`: of the path. A service that is reached by a host of its own says itself whose tokens are good there. */
+export const isOwn = ({ path }: RequestPath, route: Route | undefined): boolean =>
+  path.startsWith(OWN_PATH) ||
+  (path.startsWith(RESOURCE_METADATA_PATH) && (route === undefined || route.api === 'mcp'));
 
 /** Requests of one connection to such paths that are at work at once: whoever sends them may have proven nothing yet. */
 export const MAX_OWN_REQUESTS_AT_ONCE = 4;
@@ -62,10 +73,10 @@ export class OwnExchange {
     clearTimeout(this.#deadline);
     const { entrance, client, request, path, proofs } = this.#parts;
     const { method, set } = request;
-    const { headers } = set;
+    const { headers, host } = set;
     const body = this.#body.take();
     void entrance
-      .own({ method, ...path, headers, body, proofs, secure: client.secure })
+      .own({ method, ...path, headers, body, proofs, secure: client.secure, host })
       .then((answer) => this.#end(() => this.#answer(answer)));
   }
 

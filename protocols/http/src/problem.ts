@@ -17,4 +17,8 @@ export interface ProblemDetails {
   /** Seconds after which the same may be tried again. */
   readonly retryAfter?: number;
   readonly headers?: readonly Header[];
+  /** Where people see that request with a browser. */
+  readonly page?: string | undefined;
+  /** See `Deny.rpc`. */
+  readonly rpc?: { readonly code: number; readonly status: number };
 }

@@ -5,9 +5,9 @@
 import type { Header, HttpApi } from '@sluice/contract';
 import type { ProblemDetails } from './problem.js';
 
-type ModelApi = Exclude<HttpApi, 'rest'>;
+type ModelApi = Exclude<HttpApi, 'rest' | 'mcp'>;
 
-export const isModelApi = (api: HttpApi): api is ModelApi => api !== 'rest';
+export const isModelApi = (api: HttpApi): api is ModelApi => api !== 'rest' && api !== 'mcp';
 
 const OPENAI_TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',

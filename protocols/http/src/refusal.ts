@@ -10,6 +10,7 @@ import {
   type Ending,
   type Header,
   type HttpApi,
+  type HttpBody,
   REFUSAL_KINDS,
   type Refusal,
   type RefusalKind,
@@ -21,6 +22,7 @@ import { phraseOf } from './status.js';
 import { valueOf } from './headers.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
 import type { ProblemDetails } from './problem.js';
+import { rpcRefusal } from './refusal-mcp.js';
 import { isModelApi, laterFor, modelError, retryHeaders } from './refusal-model.js';
 
 const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
@@ -32,26 +34,28 @@ const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'record-unwritable': 503,
 };
 
+const UNAUTHORISED = 401;
 /** When an approval may have come, in seconds. */
 const RETRY_AFTER_HOLD_S = 30;
 
 /** A command was refused. `async`: the client would rather have 202 and a place to look (RFC 7240 section 4.1). */
 export function denied(deny: Deny, command: number, async: boolean): ProblemDetails {
-  const { reason, rule } = deny;
+  const { reason, rule, rpc } = deny;
   const { message, hint } = reason ? denyInWords(reason, 'command') : deny;
-  const about = { message, hint, rule, command };
+  const about = { message, hint, rule, command, ...(rpc && { rpc }) };
   if (reason?.code === 'approval-needed') {
-    const { request } = reason;
+    const { request, page } = reason;
     const headers: Header[] = async
       ? [
           ['Location', `/.sluice/requests/${request}`],
           ['Preference-Applied', 'respond-async'],
         ]
       : [];
-    return { ...about, status: async ? 202 : 403, code: reason.code, request, retryAfter: RETRY_AFTER_HOLD_S, headers };
+    const later = { request, page, retryAfter: RETRY_AFTER_HOLD_S, headers };
+    return { ...about, status: async ? 202 : 403, code: reason.code, ...later };
   }
   const request = reason && 'request' in reason ? { request: reason.request } : {};
-  const status = (reason && DENY_STATUS[reason.code]) ?? (deny.syntaxError ? 400 : 403);
+  const status = rpc?.status ?? (reason && DENY_STATUS[reason.code]) ?? (deny.syntaxError ? 400 : 403);
   const free = reason?.code === 'budget-used-up' ? { retryAfter: secondsUntil(reason.free) } : {};
   return { ...about, ...request, ...free, status, code: reason?.code ?? 'refused' };
 }
@@ -123,13 +127,19 @@ export function refuse(
   request: IncomingRequest,
   refused: ProblemDetails,
   api: HttpApi = 'rest',
+  asked?: HttpBody,
 ): void {
   const problem = laterFor(api, refused);
   if (isGrpc(request.set.headers)) return refuseGrpc(client, problem);
   const isModel = isModelApi(api);
-  const body = Buffer.from(`${JSON.stringify(isModel ? modelError(api, problem) : details(problem))}\n`);
+  // Who has proven nothing is told the same as anywhere.
+  const isRpc = api === 'mcp' && request.method === 'POST' && problem.status !== UNAUTHORISED;
+  const rpc = isRpc ? rpcRefusal(problem, asked) : undefined;
+  const said = rpc?.body ?? JSON.stringify(isModel ? modelError(api, problem) : details(problem));
+  const body = Buffer.from(`${said}\n`);
+  const status = rpc?.status ?? problem.status;
   const headers: Header[] = [
-    ['Content-Type', isModel ? 'application/json' : 'application/problem+json'],
+    ['Content-Type', isModel || rpc ? 'application/json' : 'application/problem+json'],
     ['Content-Length', String(body.length)],
     ['Cache-Control', 'no-store'],
     ...(problem.headers ?? []),
@@ -138,10 +148,10 @@ export function refuse(
   if (problem.retryAfter !== undefined) headers.push(['Retry-After', String(problem.retryAfter)]);
   if (problem.request !== undefined) headers.push(['Sluice-Request', String(problem.request)]);
   if (problem.command !== undefined) headers.push(['Sluice-Command', String(problem.command)]);
-  const reason = phraseOf(problem.status);
+  const reason = phraseOf(status);
   const none = request.method === 'HEAD';
   client.head({
-    status: problem.status,
+    status,
     reason,
     headers,
     framing: none ? { type: 'none' } : { type: 'length', length: body.length },

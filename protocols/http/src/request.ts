@@ -41,9 +41,14 @@ export function outgoing(
   target: HttpTarget,
   edits: readonly (readonly [name: string, value: string | undefined])[],
 ): Outgoing {
-  const written = `${target.base}${path}${query === '' ? '' : `?${query}`}`;
   const asked = request.set.list('te').includes('trailers') ? [...headers, TRAILERS] : headers;
-  return { target: written, headers: edited(asked, edits) };
+  return { target: written({ path, query }, target), headers: edited(asked, edits) };
+}
+
+/** Path and query there. A server of MCP is one address: what stands behind the route is nothing. */
+export function written({ path, query }: RequestPath, { base, api }: Pick<HttpTarget, 'base' | 'api'>): string {
+  const whole = api === 'mcp' && path === '/' && base !== '' ? base : `${base}${path}`;
+  return query === '' ? whole : `${whole}?${query}`;
 }
 
 const TRAILERS: Header = ['TE', 'trailers'];

@@ -16,7 +16,7 @@ export interface WaiterParts {
 }
 
 export const waiterFor = ({ within, api, body, gone, begin }: WaiterParts): Waiter =>
-  isModelApi(api) ? new ModelWaiter(within, gone, () => isTold(api, body), begin) : new SilentWaiter(within, gone);
+  api === 'rest' ? new SilentWaiter(within, gone) : new ToldWaiter(within, gone, api, () => isTold(api, body), begin);
 
 /** A client that waits in silence: whatever comes before an answer breaks some library. */
 class SilentWaiter implements Waiter {
@@ -46,19 +46,21 @@ class SilentWaiter implements Waiter {
 /** Longer than anybody lets a request wait; rules say when it expires. */
 const MAX_STREAM_WAIT_MS = 24 * 60 * 60 * 1000;
 
-/** A client that asked for a stream may be told that it waits, and then waits for as long as people take. */
-class ModelWaiter extends SilentWaiter {
+/** A client that asked for a stream may be told that it waits. Of a model it waits for as long as people take. */
+class ToldWaiter extends SilentWaiter {
+  readonly #api: HttpApi;
   readonly #streams: () => boolean;
   readonly #begin: () => void;
 
-  constructor(within: number, gone: () => AbortSignal, streams: () => boolean, begin: () => void) {
+  constructor(within: number, gone: () => AbortSignal, api: HttpApi, streams: () => boolean, begin: () => void) {
     super(within, gone);
+    this.#api = api;
     this.#streams = streams;
     this.#begin = begin;
   }
 
   override get maxWaitMs(): number {
-    return this.#streams() ? MAX_STREAM_WAIT_MS : super.maxWaitMs;
+    return isModelApi(this.#api) && this.#streams() ? MAX_STREAM_WAIT_MS : super.maxWaitMs;
   }
 
   say(): void {
@@ -68,15 +70,27 @@ class ModelWaiter extends SilentWaiter {
 
 /** Whether a client can be told that it waits: one that has asked a model for a stream of events, which of Gemini may be one list of JSON. */
 export const isTold = (api: HttpApi, body: HttpBody): boolean =>
-  isModelApi(api) && api !== 'gemini' && asksForStream(body);
+  api === 'mcp'
+    ? progressOf(body) !== undefined
+    : isModelApi(api) && api !== 'gemini' && askedIn(body)?.stream === true;
 
-/** Whether a request to a model asks for its answer as a stream. */
-function asksForStream(body: HttpBody): boolean {
-  if (body.type !== 'whole') return false;
+/** What notifications of progress are to have with them, as JSON; undefined: the client has asked for none, or for several things at once. */
+export function progressOf(body: HttpBody | undefined): string | undefined {
+  const { _meta: meta } = askedIn(body)?.params ?? {};
+  const token = meta?.progressToken;
+  return typeof token === 'string' || typeof token === 'number' ? JSON.stringify(token) : undefined;
+}
+
+interface AskedBody {
+  readonly stream?: unknown;
+  readonly params?: { readonly _meta?: { readonly progressToken?: unknown } | null } | null;
+}
+
+function askedIn(body: HttpBody | undefined): AskedBody | null {
+  if (body?.type !== 'whole') return null;
   try {
-    const asked = JSON.parse(Buffer.from(body.bytes).toString()) as { readonly stream?: unknown } | null;
-    return asked?.stream === true;
+    return JSON.parse(Buffer.from(body.bytes).toString()) as AskedBody | null;
   } catch {
-    return false;
+    return null;
   }
 }

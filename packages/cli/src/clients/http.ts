@@ -62,7 +62,8 @@ function hostOf({ listener }: ConnectionRow, context: CommandContext, { host: na
   return ['0.0.0.0', '::'].includes(host) ? new URL(context.url()).hostname.replaceAll(/^\[|\]$/g, '') : host;
 }
 
-function baseOf({ name, listener, tls }: ConnectionRow, named: string): string {
+/** `named`: what clients call the gateway; empty: as it is bound. */
+export function baseOf({ name, listener, tls }: ConnectionRow, named: string): string {
   const { host: bound, port } = endpointOf(listener);
   const host = named === '' ? bound : named;
   const place = host.includes(':') ? `[${host}]` : host;

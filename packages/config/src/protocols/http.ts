@@ -10,6 +10,7 @@ import type { Mistake, Path } from '../mistake.js';
 import { type Secret, duration, durationOrOff, fileText, name, port, privateFileText, secret } from '../values.js';
 import { list, record } from '../written.js';
 import { listMistakes, modelSettings } from './language-models.js';
+import { mcpSettings } from './mcp.js';
 import type { PolicyRules, ProtocolFile, WrittenConnection } from './protocol.js';
 import {
   addresses,
@@ -236,9 +237,14 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         .default({})
         .describe('media types that masks cannot read, such as image/*: pass, or looked through as text; else refused'),
       llm: modelSettings(outside),
+      mcp: mcpSettings(),
       hold_wait: durationOrOff.prefault('45s').describe('how long a held request waits before it is told "later"'),
       linger: duration.prefault('2m').describe('how long a request for approval outlives a client that hung up'),
       ...reach,
+    })
+    .superRefine(({ llm, mcp }, context) => {
+      if (llm === undefined || mcp === undefined) return;
+      context.addIssue({ code: 'custom', path: ['mcp'], message: 'a target is either a model or a server of MCP' });
     })
     .superRefine(({ credential: own, via }, context) => {
       if (via === undefined || own.certificate === undefined) return;
@@ -269,6 +275,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         holdWait: one.hold_wait,
         linger: one.linger,
         models: one.llm,
+        mcp: one.mcp,
       };
       return {
         ...reached(one),

@@ -27,7 +27,8 @@ const DIALECTS = {
   mariadb: { dialect: 'mysql', version: '11.8.2-MariaDB' },
 } as const;
 
-const tool = z
+/** An argument of a tool that is a command. */
+export const toolArgument = z
   .strictObject({
     sql: z.enum(['postgres', 'mysql', 'mariadb']).optional().describe('the argument is a statement of this database'),
     shell: z.enum(['sh', 'bash']).optional().describe('the argument is a command line'),
@@ -54,7 +55,7 @@ export function modelSettings(outside: ConfigSources): z.ZodType<ModelSettings |
         .default({})
         .describe('files with words and phrases, one a line, for llm.text.listed("NAME")'),
       tools: z
-        .record(z.string().min(1), tool)
+        .record(z.string().min(1), toolArgument)
         .default({})
         .describe('tools with an argument that is judged as what it is'),
       prices: z

@@ -1,0 +1,142 @@
+/**
+ * What messages of a client would do. Owns: facts of each, and what of it rules see as a call of a tool. Does not: decide, or know whether a
+ * tool has changed.
+ */
+import type { Action, Deny, Facts, Resource } from '@sluice/contract';
+import type { PolicyContext } from '@sluice/guardrails';
+import { BodyUnread, type Json, jsonOf } from '@sluice/http-requests';
+import { toolName } from '@sluice/language-models';
+import {
+  CALL,
+  INVALID_PARAMS,
+  type Message,
+  type NotificationMessage,
+  type RequestMessage,
+  type Tool,
+  effectsOf,
+  nameMember,
+  textIn,
+  toolEffects,
+} from '@sluice/mcp';
+import { type OwnAction, factsOfCall, seenTool } from '@sluice/proposed-calls';
+import { refused } from './reading.js';
+import type { McpParts } from './state.js';
+
+/** Of a message: what it would do, and what is known of it besides. */
+export interface KnownMessage {
+  readonly facts: Facts | Promise<Facts>;
+  /** As a line, for rules, the record and people. */
+  readonly text: string;
+  /** Present where it calls a tool. */
+  readonly tool?: PolicyContext['tool'];
+}
+
+const NO_ARGUMENTS = '{}';
+
+type Asking = RequestMessage | NotificationMessage;
+
+export const isCall = (message: Message): message is RequestMessage & { readonly json: Message['json'] } =>
+  message.type === 'request' && message.method === CALL;
+
+/** What it names; undefined: nothing, or no text. */
+export function nameOf({ method, params }: Asking): string | undefined {
+  const member = nameMember(method);
+  return member === undefined ? undefined : params && textIn(params.members, member);
+}
+
+/** `tool`: of a call, as it is pinned; undefined: nobody knows. */
+export function knownCall(
+  message: RequestMessage,
+  server: string,
+  tool: Tool | undefined,
+  { settings, languages }: Pick<McpParts, 'settings' | 'languages'>,
+  owner: string,
+): KnownMessage | Deny {
+  const name = nameOf(message);
+  if (name === undefined) return refused(200, INVALID_PARAMS, 'calls a tool without a name');
+  const args = message.params?.members.get('arguments');
+  if (args && args.type !== 'object') return refused(200, INVALID_PARAMS, 'has arguments without names');
+  const input = args ? jsonOf(args) : NO_ARGUMENTS;
+  const facts = factsOfCall(
+    { tool: name, input },
+    settings.tools.get(toolName(name)),
+    languages,
+    owner,
+    ownOf(server, name, tool),
+  );
+  return { facts, text: `${CALL} ${name} ${input}`, tool: seenTool(server, name, input) };
+}
+
+const UNPINNED = { effects: ['execute', 'unknown'] as const, reasons: ['is a tool that nobody here has seen'] };
+
+function ownOf(server: string, name: string, tool: Tool | undefined): OwnAction {
+  const resources: readonly Resource[] = [{ type: 'tool', name: `${server}/${name}`, access: 'execute' }];
+  return { verb: `${CALL}:${name}`, resources, ...(tool ? toolEffects(tool) : UNPINNED) };
+}
+
+/** What a call of it would do, whatever its arguments are. */
+export const factsOfTool = (server: string, tool: Tool): Facts =>
+  factsOf([{ statement: 0, depth: 0, ...ownOf(server, tool.name, tool) }]);
+
+/** For what rules say of a tool before it is called. */
+export const toolAhead = (server: string, name: string): NonNullable<PolicyContext['tool']> => ({
+  server,
+  name,
+  argument: () => {
+    throw new BodyUnread('there are no arguments yet');
+  },
+});
+
+/** What is asked for besides tools. */
+export function knownMessage(message: Asking, server: string): KnownMessage {
+  const { method, params } = message;
+  const name = nameOf(message);
+  const rest = params ? jsonOf(withoutMeta(params)) : '';
+  return {
+    facts: factsOf([actionOf(method, name, server)]),
+    text: rest === '' || rest === '{}' ? method : `${method} ${rest}`,
+  };
+}
+
+/** What a client answers to its server. `method`: what the server asked for. */
+export const knownAnswer = (method: string, json: Json): KnownMessage => ({
+  facts: factsOf([{ ...PLAIN, verb: `answer:${method}`, effects: ['egress'] }]),
+  text: `answer:${method} ${jsonOf(json)}`,
+});
+
+/** Of an item that a list has: what whoever uses it would do. */
+export const factsOfUse = (method: string, name: string, server: string): Facts =>
+  factsOf([actionOf(method, name, server)]);
+
+/** What a server asks of its client. */
+export const factsOfAsk = (method: string): Facts =>
+  factsOf([{ ...PLAIN, verb: method, effects: ['egress', 'unknown'], reasons: ['is asked for by the server'] }]);
+
+/** A stream that is listened to, and the end of a session. */
+export const factsOfStream = (): Facts => factsOf([{ ...PLAIN, verb: 'listen', effects: ['read', 'session'] }]);
+export const factsOfEnd = (): Facts => factsOf([{ ...PLAIN, verb: 'end', effects: ['session'] }]);
+
+const PLAIN: Action = { statement: 0, depth: 0, verb: '', effects: [], resources: [], reasons: [] };
+
+function actionOf(method: string, name: string | undefined, server: string): Action {
+  const effects = effectsOf(method);
+  return {
+    ...PLAIN,
+    verb: method,
+    effects: effects ?? ['unknown'],
+    resources: name === undefined ? [] : [resourceOf(method, name, server)],
+    reasons: effects ? [] : ['is a method of MCP that is not known here'],
+  };
+}
+
+const resourceOf = (method: string, name: string, server: string): Resource =>
+  method.startsWith('resources/')
+    ? { type: 'url', name, access: 'read' }
+    : { type: 'object', name: `${server}/${name}`, access: 'read' };
+
+const factsOf = (actions: readonly Action[]): Facts => ({ actions, confidence: 'parsed', statements: [] });
+
+/** Without what belongs to one sending of it. */
+function withoutMeta(params: Extract<Json, { type: 'object' }>): Json {
+  return { type: 'object', members: new Map([...params.members].filter(([name]) => name !== '_meta')) };
+}

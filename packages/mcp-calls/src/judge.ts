@@ -1,0 +1,326 @@
+/**
+ * Requests to a server of MCP before the server has them. Owns: that each message is judged by its own facts, that tools are those that were
+ * listed and looked at, and what of that people are shown. Does not: read HTTP, or put anything on record.
+ */
+import type { AppliedHold, Deny, Facts, Header, HttpCommand, Propose, ToolCommand } from '@sluice/contract';
+import { Unmasked } from '@sluice/contract';
+import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
+import { type JsonParts, type OwnEditors, type Unread, foundIn } from '@sluice/http-bodies';
+import { Request, jsonOf } from '@sluice/http-requests';
+import {
+  INVALID_PARAMS,
+  INVALID_REQUEST,
+  type Message,
+  type RequestMessage,
+  SESSION_HEADER,
+  type Tool,
+  beginsSession,
+  disagreement,
+  headerParameters,
+  valuesOf,
+} from '@sluice/mcp';
+import { type JudgedCall, seenTool } from '@sluice/proposed-calls';
+import { ServerAsk, answerEditors } from './answers.js';
+import { McpExchange, messagesOf } from './exchange.js';
+import {
+  type KnownMessage,
+  factsOfAsk,
+  factsOfEnd,
+  factsOfStream,
+  isCall,
+  knownAnswer,
+  knownCall,
+  knownMessage,
+  nameOf,
+} from './facts.js';
+import { listTools } from './listing.js';
+import type { Pin } from './pins.js';
+import { type ReadRequest, mismatch, readRequest, refused } from './reading.js';
+import type { McpParts } from './state.js';
+import { type Change, TWICE, changeOf, holdFor, isKnown, noteTools } from './tools.js';
+
+/** For so long a list counts, in milliseconds, unless the server says that it has changed. */
+const LIST_MS = 10 * 60_000;
+const UNAUTHORISED = 401;
+
+export type McpJudged =
+  | { readonly type: 'refused'; readonly answer: Deny; readonly facts: Facts; readonly text: string }
+  | {
+      readonly type: 'judged';
+      readonly facts: Facts;
+      readonly verdict: Verdict;
+      /** Its messages as lines. */
+      readonly text: string;
+      /** What people have to look at besides. */
+      readonly changes: string;
+      /** See `HttpCommand`: what makes two of them the same one. */
+      readonly meaning: unknown;
+      /** What its answers are edited by. */
+      readonly exchange: McpExchange;
+    };
+
+export class McpJudge {
+  readonly #policy: CompiledPolicy;
+  readonly #context: PolicyContext;
+  readonly #parts: McpParts;
+  readonly #connection: string;
+  /** Fingerprints of tools that people were asked to look at, by the command that waits for it. */
+  readonly #shown = new WeakMap<HttpCommand, ReadonlyMap<string, string>>();
+
+  constructor(policy: CompiledPolicy, context: PolicyContext, parts: McpParts) {
+    this.#policy = policy;
+    this.#context = context;
+    this.#parts = parts;
+    this.#connection = context.connection.name;
+  }
+
+  /** `about`: what is known of the request by HTTP. `again`: people have released it. */
+  judge(command: HttpCommand, about: PolicyContext, again: boolean): McpJudged | Promise<McpJudged> {
+    const { base } = this.#parts.target;
+    const where = { connection: this.#connection, principal: this.#context.principal.name, base };
+    const read = readRequest(command, where, this.#parts.sessions);
+    if ('rule' in read) return no(read, command.text);
+    const exchange = new McpExchange(command, read);
+    const fault = this.#idFault(exchange);
+    if (fault) return no(fault, command.text);
+    const listed = this.#listed(command, read);
+    if (listed instanceof Promise) return listed.then((late) => this.#known(exchange, about, again, late));
+    return this.#known(exchange, about, again, listed);
+  }
+
+  /** Why the tools of a request cannot be told, or nothing. */
+  #listed(command: HttpCommand, read: ReadRequest): Deny | undefined | Promise<Deny | undefined> {
+    const { session } = read;
+    const calls = messagesOf(read).filter(isCall);
+    const names = calls.map((call) => nameOf(call) ?? '');
+    const isFresh = Date.now() - session.listed < LIST_MS;
+    const pinOf = (name: string): Pin | undefined => this.#parts.pins.find(this.#connection, name);
+    const areKnown = names.every((name) => isKnown(pinOf(name), session.tools.get(name)));
+    if (names.length === 0 || (isFresh && areKnown)) return undefined;
+    const ask = command.askTarget;
+    // In the transport of old the answer comes elsewhere. What is pinned was listed before.
+    if (!ask || session.endpoint !== undefined) return names.every(pinOf) ? undefined : UNLISTED;
+    return listTools(command, ask, calls[0]?.params, this.#parts.settings.maxBytes).then(
+      (tools) => {
+        noteTools(tools, session, true, this.#connection, this.#parts);
+        const missing = names.find((name) => !session.tools.has(name));
+        return missing === undefined
+          ? undefined
+          : refused(200, INVALID_PARAMS, `calls "${missing.slice(0, 100)}", which is no tool of this server`, LIST);
+      },
+      (error: Error) =>
+        refused(502, INVALID_REQUEST, `calls a tool, and its server did not say which there are: ${error.message}`),
+    );
+  }
+
+  #known(
+    exchange: McpExchange,
+    about: PolicyContext,
+    again: boolean,
+    unlisted: Deny | undefined,
+  ): McpJudged | Promise<McpJudged> {
+    const { command, read } = exchange;
+    if (unlisted) return no(unlisted, command.text);
+    const known: (KnownMessage & { readonly change?: Change | undefined })[] = [];
+    if (read.asks.type === 'stream') known.push({ facts: factsOfStream(), text: 'listen' });
+    if (read.asks.type === 'end') known.push({ facts: factsOfEnd(), text: 'end' });
+    for (const message of messagesOf(read)) {
+      const one = this.#message(message, exchange);
+      if ('rule' in one) return no(one, command.text);
+      known.push(one);
+    }
+    if (!known.some(({ facts }) => facts instanceof Promise))
+      return this.#judged(
+        exchange,
+        known,
+        known.map(({ facts }) => facts as Facts),
+        about,
+        again,
+      );
+    return Promise.all(known.map(async ({ facts }) => facts)).then((facts) =>
+      this.#judged(exchange, known, facts, about, again),
+    );
+  }
+
+  #message(message: Message, exchange: McpExchange): (KnownMessage & { readonly change?: Change | undefined }) | Deny {
+    const { command, session } = exchange;
+    if (message.type === 'result' || message.type === 'error') {
+      const method = message.id && session.ask(jsonOf(message.id));
+      return method === undefined
+        ? refused(400, INVALID_REQUEST, 'answers something that its server has not asked')
+        : knownAnswer(method, message.type === 'result' ? message.result : message.json);
+    }
+    if (!isCall(message)) return knownMessage(message, this.#connection);
+    const name = nameOf(message) ?? '';
+    if (session.tools.get(name) === TWICE)
+      return refused(200, INVALID_PARAMS, `calls "${name}", which its server lists twice`);
+    const pin = this.#parts.pins.find(this.#connection, name);
+    const change = changeOf(pin, session.tools.get(name));
+    const tool = change?.pin.offered ?? pin?.pinned;
+    const fault = parameterFault(command.headers, message, tool);
+    if (fault) return fault;
+    const call = knownCall(message, this.#connection, tool, this.#parts, this.#context.principal.name);
+    return 'rule' in call ? call : { ...call, change };
+  }
+
+  /** An id that is under way already would have two answers. */
+  #idFault({ read, session, expected }: McpExchange): Deny | undefined {
+    const asking = messagesOf(read).filter(({ type }) => type === 'request');
+    if (expected.size < asking.length) return refused(400, INVALID_REQUEST, 'has two messages with the same id');
+    const isNamed = read.sessionId !== '' || session.endpoint !== undefined;
+    const open = isNamed && [...expected.keys()].some((key) => session.isOpen(key));
+    return open ? refused(400, INVALID_REQUEST, 'has an id of which the answer is still under way') : undefined;
+  }
+
+  #judged(
+    exchange: McpExchange,
+    known: readonly (KnownMessage & { readonly change?: Change | undefined })[],
+    facts: readonly Facts[],
+    about: PolicyContext,
+    again: boolean,
+  ): McpJudged {
+    const { command } = exchange;
+    const verdicts = known.map(({ text, tool }, at) =>
+      this.#policy.judge(facts[at] as Facts, text, { ...about, ...(tool && { tool }) }),
+    );
+    const changes = known.flatMap(({ change }) => change ?? []);
+    const holds = changes.map((change) => holdFor(change, this.#parts.settings));
+    const merged = mergedFacts(facts);
+    const text = known.map((one) => one.text).join('\n');
+    const isUnseen = holds.includes(undefined);
+    if (isUnseen) return { type: 'refused', answer: changed(changes), facts: merged, text };
+    if (again) this.#accept(command, changes);
+    else if (changes.length > 0)
+      this.#shown.set(command, new Map(changes.map(({ pin: { offered } }) => [offered.name, offered.sha256])));
+    return {
+      type: 'judged',
+      facts: merged,
+      verdict: mergedVerdict(verdicts, holds as AppliedHold[]),
+      text,
+      changes: changes.map(shownChange).join('\n\n'),
+      meaning: ['mcp', command.path, command.query, ...known.map((one) => one.text)],
+      exchange,
+    };
+  }
+
+  /** What people have looked at, and no more than that. */
+  #accept(command: HttpCommand, changes: readonly Change[]): void {
+    const shown = this.#shown.get(command);
+    for (const { pin } of changes) {
+      const { name, sha256 } = pin.offered;
+      if (shown?.get(name) === sha256) this.#parts.pins.accept(this.#connection, name, sha256);
+    }
+  }
+
+  /** What a server asks of its client. Undefined: the command is something else. */
+  judgeAsk({ about, tool: method, input, text }: ToolCommand): JudgedCall | undefined {
+    if (!(about instanceof ServerAsk)) return undefined;
+    const facts = factsOfAsk(method);
+    const asked = { type: 'whole', media: 'application/json', bytes: Buffer.from(input) } as const;
+    const context: PolicyContext = {
+      ...this.#context,
+      command: { type: 'tool' },
+      tool: seenTool(this.#connection, '', input),
+      // Rules that ask about a request see what the server asks for.
+      request: new Request(about.exchange.command, asked),
+      found: () => foundIn(asked, ''),
+    };
+    const verdict = this.#policy.judge(facts, text, context);
+    return verdict.decision.type === 'hold' ? { facts, verdict, refused: NOT_HELD } : { facts, verdict };
+  }
+
+  /** Editors for the answer to what passes. `context`: of its request, of which nothing that is said later is known. */
+  editors(
+    exchange: McpExchange,
+    context: PolicyContext,
+    unread: Unread,
+  ): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
+    const listing = {
+      policy: this.#policy,
+      context,
+      connection: this.#connection,
+      parts: this.#parts,
+      get session() {
+        return exchange.session;
+      },
+    };
+    return answerEditors({ exchange, listing, unread });
+  }
+
+  /** The head of an answer. Returns its headers as the client may have them. @throws Unmasked */
+  answered(exchange: McpExchange, status: number, headers: readonly Header[]): readonly Header[] {
+    if (status === UNAUTHORISED)
+      throw new Unmasked('the server does not accept the credential of this connection, and nobody else’s goes there');
+    const { read } = exchange;
+    const { sessions } = this.#parts;
+    const [named, other] = valuesOf(headers, SESSION_HEADER);
+    if (other !== undefined) throw new Unmasked('the server names two sessions');
+    if (named !== undefined && named !== read.sessionId) {
+      const isNew = read.asks.type === 'messages' && beginsSession(read.asks.messages);
+      const session = isNew
+        ? sessions.bind(this.#connection, named, this.#context.principal.name)
+        : sessions.find(this.#connection, named, this.#context.principal.name);
+      if (!session) throw new Unmasked('the server names a session that is somebody else’s, or that nobody has begun');
+      exchange.session = session;
+    }
+    if (read.asks.type === 'end' && status < 300) sessions.end(this.#connection, read.sessionId);
+    // Where to log in at a server is nothing for a client whose token never goes there.
+    return headers.filter(([name]) => name.toLowerCase() !== 'www-authenticate');
+  }
+}
+
+const no = (answer: Deny, text: string): McpJudged => ({ type: 'refused', answer, facts: NO_FACTS, text });
+const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
+const LIST = 'List the tools: tools/list has those that may be called.';
+const UNLISTED: Deny = refused(200, INVALID_PARAMS, 'calls a tool that its server has not listed', LIST);
+
+function parameterFault(
+  headers: readonly Header[],
+  message: RequestMessage & Message,
+  tool: Tool | undefined,
+): Deny | undefined {
+  const own = headers.filter(([name]) => name.toLowerCase().startsWith('mcp-param-'));
+  if (own.length === 0) return undefined;
+  return mismatch(disagreement(own, { batch: false, messages: [message] }, tool ? headerParameters(tool) : new Map()));
+}
+
+function mergedFacts(all: readonly Facts[]): Facts {
+  const actions = all.flatMap(({ actions: own }, statement) => own.map((action) => ({ ...action, statement })));
+  const fault = all.find(({ forbidden }) => forbidden !== undefined)?.forbidden;
+  return { actions, confidence: 'parsed', statements: [], ...(fault !== undefined && { forbidden: fault }) };
+}
+
+/** Each message has to pass. `holds`: besides those of rules. */
+function mergedVerdict(verdicts: readonly Verdict[], more: readonly AppliedHold[]): Verdict {
+  const holds = [...verdicts.flatMap((one) => one.holds), ...more];
+  const refusing = verdicts.find(({ decision }) => decision.type === 'deny');
+  return {
+    decision: refusing?.decision ?? unrefused(holds),
+    holds,
+    matched: unique(verdicts.flatMap(({ matched }) => matched)),
+    masks: unique(verdicts.flatMap(({ masks }) => masks)),
+    budgets: [],
+  };
+}
+
+/** Two policies may have a rule of the same name. */
+const unique = <Applied>(all: readonly Applied[]): readonly Applied[] => [
+  ...new Map(all.map((one) => [JSON.stringify(one), one])).values(),
+];
+
+const shownChange = ({ pin: { pinned, offered }, difference }: Change): string =>
+  `${pinned ? `The tool "${offered.name}" is not what it was:` : `The tool "${offered.name}" is new:`}\n${difference}`;
+
+const changed = (changes: readonly Change[]): Deny => ({
+  type: 'deny',
+  rule: 'gateway',
+  message: `The tool "${changes[0]?.pin.offered.name ?? ''}" is not what it was when it was looked at, and nobody is named who could look again.`,
+  hint: 'An administrator names people with "mcp: { changes: { approvers: [...] } }" of the connection.',
+});
+
+/** The server waits for an answer in a stream. */
+const NOT_HELD: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'People would have to agree to this, and what a server asks cannot wait for them.',
+};
