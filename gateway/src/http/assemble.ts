@@ -4,6 +4,7 @@ import type { Ending } from '@sluice/contract';
 import { type Places, ProvenSockets } from '@sluice/strangers';
 import type { Services } from '../services.js';
 import type { Session } from '../session.js';
+import type { ToolCallers } from '../tool-callers.js';
 import { TokenExchange } from './exchange.js';
 import { OwnPaths } from './own.js';
 import type { HttpComponents } from './components.js';
@@ -18,7 +19,7 @@ export interface VisitSessions {
 
 export function assembleHttp(
   services: Services,
-  { sessions, approvals, places }: { sessions: VisitSessions; approvals: Approvals; places: Places },
+  { sessions, approvals, places, tools }: { sessions: VisitSessions; approvals: Approvals; places: Places; tools: ToolCallers },
 ): HttpComponents {
   const visits = new Visits(services, (caller) => {
     const session = sessions.begin(caller);
@@ -33,6 +34,6 @@ export function assembleHttp(
     session.signal.addEventListener('abort', ended, { once: true });
     return session;
   });
-  const own = new OwnPaths(approvals, new TokenExchange(services));
+  const own = new OwnPaths(approvals, new TokenExchange(services), tools);
   return { visits, proofs: new Proofs(services), own, sockets: new ProvenSockets(places) };
 }

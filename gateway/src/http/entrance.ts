@@ -75,7 +75,7 @@ export class SocketEntrance implements Entrance {
     return this.#services.identity.generation + this.#parts.visits.generation;
   }
 
-  own(request: OwnRequest): Promise<OwnAnswer> {
+  own(request: OwnRequest): Promise<OwnAnswer | Refusal> {
     return this.#parts.own.answer(request, this.#door, async () => this.#prove(request.proofs));
   }
 

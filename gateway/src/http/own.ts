@@ -1,29 +1,34 @@
 /**
- * Paths of the gateway's own, below `/.sluice/`. Owns: the state of a request for approval, for whoever made it. Does not: decide about it.
+ * Paths of the gateway's own, below `/.sluice/`, and `/mcp`. Owns: the state of a request for approval, for whoever made it. Does not: decide about
+ * it, or know tools.
  */
 import { type Approvals, type ApprovalRequest, askerOf } from '@sluice/approvals';
-import type { OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
+import { OWN_PATH, type OwnAnswer, type OwnRequest, type Refusal, TOOLS_PATH } from '@sluice/contract';
 import { samePerson } from '@sluice/identity';
-import type { SessionView } from '@sluice/audit';
 import type { LoginProof } from '../login.js';
+import type { ToolCallers } from '../tool-callers.js';
+import type { Threshold } from './entrance.js';
 import type { TokenExchange } from './exchange.js';
 
 export class OwnPaths {
   readonly #approvals: Approvals;
   readonly #exchange: TokenExchange;
+  readonly #tools: ToolCallers;
 
-  constructor(approvals: Approvals, exchange: TokenExchange) {
+  constructor(approvals: Approvals, exchange: TokenExchange, tools: ToolCallers) {
     this.#approvals = approvals;
     this.#exchange = exchange;
+    this.#tools = tools;
   }
 
   /** `prove`: who sends it. Never rejects. */
   async answer(
     request: OwnRequest,
-    from: SessionView & { readonly loopback: boolean },
+    from: Threshold,
     prove: () => Promise<LoginProof | Refusal>,
-  ): Promise<OwnAnswer> {
+  ): Promise<OwnAnswer | Refusal> {
     try {
+      if (request.path === TOOLS_PATH || request.path === OWN_TOOLS_PATH) return await this.#toTools(request, from, prove);
       if (request.path === TOKEN_PATH) return await this.#exchange.answer(request, from);
       const number = /^\/\.sluice\/requests\/([0-9]{1,15})$/.exec(request.path)?.[1];
       const proof = await prove();
@@ -36,6 +41,17 @@ export class OwnPaths {
     }
   }
 
+  /** To whoever has proven nothing it looks like a path that leads nowhere. */
+  async #toTools(
+    request: OwnRequest,
+    from: Threshold,
+    prove: () => Promise<LoginProof | Refusal>,
+  ): Promise<OwnAnswer | Refusal> {
+    const proof = await prove();
+    if ('reason' in proof) return proof;
+    return from.proven(proof.principal.name) ?? this.#tools.answer(request, proof, from.caller);
+  }
+
   /** Whoever did not make it learns as little as of one that is not there. */
   async #requestState(number: number, { principal }: LoginProof): Promise<OwnAnswer> {
     const found = await this.#approvals.find(number);
@@ -46,6 +62,7 @@ export class OwnPaths {
 }
 
 const TOKEN_PATH = '/.sluice/token';
+const OWN_TOOLS_PATH = `${OWN_PATH}mcp`;
 
 function stateOf({ number, state, used, created, expires, words, why }: ApprovalRequest): object {
   const no = words.find(({ decision }) => decision === 'deny');

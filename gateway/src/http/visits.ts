@@ -7,6 +7,7 @@ import type { Connection, Listener, Services } from '../services.js';
 import { SessionLogin, type LoginProof, mayReach } from '../login.js';
 import { boundTo } from '../snapshot.js';
 import type { Session } from '../session.js';
+import type { SessionOpening } from '../session-approval.js';
 import { proofKey } from './proofs.js';
 
 /** After so long without a request a visit is over, in milliseconds. Its sockets stay, and the next request begins another. */
@@ -106,17 +107,9 @@ export class Visits {
   ): Promise<Refusal | undefined> {
     const { sessionApprovals } = this.#services;
     if (!connection?.approval || !connection.http || !mayReach(this.#services, proof, connection)) return undefined;
-    const { principal, tokenId, makers } = proof;
-    const { issuer, subject } = principal;
-    const asked = {
-      session: session.id,
-      principal,
-      source: { issuer, subject, token: tokenId, makers: makers ?? [] },
-      connection,
-      approval: connection.approval,
-      target: () => boundTo(connection, '', connection),
-    };
-    return sessionApprovals.granted(asked) ? undefined : sessionApprovals.ask(asked, undefined, session.signal);
+    const opening = openingOf(session.id, proof, connection);
+    if (!opening || sessionApprovals.granted(opening)) return undefined;
+    return sessionApprovals.ask(opening, undefined, session.signal);
   }
 
   #barred(principal: Principal, connection: string, { client, address }: Caller): Refusal | undefined {
@@ -133,6 +126,16 @@ export class Visits {
     bar.told = true;
     return { type: 'refusal', reason: { code: 'barred', user: principal.name, connection, seconds } };
   }
+}
+
+/** A session that people have to agree to, of somebody who has not begun it; undefined: nobody has to. */
+export function openingOf(session: string, proof: LoginProof, connection: Connection): SessionOpening | undefined {
+  const { principal, tokenId: token, makers = [] } = proof;
+  const { approval } = connection;
+  const { issuer, subject } = principal;
+  const source = { issuer, subject, token, makers };
+  const target = (): string => boundTo(connection, '', connection);
+  return approval && { session, principal, source, connection, approval, target };
 }
 
 export class OpenVisit implements Visit {

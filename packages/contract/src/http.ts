@@ -16,6 +16,9 @@ export type HttpApi = 'rest' | 'openai' | 'anthropic' | 'gemini';
 /** Paths that begin so are no connection's: the gateway answers them itself, see `Entrance.own`. */
 export const OWN_PATH = '/.sluice/';
 
+/** Where the gateway's own tools are, besides below `OWN_PATH`: on hosts and ports that are no connection's, unless one is called so. */
+export const TOOLS_PATH = '/mcp';
+
 export interface Route {
   readonly connection: string;
   readonly api: HttpApi;
@@ -45,12 +48,15 @@ export interface OwnRequest {
   readonly proofs: readonly HttpProof[];
   /** Whether it came by TLS. */
   readonly secure: boolean;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
 }
 
 export interface OwnAnswer {
   readonly status: number;
   readonly headers: readonly Header[];
-  readonly body: string;
+  /** In pieces: they go as they come, and nothing says how many there will be. */
+  readonly body: string | AsyncIterable<string>;
 }
 
 /** What HTTP needs to know of a target besides. */

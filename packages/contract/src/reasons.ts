@@ -83,6 +83,8 @@ export type Ending =
   | { readonly code: 'columns-masked' }
   | { readonly code: 'output-masked' }
   | { readonly code: 'idle' }
+  /** Whoever it was opened for waits for nothing more of it. */
+  | { readonly code: 'given-up' }
   /** `why`: a sentence of whoever stops the gateway. */
   | { readonly code: 'shutdown'; readonly why?: string }
   | { readonly code: 'login-too-slow' }
@@ -140,6 +142,7 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'columns-masked': 'killed',
   'output-masked': 'killed',
   idle: 'idle',
+  'given-up': 'killed',
   shutdown: 'drain',
   'login-too-slow': 'deadline',
   'too-many-logins': 'deadline',

@@ -105,10 +105,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       const path = pathOf(this.#request);
       refuseProofsIn(path);
       const { proofs } = set;
-      if (isOwn(path)) {
-        return this.#startOwn(path, proofs);
-      }
       const route = entrance.route(set.hostName, path.path);
+      if (isOwn(path, route)) return this.#startOwn(path, proofs);
       this.#prefix = route?.prefix ?? '';
       this.#api = route?.api ?? 'rest';
       refuseKeysIn(path.query, this.#api);
@@ -174,11 +172,13 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   clientDrained(): void {
     if (this.#state.type === 'allowed') this.#state.transfer.clientDrained();
+    else if (this.#state.type === 'own') this.#state.own.clientDrained();
   }
 
   clientEnded(): void {
     if (this.#state.type === 'asking') this.#waiting?.abort('gone');
     else if (this.#state.type === 'allowed') this.#state.transfer.clientEnded();
+    else if (this.#state.type === 'own') this.#state.own.clientEnded();
   }
 
   clientGone(): void {
