@@ -22,7 +22,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   'http-requests': ['contract'],
   'http-bodies': ['contract', 'http-requests', 'masking'],
   'language-models': ['contract', 'http-bodies', 'http-requests', 'masking'],
-  'mcp-server': ['contract', 'guardrails', 'http-requests', 'mcp', 'wire'],
+  'mcp-server': ['approvals', 'contract', 'guardrails', 'http-requests', 'identity', 'mcp', 'wire'],
   mcp: ['contract', 'http-requests'],
   'grpc-messages': ['contract', 'http-bodies', 'http-requests'],
   guardrails: ['contract', 'http-requests', 'language-models'],

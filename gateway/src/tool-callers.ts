@@ -3,24 +3,18 @@
  * session begins. Does not: judge it otherwise than any other one, or speak a protocol.
  */
 import type { Duplex } from 'node:stream';
-import { type ApprovalRequest, askerOf } from '@sluice/approvals';
 import { VERSION } from '@sluice/api';
 import { isPackaged, protocolNamed } from '@sluice/config';
 import type { Gate, OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
 import { type Controlled, explained } from '@sluice/control';
-import { samePerson } from '@sluice/identity';
-import { type CallSession, type Caller, McpServer, type RequestState } from '@sluice/mcp-server';
+import { type CallSession, type Caller, McpServer } from '@sluice/mcp-server';
 import type { Door } from './http/door.js';
 import { proofKey } from './http/proofs.js';
-import { apiOf } from './http/routes.js';
 import { type Caller as From, type Visits, openingOf } from './http/visits.js';
 import { type LoginProof, SessionLogin, mayReach } from './login.js';
 import { loadProtocol } from './protocols.js';
 import type { Connection, Listener, Services } from './services.js';
 import type { Session } from './session.js';
-
-/** Requests for approval that are looked through for those of one caller. */
-const MAX_REQUESTS = 500;
 
 /** What begins a session, lists it, and ends it with its stream. */
 export interface InsideSessions {
@@ -53,16 +47,7 @@ export class ToolCallers {
     const caller: Caller = {
       principal,
       key: proofKey(proof),
-      connections: () =>
-        [...this.#services.connections.values()]
-          .filter((one) => !isPackaged(one.protocol) && mayReach(this.#services, proof, one))
-          .map(({ name, protocol, rules, http, approval }) => ({
-            name,
-            protocol,
-            rules,
-            api: http && apiOf(http),
-            approval: approval !== undefined,
-          })),
+      connections: () => [...this.#services.connections.values()].filter((one) => this.#reached(one.name, proof)),
       begin: (name) => this.#begin(name, proof, from),
       explain: async (name, asked) => {
         const found = this.#gateway.explainer(name);
@@ -71,11 +56,7 @@ export class ToolCallers {
         return explained(this.#gateway, { found, principal, owner: principal.name, wish });
       },
       requestAccess: (name) => this.#requestAccess(name, proof),
-      requests: async () => {
-        const recent = await this.#gateway.approvals.recent(MAX_REQUESTS);
-        const own = recent.filter((one) => samePerson(askerOf(one), principal));
-        return own.slice(0, 50).map((one) => stateOf(one, this.#gateway.approvals.pageOf(one.number)));
-      },
+      approvals: this.#gateway.approvals,
     };
     return this.#server.answer(request, caller);
   }
@@ -132,20 +113,4 @@ export class ToolCallers {
     this.#listeners.set(name, made);
     return made;
   }
-}
-
-function stateOf(one: ApprovalRequest, url: string | undefined): RequestState {
-  const { number: request, kind = 'command', state, used, connection, text, created, expires, words } = one;
-  const no = words.find(({ decision }) => decision === 'deny');
-  return {
-    request,
-    kind,
-    state: used === undefined ? state : 'used',
-    connection,
-    text,
-    created: new Date(created).toISOString(),
-    expires: new Date(expires).toISOString(),
-    ...(state === 'denied' && no && { by: no.by, reason: no.reason }),
-    ...(url !== undefined && { url }),
-  };
 }

@@ -3,7 +3,7 @@
  * that client, which is made for one stream in this process and is good once, and how long a held command waits. Does not: judge.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Duplex, duplexPair } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type {
   Admission,
   Answer,
@@ -19,6 +19,7 @@ import type {
   Waiter,
 } from '@sluice/contract';
 import type { CallSession } from './host.js';
+import { streamPair } from './stream-pair.js';
 
 /** What the gate has said of the commands of one call. */
 export interface Heard {
@@ -52,15 +53,7 @@ export interface OpenCall {
 
 /** Opens the session to a client of its protocol. `connection`: what that client has to name. */
 export function openCall(session: CallSession, connection: string, options: CallOptions): OpenCall {
-  const [stream, served] = duplexPair();
-  // An error that nobody listens for would end the process, and an end that is gone leaves the other one waiting.
-  for (const [one, other] of [
-    [stream, served],
-    [served, stream],
-  ] as const) {
-    one.on('error', () => undefined);
-    one.once('close', () => other.destroy());
-  }
+  const [stream, served] = streamPair();
   const secret = randomBytes(32).toString('base64url');
   const heard: Heard = { denied: undefined, changes: false, refused: undefined, masked: [] };
   session.serve(served, callGate(session, { connection, secret, heard, ...options }));

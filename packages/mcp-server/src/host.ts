@@ -3,7 +3,8 @@
  * does. Types only.
  */
 import type { Duplex } from 'node:stream';
-import type { Admission, Gate, HttpApi, Principal, Refusal, Rule, Visit } from '@sluice/contract';
+import type { Approvals } from '@sluice/approvals';
+import type { Admission, Gate, Principal, Refusal, Rule, Visit } from '@sluice/contract';
 
 /** Somebody who has proven who they are. */
 export interface Caller {
@@ -18,8 +19,8 @@ export interface Caller {
   explain(connection: string, asked: Explain): Promise<Explained>;
   /** Has people asked for sessions on a connection. Undefined: nobody has to be, or they have agreed. */
   requestAccess(connection: string): Promise<Refusal | undefined>;
-  /** What they asked people for, the newest first. */
-  requests(): Promise<readonly RequestState[]>;
+  /** Requests that anybody made, and where people find them. */
+  readonly approvals: Pick<Approvals, 'recent' | 'pageOf'>;
 }
 
 export interface ToolConnection {
@@ -27,10 +28,8 @@ export interface ToolConnection {
   /** As the configuration names it; tools know those of Sluice's own. */
   readonly protocol: string;
   readonly rules: readonly Rule[];
-  /** Of HTTP: how its clients are told a no. */
-  readonly api?: HttpApi | undefined;
-  /** People have to agree to its sessions. */
-  readonly approval: boolean;
+  /** Present where people have to agree to its sessions. */
+  readonly approval: object | undefined;
 }
 
 /** A session in this process, which ends when its stream does. */
@@ -64,21 +63,4 @@ export interface Explained {
   readonly hint?: string | undefined;
   /** The reasoning, in lines for people. */
   readonly text: string;
-}
-
-/** A request for approval, for whoever made it. Times as ISO 8601. */
-export interface RequestState {
-  readonly request: number;
-  readonly kind: 'command' | 'session';
-  readonly state: 'pending' | 'approved' | 'denied' | 'withdrawn' | 'expired' | 'used';
-  readonly connection: string;
-  /** The start of what waits. */
-  readonly text: string;
-  readonly created: string;
-  readonly expires: string;
-  /** Who said no, and why. */
-  readonly by?: string | undefined;
-  readonly reason?: string | undefined;
-  /** Where people answer it with a browser. */
-  readonly url?: string | undefined;
 }

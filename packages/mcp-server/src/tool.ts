@@ -90,7 +90,7 @@ export function inLines({ message, hint, rule, code, url }: ToolError['refused']
 /** A command that the gate refused. */
 export function deniedError(deny: Deny, noun: Noun): ToolError {
   const { reason, rule, syntaxError } = deny;
-  if (syntaxError) return new ToolError({ message: syntaxError.message, code: '42601' });
+  if (syntaxError) return failedError({ ...syntaxError, code: '42601' });
   const { message, hint } = reason ? denyInWords(reason, noun) : deny;
   const request = reason && 'request' in reason ? reason.request : undefined;
   const url = reason?.code === 'approval-needed' ? reason.page : undefined;
@@ -101,7 +101,8 @@ export function deniedError(deny: Deny, noun: Noun): ToolError {
 
 /** A session that did not begin. */
 export function refusedError({ reason }: Refusal): ToolError {
-  const { message, hint } = refusalInWords(reason);
+  const { message, hint: native } = refusalInWords(reason);
+  const hint = native?.replace('Log in again once', 'Call again once');
   const request = 'request' in reason ? reason.request : undefined;
   const url = reason.code === 'session-approval-needed' ? reason.page : undefined;
   return new ToolError({ message: sentence(message), hint, request, url });

@@ -48,6 +48,7 @@ class MySqlClient implements StatementClient {
   async *run(text: string): AsyncGenerator<StatementEvent, void> {
     const queue: StatementEvent[] = [];
     let columns: readonly Column[] = [];
+    let rows: number | undefined;
     let ended = false;
     let wake: (() => void) | undefined;
     const push = (event: StatementEvent | undefined): void => {
@@ -55,18 +56,31 @@ class MySqlClient implements StatementClient {
       if (queue.length > MAX_AHEAD) this.#client.pause();
       wake?.();
     };
+    /** A result with rows has ended, as the command line client says it. */
+    const inSet = (): void => {
+      if (rows !== undefined) push({ type: 'done', summary: `${rows} ${rows === 1 ? 'row' : 'rows'} in set` });
+      rows = undefined;
+    };
     const end = (event?: StatementEvent): void => {
       ended = true;
       push(event);
     };
     const query = this.#client.query({ sql: text, rowsAsArray: true, typeCast: false });
     query.on('fields', (fields: FieldPacket[] | undefined) => {
+      inSet();
       columns = (fields ?? []).map((field) => columnOf(field));
+      rows = fields && 0;
       if (fields) push({ type: 'columns', columns });
     });
-    query.on('result', (row: Row) => push(isHeader(row) ? done(row) : rowOf(row, columns)));
+    query.on('result', (row: Row) => {
+      if (rows !== undefined) rows++;
+      push(isHeader(row) ? done(row) : rowOf(row, columns));
+    });
     query.on('error', (error: QueryError) => end({ type: 'failed', failure: failureOf(error) }));
-    query.on('end', () => end());
+    query.on('end', () => {
+      inSet();
+      end();
+    });
     for (;;) {
       const event = queue.shift();
       if (event) yield event;

@@ -1,6 +1,8 @@
 /** Tools that run nothing: what there is, what the rules would say, and what people are asked. */
+import { type ApprovalRequest, askerOf } from '@sluice/approvals';
+import { samePerson } from '@sluice/identity';
 import { z } from 'zod';
-import type { ToolConnection } from '../host.js';
+import type { Caller, ToolConnection } from '../host.js';
 import { readsOnly } from '../reads-only.js';
 import { ToolError, connectionName, connectionOf, refusedError, tool } from '../tool.js';
 
@@ -47,7 +49,7 @@ export const listConnections = tool({
           tools: TOOLS[one.protocol],
           read_only: readsOnly(one, caller.principal),
           masks: one.rules.some(({ then, mode }) => then.type === 'mask' && mode === 'enforce'),
-          approval: one.approval,
+          approval: one.approval !== undefined,
         })),
     }),
 });
@@ -94,7 +96,7 @@ export const requestAccess = tool({
     'Has people asked whether you may use a connection that needs their agreement, before you need it. It does not wait for them: my_requests says what became of it.',
   input: z.strictObject({ connection: connectionName }),
   output: z.object({ granted: z.boolean(), message: z.string(), request: z.int().optional(), url: z.string().optional() }),
-  isFor: (connections) => connections.some(({ approval }) => approval),
+  isFor: (connections) => connections.some(({ approval }) => approval !== undefined),
   annotations: () => ({ readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false }),
   async run({ connection }, { caller }) {
     connectionOf(caller, connection, KNOWN);
@@ -130,6 +132,31 @@ export const myRequests = tool({
   }),
   isFor: known,
   annotations: () => READS,
-  run: async (_, { caller }) => ({ requests: await caller.requests() }),
+  run: async (_, { caller }) => ({ requests: await requestsOf(caller) }),
 });
 
+/** Of all requests, so many are looked through, and so many of one caller given. */
+const MAX_LOOKED = 500;
+const MAX_GIVEN = 50;
+
+async function requestsOf({ principal, approvals }: Caller): Promise<object[]> {
+  const recent = await approvals.recent(MAX_LOOKED);
+  const own = recent.filter((one) => samePerson(askerOf(one), principal)).slice(0, MAX_GIVEN);
+  return own.map((one) => stateOf(one, approvals.pageOf(one.number)));
+}
+
+function stateOf(one: ApprovalRequest, url: string | undefined): object {
+  const { number: request, kind = 'command', state, used, connection, text, created, expires, words } = one;
+  const no = words.find(({ decision }) => decision === 'deny');
+  return {
+    request,
+    kind,
+    state: used === undefined ? state : 'used',
+    connection,
+    text,
+    created: new Date(created).toISOString(),
+    expires: new Date(expires).toISOString(),
+    ...(state === 'denied' && no && { by: no.by, reason: no.reason }),
+    ...(url !== undefined && { url }),
+  };
+}

@@ -97,7 +97,8 @@ export function runStatement(
     const { failure } = page;
     if (failure) {
       statement.close();
-      throw heard.denied ? inWords(undefined, open, 'statement') : failedError(failure);
+      // A text that does not parse fails as the database would fail it.
+      throw heard.denied && !heard.denied.syntaxError ? inWords(undefined, open, 'statement') : failedError(failure);
     }
     return { statement, page };
   });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Answered, send } from '../clients/http.js';
 import { readsOnly } from '../reads-only.js';
 import { inSession } from '../running.js';
-import { RUNNING, ToolError, connectionName, connectionOf, tool } from '../tool.js';
+import { MAX_WAIT_S, RUNNING, ToolError, connectionName, connectionOf, tool } from '../tool.js';
 import { readable } from './exec.js';
 
 const HTTP = ['http'];
@@ -49,7 +49,9 @@ export const request = tool({
     const foreign = Object.keys(headers).find((name) => NOT_FOR_CALLERS.test(name));
     if (foreign !== undefined)
       throw new ToolError({ message: `The header "${foreign}" is the gateway's own to set.`, hint: 'Leave it out.' });
-    const wishes = { prefer: `wait=${Math.floor(bounds.wait_s)}`, 'accept-encoding': 'identity' };
+    // The service would read it too: it is left out where it says nothing else than the gateway does by itself.
+    const patience = bounds.wait_s < MAX_WAIT_S ? { prefer: `wait=${Math.floor(bounds.wait_s)}` } : {};
+    const wishes = { ...patience, 'Accept-Encoding': 'identity' };
     return inSession(call, found, bounds, 'command', async (open) => {
       const answer = await send(open, { method, path, headers: { ...headers, ...wishes }, body, keep });
       const refused = refusalIn(answer);
