@@ -62,6 +62,7 @@ export default {
           page('SSH', '/ssh'),
           page('HTTP', '/http'),
           page('Language models', '/language-models'),
+          page('Tools for agents', '/mcp-server'),
           page('A protocol of your own', '/protocols'),
         ],
       },

@@ -443,13 +443,7 @@ export class Gateway implements Controlled {
   }
 
   /** `over`: called when the socket is gone. `spoken`: the gate that its protocol talks to, where that is another one. */
-  #serveOn(
-    socket: Duplex,
-    gate: Gate & SessionView,
-    listener: Listener,
-    over: () => void,
-    spoken: Gate = gate,
-  ): void {
+  #serveOn(socket: Duplex, gate: Gate & SessionView, listener: Listener, over: () => void, spoken: Gate = gate): void {
     // A protocol ends its session itself, in its own words; one that does not is not asked twice.
     gate.signal.addEventListener('abort', () => setTimeout(() => socket.destroy(), LINGER_MS).unref(), { once: true });
     this.#serve(socket, gate, listener, spoken)

@@ -24,10 +24,9 @@ export interface InsideSessions {
   serve(stream: Duplex, gate: Session | Door, listener: Listener, spoken: Gate): void;
 }
 
-type Parts = Pick<
-  Controlled,
-  'approvals' | 'sshKeys' | 'languages' | 'explainer' | 'askedOfTarget' | 'hiddenAhead'
-> & { readonly sshKeys: { readonly hostKey: Parameters<typeof loadProtocol>[2]['hostKeys'][string] } };
+type Parts = Pick<Controlled, 'approvals' | 'sshKeys' | 'languages' | 'explainer' | 'askedOfTarget' | 'hiddenAhead'> & {
+  readonly sshKeys: { readonly hostKey: Parameters<typeof loadProtocol>[2]['hostKeys'][string] };
+};
 
 export class ToolCallers {
   readonly #services: Services;

@@ -34,7 +34,8 @@ describe('tools and native clients', () => {
       const { isError, content, structuredContent: page } = await client.call('query', args);
       if (isError === true) return { no: content[0]?.text ?? '' };
       for (const { columns, rows: some } of page.results)
-        for (const row of some) rows.push(row.map((cell: unknown, at: number) => shown(cell, columns[at].values, connection)));
+        for (const row of some)
+          rows.push(row.map((cell: unknown, at: number) => shown(cell, columns[at].values, connection)));
       if (page.complete) return { rows };
       args = { cursor: page.cursor, max_rows: 2000 };
     }
@@ -120,7 +121,21 @@ describe('tools and native clients', () => {
   const byMariaDb = async (sql: string): Promise<Outcome> => {
     const { stdout, stderr } = await run(
       findTool('mariadb') as string,
-      ['-h', '127.0.0.1', '-P', String(stand.ports.mysql), '-u', 'dev%shop', '--skip-ssl', '-N', '-B', '-r', '--binary-as-hex', '-e', sql],
+      [
+        '-h',
+        '127.0.0.1',
+        '-P',
+        String(stand.ports.mysql),
+        '-u',
+        'dev%shop',
+        '--skip-ssl',
+        '-N',
+        '-B',
+        '-r',
+        '--binary-as-hex',
+        '-e',
+        sql,
+      ],
       { env: { MYSQL_PWD: token } },
     );
     if (stderr.includes('ERROR')) return { no: stderr };
@@ -175,7 +190,11 @@ describe('tools and native clients', () => {
       'vm@127.0.0.1',
       command,
     ]);
-    const { isError, content, structuredContent: ran } = await client.call('exec', { connection: 'vm', command, max_bytes: 262_144 });
+    const {
+      isError,
+      content,
+      structuredContent: ran,
+    } = await client.call('exec', { connection: 'vm', command, max_bytes: 262_144 });
     if (isError === true) {
       const [sentence = ''] = (content[0]?.text ?? '').split('\n');
       return expect(native.stderr).toContain(sentence);

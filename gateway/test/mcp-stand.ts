@@ -22,8 +22,7 @@ import pg from 'pg';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
 
-export const missingForTools =
-  missingPostgres(18) ?? missingMySql('mariadb') ?? missingSshd();
+export const missingForTools = missingPostgres(18) ?? missingMySql('mariadb') ?? missingSshd();
 
 export interface McpStand {
   readonly gateway: Gateway;
@@ -64,7 +63,9 @@ const MYSQL_TABLES = [
   "insert into people values (1, 'Ann', 'ann@example.org', x'00ff', 12.50, 18446744073709551615), (2, 'Bob', null, null, null, null)",
 ];
 
-export async function openMcpStand(options: { limits?: string; rules?: string; more?: string } = {}): Promise<McpStand> {
+export async function openMcpStand(
+  options: { limits?: string; rules?: string; more?: string } = {},
+): Promise<McpStand> {
   const { path: folder, remove } = temporaryFolder('mcp');
   chmodSync(folder, 0o700);
   const [postgres, mysql, sshd] = await Promise.all([

@@ -19,7 +19,12 @@ export interface VisitSessions {
 
 export function assembleHttp(
   services: Services,
-  { sessions, approvals, places, tools }: { sessions: VisitSessions; approvals: Approvals; places: Places; tools: ToolCallers },
+  {
+    sessions,
+    approvals,
+    places,
+    tools,
+  }: { sessions: VisitSessions; approvals: Approvals; places: Places; tools: ToolCallers },
 ): HttpComponents {
   const visits = new Visits(services, (caller) => {
     const session = sessions.begin(caller);

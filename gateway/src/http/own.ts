@@ -28,7 +28,8 @@ export class OwnPaths {
     prove: () => Promise<LoginProof | Refusal>,
   ): Promise<OwnAnswer | Refusal> {
     try {
-      if (request.path === TOOLS_PATH || request.path === OWN_TOOLS_PATH) return await this.#toTools(request, from, prove);
+      if (request.path === TOOLS_PATH || request.path === OWN_TOOLS_PATH)
+        return await this.#toTools(request, from, prove);
       if (request.path === TOKEN_PATH) return await this.#exchange.answer(request, from);
       const number = /^\/\.sluice\/requests\/([0-9]{1,15})$/.exec(request.path)?.[1];
       const proof = await prove();

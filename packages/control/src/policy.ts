@@ -108,8 +108,7 @@ export async function explained(
     const hint = 'Ask with --path about requests by HTTP, and with a text about anything else.';
     throw new ControlError(409, `"${found.connection.name}" is ${what}.`, hint);
   }
-  if (written && http)
-    return explainRequest(requestWritten(written, http.reading), found.policy, context, http.models);
+  if (written && http) return explainRequest(requestWritten(written, http.reading), found.policy, context, http.models);
   if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
   // Packages and HTTP have had their answer: what is left and has no rows reads command lines.
   const isShell = protocolNamed(found.connection.protocol).traits.answers === 'text';

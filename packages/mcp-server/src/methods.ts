@@ -26,16 +26,7 @@ import { query } from './tools/query.js';
 import { request } from './tools/request.js';
 import { explain, listConnections, myRequests, requestAccess } from './tools/asking.js';
 
-const TOOLS: readonly Tool[] = [
-  listConnections,
-  describe,
-  query,
-  exec,
-  request,
-  explain,
-  requestAccess,
-  myRequests,
-];
+const TOOLS: readonly Tool[] = [listConnections, describe, query, exec, request, explain, requestAccess, myRequests];
 
 /** Says what this server is to whoever asks. */
 export interface ServerWords {
@@ -81,13 +72,19 @@ export async function answer(message: RequestMessage, words: ServerWords, call: 
       return done({});
     case 'server/discover':
       if (!call.stateless) break;
-      return done({ ...lasting(call), supportedVersions: STATELESS_VERSIONS, capabilities: { tools: {} }, instructions: INSTRUCTIONS });
+      return done({
+        ...lasting(call),
+        supportedVersions: STATELESS_VERSIONS,
+        capabilities: { tools: {} },
+        instructions: INSTRUCTIONS,
+      });
     case 'tools/list':
       return done({ ...lasting(call), tools: toolsOf(call.caller).map((one) => listed(one, call.caller)) });
     case 'tools/call': {
       const name = params && textIn(params.members, 'name');
       const found = toolsOf(call.caller).find((one) => one.name === name);
-      if (!found) return errorText(id, INVALID_PARAMS, `There is no tool "${(name ?? '').slice(0, 100)}" for you here.`);
+      if (!found)
+        return errorText(id, INVALID_PARAMS, `There is no tool "${(name ?? '').slice(0, 100)}" for you here.`);
       try {
         return done(await called(found, params, call));
       } catch {
@@ -141,13 +138,18 @@ const refused = ({ refused: { message: _, ...rest }, message }: ToolError): obje
 });
 
 /** Where people answer a request, a client of the era without sessions can show its user, and then sends the call again. */
-function mayOpen(params: JsonObject | undefined, { refused: { request: number, url, message } }: ToolError, call: MethodCall): object | undefined {
+function mayOpen(
+  params: JsonObject | undefined,
+  { refused: { request: number, url, message } }: ToolError,
+  call: MethodCall,
+): object | undefined {
   const said = params && objectIn(params.members, '_meta');
   const capabilities = said && objectIn(said.members, CAPABILITIES_META);
   const elicitation = capabilities && objectIn(capabilities.members, 'elicitation');
   const opens = call.stateless && elicitation?.members.has('url') === true;
   // Whoever comes back with an answer has shown it already.
-  if (!opens || url === undefined || number === undefined || params?.members.has('inputResponses') === true) return undefined;
+  if (!opens || url === undefined || number === undefined || params?.members.has('inputResponses') === true)
+    return undefined;
   const shown = { mode: 'url', url, message, elicitationId: `request-${number}` };
   return {
     resultType: 'input_required',

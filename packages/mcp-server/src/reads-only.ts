@@ -16,7 +16,10 @@ const WORDS =
 const known = new WeakMap<readonly Rule[], CompiledPolicy>();
 const answers = new WeakMap<Principal, Map<readonly Rule[], boolean>>();
 
-export function readsOnly({ name, protocol, rules }: Pick<ToolConnection, 'name' | 'protocol' | 'rules'>, principal: Principal): boolean {
+export function readsOnly(
+  { name, protocol, rules }: Pick<ToolConnection, 'name' | 'protocol' | 'rules'>,
+  principal: Principal,
+): boolean {
   const own = answers.get(principal) ?? new Map<readonly Rule[], boolean>();
   answers.set(principal, own);
   const before = own.get(rules);
@@ -40,7 +43,9 @@ function isOfEffectsAlone({ when, then, mode }: Rule): boolean {
   if (then.type !== 'deny' || mode !== 'enforce') return false;
   const bare = (when ?? 'true').replaceAll(/"[^"\\]*"|'[^'\\]*'/g, '');
   const words = bare.match(/[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*/g) ?? [];
-  return words.every((word) => word.split('.exists').every((one) => one === '' || WORDS.test(one.replace(/\.all$/, ''))));
+  return words.every((word) =>
+    word.split('.exists').every((one) => one === '' || WORDS.test(one.replace(/\.all$/, ''))),
+  );
 }
 
 /** Every set of effects that an action can have with one that changes something, but for those that are unknown and refused by themselves. */

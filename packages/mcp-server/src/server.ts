@@ -52,14 +52,18 @@ export class McpServer {
       return await this.#answer(request, caller);
     } catch (error) {
       if (error instanceof Refusal) return error.answer;
-      if (error instanceof MessageError) return json(400, errorText(error.id, error.code, `The body ${error.message}.`));
+      if (error instanceof MessageError)
+        return json(400, errorText(error.id, error.code, `The body ${error.message}.`));
       throw error;
     }
   }
 
   #answer(request: OwnRequest, caller: Caller): Promise<OwnAnswer> | OwnAnswer {
     // Only browsers say where a page is from, and no page is a client of this.
-    if (valuesOf(request, 'origin').length > 0 || /^(?:cross|same)-site$/.test(valueOf(request, 'sec-fetch-site') ?? ''))
+    if (
+      valuesOf(request, 'origin').length > 0 ||
+      /^(?:cross|same)-site$/.test(valueOf(request, 'sec-fetch-site') ?? '')
+    )
       return plain(403, 'Web pages may not call this.');
     if (request.method === 'DELETE') return this.#end(request, caller);
     if (request.method !== 'POST') return plain(405, 'Use POST.', [['Allow', 'POST, DELETE']]);
@@ -88,10 +92,14 @@ export class McpServer {
       throw new Refusal(json(400, errorText(message.id, code, words, data && JSON.stringify(data))));
     };
     if (version !== undefined && !isStateless(version))
-      refuse(UNSUPPORTED_PROTOCOL_VERSION, `The revision "${version.slice(0, 40)}" is not spoken here without a session.`, {
-        supported: STATELESS_VERSIONS,
-        requested: version,
-      });
+      refuse(
+        UNSUPPORTED_PROTOCOL_VERSION,
+        `The revision "${version.slice(0, 40)}" is not spoken here without a session.`,
+        {
+          supported: STATELESS_VERSIONS,
+          requested: version,
+        },
+      );
     const mismatch = headersDiffer(request, message, version);
     if (mismatch !== undefined) refuse(HEADER_MISMATCH, mismatch);
     return this.#answered(request, caller, message, undefined);
@@ -138,7 +146,8 @@ export class McpServer {
     if (id === undefined || second !== undefined)
       throw new Refusal(plain(400, 'A request needs one Mcp-Session-Id, which initialize gives.'));
     const version = this.#sessions.versionOf(key, id);
-    if (version === undefined) throw new Refusal(plain(404, 'There is no such session of yours: initialize another one.'));
+    if (version === undefined)
+      throw new Refusal(plain(404, 'There is no such session of yours: initialize another one.'));
     const said = valueOf(request, VERSION);
     if (said !== undefined && !isKnownVersion(said))
       throw new Refusal(plain(400, `MCP-Protocol-Version is none of ${SESSION_VERSIONS.join(', ')}.`));
@@ -195,7 +204,8 @@ export class McpServer {
       const call = newCall(caller, this.#cursors, { signal, progress, stateless: session === undefined });
       return answer(message, this.#words, call);
     });
-    if (text === 'full') return errorText(id, TOO_MANY, `${MAX_CALLS_OF_ONE} calls of yours are at work: wait for one.`);
+    if (text === 'full')
+      return errorText(id, TOO_MANY, `${MAX_CALLS_OF_ONE} calls of yours are at work: wait for one.`);
     return text === 'taken' ? errorText(id, INVALID_REQUEST, 'A call with this id is at work.') : text;
   }
 }
@@ -213,7 +223,11 @@ class Refusal extends Error {
 const VERSION = 'mcp-protocol-version';
 
 /** Where headers do not say what the body says; undefined: they do. */
-function headersDiffer(request: OwnRequest, { method, params }: RequestMessage, version: string | undefined): string | undefined {
+function headersDiffer(
+  request: OwnRequest,
+  { method, params }: RequestMessage,
+  version: string | undefined,
+): string | undefined {
   if (single(request, VERSION) !== version) return 'MCP-Protocol-Version is not what the body says in _meta.';
   if (single(request, 'mcp-method') !== method) return 'Mcp-Method is not the method of the body.';
   if (method !== 'tools/call') return undefined;

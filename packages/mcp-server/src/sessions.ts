@@ -34,6 +34,8 @@ export class McpSessions {
   }
 
   #seal(owner: string, start: string): string {
-    return createHmac('sha256', this.#key).update(JSON.stringify([owner, start])).digest('base64url');
+    return createHmac('sha256', this.#key)
+      .update(JSON.stringify([owner, start]))
+      .digest('base64url');
   }
 }

@@ -1,11 +1,5 @@
 /** What a tool is, and what it has to do with. Owns: these words, and how a no reads to an agent. Does not: any tool. */
-import {
-  type Deny,
-  type Noun,
-  type Refusal,
-  denyInWords,
-  refusalInWords,
-} from '@sluice/contract';
+import { type Deny, type Noun, type Refusal, denyInWords, refusalInWords } from '@sluice/contract';
 import type { Refused } from '@sluice/mcp';
 import { z } from 'zod';
 import type { Failure } from './clients/statement.js';

@@ -30,7 +30,9 @@ export const listConnections = tool({
         name: z.string(),
         protocol: z.string(),
         tools: z.array(z.string()),
-        read_only: z.boolean().describe('The rules let you change nothing there. False: they may let you change something.'),
+        read_only: z
+          .boolean()
+          .describe('The rules let you change nothing there. False: they may let you change something.'),
         masks: z.boolean().describe('Some values there are masked.'),
         approval: z.boolean().describe('People have to agree before you use it: request_access asks them.'),
       }),
@@ -61,7 +63,11 @@ export const explain = tool({
   input: z.strictObject({
     connection: connectionName,
     text: z.string().min(1).optional().describe('A statement of SQL, or a command line.'),
-    method: z.string().regex(/^[A-Z]{1,20}$/).optional().describe('Of a request to a service.'),
+    method: z
+      .string()
+      .regex(/^[A-Z]{1,20}$/)
+      .optional()
+      .describe('Of a request to a service.'),
     path: z.string().startsWith('/').max(8_000).optional(),
     body: z.string().optional(),
   }),
@@ -95,7 +101,12 @@ export const requestAccess = tool({
   description:
     'Has people asked whether you may use a connection that needs their agreement, before you need it. It does not wait for them: my_requests says what became of it.',
   input: z.strictObject({ connection: connectionName }),
-  output: z.object({ granted: z.boolean(), message: z.string(), request: z.int().optional(), url: z.string().optional() }),
+  output: z.object({
+    granted: z.boolean(),
+    message: z.string(),
+    request: z.int().optional(),
+    url: z.string().optional(),
+  }),
   isFor: (connections) => connections.some(({ approval }) => approval !== undefined),
   annotations: () => ({ readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false }),
   async run({ connection }, { caller }) {
@@ -105,14 +116,20 @@ export const requestAccess = tool({
     if (refused.reason.code !== 'session-approval-needed') throw refusedError(refused);
     const { request, page } = refused.reason;
     const { message, hint } = refusedError(refused).refused;
-    return { granted: false, message: `${message} ${hint ?? ''}`.trim(), request, ...(page !== undefined && { url: page }) };
+    return {
+      granted: false,
+      message: `${message} ${hint ?? ''}`.trim(),
+      request,
+      ...(page !== undefined && { url: page }),
+    };
   },
 });
 
 export const myRequests = tool({
   name: 'my_requests',
   title: 'See your requests',
-  description: 'What people were asked for you, the newest first, and what became of it. When a request is approved, the identical call passes once.',
+  description:
+    'What people were asked for you, the newest first, and what became of it. When a request is approved, the identical call passes once.',
   input: z.strictObject({}),
   output: z.object({
     requests: z.array(

@@ -69,7 +69,9 @@ function emptyResult({ protocol }: ToolConnection, schema: string | undefined, t
 /** A schema that is no plain word is not looked for by the database, where its quoting would have to be that of the session. */
 function tablesOf(schema: string | undefined): string {
   if (schema !== undefined && !/^[\w$. -]+$/.test(schema))
-    throw new ToolError({ message: 'Only schemas whose names are made of letters, digits, _, $, ., - and blanks can be listed.' });
+    throw new ToolError({
+      message: 'Only schemas whose names are made of letters, digits, _, $, ., - and blanks can be listed.',
+    });
   const which =
     schema === undefined
       ? "table_schema NOT IN ('pg_catalog', 'information_schema', 'mysql', 'performance_schema', 'sys')"

@@ -8,7 +8,16 @@ import type { ToolConnection } from '../host.js';
 import { CURSOR_IDLE_MS, MAX_PAGE_CHARACTERS, type Page, RunningStatement } from '../pages.js';
 import { readsOnly } from '../reads-only.js';
 import { type Bounds, bounded, inSession, inWords } from '../running.js';
-import { DEFAULT_CALL_S, RUNNING, type ToolCall, ToolError, connectionName, connectionOf, failedError, tool } from '../tool.js';
+import {
+  DEFAULT_CALL_S,
+  RUNNING,
+  type ToolCall,
+  ToolError,
+  connectionName,
+  connectionOf,
+  failedError,
+  tool,
+} from '../tool.js';
 
 export const SQL = ['postgres', 'mysql'];
 const MAX_ROWS = 2_000;
@@ -108,9 +117,7 @@ export function runStatement(
 const openOf = new WeakMap<RunningStatement, OpenCall>();
 
 const clientOf = (open: OpenCall, { name, protocol }: ToolConnection, user: string): Promise<StatementClient> =>
-  protocol === 'mysql'
-    ? openMySql(open, { user, connection: name })
-    : openPostgres(open, { user, database: name });
+  protocol === 'mysql' ? openMySql(open, { user, connection: name }) : openPostgres(open, { user, database: name });
 
 async function nextPage(
   cursor: string,
@@ -135,7 +142,11 @@ async function nextPage(
   }
 }
 
-function given({ results, notices, complete }: Page, statement: RunningStatement, { cursors, caller }: ToolCall): object {
+function given(
+  { results, notices, complete }: Page,
+  statement: RunningStatement,
+  { cursors, caller }: ToolCall,
+): object {
   const omitted = results.some((one) => one.omitted !== undefined);
   return {
     results: results.map(({ cut, ...rest }) => ({ ...rest, ...(cut.length > 0 && { cut }) })),

@@ -20,20 +20,25 @@ export const request = tool({
     'Sends one request by HTTP to a service and gives its answer. The gateway adds the credential: send none. A refusal says by which rule and what to do.',
   input: z.strictObject({
     connection: connectionName,
-    method: z.string().regex(/^[A-Z]{1,20}$/).default('GET'),
+    method: z
+      .string()
+      .regex(/^[A-Z]{1,20}$/)
+      .default('GET'),
     path: z
       .string()
       .regex(/^\/[^\s#]*$/)
       .max(8_000)
       .describe('Path and query of the service, as they are sent: "/v1/items?page=2".'),
-    headers: z.record(z.string().regex(/^[A-Za-z0-9-]{1,100}$/), z.string().regex(/^[\t\x20-\x7e]{0,4000}$/)).default({}),
+    headers: z
+      .record(z.string().regex(/^[A-Za-z0-9-]{1,100}$/), z.string().regex(/^[\t\x20-\x7e]{0,4000}$/))
+      .default({}),
     body: z.string().optional(),
     max_bytes: z.int().min(1).max(MAX_BODY_BYTES).default(DEFAULT_BODY_BYTES).describe('Of the answer.'),
     ...RUNNING,
   }),
   output: z.object({
     status: z.int(),
-    headers: z.array(z.tuple([z.string(), z.string()])),
+    headers: z.array(z.object({ name: z.string(), value: z.string() })),
     body: z.string(),
     encoding: z.enum(['utf8', 'base64']),
     truncated: z.boolean().describe('Only the start of the body is given.'),
@@ -44,21 +49,22 @@ export const request = tool({
     const only = services.every((one) => readsOnly(one, principal));
     return { readOnlyHint: only, ...(!only && { destructiveHint: true }), openWorldHint: true };
   },
-  run({ connection, method, path, headers, body, max_bytes: keep, ...bounds }, call) {
+  run({ connection, method, path, headers: wanted, body, max_bytes: keep, ...bounds }, call) {
     const found = connectionOf(call.caller, connection, HTTP);
-    const foreign = Object.keys(headers).find((name) => NOT_FOR_CALLERS.test(name));
+    const foreign = Object.keys(wanted).find((name) => NOT_FOR_CALLERS.test(name));
     if (foreign !== undefined)
       throw new ToolError({ message: `The header "${foreign}" is the gateway's own to set.`, hint: 'Leave it out.' });
     // The service would read it too: it is left out where it says nothing else than the gateway does by itself.
     const patience = bounds.wait_s < MAX_WAIT_S ? { prefer: `wait=${Math.floor(bounds.wait_s)}` } : {};
     const wishes = { ...patience, 'Accept-Encoding': 'identity' };
     return inSession(call, found, bounds, 'command', async (open) => {
-      const answer = await send(open, { method, path, headers: { ...headers, ...wishes }, body, keep });
+      const answer = await send(open, { method, path, headers: { ...wanted, ...wishes }, body, keep });
       const refused = refusalIn(answer);
       if (refused) throw refused;
       const { status, cut } = answer;
       const { text, encoding } = readable(answer.body);
-      return { status, headers: answer.headers, body: text, encoding, truncated: cut };
+      const headers = answer.headers.map(([name, value]) => ({ name, value }));
+      return { status, headers, body: text, encoding, truncated: cut };
     });
   },
 });
