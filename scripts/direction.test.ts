@@ -220,6 +220,8 @@ const OWN_FILES = [
   /^packages\/control\/src\/clients\/(mysql|postgres|ssh|http)\.ts$/,
   /^protocols\/(mysql|postgres|ssh|http)\//,
   /^packages\/sql-(mysql|postgres)\//,
+  // Clients of each protocol, for tools.
+  /^packages\/mcp-server\/src\/clients\//,
   // The scheme of an address is called so, and a way to log in of OpenAPI.
   /^packages\/contract\/src\/http\.ts$/,
   /^packages\/control\/src\/openapi\.ts$/,

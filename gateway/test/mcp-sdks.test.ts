@@ -1,4 +1,5 @@
 /** The official clients of MCP, of both eras, as they come from npm. */
+/* oxlint-disable typescript/no-explicit-any -- answers are what is tested, whatever their shape */
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client';
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';

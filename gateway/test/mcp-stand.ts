@@ -1,4 +1,5 @@
 /** A gateway in front of a database of each kind, a machine and a service, and its tools by MCP. */
+/* oxlint-disable typescript/no-explicit-any -- answers are what is tested, whatever their shape */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -190,7 +191,7 @@ function serve({ method, url, rawHeaders }: IncomingMessage, response: ServerRes
 
 interface Answer {
   readonly content: readonly { readonly type: string; readonly text: string }[];
-  readonly structuredContent?: any; // eslint-disable-line
+  readonly structuredContent?: any;
   readonly isError?: boolean;
   readonly _meta?: { readonly 'sluice/refused'?: Readonly<Record<string, unknown>> };
 }

@@ -4,9 +4,8 @@ import type { Ending } from '@sluice/contract';
 import { type Places, ProvenSockets } from '@sluice/strangers';
 import type { Services } from '../services.js';
 import type { Session } from '../session.js';
-import type { ToolCallers } from '../tool-callers.js';
 import { TokenExchange } from './exchange.js';
-import { OwnPaths } from './own.js';
+import { OwnPaths, type ToolAnswers } from './own.js';
 import type { HttpComponents } from './components.js';
 import { Proofs } from './proofs.js';
 import { type Caller, DEFAULT_KEEP_OUT_S, Visits } from './visits.js';
@@ -24,7 +23,7 @@ export function assembleHttp(
     approvals,
     places,
     tools,
-  }: { sessions: VisitSessions; approvals: Approvals; places: Places; tools: ToolCallers },
+  }: { sessions: VisitSessions; approvals: Approvals; places: Places; tools: ToolAnswers },
 ): HttpComponents {
   const visits = new Visits(services, (caller) => {
     const session = sessions.begin(caller);

@@ -6,16 +6,20 @@ import { type Approvals, type ApprovalRequest, askerOf } from '@sluice/approvals
 import { OWN_PATH, type OwnAnswer, type OwnRequest, type Refusal, TOOLS_PATH } from '@sluice/contract';
 import { samePerson } from '@sluice/identity';
 import type { LoginProof } from '../login.js';
-import type { ToolCallers } from '../tool-callers.js';
 import type { Threshold } from './entrance.js';
 import type { TokenExchange } from './exchange.js';
+
+/** Answers calls of the gateway's own tools. */
+export interface ToolAnswers {
+  answer(request: OwnRequest, proof: LoginProof, from: Threshold['caller']): Promise<OwnAnswer>;
+}
 
 export class OwnPaths {
   readonly #approvals: Approvals;
   readonly #exchange: TokenExchange;
-  readonly #tools: ToolCallers;
+  readonly #tools: ToolAnswers;
 
-  constructor(approvals: Approvals, exchange: TokenExchange, tools: ToolCallers) {
+  constructor(approvals: Approvals, exchange: TokenExchange, tools: ToolAnswers) {
     this.#approvals = approvals;
     this.#exchange = exchange;
     this.#tools = tools;
@@ -28,11 +32,14 @@ export class OwnPaths {
     prove: () => Promise<LoginProof | Refusal>,
   ): Promise<OwnAnswer | Refusal> {
     try {
-      if (request.path === TOOLS_PATH || request.path === OWN_TOOLS_PATH)
-        return await this.#toTools(request, from, prove);
       if (request.path === TOKEN_PATH) return await this.#exchange.answer(request, from);
       const number = /^\/\.sluice\/requests\/([0-9]{1,15})$/.exec(request.path)?.[1];
       const proof = await prove();
+      // To whoever has proven nothing they look like a path that leads nowhere.
+      if (request.path === TOOLS_PATH || request.path === OWN_TOOLS_PATH)
+        return 'reason' in proof
+          ? proof
+          : (from.proven(proof.principal.name) ?? (await this.#tools.answer(request, proof, from.caller)));
       if ('reason' in proof) return problem(401, 'This request shows no token or certificate that is good here.');
       if (number === undefined) return problem(404, 'There is nothing here.');
       if (request.method !== 'GET' && request.method !== 'HEAD') return problem(405, 'Use GET.');
@@ -40,17 +47,6 @@ export class OwnPaths {
     } catch {
       return problem(503, 'The gateway cannot answer this at the moment.');
     }
-  }
-
-  /** To whoever has proven nothing it looks like a path that leads nowhere. */
-  async #toTools(
-    request: OwnRequest,
-    from: Threshold,
-    prove: () => Promise<LoginProof | Refusal>,
-  ): Promise<OwnAnswer | Refusal> {
-    const proof = await prove();
-    if ('reason' in proof) return proof;
-    return from.proven(proof.principal.name) ?? this.#tools.answer(request, proof, from.caller);
   }
 
   /** Whoever did not make it learns as little as of one that is not there. */

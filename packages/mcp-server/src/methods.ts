@@ -131,10 +131,10 @@ async function called(found: Tool, params: JsonObject | undefined, call: MethodC
 const textOf = (text: string): object => ({ type: 'text', text });
 
 /** The model reads the text; programs read the rest. */
-const refused = ({ refused: { message: _, ...rest }, message }: ToolError): object => ({
-  content: [textOf(inLines({ message, ...rest }))],
+const refused = ({ refused: why }: ToolError): object => ({
+  content: [textOf(inLines(why))],
   isError: true,
-  _meta: { 'sluice/refused': { message, ...rest } },
+  _meta: { 'sluice/refused': why },
 });
 
 /** Where people answer a request, a client of the era without sessions can show its user, and then sends the call again. */

@@ -35,8 +35,10 @@ export function readsOnly(
 /** What is unknown is refused by itself, unless some rule admits something. */
 const relevant = (rules: readonly Rule[]): Rule[] => [
   ...rules.filter(isOfEffectsAlone),
-  ...rules.filter(({ then }) => then.type === 'allow').map(({ when: _, ...rule }) => ({ ...rule })),
+  ...rules.filter(({ then }) => then.type === 'allow').map(always),
 ];
+
+const always = ({ rule, then, mode, path }: Rule): Rule => ({ rule, then, mode, path });
 
 /** A rule that says no, and whose condition hangs on nothing else. */
 function isOfEffectsAlone({ when, then, mode }: Rule): boolean {

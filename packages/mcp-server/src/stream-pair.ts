@@ -24,13 +24,17 @@ class End extends Duplex {
   }
 
   override _read(): void {
+    this.#take();
+  }
+
+  #take(): void {
     const taken = this.#taken;
     this.#taken = undefined;
     taken?.();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this._read();
+    this.#take();
     const other = this.#other;
     this.#other = undefined;
     // What it has not read yet, it still may.

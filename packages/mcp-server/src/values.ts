@@ -2,7 +2,6 @@
  * Values of rows as JSON. Owns: which ones JSON holds exactly, and the words for that. What it does not hold stays the text that the native client
  * shows. Pure.
  */
-import type { Dialect } from '@sluice/contract';
 
 export type Cell = string | number | boolean | null;
 
@@ -124,10 +123,4 @@ export function mysqlColumn(name: string, type: number, charset: number): Column
   if (text) return { name, type: text[0], values: 'string' };
   const [word, values] = MYSQL.get(type) ?? [`type ${type}`, 'string'];
   return { name, type: word, values };
-}
-
-/** A name in a statement, whatever is in it. */
-export function quoted(name: string, dialect: Dialect['name']): string {
-  const quote = dialect === 'mysql' ? '`' : '"';
-  return `${quote}${name.replaceAll(quote, quote + quote)}${quote}`;
 }

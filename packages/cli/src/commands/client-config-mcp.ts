@@ -4,10 +4,13 @@
  */
 import type { Command } from 'commander';
 import { connectionsOf, endpointOf } from '../answers.js';
+import { http } from '../clients/http.js';
 import { CliError } from '../errors.js';
 import type { CommandContext } from '../context.js';
 import { print, printJson } from '../output.js';
 
+/** What clients call Streamable HTTP. */
+const TRANSPORT = http.protocol;
 /** Where clients have the token, as an environment variable. */
 const TOKEN = 'SLUICE_TOKEN';
 
@@ -26,7 +29,7 @@ const MCP_CLIENTS: readonly McpClient[] = [
     name: 'claude-code',
     title: 'Claude Code',
     file: '.mcp.json in the project, or: claude mcp add --transport http',
-    text: (url) => json({ mcpServers: { sluice: { type: 'http', url, headers: bearer(`\${${TOKEN}}`) } } }),
+    text: (url) => json({ mcpServers: { sluice: { type: TRANSPORT, url, headers: bearer(`\${${TOKEN}}`) } } }),
   },
   {
     name: 'codex',
@@ -47,7 +50,7 @@ const MCP_CLIENTS: readonly McpClient[] = [
     text: (url) =>
       json({
         inputs: [{ type: 'promptString', id: 'sluice-token', description: 'Token of Sluice', password: true }],
-        servers: { sluice: { type: 'http', url, headers: bearer('${input:sluice-token}') } },
+        servers: { sluice: { type: TRANSPORT, url, headers: bearer('${input:sluice-token}') } },
       }),
   },
   {
@@ -70,7 +73,7 @@ const MCP_CLIENTS: readonly McpClient[] = [
     name: 'json',
     title: 'any other client',
     file: 'wherever it has the address of a server and headers to send',
-    text: (url) => json({ type: 'http', url, headers: bearer(`\${${TOKEN}}`) }),
+    text: (url) => json({ type: TRANSPORT, url, headers: bearer(`\${${TOKEN}}`) }),
   },
 ];
 
@@ -101,7 +104,7 @@ const described = ({ title, file, text }: McpClient, url: string): string => `# 
 
 /** The tools are on the listener for HTTP, which any connection by HTTP names. */
 async function addressOf(context: CommandContext, named: string | undefined): Promise<string> {
-  const row = (await connectionsOf(context.api())).find(({ protocol }) => protocol === 'http');
+  const row = (await connectionsOf(context.api())).find(({ protocol }) => protocol === http.protocol);
   if (!row)
     throw new CliError(
       'You have no connection by HTTP that says where the gateway listens for it.',

@@ -77,6 +77,8 @@ class MySqlClient implements StatementClient {
       push(isHeader(row) ? done(row) : rowOf(row, columns));
     });
     query.on('error', (error: QueryError) => end({ type: 'failed', failure: failureOf(error) }));
+    // A connection that breaks says so itself, and not to the query.
+    this.#client.on('error', (error: Error) => end({ type: 'failed', failure: failureOf(error) }));
     query.on('end', () => {
       inSet();
       end();

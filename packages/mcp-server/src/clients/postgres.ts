@@ -59,8 +59,15 @@ class PostgresClient implements StatementClient {
     const { stream } = this.#call;
     stream.write(serialize.query(text));
     let columns: readonly Column[] = [];
+    let failed = false;
     for (;;) {
-      const message = await this.#next();
+      const message = await this.#next().catch((error: unknown) => {
+        // An error that ends the session is its last word.
+        if (failed) return undefined;
+        throw error;
+      });
+      if (!message) return;
+      failed ||= message instanceof DatabaseError;
       if (message instanceof RowDescriptionMessage) {
         columns = message.fields.map(({ name, dataTypeID }) => postgresColumn(name, dataTypeID));
         yield { type: 'columns', columns };

@@ -1,21 +1,14 @@
-/** Tools that run nothing: what there is, what the rules would say, and what people are asked. */
+/** Tools that run nothing: what there is, what the rules would say, and what people are asked. Does not: decide, or ask a target. */
 import { type ApprovalRequest, askerOf } from '@sluice/approvals';
 import { samePerson } from '@sluice/identity';
 import { z } from 'zod';
+import { KNOWN, SERVICES, toolsFor } from '../clients/index.js';
 import type { Caller, ToolConnection } from '../host.js';
 import { readsOnly } from '../reads-only.js';
 import { ToolError, connectionName, connectionOf, refusedError, tool } from '../tool.js';
 
 const READS = { readOnlyHint: true, idempotentHint: true, openWorldHint: false } as const;
 
-/** By protocol, the tools that use a connection. */
-const TOOLS: Readonly<Record<string, readonly string[]>> = {
-  postgres: ['query', 'describe'],
-  mysql: ['query', 'describe'],
-  ssh: ['exec'],
-  http: ['request'],
-};
-export const KNOWN = Object.keys(TOOLS);
 const known = (connections: readonly ToolConnection[]): boolean =>
   connections.some(({ protocol }) => KNOWN.includes(protocol));
 
@@ -48,7 +41,7 @@ export const listConnections = tool({
         .map((one) => ({
           name: one.name,
           protocol: one.protocol,
-          tools: TOOLS[one.protocol],
+          tools: toolsFor(one.protocol),
           read_only: readsOnly(one, caller.principal),
           masks: one.rules.some(({ then, mode }) => then.type === 'mask' && mode === 'enforce'),
           approval: one.approval !== undefined,
@@ -82,7 +75,7 @@ export const explain = tool({
   annotations: () => READS,
   async run({ connection, text, method, path, body }, { caller }) {
     const { protocol } = connectionOf(caller, connection, KNOWN);
-    const isService = protocol === 'http';
+    const isService = SERVICES.includes(protocol);
     if (isService !== (path !== undefined) || isService === (text !== undefined))
       throw new ToolError({ message: 'Give "path" for a service, and "text" for a database or a machine.' });
     const asked = path === undefined ? { text: text ?? '' } : { request: { method, path, body } };

@@ -4,10 +4,10 @@
  */
 import { z } from 'zod';
 import type { ToolConnection } from '../host.js';
+import { DATABASES, SYSTEM_SCHEMAS, quoted } from '../clients/index.js';
 import type { Cell } from '../values.js';
-import { quoted } from '../values.js';
 import { RUNNING, ToolError, connectionName, connectionOf, tool } from '../tool.js';
-import { SQL, columnSchema, runStatement } from './query.js';
+import { columnSchema, runStatement } from './query.js';
 
 /** Tables of one list. */
 const MAX_TABLES = 1_000;
@@ -28,10 +28,10 @@ export const describe = tool({
     columns: z.array(columnSchema).optional(),
     complete: z.boolean().describe('Whether that is all. Else name a schema.'),
   }),
-  isFor: (connections) => connections.some(({ protocol }) => SQL.includes(protocol)),
+  isFor: (connections) => connections.some(({ protocol }) => DATABASES.includes(protocol)),
   annotations: () => ({ readOnlyHint: true, idempotentHint: true, openWorldHint: false }),
   async run({ connection, table, schema, timeout_s }, call) {
-    const found = connectionOf(call.caller, connection, SQL);
+    const found = connectionOf(call.caller, connection, DATABASES);
     // Nobody waits for people to see a list.
     const ask = (sql: string, rows: number) => runStatement(call, found, sql, { wait_s: 0, timeout_s }, rows);
     if (table !== undefined) return columnsOf(await ask(emptyResult(found, schema, table), 1));
@@ -60,10 +60,9 @@ const tableOf = ([schema, name, kind]: readonly Cell[]): object => ({
 });
 
 /** No rows, and a description of each column. */
-function emptyResult({ protocol }: ToolConnection, schema: string | undefined, table: string): string {
-  const dialect = protocol === 'mysql' ? 'mysql' : 'postgres';
+function emptyResult(connection: ToolConnection, schema: string | undefined, table: string): string {
   const names = [...(schema === undefined ? [] : [schema]), table];
-  return `SELECT * FROM ${names.map((name) => quoted(name, dialect)).join('.')} LIMIT 0`;
+  return `SELECT * FROM ${names.map((name) => quoted(name, connection)).join('.')} LIMIT 0`;
 }
 
 /** A schema that is no plain word is not looked for by the database, where its quoting would have to be that of the session. */
@@ -72,9 +71,6 @@ function tablesOf(schema: string | undefined): string {
     throw new ToolError({
       message: 'Only schemas whose names are made of letters, digits, _, $, ., - and blanks can be listed.',
     });
-  const which =
-    schema === undefined
-      ? "table_schema NOT IN ('pg_catalog', 'information_schema', 'mysql', 'performance_schema', 'sys')"
-      : `table_schema = '${schema}'`;
+  const which = schema === undefined ? `table_schema NOT IN (${SYSTEM_SCHEMAS})` : `table_schema = '${schema}'`;
   return `SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE ${which} ORDER BY table_schema, table_name`;
 }

@@ -1,11 +1,11 @@
 /** `exec`: one command line on a machine. Does not: judge it, or know machines. */
 import { z } from 'zod';
+import { MACHINES } from '../clients/index.js';
 import { type Output, execute } from '../clients/ssh.js';
 import { readsOnly } from '../reads-only.js';
 import { inSession, inWords } from '../running.js';
 import { RUNNING, connectionName, connectionOf, tool } from '../tool.js';
 
-const SSH = ['ssh'];
 /** Of each stream, so much is given. */
 const MAX_OUTPUT_BYTES = 256 * 1024;
 const DEFAULT_OUTPUT_BYTES = 64 * 1024;
@@ -36,14 +36,14 @@ export const exec = tool({
     stdout: stream,
     stderr: stream,
   }),
-  isFor: (connections) => connections.some(({ protocol }) => SSH.includes(protocol)),
+  isFor: (connections) => connections.some(({ protocol }) => MACHINES.includes(protocol)),
   annotations: ({ principal, connections }) => {
-    const machines = connections().filter(({ protocol }) => SSH.includes(protocol));
+    const machines = connections().filter(({ protocol }) => MACHINES.includes(protocol));
     const only = machines.every((one) => readsOnly(one, principal));
     return { readOnlyHint: only, ...(!only && { destructiveHint: true }), openWorldHint: true };
   },
   run({ connection, command, account, input, max_bytes: keep, ...bounds }, call) {
-    const found = connectionOf(call.caller, connection, SSH);
+    const found = connectionOf(call.caller, connection, MACHINES);
     const user = account === undefined ? connection : `${account}+${connection}`;
     return inSession(call, found, bounds, 'command', async (open) => {
       const { code, signal, stdout, stderr } = await execute(open, { user, command, input, keep });

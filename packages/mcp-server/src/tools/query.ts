@@ -1,9 +1,7 @@
 /** `query`: a text of SQL in a session of its own, and its rows in pages. Does not: judge it, or know a database. */
 import { z } from 'zod';
 import type { OpenCall } from '../call-gate.js';
-import { openMySql } from '../clients/mysql.js';
-import { openPostgres } from '../clients/postgres.js';
-import type { StatementClient } from '../clients/statement.js';
+import { DATABASES, openStatements } from '../clients/index.js';
 import type { ToolConnection } from '../host.js';
 import { CURSOR_IDLE_MS, MAX_PAGE_CHARACTERS, type Page, RunningStatement } from '../pages.js';
 import { readsOnly } from '../reads-only.js';
@@ -19,7 +17,6 @@ import {
   tool,
 } from '../tool.js';
 
-export const SQL = ['postgres', 'mysql'];
 const MAX_ROWS = 2_000;
 const DEFAULT_ROWS = 200;
 
@@ -66,9 +63,9 @@ export const query = tool({
     ...RUNNING,
   }),
   output,
-  isFor: (connections) => connections.some(({ protocol }) => SQL.includes(protocol)),
+  isFor: (connections) => connections.some(({ protocol }) => DATABASES.includes(protocol)),
   annotations: ({ principal, connections }) => {
-    const databases = connections().filter(({ protocol }) => SQL.includes(protocol));
+    const databases = connections().filter(({ protocol }) => DATABASES.includes(protocol));
     const only = databases.every((one) => readsOnly(one, principal));
     return { readOnlyHint: only, ...(!only && { destructiveHint: true }), idempotentHint: only, openWorldHint: false };
   },
@@ -77,7 +74,7 @@ export const query = tool({
     if (cursor !== undefined && connection === undefined && sql === undefined) return nextPage(cursor, input, call);
     if (cursor !== undefined || connection === undefined || sql === undefined)
       throw new ToolError({ message: 'Give "connection" and "sql", or "cursor" alone.' });
-    const found = connectionOf(call.caller, connection, SQL);
+    const found = connectionOf(call.caller, connection, DATABASES);
     const { statement, page } = await runStatement(call, found, sql, input, input.max_rows);
     return given(page, statement, call);
   },
@@ -93,7 +90,7 @@ export function runStatement(
 ): Promise<{ readonly statement: RunningStatement; readonly page: Page }> {
   const { name: user } = call.caller.principal;
   return inSession(call, connection, bounds, 'statement', async (open) => {
-    const client = await clientOf(open, connection, user);
+    const client = await openStatements(open, connection, user);
     const { heard } = open;
     const statement = new RunningStatement({
       events: client.run(sql),
@@ -115,9 +112,6 @@ export function runStatement(
 
 /** The session of a statement. */
 const openOf = new WeakMap<RunningStatement, OpenCall>();
-
-const clientOf = (open: OpenCall, { name, protocol }: ToolConnection, user: string): Promise<StatementClient> =>
-  protocol === 'mysql' ? openMySql(open, { user, connection: name }) : openPostgres(open, { user, database: name });
 
 async function nextPage(
   cursor: string,

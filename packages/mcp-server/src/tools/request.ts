@@ -1,12 +1,12 @@
 /** `request`: one request to a service. Does not: judge it, or know services and their credentials. */
 import { z } from 'zod';
+import { SERVICES } from '../clients/index.js';
 import { type Answered, send } from '../clients/http.js';
 import { readsOnly } from '../reads-only.js';
 import { inSession } from '../running.js';
 import { MAX_WAIT_S, RUNNING, ToolError, connectionName, connectionOf, tool } from '../tool.js';
 import { readable } from './exec.js';
 
-const HTTP = ['http'];
 const MAX_BODY_BYTES = 512 * 1024;
 const DEFAULT_BODY_BYTES = 128 * 1024;
 /** Headers that say who sends it or how it is framed: none of the caller's. */
@@ -43,14 +43,14 @@ export const request = tool({
     encoding: z.enum(['utf8', 'base64']),
     truncated: z.boolean().describe('Only the start of the body is given.'),
   }),
-  isFor: (connections) => connections.some(({ protocol }) => HTTP.includes(protocol)),
+  isFor: (connections) => connections.some(({ protocol }) => SERVICES.includes(protocol)),
   annotations: ({ principal, connections }) => {
-    const services = connections().filter(({ protocol }) => HTTP.includes(protocol));
+    const services = connections().filter(({ protocol }) => SERVICES.includes(protocol));
     const only = services.every((one) => readsOnly(one, principal));
     return { readOnlyHint: only, ...(!only && { destructiveHint: true }), openWorldHint: true };
   },
   run({ connection, method, path, headers: wanted, body, max_bytes: keep, ...bounds }, call) {
-    const found = connectionOf(call.caller, connection, HTTP);
+    const found = connectionOf(call.caller, connection, SERVICES);
     const foreign = Object.keys(wanted).find((name) => NOT_FOR_CALLERS.test(name));
     if (foreign !== undefined)
       throw new ToolError({ message: `The header "${foreign}" is the gateway's own to set.`, hint: 'Leave it out.' });
