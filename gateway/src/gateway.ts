@@ -173,16 +173,9 @@ export class Gateway implements Controlled {
       session: (listener, client) => this.#newSession(listener, client),
       door: (caller) => this.#newDoor(caller),
       enter: (...who) => this.#http.visits.enter(...who),
-      serve: (stream, gate, listener, spoken) =>
-        this.#serveOn(
-          stream,
-          gate,
-          listener,
-          () => (gate instanceof Door ? this.#doorClosed(gate) : this.#over(gate)),
-          spoken,
-        ),
+      serve: (stream, gate, to, spoken) => this.#serveOn(stream, gate, to, () => this.#gone(gate), spoken),
     });
-    this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places, tools });
+    this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places }, tools);
     this.#sweep = setInterval(() => this.#look(), SWEEP_MS);
     this.#sweep.unref();
   }
@@ -421,7 +414,7 @@ export class Gateway implements Controlled {
     if (listener.traits.entrance) return this.#openDoor(socket, listener, client);
     const session = this.#newSession(listener, client);
     this.places.accepted(socket, session);
-    this.#serveOn(socket, session, listener, () => this.#over(session));
+    this.#serveOn(socket, session, listener, () => this.#gone(session));
   }
 
   #newId(): string {
@@ -476,7 +469,7 @@ export class Gateway implements Controlled {
     const caller = { listener, client: client.address, address, loopback: client.loopback };
     const door = this.#newDoor(caller);
     this.places.accepted(socket, door);
-    this.#serveOn(socket, door, listener, () => this.#doorClosed(door));
+    this.#serveOn(socket, door, listener, () => this.#gone(door));
   }
 
   #newDoor(caller: Caller): Door {
@@ -485,9 +478,10 @@ export class Gateway implements Controlled {
     return door;
   }
 
-  #doorClosed(door: Door): void {
-    this.#doors.delete(door);
-    door.closed();
+  #gone(gate: Session | Door): void {
+    if (gate instanceof Session) return this.#over(gate);
+    this.#doors.delete(gate);
+    gate.closed();
   }
 
   /** Where a connection begins with a key exchange, it waits for its turn. */

@@ -5,16 +5,19 @@
 import type { Duplex } from 'node:stream';
 import { VERSION } from '@sluice/api';
 import { isPackaged, protocolNamed } from '@sluice/config';
-import type { Gate, OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
+import type { Gate, OwnAnswer, OwnRequest } from '@sluice/contract';
 import { type Controlled, explained } from '@sluice/control';
 import { type CallSession, type Caller, McpServer } from '@sluice/mcp-server';
 import type { Door } from './http/door.js';
 import { proofKey } from './http/proofs.js';
-import { type Caller as From, type Visits, openingOf } from './http/visits.js';
+import { type Caller as From, type Visits, unreleased } from './http/visits.js';
 import { type LoginProof, SessionLogin, mayReach } from './login.js';
 import { loadProtocol } from './protocols.js';
 import type { Connection, Listener, Services } from './services.js';
 import type { Session } from './session.js';
+
+/** Whoever asks for access has not begun one. */
+const NO_SESSION = { id: '', signal: new AbortController().signal };
 
 /** What begins a session, lists it, and ends it with its stream. */
 export interface InsideSessions {
@@ -54,7 +57,7 @@ export class ToolCallers {
         const wish = 'text' in asked ? { sql: asked.text } : asked;
         return explained(this.#gateway, { found, principal, owner: principal.name, wish });
       },
-      requestAccess: (name) => this.#requestAccess(name, proof),
+      requestAccess: (name) => unreleased(this.#services, NO_SESSION, proof, this.#reached(name, proof)),
       approvals: this.#gateway.approvals,
     };
     return this.#server.answer(request, caller);
@@ -86,15 +89,6 @@ export class ToolCallers {
       giveUp: () => door.end({ code: 'given-up' }),
       serve: (stream, gate) => this.#sessions.serve(stream, door, from.listener, gate),
     };
-  }
-
-  async #requestAccess(name: string, proof: LoginProof): Promise<Refusal | undefined> {
-    const connection = this.#reached(name, proof);
-    if (!connection) return { type: 'refusal', reason: { code: 'unknown-connection', connection: name } };
-    const { sessionApprovals } = this.#services;
-    const opening = openingOf('', proof, connection);
-    if (!opening || sessionApprovals.granted(opening)) return undefined;
-    return sessionApprovals.ask(opening, undefined, new AbortController().signal);
   }
 
   #reached(name: string, proof: LoginProof): Connection | undefined {

@@ -36,9 +36,10 @@ describe('agents from npm', () => {
       let text = '';
       request.on('data', (chunk: Buffer) => (text += chunk.toString()));
       request.on('end', () => {
-        seen.push(`${request.method} ${request.url}`);
         const body = text === '' ? {} : JSON.parse(text);
-        const events = request.url?.includes('/responses') === true ? responses(body, results) : messages(body, results);
+        seen.push(`${request.method} ${request.url} ${(body.tools ?? []).map((one: any) => one.name).join(' ')}`);
+        const events =
+          request.url?.includes('/responses') === true ? responses(body, results) : messages(body, results);
         if (!events) return void response.writeHead(404).end('{}');
         response.writeHead(200, { 'content-type': 'text/event-stream' });
         response.end(events.map((one) => `event: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`).join(''));
@@ -60,43 +61,53 @@ describe('agents from npm', () => {
     expect(text).not.toContain('ann@example.org');
   };
 
-  test.skipIf(!wanted || CLAUDE === undefined)('Claude Code (SLUICE_CLAUDE_CODE names its program)', async () => {
-    const config = join(place.path, 'mcp.json');
-    const server = { type: 'http', url: stand.url, headers: { Authorization: 'Bearer ${SLUICE_TOKEN}' } };
-    writeFileSync(config, JSON.stringify({ mcpServers: { sluice: server } }));
-    const { stdout, stderr } = await run(
-      CLAUDE as string,
-      ['-p', 'Who is there?', '--mcp-config', config, '--strict-mcp-config', '--allowedTools', 'mcp__sluice__query'],
-      {
-        cwd: place.path,
-        env: {
-          HOME: place.path,
-          ANTHROPIC_BASE_URL: base,
-          ANTHROPIC_API_KEY: 'of-the-double',
-          CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-          SLUICE_TOKEN: token,
+  test.skipIf(!wanted || CLAUDE === undefined)(
+    'Claude Code (SLUICE_CLAUDE_CODE names its program)',
+    async () => {
+      const config = join(place.path, 'mcp.json');
+      const server = { type: 'http', url: stand.url, headers: { Authorization: 'Bearer ${SLUICE_TOKEN}' } };
+      writeFileSync(config, JSON.stringify({ mcpServers: { sluice: server } }));
+      const { stdout, stderr } = await run(
+        CLAUDE as string,
+        ['-p', 'Who is there?', '--mcp-config', config, '--strict-mcp-config', '--allowedTools', 'mcp__sluice__query'],
+        {
+          cwd: place.path,
+          env: {
+            HOME: place.path,
+            ANTHROPIC_BASE_URL: base,
+            ANTHROPIC_API_KEY: 'of-the-double',
+            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+          // Tools are told to the model as they are, and not only to be looked for.
+          ENABLE_TOOL_SEARCH: 'false',
+            SLUICE_TOKEN: token,
+          },
         },
-      },
-    );
-    expect(`${stdout.toString()}${stderr}`).toContain('These are the people.');
-    isMasked(results.at(-1) ?? '');
-  }, 120_000);
+      );
+      expect(`${stdout.toString()}${stderr}`).toContain('These are the people.');
+      isMasked(results.at(-1) ?? seen.join("\n"));
+    },
+    120_000,
+  );
 
-  test.skipIf(!wanted || CODEX === undefined)('Codex (SLUICE_CODEX names its program)', async () => {
-    const home = join(place.path, 'codex');
-    mkdirSync(home, { recursive: true });
-    writeFileSync(
-      join(home, 'config.toml'),
-      `model = "double"\nmodel_provider = "double"\napproval_policy = "never"\n[model_providers.double]\nname = "double"\nbase_url = "${base}/v1"\nenv_key = "DOUBLE_KEY"\nwire_api = "responses"\n[mcp_servers.sluice]\nurl = "${stand.url}"\nbearer_token_env_var = "SLUICE_TOKEN"\n`,
-    );
-    const { stdout, stderr } = await run(
-      CODEX as string,
-      ['exec', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', 'Who is there?'],
-      { cwd: home, env: { HOME: home, CODEX_HOME: home, DOUBLE_KEY: 'of-the-double', SLUICE_TOKEN: token } },
-    );
-    expect(`${stdout.toString()}${stderr}`).toContain('These are the people.');
-    isMasked(results.at(-1) ?? '');
-  }, 120_000);
+  test.skipIf(!wanted || CODEX === undefined)(
+    'Codex (SLUICE_CODEX names its program)',
+    async () => {
+      const home = join(place.path, 'codex');
+      mkdirSync(home, { recursive: true });
+      writeFileSync(
+        join(home, 'config.toml'),
+        `model = "double"\nmodel_provider = "double"\napproval_policy = "never"\n[model_providers.double]\nname = "double"\nbase_url = "${base}/v1"\nenv_key = "DOUBLE_KEY"\nwire_api = "responses"\n[mcp_servers.sluice]\nurl = "${stand.url}"\nbearer_token_env_var = "SLUICE_TOKEN"\n`,
+      );
+      const { stdout, stderr } = await run(
+        CODEX as string,
+        ['exec', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', 'Who is there?'],
+        { cwd: home, env: { HOME: home, CODEX_HOME: home, DOUBLE_KEY: 'of-the-double', SLUICE_TOKEN: token } },
+      );
+      expect(`${stdout.toString()}${stderr}`).toContain('These are the people.');
+      isMasked(results.at(-1) ?? '');
+    },
+    120_000,
+  );
 });
 
 /** Anthropic's Messages: a call of the tool until there is its result, and then a sentence. */
@@ -107,11 +118,24 @@ function messages(body: any, results: string[]): any[] | undefined {
   if (result) results.push(JSON.stringify(result.content));
   const calls = !result && (body.tools ?? []).some((one: any) => one.name === 'mcp__sluice__query');
   const usage = { input_tokens: 1, output_tokens: 1 };
-  const message = { id: 'msg_1', type: 'message', role: 'assistant', model: body.model, content: [], stop_reason: null, stop_sequence: null, usage };
+  const message = {
+    id: 'msg_1',
+    type: 'message',
+    role: 'assistant',
+    model: body.model,
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage,
+  };
   const input = JSON.stringify({ connection: 'db', sql: SQL });
   const block = calls
     ? [
-        { type: 'content_block_start', index: 0, content_block: { type: 'tool_use', id: 'toolu_1', name: 'mcp__sluice__query', input: {} } },
+        {
+          type: 'content_block_start',
+          index: 0,
+          content_block: { type: 'tool_use', id: 'toolu_1', name: 'mcp__sluice__query', input: {} },
+        },
         { type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: input } },
       ]
     : [
@@ -132,14 +156,33 @@ function responses(body: any, results: string[]): any[] {
   const result = (body.input ?? []).findLast((one: any) => one.type === 'function_call_output');
   if (result) results.push(JSON.stringify(result.output));
   const found = (body.tools ?? []).flatMap((one: any) =>
-    one.type === 'namespace' ? one.tools.map((inner: any) => ({ namespace: one.name, name: inner.name })) : [{ name: one.name }],
+    one.type === 'namespace'
+      ? one.tools.map((inner: any) => ({ namespace: one.name, name: inner.name }))
+      : [{ name: one.name }],
   );
   const query = found.find((one: any) => /(^|_)query$/.test(one.name ?? ''));
   const item =
     result || !query
-      ? { type: 'message', role: 'assistant', id: 'msg_1', content: [{ type: 'output_text', text: 'These are the people.', annotations: [] }] }
-      : { type: 'function_call', id: 'fc_1', call_id: 'call_1', ...query, arguments: JSON.stringify({ connection: 'db', sql: SQL }) };
-  const usage = { input_tokens: 1, output_tokens: 1, total_tokens: 2, input_tokens_details: null, output_tokens_details: null };
+      ? {
+          type: 'message',
+          role: 'assistant',
+          id: 'msg_1',
+          content: [{ type: 'output_text', text: 'These are the people.', annotations: [] }],
+        }
+      : {
+          type: 'function_call',
+          id: 'fc_1',
+          call_id: 'call_1',
+          ...query,
+          arguments: JSON.stringify({ connection: 'db', sql: SQL }),
+        };
+  const usage = {
+    input_tokens: 1,
+    output_tokens: 1,
+    total_tokens: 2,
+    input_tokens_details: null,
+    output_tokens_details: null,
+  };
   return [
     { type: 'response.created', response: { id: 'resp_1' } },
     { type: 'response.output_item.done', output_index: 0, item },

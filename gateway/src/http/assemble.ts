@@ -18,12 +18,8 @@ export interface VisitSessions {
 
 export function assembleHttp(
   services: Services,
-  {
-    sessions,
-    approvals,
-    places,
-    tools,
-  }: { sessions: VisitSessions; approvals: Approvals; places: Places; tools: ToolAnswers },
+  { sessions, approvals, places }: { sessions: VisitSessions; approvals: Approvals; places: Places },
+  tools: ToolAnswers,
 ): HttpComponents {
   const visits = new Visits(services, (caller) => {
     const session = sessions.begin(caller);

@@ -7,7 +7,6 @@ import type { Connection, Listener, Services } from '../services.js';
 import { SessionLogin, type LoginProof, mayReach } from '../login.js';
 import { boundTo } from '../snapshot.js';
 import type { Session } from '../session.js';
-import type { SessionOpening } from '../session-approval.js';
 import { proofKey } from './proofs.js';
 
 /** After so long without a request a visit is over, in milliseconds. Its sockets stay, and the next request begins another. */
@@ -84,8 +83,8 @@ export class Visits {
       session.end({ code: 'idle' });
       return refusal;
     };
-    const unreleased = await this.#released(session, proof, this.#services.connections.get(name));
-    if (unreleased) return drop(unreleased);
+    const refused = await unreleased(this.#services, session, proof, this.#services.connections.get(name));
+    if (refused) return drop(refused);
     const admission = await new SessionLogin(session, this.#services, caller.listener).admit(proof, name, '');
     if (admission.type === 'refusal') return drop(admission);
     session.opened();
@@ -97,19 +96,6 @@ export class Visits {
       if (this.#open.get(key) === visit) this.#open.delete(key);
     });
     return visit;
-  }
-
-  /** People have to agree to it first, unless they have. Nobody can be told that they wait: each request is told so at once. */
-  async #released(
-    session: Session,
-    proof: LoginProof,
-    connection: Connection | undefined,
-  ): Promise<Refusal | undefined> {
-    const { sessionApprovals } = this.#services;
-    if (!connection?.approval || !connection.http || !mayReach(this.#services, proof, connection)) return undefined;
-    const opening = openingOf(session.id, proof, connection);
-    if (!opening || sessionApprovals.granted(opening)) return undefined;
-    return sessionApprovals.ask(opening, undefined, session.signal);
   }
 
   #barred(principal: Principal, connection: string, { client, address }: Caller): Refusal | undefined {
@@ -128,14 +114,24 @@ export class Visits {
   }
 }
 
-/** A session that people have to agree to, of somebody who has not begun it; undefined: nobody has to. */
-export function openingOf(session: string, proof: LoginProof, connection: Connection): SessionOpening | undefined {
+/**
+ * Has people asked about sessions that they have to agree to first, unless they have. Nobody can be told that they wait: each is told so at once.
+ * Undefined: there is nobody to be asked.
+ */
+export async function unreleased(
+  services: Services,
+  { id: session, signal }: Pick<Session, 'id' | 'signal'>,
+  proof: LoginProof,
+  connection: Connection | undefined,
+): Promise<Refusal | undefined> {
+  const { sessionApprovals } = services;
+  if (!connection?.approval || !mayReach(services, proof, connection)) return undefined;
   const { principal, tokenId: token, makers = [] } = proof;
-  const { approval } = connection;
   const { issuer, subject } = principal;
   const source = { issuer, subject, token, makers };
   const target = (): string => boundTo(connection, '', connection);
-  return approval && { session, principal, source, connection, approval, target };
+  const opening = { session, principal, source, connection, approval: connection.approval, target };
+  return sessionApprovals.granted(opening) ? undefined : sessionApprovals.ask(opening, undefined, signal);
 }
 
 export class OpenVisit implements Visit {
