@@ -77,14 +77,14 @@ describe('agents from npm', () => {
             ANTHROPIC_BASE_URL: base,
             ANTHROPIC_API_KEY: 'of-the-double',
             CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-          // Tools are told to the model as they are, and not only to be looked for.
-          ENABLE_TOOL_SEARCH: 'false',
+            // Tools are told to the model as they are, and not only to be looked for.
+            ENABLE_TOOL_SEARCH: 'false',
             SLUICE_TOKEN: token,
           },
         },
       );
       expect(`${stdout.toString()}${stderr}`).toContain('These are the people.');
-      isMasked(results.at(-1) ?? seen.join("\n"));
+      isMasked(results.at(-1) ?? seen.join('\n'));
     },
     120_000,
   );

@@ -6,7 +6,7 @@ import { type Approvals, type ApprovalRequest, askerOf } from '@sluice/approvals
 import { OWN_PATH, type OwnAnswer, type OwnRequest, type Refusal, TOOLS_PATH } from '@sluice/contract';
 import { samePerson } from '@sluice/identity';
 import type { LoginProof } from '../login.js';
-import type { Threshold } from './entrance.js';
+import type { Threshold } from './visits.js';
 import type { TokenExchange } from './exchange.js';
 
 /** Answers calls of the gateway's own tools. */

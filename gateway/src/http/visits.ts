@@ -3,6 +3,7 @@
  * of another one, and when one that nobody uses ends. Does not: read proofs, or judge requests.
  */
 import type { Admission, HttpHead, Gate, HttpTarget, Principal, Refusal, Visit } from '@sluice/contract';
+import type { SessionView } from '@sluice/audit';
 import type { Connection, Listener, Services } from '../services.js';
 import { SessionLogin, type LoginProof, mayReach } from '../login.js';
 import { boundTo } from '../snapshot.js';
@@ -29,6 +30,14 @@ export interface Caller {
   readonly client: string;
   readonly address: string;
   readonly loopback: boolean;
+}
+
+/** The socket that a request came by. */
+export interface Threshold extends SessionView {
+  readonly caller: Caller;
+  readonly loopback: boolean;
+  /** Somebody has proven who they are by it. Returns why there is no room for another socket of theirs. */
+  proven(principal: string): Refusal | undefined;
 }
 
 /** Makes a session that has no socket of its own, which is listed and ends like any other. */

@@ -8,28 +8,24 @@ import type { ToolConnection } from './host.js';
 
 /** Whoever has none of these changes nothing. */
 const HARMLESS: ReadonlySet<Effect> = new Set<Effect>(['read', 'secret', 'session']);
-/** Words of a condition that hangs on nothing but the effects of an action, and on who asks where. */
+/** Words of a condition that hangs on nothing but some effect of an action, and on who asks where. */
 const WORDS =
-  /^(?:action\.effects|principal\.(?:name|kind|groups|roles)|connection\.(?:name|protocol)|exists|all|in|e|true|false|size)$/;
+  /^(?:action\.effects\.exists|principal\.(?:name|kind|groups|roles)|connection\.(?:name|protocol)|in|e|true|false)$/;
 
-/** Proofs by the rules, which a configuration makes once. */
+/** The rules that a proof is made of, by the rules of a configuration. */
 const known = new WeakMap<readonly Rule[], CompiledPolicy>();
-const answers = new WeakMap<Principal, Map<readonly Rule[], boolean>>();
 
 export function readsOnly(
   { name, protocol, rules }: Pick<ToolConnection, 'name' | 'protocol' | 'rules'>,
   principal: Principal,
 ): boolean {
-  const own = answers.get(principal) ?? new Map<readonly Rule[], boolean>();
-  answers.set(principal, own);
-  const before = own.get(rules);
-  if (before !== undefined) return before;
-  const policy = known.get(rules) ?? compilePolicy(relevant(rules));
-  known.set(rules, policy);
+  let policy = known.get(rules);
+  if (!policy) known.set(rules, (policy = compilePolicy(relevant(rules))));
   const context = { principal, connection: { name, protocol } };
-  const proven = changing().every((effects) => policy.judge(factsOf(effects), '', context).decision.type === 'deny');
-  own.set(rules, proven);
-  return proven;
+  // What matches one effect matches it among others, too: `isOfEffectsAlone` takes no other condition.
+  return EFFECTS.filter((effect) => !HARMLESS.has(effect)).every(
+    (effect) => policy.judge(factsOf(effect), '', context).decision.type === 'deny',
+  );
 }
 
 /** What is unknown is refused by itself, unless some rule admits something. */
@@ -38,29 +34,20 @@ const relevant = (rules: readonly Rule[]): Rule[] => [
   ...rules.filter(({ then }) => then.type === 'allow').map(always),
 ];
 
-const always = ({ rule, then, mode, path }: Rule): Rule => ({ rule, then, mode, path });
+const always = (rule: Rule): Rule => ({ ...rule, when: 'true' });
 
-/** A rule that says no, and whose condition hangs on nothing else. */
-function isOfEffectsAlone({ when, then, mode }: Rule): boolean {
+/** A rule that says no, and whose condition hangs on nothing else: where it is true of some effects, it is true of more. */
+function isOfEffectsAlone({ when = 'true', then, mode }: Rule): boolean {
   if (then.type !== 'deny' || mode !== 'enforce') return false;
-  const bare = (when ?? 'true').replaceAll(/"[^"\\]*"|'[^'\\]*'/g, '');
-  const words = bare.match(/[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*/g) ?? [];
-  return words.every((word) =>
-    word.split('.exists').every((one) => one === '' || WORDS.test(one.replace(/\.all$/, ''))),
-  );
+  const bare = when.replaceAll(/"[^"\\]*"|'[^'\\]*'/g, '').replaceAll('!(e in', '(e in');
+  // Other negations, choices and comparisons of whole lists could make it false of more effects.
+  if (/!(?!=)|\?|action\.effects(?!\.exists\(e,)/.test(bare)) return false;
+  const words = bare.match(/[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*/g) ?? [];
+  return words.every((word) => WORDS.test(word));
 }
 
-/** Every set of effects that an action can have with one that changes something, but for those that are unknown and refused by themselves. */
-let sets: readonly (readonly Effect[])[] | undefined;
-function changing(): readonly (readonly Effect[])[] {
-  sets ??= Array.from({ length: 2 ** EFFECTS.length }, (_, bits) =>
-    EFFECTS.filter((_effect, at) => ((bits >> at) & 1) === 1),
-  ).filter((effects) => effects.some((effect) => !HARMLESS.has(effect)));
-  return sets;
-}
-
-const factsOf = (effects: readonly Effect[]): Facts => ({
-  actions: [{ statement: 0, depth: 0, verb: '', effects, resources: [], reasons: [] }],
+const factsOf = (effect: Effect): Facts => ({
+  actions: [{ statement: 0, depth: 0, verb: '', effects: [effect], resources: [], reasons: [] }],
   confidence: 'exact',
   statements: [],
 });

@@ -3,8 +3,7 @@
  * of them: each client gets it from where it keeps secrets.
  */
 import type { Command } from 'commander';
-import { connectionsOf, endpointOf } from '../answers.js';
-import { http } from '../clients/http.js';
+import { http, httpOrigin } from '../clients/http.js';
 import { CliError } from '../errors.js';
 import type { CommandContext } from '../context.js';
 import { print, printJson } from '../output.js';
@@ -103,16 +102,11 @@ export function addMcpConfig(command: Command, context: CommandContext): void {
 const described = ({ title, file, text }: McpClient, url: string): string => `# ${title}: ${file}\n${text(url)}`;
 
 /** The tools are on the listener for HTTP, which any connection by HTTP names. */
-async function addressOf(context: CommandContext, named: string | undefined): Promise<string> {
-  const row = (await connectionsOf(context.api())).find(({ protocol }) => protocol === http.protocol);
-  if (!row)
-    throw new CliError(
-      'You have no connection by HTTP that says where the gateway listens for it.',
-      '--url has the address: https://HOST:PORT/mcp, with the port of listeners.http.',
-    );
-  const { host: bound, port } = endpointOf(row.listener);
-  // "All addresses" is no address to go to: the control API is reached at one.
-  const own = ['0.0.0.0', '::'].includes(bound) ? new URL(context.url()).hostname.replaceAll(/^\[|\]$/g, '') : bound;
-  const host = named ?? own;
-  return `${row.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}/mcp`;
+async function addressOf(context: CommandContext, host: string | undefined): Promise<string> {
+  const origin = await httpOrigin(context, host);
+  if (origin !== undefined) return `${origin}/mcp`;
+  throw new CliError(
+    'You have no connection by HTTP that says where the gateway listens for it.',
+    '--url has the address: https://HOST:PORT/mcp, with the port of listeners.http.',
+  );
 }
