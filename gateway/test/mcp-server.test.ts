@@ -322,12 +322,12 @@ describe('the tools of the gateway', () => {
       expect(await client.refusal('query', { connection: 'db', sql })).toContain(says);
     });
 
-    check('a row of 16 MiB and more is refused, by both databases', async () => {
-      expect(await client.refusal('query', { connection: 'db', sql: "select repeat('z', 20000000)" })).toContain(
-        'is longer than the 16 MiB',
+    check('a row of more than 4 MiB is refused, by both databases', async () => {
+      expect(await client.refusal('query', { connection: 'db', sql: "select repeat('z', 5000000)" })).toContain(
+        'is longer than the 4 MiB',
       );
-      const halves = "select repeat('z', 9000000), repeat('z', 9000000)";
-      expect(await client.refusal('query', { connection: 'shop', sql: halves })).toContain('is longer than the 16 MiB');
+      const halves = "select repeat('z', 3000000), repeat('z', 3000000)";
+      expect(await client.refusal('query', { connection: 'shop', sql: halves })).toContain('is longer than the 4 MiB');
     });
 
     check('an answer of a service is cut, and said to be', async () => {

@@ -1,7 +1,7 @@
 /** Calls that are at work. Owns: how many one caller may have, and which of them a cancellation means. */
 
 /** Calls of one caller that are at work at once. */
-export const MAX_CALLS_OF_ONE = 32;
+export const MAX_CALLS_OF_ONE = 16;
 
 export class Calls {
   /** By caller, session of MCP, and id. */

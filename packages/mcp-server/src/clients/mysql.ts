@@ -5,10 +5,15 @@
 import { type Connection, type FieldPacket, type QueryError, type ResultSetHeader, createConnection } from 'mysql2';
 import type { OpenCall } from '../call-gate.js';
 import { type Cell, type Column, cellOf, mysqlColumn } from '../values.js';
-import { ClientError, type Failure, type StatementClient, type StatementEvent } from './statement.js';
+import {
+  ClientError,
+  type Failure,
+  MAX_ROW_BYTES,
+  type StatementClient,
+  type StatementEvent,
+  TOO_LONG,
+} from './statement.js';
 
-/** A packet of this length has a second part. Such rows are not read: values are cut far below that. */
-const SPLIT_PACKET_BYTES = 0xffffff;
 const HEADER_BYTES = 4;
 /** Events that are read ahead of whoever asks for them. */
 const MAX_AHEAD = 256;
@@ -22,7 +27,7 @@ interface Login {
 export async function openMySql({ stream, secret }: OpenCall, { user, connection }: Login): Promise<StatementClient> {
   const lengths = new PacketLengths();
   stream.on('data', (chunk: Buffer) => {
-    if (lengths.isSplit(chunk)) stream.destroy(new ClientError(TOO_LONG));
+    if (lengths.tooLong(chunk)) stream.destroy(new ClientError(TOO_LONG));
   });
   const client = createConnection({
     stream: () => stream,
@@ -138,8 +143,8 @@ class PacketLengths {
   #got = 0;
   #left = 0;
 
-  /** A packet in it has a second part. */
-  isSplit(chunk: Buffer): boolean {
+  /** A packet in it is longer than a row may be. */
+  tooLong(chunk: Buffer): boolean {
     for (let at = 0; at < chunk.length; ) {
       if (this.#left > 0) {
         const skipped = Math.min(this.#left, chunk.length - at);
@@ -151,13 +156,8 @@ class PacketLengths {
       if (this.#got < HEADER_BYTES) continue;
       this.#got = 0;
       this.#left = this.#header.readUIntLE(0, 3);
-      if (this.#left === SPLIT_PACKET_BYTES) return true;
+      if (this.#left > MAX_ROW_BYTES) return true;
     }
     return false;
   }
 }
-
-const TOO_LONG: Failure = {
-  message: 'A row is longer than the 16 MiB that this tool reads.',
-  hint: 'Select fewer or shorter columns, for example left(body, 1000).',
-};

@@ -17,10 +17,15 @@ import {
 import { Parser } from 'pg-protocol/dist/parser.js';
 import type { OpenCall } from '../call-gate.js';
 import { type Column, cellOf, postgresColumn } from '../values.js';
-import { ClientError, type Failure, type StatementClient, type StatementEvent } from './statement.js';
+import {
+  ClientError,
+  type Failure,
+  MAX_ROW_BYTES,
+  type StatementClient,
+  type StatementEvent,
+  TOO_LONG,
+} from './statement.js';
 
-/** A row that is longer is not read: values are cut far below that. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const HEADER_BYTES = 5;
 
 interface Login {
@@ -98,7 +103,7 @@ class PostgresClient implements StatementClient {
   async #next(): Promise<BackendMessage> {
     const head = await this.#inbox.read(HEADER_BYTES);
     const length = head.readInt32BE(1);
-    if (length < 4 || length > MAX_MESSAGE_BYTES) throw new ClientError(TOO_LONG);
+    if (length < 4 || length > MAX_ROW_BYTES) throw new ClientError(TOO_LONG);
     const whole = Buffer.concat([head, await this.#inbox.read(length - 4)]);
     let message: BackendMessage | undefined;
     new Parser().parse(whole, (one) => (message = one));
@@ -139,9 +144,4 @@ const LEFT_OPEN: Failure = {
   message:
     'The statement left a transaction open, and it was rolled back: a call is a session of its own, which ends with it.',
   hint: 'Send the whole transaction in one call, with COMMIT at its end.',
-};
-
-const TOO_LONG: Failure = {
-  message: `A row is longer than the ${MAX_MESSAGE_BYTES / 1024 / 1024} MiB that this tool reads.`,
-  hint: 'Select fewer or shorter columns, for example left(body, 1000).',
 };

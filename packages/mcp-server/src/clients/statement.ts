@@ -29,6 +29,14 @@ export interface StatementClient {
   close(): void;
 }
 
+/** A row that is longer is not read: of a value far less than that is given, and many calls may be at work. */
+export const MAX_ROW_BYTES = 4 * 1024 * 1024;
+
+export const TOO_LONG: Failure = {
+  message: `A row is longer than the ${MAX_ROW_BYTES / 1024 / 1024} MiB that this tool reads.`,
+  hint: 'Select fewer or shorter columns, for example left(body, 1000).',
+};
+
 /** The client could not log in, or what it was told is none of its protocol. */
 export class ClientError extends Error {
   override readonly name = 'ClientError';

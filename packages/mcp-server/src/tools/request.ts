@@ -26,7 +26,7 @@ export const request = tool({
       .default('GET'),
     path: z
       .string()
-      .regex(/^\/[^\s#]*$/)
+      .regex(/^\/[\x21\x22\x24-\x7e]*$/)
       .max(8_000)
       .describe('Path and query of the service, as they are sent: "/v1/items?page=2".'),
     headers: z
