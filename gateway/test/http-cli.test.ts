@@ -138,7 +138,7 @@ describe('client-config mcp', () => {
     expect(await config('codex', '--host', 'gateway.example')).toBe(
       `[mcp_servers.sluice]\nurl = "${url.replace('127.0.0.1', 'gateway.example')}"\nbearer_token_env_var = "SLUICE_TOKEN"\n`,
     );
-  });
+  }, 240_000);
 
   test('asks for the address of whoever has no connection that says it', async () => {
     await expect(sluice(stand.stranger, 'client-config', 'mcp')).rejects.toThrow(/--url has the address/);
@@ -146,5 +146,5 @@ describe('client-config mcp', () => {
       '"url": "https://a.example/mcp"',
     );
     await expect(config('notepad')).rejects.toThrow(/There is no client "notepad" here/);
-  });
+  }, 240_000);
 });

@@ -6,7 +6,7 @@ import type { Demo } from '../running-demo.js';
 import type { Show } from './step.js';
 
 interface Parts {
-  /** Of a person, for whom there is a service and a machine besides. */
+  /** Of a person, for whom there is a machine besides. */
   readonly token: string;
   /** Has the request that waits approved, and says which one it was. */
   approve(): Promise<number>;
@@ -27,7 +27,7 @@ export async function byTools(demo: Demo, { token, approve }: Parts, show: Show)
     title: 'An agent without drivers has tools by MCP: those that there is something for it',
     sent: 'tools/list',
     got: own,
-    held: own.includes('query') && !own.includes('request,') && others.includes('request,'),
+    held: own.includes('query') && !own.includes('exec') && others.includes('exec'),
   });
   const refused = textOf(await query('drop table customers'));
   show({
