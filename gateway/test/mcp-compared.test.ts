@@ -5,6 +5,8 @@ import { type McpStand, SmallClient, missingForTools, openMcpStand } from './mcp
 import { run } from './ssh-stand.js';
 
 const missing = missingForTools;
+/** Three servers have to start first. */
+const START_MS = 180_000;
 /** Between values and between rows, where no value has it. */
 const FIELD = '\u001f';
 const ROW = '\u001e';
@@ -23,7 +25,7 @@ describe('tools and native clients', () => {
     stand = await openMcpStand();
     token = await stand.token('dev');
     client = await SmallClient.open(stand.url, token);
-  });
+  }, START_MS);
   afterAll(() => stand?.stop());
 
   /** Rows of every page, as the native client shows values. */

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type McpStand, missingForTools, openMcpStand } from './mcp-stand.js';
 
 const missing = missingForTools;
+/** Three servers have to start first. */
+const START_MS = 180_000;
 const ADA = { name: 'ada', kind: 'person', groups: ['engineers'], roles: ['user', 'approver'] } as const;
 const WHO = { name: 'test', version: '1' };
 
@@ -29,7 +31,7 @@ describe('the official clients of MCP', () => {
     if (missing !== undefined) return;
     stand = await openMcpStand();
     token = await stand.token('dev');
-  });
+  }, START_MS);
   afterAll(() => stand?.stop());
 
   const headers = (): object => ({ requestInit: { headers: { authorization: `Bearer ${token}` } } });

@@ -6,6 +6,8 @@ import { type McpStand, SmallClient, missingForTools, openMcpStand } from './mcp
 import { until } from './ssh-stand.js';
 
 const missing = missingForTools;
+/** Three servers have to start first. */
+const START_MS = 180_000;
 const ADA = { name: 'ada', kind: 'person', groups: ['engineers'], roles: ['user', 'approver'] } as const;
 const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' };
 
@@ -24,7 +26,7 @@ describe('the tools of the gateway', () => {
     const { host, port, user, password, database } = stand.postgres;
     direct = new pg.Client({ host, port, user, password, database });
     await direct.connect();
-  });
+  }, START_MS);
   afterAll(async () => {
     await direct?.end();
     await stand?.stop();
