@@ -44,7 +44,7 @@ export interface McpStand {
   stop(): Promise<void>;
 }
 
-export const TOOL_RULES = `
+const TOOL_RULES = `
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy") || command.text.contains("DESTROY")', deny: Nothing is dropped through the gateway. }
     - { rule: two-eyes, when: 'command.text.contains("HOLD")', hold: { approvers: ["user:ada"], timeout: 5m } }
     - { rule: programs, when: 'command.type in ["exec", "request"]', allow: true }

@@ -100,7 +100,7 @@ const meta = (words: ServerWords): object => ({ 'io.modelcontextprotocol/serverI
 /** What a caller may use hangs on rules, which change at any time. */
 const lasting = ({ stateless }: MethodCall): object => (stateless ? { ttlMs: 0, cacheScope: 'private' } : {});
 
-export const toolsOf = (caller: Caller): readonly Tool[] => {
+const toolsOf = (caller: Caller): readonly Tool[] => {
   const connections = caller.connections();
   return TOOLS.filter((one) => one.isFor(connections));
 };

@@ -11,7 +11,7 @@ export const MAX_PAGE_CHARACTERS = 256 * 1024;
 /** For so long a statement waits for whoever asks for its next page, in milliseconds. */
 export const CURSOR_IDLE_MS = 60_000;
 /** Statements of one caller that wait so. */
-export const MAX_CURSORS_OF_ONE = 4;
+const MAX_CURSORS_OF_ONE = 4;
 /** Results of one text, and what the target says besides. */
 const MAX_RESULTS = 100;
 const MAX_NOTICES = 50;

@@ -119,7 +119,7 @@ const ASK_EXPLAIN =
 /** How long a held command waits for people, in seconds, if its caller wishes for less. */
 export const MAX_WAIT_S = 45;
 /** How long a call may take. Seconds. */
-export const MAX_CALL_S = 600;
+const MAX_CALL_S = 600;
 export const DEFAULT_CALL_S = 120;
 
 /** Arguments that tools have which run something. */
