@@ -138,8 +138,7 @@ function failed(json: JsonObject, id: Id | undefined): Message {
     throw invalid('has an error without a code and a message', id);
   const written = json.members.get('id');
   // Who could not read the request answers to `null`, or to nothing.
-  if (!id && written && jsonOf(written) !== 'null')
-    throw invalid('has an id that is neither a text nor a whole number');
+  if (!id && written && jsonOf(written) !== 'null') throw invalid('has an id that is neither a text nor a whole number');
   return { type: 'error', id, code: Number(code.text), message, data: error.members.get('data'), json };
 }
 
@@ -176,7 +175,8 @@ export const requestText = (id: Id, method: string, params?: string): string =>
 export const notificationText = (method: string, params?: string): string =>
   `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${params === undefined ? '' : `,"params":${params}`}}`;
 
-export const resultText = (id: Id, result: string): string => `{"jsonrpc":"2.0","id":${jsonOf(id)},"result":${result}}`;
+export const resultText = (id: Id, result: string): string =>
+  `{"jsonrpc":"2.0","id":${jsonOf(id)},"result":${result}}`;
 
 /** `data` is JSON already. */
 export const errorText = (id: Id | undefined, code: number, message: string, data?: string): string =>
