@@ -23,6 +23,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   'http-requests': ['contract'],
   'http-bodies': ['contract', 'http-requests', 'masking'],
   'language-models': ['contract', 'http-bodies', 'http-requests', 'masking'],
+  'mcp-server': ['approvals', 'contract', 'guardrails', 'http-requests', 'identity', 'mcp', 'wire'],
   mcp: ['contract', 'http-requests', 'language-models'],
   'grpc-messages': ['contract', 'http-bodies', 'http-requests'],
   guardrails: ['contract', 'http-requests', 'language-models'],
@@ -235,6 +236,8 @@ const OWN_FILES = [
   /^packages\/control\/src\/clients\/(mysql|postgres|ssh|http)\.ts$/,
   /^protocols\/(mysql|postgres|ssh|http)\//,
   /^packages\/sql-(mysql|postgres)\//,
+  // Clients of each protocol, for tools.
+  /^packages\/mcp-server\/src\/clients\//,
   // The scheme of an address is called so, and a way to log in of OpenAPI.
   /^packages\/contract\/src\/http\.ts$/,
   /^packages\/control\/src\/openapi\.ts$/,

@@ -7,13 +7,14 @@ import { benchDetectors } from './detectors.js';
 import { benchHttp } from './http.js';
 import { benchMasked } from './http-masked.js';
 import { benchLineage } from './lineage/bench.js';
+import { benchMcp } from './mcp.js';
 import { benchMySql } from './mysql/bench.js';
 import { benchPostgres } from './postgres.js';
 import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | console | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
+/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | console | mcp | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -38,6 +39,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   against: () => benchAgainst({ rounds: options.rounds, checkout: values.checkout ?? '', work: values.work }),
   strangers: () => benchStrangers(options),
   console: () => benchConsole(),
+  mcp: () => benchMcp(options),
 };
 
 const chosen = benchmarks[positionals[0] ?? ''];

@@ -142,14 +142,14 @@ ${Object.entries(MASKED)
 export async function spawnGateway(
   folder: string,
   yaml: string,
-  { root = ROOT, protocol = 'postgres', console }: GatewayOptions = {},
+  { root = ROOT, protocol = 'postgres', console, tools }: GatewayOptions = {},
 ): Promise<RunningGateway> {
   const [port, control] = [await freePort(), await freePort()];
   mkdirSync(folder, { recursive: true });
   writeFileSync(
     join(folder, 'sluice.yaml'),
     `data: data
-listeners: { ${listenersOf(protocol, port)}, agents: { address: 127.0.0.1, port: 0 }${console === undefined ? '' : `, console: { port: ${console}, tls: off }`} }
+listeners: { ${listenersOf(protocol, port)}, agents: { address: 127.0.0.1, port: 0 }${console === undefined ? '' : `, console: { port: ${console}, tls: off }`}${tools === undefined ? '' : `, http: { port: ${tools}, tls: off }`} }
 control: { port: ${control} }
 principals: { bench: { groups: [engineers] } }
 ${yaml}`,
@@ -183,6 +183,8 @@ interface GatewayOptions {
   readonly protocol?: Spoken;
   /** The port of the console; absent: there is none. */
   readonly console?: number;
+  /** The port of a listener for HTTP besides; absent: there is none. */
+  readonly tools?: number;
 }
 
 /** The listener of PostgreSQL is always there. */

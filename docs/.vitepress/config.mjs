@@ -63,6 +63,7 @@ export default {
           page('HTTP', '/http'),
           page('Language models', '/language-models'),
           page('Servers of MCP', '/mcp'),
+          page('Tools for agents', '/mcp-server'),
           page('A protocol of your own', '/protocols'),
         ],
       },

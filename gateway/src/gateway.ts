@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
 import { isLoopback } from '@sluice/addresses';
 import type { Language, NamesAtTarget, PlanAhead } from '@sluice/analysis';
@@ -37,7 +38,7 @@ import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
 import { Door } from './http/door.js';
 import type { HttpComponents } from './http/components.js';
-import { VISIT_IDLE_MS } from './http/visits.js';
+import { type Caller, VISIT_IDLE_MS } from './http/visits.js';
 import { type HttpJudging, Judge, type JudgeOptions } from '@sluice/judging';
 import { type OpenPort, openListeners } from './listeners.js';
 import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
@@ -64,6 +65,7 @@ import type { SshKeys } from './ssh/keys.js';
 import { HandshakeTurns, LoginLimits, Places, type StrangerSockets } from '@sluice/strangers';
 import { masksPackets } from './protocols.js';
 import { reachOf } from './reach.js';
+import { ToolCallers } from './tool-callers.js';
 import { ROOT } from './root.js';
 import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
@@ -178,7 +180,13 @@ export class Gateway implements Controlled {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
       over: (session) => this.#over(session),
     };
-    this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places });
+    const tools = new ToolCallers(this.#services, this, {
+      session: (listener, client) => this.#newSession(listener, client),
+      door: (caller) => this.#newDoor(caller),
+      enter: (...who) => this.#http.visits.enter(...who),
+      serve: (stream, gate, to, spoken) => this.#serveOn(stream, gate, to, () => this.#gone(gate), spoken),
+    });
+    this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places }, tools);
     this.#sweep = setInterval(() => this.#look(), SWEEP_MS);
     this.#sweep.unref();
   }
@@ -416,7 +424,8 @@ export class Gateway implements Controlled {
     const client = { address: `${host}:${remotePort}`, loopback: isLoopback(remoteAddress) };
     if (listener.traits.entrance) return this.#openDoor(socket, listener, client);
     const session = this.#newSession(listener, client);
-    this.#serveOn(socket, session, listener, () => this.#over(session));
+    this.places.accepted(socket, session);
+    this.#serveOn(socket, session, listener, () => this.#gone(session));
   }
 
   #newId(): string {
@@ -437,12 +446,11 @@ export class Gateway implements Controlled {
     this.#past.denied += session.denied;
   }
 
-  /** `over`: called when the socket is gone. */
-  #serveOn(socket: Socket, gate: Gate & SessionView, listener: Listener, over: () => void): void {
-    this.places.accepted(socket, gate);
+  /** `over`: called when the socket is gone. `spoken`: the gate that its protocol talks to, where that is another one. */
+  #serveOn(socket: Duplex, gate: Gate & SessionView, listener: Listener, over: () => void, spoken: Gate = gate): void {
     // A protocol ends its session itself, in its own words; one that does not is not asked twice.
     gate.signal.addEventListener('abort', () => setTimeout(() => socket.destroy(), LINGER_MS).unref(), { once: true });
-    this.#serve(socket, gate, listener)
+    this.#serve(socket, gate, listener, spoken)
       .catch((error: unknown) => {
         this.log.operator.error(
           { session: gate.id, error: error instanceof Error ? error.stack : String(error) },
@@ -470,18 +478,27 @@ export class Gateway implements Controlled {
   ): void {
     const address = client.address.slice(0, client.address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
     const caller = { listener, client: client.address, address, loopback: client.loopback };
+    const door = this.#newDoor(caller);
+    this.places.accepted(socket, door);
+    this.#serveOn(socket, door, listener, () => this.#gone(door));
+  }
+
+  #newDoor(caller: Caller): Door {
     const door = new Door(this.#services, this.#http, this.#newId(), caller);
     this.#doors.add(door);
-    this.#serveOn(socket, door, listener, () => {
-      this.#doors.delete(door);
-      door.closed();
-    });
+    return door;
+  }
+
+  #gone(gate: Session | Door): void {
+    if (gate instanceof Session) return this.#over(gate);
+    this.#doors.delete(gate);
+    gate.closed();
   }
 
   /** Where a connection begins with a key exchange, it waits for its turn. */
-  async #serve(socket: Socket, gate: Gate & SessionView, listener: Listener): Promise<void> {
+  async #serve(socket: Duplex, gate: SessionView, listener: Listener, spoken: Gate): Promise<void> {
     if (listener.traits.keyExchange) await this.handshakes.turn(gate.address, socket, 'greeting');
-    return listener.protocol.serve(socket, gate);
+    return listener.protocol.serve(socket, spoken);
   }
 
   #makeServices(components: Components): Services {

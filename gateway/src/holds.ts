@@ -196,7 +196,18 @@ export class Holds {
   }
 
   /** Of the exact command, by which terms it may pass, who sends it where, and what the session makes of it. */
-  #digest({ principal, source, connection, target, command, meaning, executed, state, holds, changes }: Holding): string {
+  #digest({
+    principal,
+    source,
+    connection,
+    target,
+    command,
+    meaning,
+    executed,
+    state,
+    holds,
+    changes,
+  }: Holding): string {
     const sql = command.type === 'sql' ? command : undefined;
     const values = sql?.parameters?.map(({ type, format, value }) => [type, format, value && hex(value)]);
     const words =

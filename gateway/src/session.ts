@@ -438,6 +438,8 @@ export class Session implements Gate, LoginSession {
     const { log, draining, holds: people } = this.#services;
     const kept = command.type === 'sql' ? keptValues(command) : command;
     const target = this.#boundTo();
+    // Whoever waits for a while only sends it again.
+    const comesBack = this.isVisit || waiter.maxWaitMs !== undefined;
     this.#waiting++;
     try {
       const refused = await people.release({
@@ -453,7 +455,7 @@ export class Session implements Gate, LoginSession {
         holds,
         waits: this.#waits && !holds.some(({ fail }) => fail),
         // Nobody repeats an answer.
-        linger: this.isVisit && command.type !== 'answer' ? (this.connection?.http?.linger ?? 0) : undefined,
+        linger: comesBack && command.type !== 'answer' ? (this.connection?.http?.linger ?? 0) : undefined,
         // A session that has changed something is like no other one.
         state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
         waiter: waiter,
@@ -619,7 +621,8 @@ export class Session implements Gate, LoginSession {
   }
 
   get address(): string {
-    return this.client.slice(0, this.client.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+    const at = this.client.slice(this.client.indexOf(' ') + 1);
+    return at.slice(0, at.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   }
 
   #openDialer(): TargetDialer {

@@ -119,3 +119,32 @@ test('whoever is kept out gets in again when the time is over', async () => {
   expect(await refused.text()).toContain('stays closed');
   await expect.poll(async () => (await send(stand.token, '/again')).status, { timeout: 15_000 }).toBe(200);
 });
+
+describe('client-config mcp', () => {
+  const config = (...words: string[]): Promise<string> => sluice(stand.token, 'client-config', 'mcp', ...words);
+
+  test('prints what each client of MCP needs, without the token', async () => {
+    const url = new URL('/mcp', stand.url).href.replace('http:', 'https:');
+    const all = await config();
+    for (const title of ['Claude Code', 'Codex', 'Cursor', 'VS Code', 'Claude Desktop', 'any other client'])
+      expect(all).toContain(`# ${title}: `);
+    expect(all.split(url)).toHaveLength(7);
+    expect(all).not.toContain(stand.token);
+    expect(JSON.parse(await config('claude-code'))).toEqual({
+      // What the client itself puts the token into.
+      // oxlint-disable-next-line no-template-curly-in-string
+      mcpServers: { sluice: { type: 'http', url, headers: { Authorization: 'Bearer ${SLUICE_TOKEN}' } } },
+    });
+    expect(await config('codex', '--host', 'gateway.example')).toBe(
+      `[mcp_servers.sluice]\nurl = "${url.replace('127.0.0.1', 'gateway.example')}"\nbearer_token_env_var = "SLUICE_TOKEN"\n`,
+    );
+  }, 240_000);
+
+  test('asks for the address of whoever has no connection that says it', async () => {
+    await expect(sluice(stand.stranger, 'client-config', 'mcp')).rejects.toThrow(/--url has the address/);
+    expect(await sluice(stand.stranger, 'client-config', 'mcp', 'json', '--url', 'https://a.example/mcp')).toContain(
+      '"url": "https://a.example/mcp"',
+    );
+    await expect(config('notepad')).rejects.toThrow(/There is no client "notepad" here/);
+  }, 240_000);
+});

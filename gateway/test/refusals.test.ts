@@ -81,6 +81,7 @@ const ENDINGS: { readonly [Code in Ending['code']]: Extract<Ending, { code: Code
   'columns-masked': { code: 'columns-masked' },
   'output-masked': { code: 'output-masked' },
   idle: { code: 'idle' },
+  'given-up': { code: 'given-up' },
   shutdown: { code: 'shutdown' },
   'login-too-slow': { code: 'login-too-slow' },
   'too-many-logins': { code: 'too-many-logins' },

@@ -1,11 +1,11 @@
 /** Puts together what the sockets of HTTP share. Owns: what becomes of a visit's session when it ends. Does not: list sessions. */
 import type { Approvals } from '@sluice/approvals';
-import type { Ending } from '@sluice/contract';
+import type { Ending, OwnAnswer, OwnRequest } from '@sluice/contract';
 import { type Places, ProvenSockets } from '@sluice/strangers';
 import type { Services } from '../services.js';
 import type { Session } from '../session.js';
 import { TokenExchange } from './exchange.js';
-import { OwnPaths } from './own.js';
+import { OwnPaths, type ToolAnswers } from './own.js';
 import { resourceMetadata } from './metadata.js';
 import type { HttpComponents } from './components.js';
 import { Proofs } from './proofs.js';
@@ -20,6 +20,7 @@ export interface VisitSessions {
 export function assembleHttp(
   services: Services,
   { sessions, approvals, places }: { sessions: VisitSessions; approvals: Approvals; places: Places },
+  tools: ToolAnswers,
 ): HttpComponents {
   const visits = new Visits(services, (caller) => {
     const session = sessions.begin(caller);
@@ -34,8 +35,7 @@ export function assembleHttp(
     session.signal.addEventListener('abort', ended, { once: true });
     return session;
   });
-  const own = new OwnPaths(approvals, new TokenExchange(services), (asked) =>
-    resourceMetadata(asked, services.identity),
-  );
+  const metadata = (asked: OwnRequest): OwnAnswer | undefined => resourceMetadata(asked, services.identity);
+  const own = new OwnPaths(approvals, new TokenExchange(services), { tools, metadata });
   return { visits, proofs: new Proofs(services), own, sockets: new ProvenSockets(places) };
 }

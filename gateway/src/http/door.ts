@@ -16,9 +16,9 @@ import {
 } from '@sluice/contract';
 import { secureClient } from '@sluice/strangers';
 import type { Services } from '../services.js';
-import { SocketEntrance, type Threshold } from './entrance.js';
+import { SocketEntrance } from './entrance.js';
 import type { HttpComponents } from './components.js';
-import type { Caller } from './visits.js';
+import type { Caller, Threshold } from './visits.js';
 
 export class Door implements Gate, Threshold {
   readonly id: string;

@@ -4,13 +4,12 @@
  */
 import type { Entrance, HttpProof, OwnAnswer, OwnRequest, Refusal, Route, Visit } from '@sluice/contract';
 import { MAX_CANDIDATES } from '@sluice/identity';
-import type { SessionView } from '@sluice/audit';
 import type { LoginProof } from '../login.js';
 import type { Services } from '../services.js';
 import type { HttpComponents } from './components.js';
 import { ProofUncheckable, type ShownProof } from './proofs.js';
 import { routeOf } from './routes.js';
-import { type Caller, OpenVisit } from './visits.js';
+import { OpenVisit, type Threshold } from './visits.js';
 
 /** For so long nobody looks again at what a proof is worth that came with the last request too, in milliseconds. */
 const MAX_TRUST_MS = 1_000;
@@ -23,14 +22,6 @@ interface Entered {
   /** Of what could have made it another way since. */
   readonly generation: number;
   readonly until: number;
-}
-
-/** The socket that a request came by. */
-export interface Threshold extends SessionView {
-  readonly caller: Caller;
-  readonly loopback: boolean;
-  /** Somebody has proven who they are by it. Returns why there is no room for another socket of theirs. */
-  proven(principal: string): Refusal | undefined;
 }
 
 export class SocketEntrance implements Entrance {
@@ -75,7 +66,7 @@ export class SocketEntrance implements Entrance {
     return this.#services.identity.generation + this.#parts.visits.generation;
   }
 
-  own(request: OwnRequest): Promise<OwnAnswer> {
+  own(request: OwnRequest): Promise<OwnAnswer | Refusal> {
     return this.#parts.own.answer(request, this.#door, async () => this.#prove(request.proofs));
   }
 

@@ -1,37 +1,57 @@
 /**
- * Paths of the gateway's own, below `/.sluice/`. Owns: the state of a request for approval, for whoever made it. Does not: decide about it.
+ * Paths of the gateway's own, below `/.sluice/`, and `/mcp`. Owns: the state of a request for approval, for whoever made it. Does not: decide about
+ * it, or know tools.
  */
 import { type Approvals, type ApprovalRequest, askerOf } from '@sluice/approvals';
-import type { OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
+import { OWN_PATH, type OwnAnswer, type OwnRequest, type Refusal, TOOLS_PATH } from '@sluice/contract';
 import { samePerson } from '@sluice/identity';
-import type { SessionView } from '@sluice/audit';
 import type { LoginProof } from '../login.js';
+import type { Threshold } from './visits.js';
 import type { TokenExchange } from './exchange.js';
 import { isMetadata } from './metadata.js';
+
+/** Answers calls of the gateway's own tools. */
+export interface ToolAnswers {
+  answer(request: OwnRequest, proof: LoginProof, from: Threshold['caller']): Promise<OwnAnswer>;
+}
 
 export class OwnPaths {
   readonly #approvals: Approvals;
   readonly #exchange: TokenExchange;
+  readonly #tools: ToolAnswers;
   readonly #metadata: (request: OwnRequest) => OwnAnswer | undefined;
 
   /** `metadata`: see `resourceMetadata`. */
-  constructor(approvals: Approvals, exchange: TokenExchange, metadata: (request: OwnRequest) => OwnAnswer | undefined) {
+  constructor(
+    approvals: Approvals,
+    exchange: TokenExchange,
+    {
+      tools,
+      metadata,
+    }: { readonly tools: ToolAnswers; readonly metadata: (request: OwnRequest) => OwnAnswer | undefined },
+  ) {
     this.#metadata = metadata;
     this.#approvals = approvals;
     this.#exchange = exchange;
+    this.#tools = tools;
   }
 
   /** `prove`: who sends it. Never rejects. */
   async answer(
     request: OwnRequest,
-    from: SessionView & { readonly loopback: boolean },
+    from: Threshold,
     prove: () => Promise<LoginProof | Refusal>,
-  ): Promise<OwnAnswer> {
+  ): Promise<OwnAnswer | Refusal> {
     try {
       if (isMetadata(request)) return this.#metadata(request) ?? problem(404, 'There is nothing here.');
       if (request.path === TOKEN_PATH) return await this.#exchange.answer(request, from);
       const number = /^\/\.sluice\/requests\/([0-9]{1,15})$/.exec(request.path)?.[1];
       const proof = await prove();
+      // To whoever has proven nothing they look like a path that leads nowhere.
+      if (request.path === TOOLS_PATH || request.path === OWN_TOOLS_PATH)
+        return 'reason' in proof
+          ? proof
+          : (from.proven(proof.principal.name) ?? (await this.#tools.answer(request, proof, from.caller)));
       if ('reason' in proof) return problem(401, 'This request shows no token or certificate that is good here.');
       if (number === undefined) return problem(404, 'There is nothing here.');
       if (request.method !== 'GET' && request.method !== 'HEAD') return problem(405, 'Use GET.');
@@ -51,6 +71,7 @@ export class OwnPaths {
 }
 
 const TOKEN_PATH = '/.sluice/token';
+const OWN_TOOLS_PATH = `${OWN_PATH}mcp`;
 
 function stateOf({ number, state, used, created, expires, words, why }: ApprovalRequest): object {
   const no = words.find(({ decision }) => decision === 'deny');

@@ -3,6 +3,7 @@
  * of another one, and when one that nobody uses ends. Does not: read proofs, or judge requests.
  */
 import type { Admission, HttpHead, Gate, HttpTarget, Principal, Refusal, Visit } from '@sluice/contract';
+import type { SessionView } from '@sluice/audit';
 import type { Connection, Listener, Services } from '../services.js';
 import { SessionLogin, type LoginProof, mayReach } from '../login.js';
 import { boundTo } from '../snapshot.js';
@@ -29,6 +30,14 @@ export interface Caller {
   readonly client: string;
   readonly address: string;
   readonly loopback: boolean;
+}
+
+/** The socket that a request came by. */
+export interface Threshold extends SessionView {
+  readonly caller: Caller;
+  readonly loopback: boolean;
+  /** Somebody has proven who they are by it. Returns why there is no room for another socket of theirs. */
+  proven(principal: string): Refusal | undefined;
 }
 
 /** Makes a session that has no socket of its own, which is listed and ends like any other. */
@@ -83,8 +92,8 @@ export class Visits {
       session.end({ code: 'idle' });
       return refusal;
     };
-    const unreleased = await this.#released(session, proof, this.#services.connections.get(name));
-    if (unreleased) return drop(unreleased);
+    const refused = await unreleased(this.#services, session, proof, this.#services.connections.get(name));
+    if (refused) return drop(refused);
     const admission = await new SessionLogin(session, this.#services, caller.listener).admit(proof, name, '');
     if (admission.type === 'refusal') return drop(admission);
     session.opened();
@@ -96,27 +105,6 @@ export class Visits {
       if (this.#open.get(key) === visit) this.#open.delete(key);
     });
     return visit;
-  }
-
-  /** People have to agree to it first, unless they have. Nobody can be told that they wait: each request is told so at once. */
-  async #released(
-    session: Session,
-    proof: LoginProof,
-    connection: Connection | undefined,
-  ): Promise<Refusal | undefined> {
-    const { sessionApprovals } = this.#services;
-    if (!connection?.approval || !connection.http || !mayReach(this.#services, proof, connection)) return undefined;
-    const { principal, tokenId, makers } = proof;
-    const { issuer, subject } = principal;
-    const asked = {
-      session: session.id,
-      principal,
-      source: { issuer, subject, token: tokenId, makers: makers ?? [] },
-      connection,
-      approval: connection.approval,
-      target: () => boundTo(connection, '', connection),
-    };
-    return sessionApprovals.granted(asked) ? undefined : sessionApprovals.ask(asked, undefined, session.signal);
   }
 
   #barred(principal: Principal, connection: string, { client, address }: Caller): Refusal | undefined {
@@ -133,6 +121,26 @@ export class Visits {
     bar.told = true;
     return { type: 'refusal', reason: { code: 'barred', user: principal.name, connection, seconds } };
   }
+}
+
+/**
+ * Has people asked about sessions that they have to agree to first, unless they have. Nobody can be told that they wait: each is told so at once.
+ * Undefined: there is nobody to be asked.
+ */
+export async function unreleased(
+  services: Services,
+  { id: session, signal }: Pick<Session, 'id' | 'signal'>,
+  proof: LoginProof,
+  connection: Connection | undefined,
+): Promise<Refusal | undefined> {
+  const { sessionApprovals } = services;
+  if (!connection?.approval || !mayReach(services, proof, connection)) return undefined;
+  const { principal, tokenId: token, makers = [] } = proof;
+  const { issuer, subject } = principal;
+  const source = { issuer, subject, token, makers };
+  const target = (): string => boundTo(connection, '', connection);
+  const opening = { session, principal, source, connection, approval: connection.approval, target };
+  return sessionApprovals.granted(opening) ? undefined : sessionApprovals.ask(opening, undefined, signal);
 }
 
 export class OpenVisit implements Visit {

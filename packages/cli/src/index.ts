@@ -5,6 +5,7 @@ import { agents } from './commands/agents.js';
 import { approvals } from './commands/approvals.js';
 import { CLIENTS } from './clients/index.js';
 import { clientConfig } from './commands/client-config.js';
+import { addMcpConfig } from './commands/client-config-mcp.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
 import { mcp } from './commands/mcp.js';
@@ -66,6 +67,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   status(program, context);
   tokens(program, context);
   for (const { addConfig } of CLIENTS) addConfig(clientConfig(program), context);
+  addMcpConfig(clientConfig(program).command('mcp'), context);
   completion(program);
   return program;
 }

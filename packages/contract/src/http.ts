@@ -18,6 +18,9 @@ export const OWN_PATH = '/.sluice/';
 /** Where a client of MCP asks whose tokens are good here (RFC 9728 section 3); the path of the connection stands behind it. */
 export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';
 
+/** Where the gateway's own tools are, besides below `OWN_PATH`: on hosts and ports that are no connection's, unless one is called so. */
+export const TOOLS_PATH = '/mcp';
+
 export interface Route {
   readonly connection: string;
   readonly api: HttpApi;
@@ -49,12 +52,15 @@ export interface OwnRequest {
   readonly secure: boolean;
   /** As the client named it, with its port. */
   readonly host: string;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
 }
 
 export interface OwnAnswer {
   readonly status: number;
   readonly headers: readonly Header[];
-  readonly body: string;
+  /** In pieces: they go as they come, and nothing says how many there will be. */
+  readonly body: string | AsyncIterable<string>;
 }
 
 /** What HTTP needs to know of a target besides. */

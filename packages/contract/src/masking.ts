@@ -260,6 +260,8 @@ export interface MaskedPackets {
 export interface PacketEditor {
   /** Columns that may be NULL from now on, by their place. */
   readonly nullable: ReadonlySet<number>;
+  /** Columns that have a mask, by their place. */
+  readonly masked: ReadonlySet<number>;
   /**
    * Masks the row in `bytes` from `start` to `end`. Nobody else uses these bytes: what keeps its size is edited where it lies.
    *

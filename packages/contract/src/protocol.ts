@@ -142,8 +142,8 @@ export interface Entrance {
    * @param proofs all that the request shows; proofs that differ are refused (`proofs-differ`)
    */
   enter(route: Route | undefined, proofs: readonly HttpProof[]): Visit | Refusal | Promise<Visit | Refusal>;
-  /** Answers a request to a path of the gateway's own (`OWN_PATH`). Never rejects. */
-  own(request: OwnRequest): Promise<OwnAnswer>;
+  /** Answers a request to a path of the gateway's own (`OWN_PATH`, `TOOLS_PATH`), or says that nobody has come in. Never rejects. */
+  own(request: OwnRequest): Promise<OwnAnswer | Refusal>;
 }
 
 /** What one principal does at one connection from one address, by however many sockets and streams: a session. */

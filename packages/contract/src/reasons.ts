@@ -89,6 +89,8 @@ export type Ending =
   /** The target is told of sessions since, or keeps rows apart, and was not when this one began. */
   | { readonly code: 'identity-told' }
   | { readonly code: 'idle' }
+  /** Whoever it was opened for waits for nothing more of it. */
+  | { readonly code: 'given-up' }
   /** `why`: a sentence of whoever stops the gateway. */
   | { readonly code: 'shutdown'; readonly why?: string }
   | { readonly code: 'login-too-slow' }
@@ -149,6 +151,7 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'output-masked': 'killed',
   'identity-told': 'killed',
   idle: 'idle',
+  'given-up': 'killed',
   shutdown: 'drain',
   'login-too-slow': 'deadline',
   'too-many-logins': 'deadline',

@@ -235,6 +235,8 @@ export function endingInWords(reason: Ending): string {
       return 'What programs show is masked here now. Connect again.';
     case 'idle':
       return 'The session was idle for too long.';
+    case 'given-up':
+      return 'What it was opened for was cancelled, or took too long.';
     case 'shutdown':
       return reason.why ?? 'The gateway is shutting down.';
     case 'login-too-slow':

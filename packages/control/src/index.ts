@@ -8,6 +8,7 @@ export { Day } from './day.js';
 export { apiDocument } from './document.js';
 export { Events } from './events.js';
 export { explainShell } from './explain.js';
+export { explained } from './policy.js';
 export { OPEN } from './openapi.js';
 export { MAX_REQUESTS_AT_ONCE, MAX_REQUESTS_PER_SECOND, RequestRates } from './rates.js';
 export { type Revoked, Revocations } from './revocations.js';

@@ -2,6 +2,7 @@
 import { Explanation } from '@sluice/api';
 import { MAX_QUICK_CHARACTERS } from '@sluice/analysis';
 import { isPackaged, protocolNamed } from '@sluice/config';
+import type { Principal } from '@sluice/contract';
 import { requestWritten } from '@sluice/http-requests';
 import { pinnedTool, seenMcp } from '@sluice/mcp-calls';
 import { mayUse } from '@sluice/identity';
@@ -9,6 +10,7 @@ import { dialectOf } from '@sluice/sql-postgres';
 import { z } from 'zod';
 import { explainFacts, explainHidden, explainRequest, explainShell, explainUse } from './explain.js';
 import { problems } from './answers.js';
+import type { Controlled } from './controlled.js';
 import { ControlError, type Routes, admit } from './routes.js';
 
 const Wish = z.strictObject({
@@ -68,64 +70,81 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
     admit(scope(request), found.connection.name);
     const subject = own || wish.principal === undefined ? principal : gateway.identity.principal(wish.principal);
     if (!subject) throw new ControlError(404, `There is no principal "${wish.principal}".`, NOBODY_SUCH);
-    const context = {
-      principal: subject,
-      connection: { name: found.connection.name, protocol: found.connection.protocol },
-    };
-    if (isPackaged(found.connection.protocol)) {
-      const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
-      throw new ControlError(
-        409,
-        `Commands of "${found.connection.name}" are read by the package ${found.connection.protocol} alone.`,
-        hint,
-      );
-    }
-    const { shell, sql, request: written, major, version } = wish;
-    const { http } = found.connection;
-    if ((sql === undefined) === (written === undefined)) throw new ControlError(400, NOTHING_ASKED);
-    if ((written !== undefined) !== (http !== undefined)) {
-      const what = http ? 'a connection by HTTP' : 'no connection by HTTP';
-      const hint = 'Ask with --path about requests by HTTP, and with a text about anything else.';
-      throw new ControlError(409, `"${found.connection.name}" is ${what}.`, hint);
-    }
-    if (written && http?.mcp) {
-      const { settings, languages } = { settings: http.mcp, languages: gateway.languages };
-      const read = requestWritten({ ...written, method: 'POST' }, http.reading);
-      const server = found.connection.name;
-      const toolNamed = (name: string): ReturnType<typeof pinnedTool> => pinnedTool(gateway.pins.find(server, name));
-      const seen = await seenMcp(read, { settings, languages }, server, principal.name, toolNamed);
-      const { facts, text, ...rest } = seen;
-      return explainFacts(found.policy, facts, text, { ...context, command: { type: 'request' }, ...rest });
-    }
-    if (written && http)
-      return explainRequest(requestWritten(written, http.reading), found.policy, context, http.models);
-    if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
-    // Packages and HTTP have had their answer: what is left and has no rows reads command lines.
-    const isShell = protocolNamed(found.connection.protocol).traits.answers === 'text';
-    const lines = shell ?? (isShell ? found.connection.shell : undefined);
-    if (lines) return explainShell(lines, found.policy, sql, context);
-    const spoken = gateway.languages.get(found.connection.protocol);
-    const read = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
-    if (!read) throw new ControlError(400, `"${version}" is no version of a server.`, 'Write it like 10.11.6-MariaDB.');
-    // As for a client that names no database.
-    const dialect = 'database' in read ? { ...read, database: found.connection.target.database } : read;
-    const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
-    const { protocol } = found.connection;
-    if (gateway.languages.has(protocol) && protocol !== dialect.name)
-      throw new ControlError(409, `Statements of ${protocolNamed(protocol).title} cannot be explained yet.`);
-    const language = gateway.languages.get(dialect.name);
-    if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
-    const facts = await language.analyze(command, { owner: principal.name, urgency: 'explain' });
-    const { policy, connection } = found;
-    // Without the target the decision says what could not be asked.
-    const told = await gateway.askedOfTarget(policy, connection, command, facts, context).catch(() => context);
-    const explanation = explainFacts(policy, facts, sql, told);
-    const { answers } = protocolNamed(connection.protocol).traits;
-    if (explanation.decision === 'deny' || answers !== 'rows' || !policy.masks) return explanation;
-    const plan = await gateway.hiddenAhead(policy, connection, command, facts, told).catch(() => undefined);
-    const judged = explainUse(explanation, plan, policy, facts, sql, told);
-    return explainHidden(judged, plan, connection.notFollowed);
+    return explained(gateway, { found, principal: subject, owner: principal.name, wish });
   });
+}
+
+/** Who asks about which command, on which connection. */
+export interface AskedRules {
+  readonly found: NonNullable<ReturnType<Controlled['explainer']>>;
+  /** To whom the rules would say it. */
+  readonly principal: Principal;
+  /** Whose the work of finding out is. */
+  readonly owner: string;
+  readonly wish: Pick<z.output<typeof Wish>, 'sql' | 'request' | 'shell' | 'version'> & { readonly major?: number };
+}
+
+/** @throws ControlError */
+export async function explained(
+  gateway: Pick<Controlled, 'languages' | 'askedOfTarget' | 'hiddenAhead' | 'pins'>,
+  { found, principal, owner, wish }: AskedRules,
+): Promise<Explanation> {
+  const context = {
+    principal,
+    connection: { name: found.connection.name, protocol: found.connection.protocol },
+  };
+  if (isPackaged(found.connection.protocol)) {
+    const hint = 'Rules see what that says of each command: action.verb, action.effects, action.resources.';
+    throw new ControlError(
+      409,
+      `Commands of "${found.connection.name}" are read by the package ${found.connection.protocol} alone.`,
+      hint,
+    );
+  }
+  const { shell, sql, request: written, major = 18, version } = wish;
+  const { http } = found.connection;
+  if ((sql === undefined) === (written === undefined)) throw new ControlError(400, NOTHING_ASKED);
+  if ((written !== undefined) !== (http !== undefined)) {
+    const what = http ? 'a connection by HTTP' : 'no connection by HTTP';
+    const hint = 'Ask with --path about requests by HTTP, and with a text about anything else.';
+    throw new ControlError(409, `"${found.connection.name}" is ${what}.`, hint);
+  }
+  if (written && http?.mcp) {
+    const { languages } = gateway;
+    const read = requestWritten({ ...written, method: 'POST' }, http.reading);
+    const server = found.connection.name;
+    const toolNamed = (name: string): ReturnType<typeof pinnedTool> => pinnedTool(gateway.pins.find(server, name));
+    const seen = await seenMcp(read, { settings: http.mcp, languages }, server, owner, toolNamed);
+    const { facts, text, ...rest } = seen;
+    return explainFacts(found.policy, facts, text, { ...context, command: { type: 'request' }, ...rest });
+  }
+  if (written && http) return explainRequest(requestWritten(written, http.reading), found.policy, context, http.models);
+  if (sql === undefined) throw new ControlError(400, NOTHING_ASKED);
+  // Packages and HTTP have had their answer: what is left and has no rows reads command lines.
+  const isShell = protocolNamed(found.connection.protocol).traits.answers === 'text';
+  const lines = shell ?? (isShell ? found.connection.shell : undefined);
+  if (lines) return explainShell(lines, found.policy, sql, context);
+  const spoken = gateway.languages.get(found.connection.protocol);
+  const read = spoken?.dialectOf ? spoken.dialectOf(version) : dialectOf(major);
+  if (!read) throw new ControlError(400, `"${version}" is no version of a server.`, 'Write it like 10.11.6-MariaDB.');
+  // As for a client that names no database.
+  const dialect = 'database' in read ? { ...read, database: found.connection.target.database } : read;
+  const command = { type: 'sql', id: 0, phase: 'run', text: sql, dialect } as const;
+  const { protocol } = found.connection;
+  if (gateway.languages.has(protocol) && protocol !== dialect.name)
+    throw new ControlError(409, `Statements of ${protocolNamed(protocol).title} cannot be explained yet.`);
+  const language = gateway.languages.get(dialect.name);
+  if (!language) throw new ControlError(404, 'This gateway reads no SQL.');
+  const facts = await language.analyze(command, { owner, urgency: 'explain' });
+  const { policy, connection } = found;
+  // Without the target the decision says what could not be asked.
+  const told = await gateway.askedOfTarget(policy, connection, command, facts, context).catch(() => context);
+  const explanation = explainFacts(policy, facts, sql, told);
+  const { answers } = protocolNamed(connection.protocol).traits;
+  if (explanation.decision === 'deny' || answers !== 'rows' || !policy.masks) return explanation;
+  const plan = await gateway.hiddenAhead(policy, connection, command, facts, told).catch(() => undefined);
+  const judged = explainUse(explanation, plan, policy, facts, sql, told);
+  return explainHidden(judged, plan, connection.notFollowed);
 }
 
 const NOBODY_SUCH =

@@ -47,6 +47,8 @@ ${service(sluice, gateway, folder, tickets)}
 
 ${models(sluice, gateway, folder, tokens.developer, double)}
 
+${tools(sluice, gateway, folder, tokens.assistant)}
+
 ${bold('From a second terminal')}
 ${line(`${sluice} sessions ls`)}                 ${paint.dim('who did what')}
 ${line(`${sluice} sessions replay <id>`)}        ${paint.dim('plays it, answers included')}
@@ -90,6 +92,18 @@ ${line(`${curl} ${url}/tickets`)}
 ${line(`${curl} ${url}/echo`)}  ${paint.dim('shows what the service was sent, but for the key')}
 ${line(`${curl} -X DELETE ${url}/tickets`)}  ${paint.dim('refused: rule all-tickets')}
 ${line(`${curl} -X DELETE ${url}/tickets/2`)}  ${paint.dim(`waits for somebody to approve: ${sluice} approvals ls`)}`;
+}
+
+/** What a client of MCP needs, or why there is nothing for it. */
+function tools(sluice: string, gateway: Gateway, folder: string, token: string): string {
+  const place = gateway.addresses.get('http');
+  if (place === undefined) return `${paint.bold('No tools by MCP')}: nobody listens for HTTP.`;
+  const line = (text: string): string => `    ${paint.cyan(text)}`;
+  const url = `https://${place}/mcp`;
+  return `${paint.bold('Tools for an agent')}, by MCP: queries, commands and requests under the same rules.
+${line(`export SLUICE_TOKEN=${token} NODE_EXTRA_CA_CERTS=${quoted(`${folder}/gateway.crt`)}`)}
+${line(`claude mcp add --transport http sluice ${url} --header "Authorization: Bearer $SLUICE_TOKEN"`)}
+${line(`${sluice} client-config mcp --url ${url}`)}  ${paint.dim('files for Claude Code, Codex, Cursor, VS Code, Claude Desktop')}`;
 }
 
 /** What to try with the SDKs of language models, or why it cannot be. */

@@ -178,11 +178,13 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   clientDrained(): void {
     if (this.#state.type === 'allowed') this.#state.transfer.clientDrained();
+    else if (this.#state.type === 'own') this.#state.own.clientDrained();
   }
 
   clientEnded(): void {
     if (this.#state.type === 'asking') this.#waiting?.abort('gone');
     else if (this.#state.type === 'allowed') this.#state.transfer.clientEnded();
+    else if (this.#state.type === 'own') this.#state.own.clientEnded();
     // Its streams may be silent for hours, and nobody listens any more.
     if (this.#api !== 'mcp' || this.#state.type !== 'allowed') return;
     const client = this.#client;

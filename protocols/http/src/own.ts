@@ -1,25 +1,29 @@
 /**
- * Requests for paths of the gateway's own, below `/.sluice/`: the state of a request for approval, the exchange of tokens. Owns:
- * reading their small bodies. Does not: answer them, which the gate does.
+ * Requests for paths of the gateway's own, below `/.sluice/`, and `/mcp`: the state of a request for approval, the exchange of tokens,
+ * calls of its tools. Owns: reading their small bodies. Does not: answer them, which the gate does.
  */
 import {
   type Entrance,
+  type Header,
   type HttpProof,
   MAX_OWN_BODY_BYTES,
   OWN_PATH,
   type OwnAnswer,
   RESOURCE_METADATA_PATH,
+  type Refusal,
   type Route,
+  TOOLS_PATH,
 } from '@sluice/contract';
 import { Inflow } from './inflow.js';
 import { phraseOf } from './status.js';
 import type { ClientSide, IncomingRequest, RequestPath } from './ports.js';
-import { refuse } from './refusal.js';
+import { notEntered, refuse } from './refusal.js';
 import { isEmpty } from './request.js';
 
 /** `route`: of the path. A service that is reached by a host of its own says itself whose tokens are good there. */
 export const isOwn = ({ path }: RequestPath, route: Route | undefined): boolean =>
   path.startsWith(OWN_PATH) ||
+  (path === TOOLS_PATH && route === undefined) ||
   (path.startsWith(RESOURCE_METADATA_PATH) && (route === undefined || route.api === 'mcp'));
 
 /** Requests of one connection to such paths that are at work at once: whoever sends them may have proven nothing yet. */
@@ -40,6 +44,9 @@ export class OwnExchange {
   readonly #parts: OwnParts;
   readonly #deadline: NodeJS.Timeout;
   readonly #body = new Inflow();
+  readonly #gone = new AbortController();
+  /** Settles when the client takes more of an answer in pieces. */
+  #room: PromiseWithResolvers<void> | undefined;
   #over = false;
 
   constructor(parts: OwnParts) {
@@ -76,18 +83,54 @@ export class OwnExchange {
     const { headers, host } = set;
     const body = this.#body.take();
     void entrance
-      .own({ method, ...path, headers, body, proofs, secure: client.secure, host })
-      .then((answer) => this.#end(() => this.#answer(answer)));
+      .own({ method, ...path, headers, body, proofs, secure: client.secure, host, gone: this.#gone.signal })
+      .then((answer) => this.#answered(answer));
   }
 
   /** The client is gone. */
   stop(): void {
     this.#over = true;
     clearTimeout(this.#deadline);
+    this.#gone.abort();
+    this.#room?.resolve();
     this.#parts.over();
   }
 
-  #answer({ status, headers, body }: OwnAnswer): void {
+  /** It has nothing more to say, as whoever hangs up: what it asked for is given up, and it is told so if it still listens. */
+  clientEnded(): void {
+    this.#gone.abort();
+  }
+
+  clientDrained(): void {
+    this.#room?.resolve();
+  }
+
+  #answered(answer: OwnAnswer | Refusal): void {
+    const { client, request } = this.#parts;
+    if ('reason' in answer) return this.#end(() => refuse(client, request, notEntered(answer)));
+    const { status, headers, body } = answer;
+    if (typeof body === 'string') return this.#end(() => this.#answer(status, headers, body));
+    if (this.#over) return;
+    client.head({ status, reason: phraseOf(status), headers, framing: { type: 'chunked' } });
+    void this.#pieces(body);
+  }
+
+  async #pieces(body: AsyncIterable<string>): Promise<void> {
+    const { client } = this.#parts;
+    try {
+      for await (const piece of body) {
+        if (this.#over) return;
+        if (client.data(Buffer.from(piece))) continue;
+        this.#room = Promise.withResolvers();
+        await this.#room.promise;
+      }
+      this.#end(() => client.end([]));
+    } catch {
+      this.#end(() => client.abort());
+    }
+  }
+
+  #answer(status: number, headers: readonly Header[], body: string): void {
     const bytes = Buffer.from(body);
     const { client, request } = this.#parts;
     const silent = request.method === 'HEAD' || status === 204 || status === 304;

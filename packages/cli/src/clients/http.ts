@@ -63,11 +63,20 @@ function hostOf({ listener }: ConnectionRow, context: CommandContext, { host: na
 }
 
 /** `named`: what clients call the gateway; empty: as it is bound. */
-export function baseOf({ name, listener, tls }: ConnectionRow, named: string): string {
+export const baseOf = (row: ConnectionRow, named: string): string =>
+  `${originOf(row, named)}/${encodeURIComponent(row.name)}`;
+
+function originOf({ listener, tls }: ConnectionRow, named: string): string {
   const { host: bound, port } = endpointOf(listener);
   const host = named === '' ? bound : named;
   const place = host.includes(':') ? `[${host}]` : host;
-  return `${tls ? 'https' : 'http'}://${place}:${port}/${encodeURIComponent(name)}`;
+  return `${tls ? 'https' : 'http'}://${place}:${port}`;
+}
+
+/** Where the gateway listens for HTTP, by any connection that says so; undefined: none of the caller's does. */
+export async function httpOrigin(context: CommandContext, host: string | undefined): Promise<string | undefined> {
+  const row = (await connectionsOf(context.api())).find(({ protocol }) => protocol === http.protocol);
+  return row && originOf(row, hostOf(row, context, host === undefined ? {} : { host }));
 }
 
 const lines = ({ connection, url }: { connection: string; url: string }): string =>

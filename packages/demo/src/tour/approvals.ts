@@ -8,6 +8,7 @@ import type { Demo } from '../running-demo.js';
 import type { Show } from './step.js';
 import { byHttp } from './tickets.js';
 import { byModels } from './models.js';
+import { byTools } from './tools.js';
 import { type Person, person } from './person.js';
 
 const RULES = 'policies:\n  production:\n';
@@ -48,6 +49,7 @@ export async function approvals(demo: Demo, show: Show): Promise<void> {
     };
     await byHttp(demo, { token, approve }, show);
     await byModels(demo, { token, approve }, show);
+    await byTools(demo, { token, approve }, show);
   } finally {
     ana.forget();
     ben.forget();

@@ -71,6 +71,7 @@ export function resultEditor(
   };
   return {
     nullable: editor.nullable,
+    masked: new Set(masks.flatMap((mask, at) => (mask ? [at] : []))),
     rewrite: editor.rewrite,
     hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
     late,

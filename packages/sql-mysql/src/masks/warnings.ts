@@ -36,7 +36,7 @@ export function withWarnings(
   return { ...(editor ?? AS_IT_IS), behind };
 }
 
-const AS_IT_IS: PacketEditor = { nullable: new Set(), rewrite: () => false };
+const AS_IT_IS: PacketEditor = { nullable: new Set(), masked: new Set(), rewrite: () => false };
 
 /** A number of the gateway's own, of those that servers leave to others (50000 to 51999), so that programs can tell it from theirs. */
 const HIDDEN_COLUMNS = 50_101;

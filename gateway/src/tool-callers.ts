@@ -1,0 +1,112 @@
+/**
+ * The gateway as its tools need it (packages/mcp-server): each call is a session of the caller, whose client is in this process. Owns: how such a
+ * session begins. Does not: judge it otherwise than any other one, or speak a protocol.
+ */
+import type { Duplex } from 'node:stream';
+import { VERSION } from '@sluice/api';
+import { isPackaged, protocolNamed } from '@sluice/config';
+import type { Gate, OwnAnswer, OwnRequest } from '@sluice/contract';
+import { type Controlled, explained } from '@sluice/control';
+import { type CallSession, type Caller, McpServer } from '@sluice/mcp-server';
+import type { Door } from './http/door.js';
+import { proofKey } from './http/proofs.js';
+import { type Caller as From, type Visits, unreleased } from './http/visits.js';
+import { type LoginProof, SessionLogin, mayReach } from './login.js';
+import { loadProtocol } from './protocols.js';
+import type { Connection, Listener, Services } from './services.js';
+import type { Session } from './session.js';
+
+/** Whoever asks for access has not begun one. */
+const NO_SESSION = { id: '', signal: new AbortController().signal };
+
+/** What begins a session, lists it, and ends it with its stream. */
+export interface InsideSessions {
+  session(listener: Listener, client: { readonly address: string; readonly loopback: boolean }): Session;
+  door(caller: From): Door;
+  readonly enter: Visits['enter'];
+  serve(stream: Duplex, gate: Session | Door, listener: Listener, spoken: Gate): void;
+}
+
+type Parts = Pick<
+  Controlled,
+  'approvals' | 'sshKeys' | 'languages' | 'explainer' | 'askedOfTarget' | 'hiddenAhead' | 'pins'
+> & {
+  readonly sshKeys: { readonly hostKey: Parameters<typeof loadProtocol>[2]['hostKeys'][string] };
+};
+
+export class ToolCallers {
+  readonly #services: Services;
+  readonly #gateway: Parts;
+  readonly #sessions: InsideSessions;
+  readonly #server = new McpServer({ version: VERSION });
+  readonly #listeners = new Map<string, Promise<Listener>>();
+
+  constructor(services: Services, gateway: Parts, sessions: InsideSessions) {
+    this.#services = services;
+    this.#gateway = gateway;
+    this.#sessions = sessions;
+  }
+
+  answer(request: OwnRequest, proof: LoginProof, from: From): Promise<OwnAnswer> {
+    const { principal } = proof;
+    const caller: Caller = {
+      principal,
+      key: proofKey(proof),
+      connections: () => [...this.#services.connections.values()].filter((one) => this.#reached(one.name, proof)),
+      begin: (name) => this.#begin(name, proof, from),
+      explain: async (name, asked) => {
+        const found = this.#gateway.explainer(name);
+        if (!found) throw new Error(`There is no connection "${name}".`);
+        const wish = 'text' in asked ? { sql: asked.text } : asked;
+        return explained(this.#gateway, { found, principal, owner: principal.name, wish });
+      },
+      requestAccess: (name) => unreleased(this.#services, NO_SESSION, proof, this.#reached(name, proof)),
+      approvals: this.#gateway.approvals,
+    };
+    return this.#server.answer(request, caller);
+  }
+
+  async #begin(name: string, proof: LoginProof, from: From): Promise<CallSession | undefined> {
+    const connection = this.#reached(name, proof);
+    if (!connection) return undefined;
+    const listener = await this.#listener(connection.protocol);
+    const client = `mcp ${from.client}`;
+    if (connection.http) return this.#byHttp(proof, { ...from, client, listener: { ...listener, connection: name } });
+    const session = this.#sessions.session(listener, { address: client, loopback: from.loopback });
+    return {
+      gate: session,
+      admit: (account) => new SessionLogin(session, this.#services, listener).admit(proof, name, account),
+      visit: () => Promise.reject(new Error('this is no session by HTTP')),
+      giveUp: () => session.end({ code: 'given-up' }),
+      serve: (stream, gate) => this.#sessions.serve(stream, session, listener, gate),
+    };
+  }
+
+  #byHttp(proof: LoginProof, from: From): CallSession {
+    const door = this.#sessions.door(from);
+    const { name } = proof.principal;
+    return {
+      gate: door,
+      admit: () => Promise.reject(new Error('by HTTP there are visits')),
+      visit: () => door.proven(name) ?? this.#sessions.enter(proof, from.listener.connection ?? '', from),
+      giveUp: () => door.end({ code: 'given-up' }),
+      serve: (stream, gate) => this.#sessions.serve(stream, door, from.listener, gate),
+    };
+  }
+
+  #reached(name: string, proof: LoginProof): Connection | undefined {
+    const found = this.#services.connections.get(name);
+    return found && !isPackaged(found.protocol) && mayReach(this.#services, proof, found) ? found : undefined;
+  }
+
+  /** No port has to be open for it. */
+  #listener(name: string): Promise<Listener> {
+    const known = this.#listeners.get(name);
+    if (known) return known;
+    const parts = { hostKeys: { 'ssh-ed25519': this.#gateway.sshKeys.hostKey }, info: () => undefined };
+    const { traits } = protocolNamed(name);
+    const made = loadProtocol(name, new Map(), parts).then((protocol) => ({ protocol, traits, tls: undefined }));
+    this.#listeners.set(name, made);
+    return made;
+  }
+}

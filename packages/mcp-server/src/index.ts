@@ -1,0 +1,3 @@
+/** The gateway as a server of MCP. */
+export type { CallSession, Caller, Explain, Explained, ToolConnection } from './host.js';
+export { McpServer } from './server.js';
