@@ -10,12 +10,12 @@ import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
 import { Journal } from '@sluice/recording';
-import { RevocationNotes, Store } from '@sluice/store';
+import { CountNotes, RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
 import { Events, Revocations, type Revoked, toRow } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
-import { Counts, ModelBudgets } from '@sluice/budgets';
+import { Counts, Ledger, ModelBudgets, type UsedUp } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
@@ -43,6 +43,7 @@ export interface Components {
   readonly securityKeys: SecurityKeys;
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
+  readonly ledger: Ledger;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;
   readonly events: Events;
@@ -112,9 +113,11 @@ export async function openComponents(config: Config, operator: Logger): Promise<
       word.key === undefined || securityKeys.hasSince(word.key, word.at) ? standing(identity, word) : undefined,
     keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
-  const counts = await Counts.open(store.counts, ({ message }) =>
-    operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them'),
-  );
+  const unsaved = ({ message }: Error): void =>
+    operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them');
+  const notes = CountNotes.open(join(config.data, 'counts'));
+  const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
+  const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount);
   for (const what of revocations.left()) await revokeAgain(what, { identity, agents, approvals, revocations });
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
@@ -131,9 +134,8 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     approvals,
     securityKeys,
     counts,
-    budgets: new ModelBudgets(counts, (rule, unit, amount) =>
-      Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount),
-    ),
+    budgets: new ModelBudgets(counts, used),
+    ledger: new Ledger(counts, used),
     revocations,
     webhooks,
     events,

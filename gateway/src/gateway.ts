@@ -31,7 +31,7 @@ import {
   openControl,
 } from '@sluice/control';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
-import { type Counts, type ModelBudgets, guessCounter, personOf, targetName } from '@sluice/budgets';
+import { type Counts, type ModelBudgets, Spending, guessCounter, personOf, targetName } from '@sluice/budgets';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
@@ -525,6 +525,7 @@ export class Gateway implements Controlled {
           streamKey: components.maskKey,
           guesses: guessCounter(components.counts, owner, targetName(connection)),
           questions: this.questionsFor(connection, personOf(owner), () => session.sameNames),
+          spending: new Spending(components.ledger, { person: owner, principal, connection: connection.name }),
         });
       },
       masks: (connection) => this.#masksOf(connection),
@@ -567,7 +568,10 @@ export class Gateway implements Controlled {
       streamKey,
       guesses,
       questions,
-    }: Pick<JudgeOptions, 'masks' | 'streamKey' | 'guesses' | 'questions'> & { readonly redactionKey: Uint8Array },
+      spending,
+    }: Pick<JudgeOptions, 'masks' | 'streamKey' | 'guesses' | 'questions' | 'spending'> & {
+      readonly redactionKey: Uint8Array;
+    },
   ): Judge {
     const policy = this.#snapshot.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
@@ -590,6 +594,7 @@ export class Gateway implements Controlled {
       http,
       names,
       questions,
+      spending,
     });
   }
 

@@ -31,12 +31,12 @@ import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
 import { givenOn } from '@sluice/proposed-calls';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
-import type { Judge, Judgement } from '@sluice/judging';
+import type { Judge, Judgement, Taken } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
-import { type Charge, personOf } from '@sluice/budgets';
+import { personOf } from '@sluice/budgets';
 import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
 import { boundTo } from './snapshot.js';
@@ -47,6 +47,8 @@ import { secureClient } from '@sluice/strangers';
 const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };
 /** Heads of answers that are remembered as they are recorded. */
 const HEADS_REMEMBERED = 16;
+/** Commands of a session that have taken from budgets and are not over. */
+const MAX_CHARGES = 1_000;
 const UNRECORDED: DenyReason = { code: 'record-unwritable' };
 
 /** One client connection: the `Gate` that its protocol talks to, and what the list of sessions shows of it. */
@@ -97,8 +99,8 @@ export class Session implements Gate, LoginSession {
   #ended = 0;
   /** Programs and requests at work, which may be several at a time, and whether they end by themselves. */
   readonly #programs = new Map<number, 'ends' | 'endless'>();
-  /** What requests at work have taken from budgets. */
-  readonly #charges = new Map<number, Charge>();
+  /** What commands at work have taken from budgets. */
+  readonly #charges = new Map<number, Taken>();
   /** Bodies of requests by HTTP that pass unread, on their way to the record. */
   readonly #bodies = new Map<number, BodyRedactor>();
   /** Takes the secrets out of a head. */
@@ -296,6 +298,13 @@ export class Session implements Gate, LoginSession {
     this.#charges.delete(command);
   }
 
+  /** What is bound and never executed has no end: the oldest of many are over. */
+  #charged(command: number, charge: Taken): void {
+    this.#charges.set(command, charge);
+    const [oldest] = this.#charges.keys();
+    if (this.#charges.size > MAX_CHARGES && oldest !== undefined) this.#settle(oldest);
+  }
+
   #countHidden(hidden: HiddenCounts): void {
     const { counters } = this.#services;
     for (const [reason, columns] of Object.entries(hidden))
@@ -350,7 +359,7 @@ export class Session implements Gate, LoginSession {
   #passes(command: Command, judgement: Judgement, waiter: Waiter | undefined): void {
     const { answer, changes, transaction, charge } = judgement;
     this.commands++;
-    if (charge) this.#charges.set(command.id, charge);
+    if (charge) this.#charged(command.id, charge);
     // Its agent makes the call, or does not, and an answer goes on as one of its request: nothing of it is at work here.
     if (command.type === 'tool' || command.type === 'answer') return this.record(givenOn(command));
     if (command.type !== 'sql') {

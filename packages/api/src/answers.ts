@@ -322,7 +322,7 @@ export const Rules = named(
         connection: text,
         rule: text,
         when: maybe(text.describe('Its condition, in CEL; absent: always.')),
-        effect: z.enum(['deny', 'allow', 'mask', 'hold', 'hold_answer', 'risk', 'budget']),
+        effect: z.enum(['deny', 'allow', 'mask', 'hold', 'hold_answer', 'risk', 'budget', 'bound', 'tripwire']),
         does: text.describe('What it does, in words.'),
         mode: z.enum(['enforce', 'observe']),
         place: text.describe('Where it stands in the configuration: policies.production[2].'),

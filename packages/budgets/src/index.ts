@@ -1,4 +1,7 @@
-/** What people have used up, over sessions and restarts: values compared with masked columns, and calls of language models. */
-export { Counts, type KeptCounts } from './counts.js';
+/** What people have used up, over sessions and restarts, what that ends in, and who is frozen. */
+export type { Counter } from './counter.js';
+export { Counts, type KeptCounts, type NotedCounts } from './counts.js';
 export { type GuessCounter, guessCounter, personOf, targetName } from './guesses.js';
-export { type Charge, ModelBudgets, type ModelUse, outputOf } from './models.js';
+export { type Charge, ModelBudgets, type ModelUse, type UsedUp, outputOf } from './models.js';
+export { type Spender, sharesOf } from './shares.js';
+export { Ledger, type NoRoom, Spending, type Spent } from './spending.js';

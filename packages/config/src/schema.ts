@@ -6,6 +6,7 @@ import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { pointerSteps } from '@sluice/http-requests';
 import { z } from 'zod';
+import { bounds, budgetOf, tripwire } from './budgets.js';
 import { consoleListener } from './console.js';
 import { issuer, roles } from './issuers.js';
 import type { ConfigSources } from './files.js';
@@ -176,20 +177,7 @@ const holdAnswer = heldBy
   .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') })
   .superRefine(escalatesInTime);
 
-const amountOf = z.number().positive().optional();
-const budget = z
-  .strictObject({
-    per: z
-      .array(z.enum(['principal', 'model']))
-      .default(['principal'])
-      .describe('each principal, each model, or each of both has one of its own; []: all share it'),
-    requests: amountOf.describe('calls of models within a day of UTC'),
-    tokens: amountOf.describe('tokens of their prompts and answers'),
-    cost: amountOf.describe('by the prices of the connection (llm.prices)'),
-  })
-  .refine(({ requests, tokens, cost }) => [requests, tokens, cost].some((one) => one !== undefined), {
-    error: 'a budget needs "requests", "tokens" or "cost"',
-  });
+const budget = budgetOf(hold);
 
 const rule = z
   .strictObject({
@@ -201,12 +189,15 @@ const rule = z
     mask: mask.optional().describe('what of the answers is not shown as it is'),
     hold: hold.optional().describe('have people release it before it runs'),
     hold_answer: holdAnswer.optional().describe('have people read its answer by HTTP before its client gets it'),
-    budget: budget.optional().describe('refuse calls of language models beyond what may be used up in a day'),
+    budget: budget.optional().describe('refuse what is beyond what may be used up within a time'),
+    ...bounds,
+    tripwire: tripwire.optional().describe('freeze whoever is refused too often, until a person thaws them'),
     risk: z.number().int().min(1).max(1000).optional().describe('points that it adds to the attribute "risk"'),
   })
-  .superRefine(({ rule, deny, allow, mask, hold, hold_answer, budget, risk }, context) => {
-    if ([deny, allow, mask, hold, hold_answer, budget, risk].filter((one) => one !== undefined).length === 1) return;
-    const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget" or "risk"`;
+  .superRefine(({ rule, when: _, mode: __, max_rows, max_bytes, timeout, ...effects }, context) => {
+    const bound = max_rows ?? max_bytes ?? timeout;
+    if ([...Object.values(effects), bound].filter((one) => one !== undefined).length === 1) return;
+    const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout")`;
     context.addIssue({ code: 'custom', message });
   });
 

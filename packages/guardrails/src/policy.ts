@@ -2,7 +2,17 @@
  * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
  * conditions (condition.ts).
  */
-import type { Action, AppliedBudget, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
+import type {
+  Action,
+  AppliedBound,
+  AppliedBudget,
+  AppliedHold,
+  AppliedMask,
+  AppliedTripwire,
+  Facts,
+  Rule,
+  RuleMatch,
+} from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
@@ -54,12 +64,20 @@ export function compilePolicy(
 /** Why a rule cannot be meant so. */
 function faultOf({ then }: Rule, condition: Condition | undefined): string | undefined {
   if (then.type === 'risk' && condition?.readsRisk) return 'points for "risk" cannot hang on "risk" itself';
-  if (!condition?.readsAnswer || (then.type !== 'allow' && then.type !== 'hold' && then.type !== 'budget'))
-    return undefined;
+  if (!condition?.readsAnswer || !BEFORE_THE_ANSWER.has(then.type)) return undefined;
   return then.type === 'hold'
     ? 'the answer is there when the command has run: "hold_answer" has people read it first'
     : `the answer is there when the command has run, which "${then.type}" is about`;
 }
+
+/** What a rule does before there is an answer. */
+const BEFORE_THE_ANSWER: ReadonlySet<Rule['then']['type']> = new Set([
+  'allow',
+  'hold',
+  'budget',
+  'bound',
+  'tripwire',
+]);
 
 /** What one rule had to say about one action. */
 export interface RuleOpinion {
@@ -75,6 +93,8 @@ export class CompiledPolicy {
   /** Those that are asked before a command runs, and those that are asked about its answer. */
   readonly #rules: readonly CompiledRule[];
   readonly #ofAnswers: readonly CompiledRule[];
+  /** Those that are asked about a session as a whole. */
+  readonly #ofSessions: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
   /** Verdicts depend neither on the text nor on the time. */
   readonly ofFactsAlone: boolean;
@@ -94,6 +114,7 @@ export class CompiledPolicy {
     this.#rules = rules.filter(isOfCommands);
     const isRisky = rules.some(({ rule, condition }) => rule.then.type === 'risk' && condition?.readsAnswer);
     this.#ofAnswers = rules.filter((one) => isOfAnswers(one, isRisky));
+    this.#ofSessions = rules.filter(isOfSessions);
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
@@ -146,12 +167,32 @@ export class CompiledPolicy {
   judgeAnswer(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
       const attributes = this.#attributes(facts, text, context);
-      const { refused, holds, matched, masks, budgets } = findings(this.#ofAnswers, facts, attributes);
-      return { decision: refused ?? unrefused(holds), holds, matched, masks, budgets };
+      const { refused, allowed: _, ...said } = findings(this.#ofAnswers, facts, attributes);
+      return { ...said, decision: refused ?? unrefused(said.holds) };
     } catch (error) {
       if (error instanceof BodyUnreadable) return refusal(error.message);
       return refusal('This answer could not be checked against the rules, so it is not passed on.');
     }
+  }
+
+  /**
+   * Rules about a session as a whole: its tripwires, and budgets of logins. Their conditions see who it is, where and when, and the verb
+   * "login". One that cannot be asked applies.
+   */
+  ofSession(context: PolicyContext): { readonly budgets: readonly AppliedBudget[]; readonly tripwires: readonly AppliedTripwire[] } {
+    if (this.#ofSessions.length === 0) return NOTHING_OF_SESSIONS;
+    const attributes = this.#attributes(SESSION, '', context);
+    const applied = this.#ofSessions.filter(
+      ({ condition }) => asked(condition, SESSION.actions[0] as Action, attributes) ?? true,
+    );
+    return {
+      budgets: applied.flatMap(({ rule }) => budgetOf(rule) ?? []),
+      tripwires: applied.flatMap(({ rule }) =>
+        rule.then.type === 'tripwire' && rule.mode === 'enforce'
+          ? [{ ...rule.then, rule: rule.rule, key: keyOf(rule) }]
+          : [],
+      ),
+    };
   }
 
   #attributes(facts: Facts, text: string, context: PolicyContext): Attributes {
@@ -264,6 +305,7 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
   const masks = new Map<string, AppliedMask>();
   const holds = new Map<string, AppliedHold>();
   const budgets = new Map<string, AppliedBudget>();
+  const bounds = new Map<string, AppliedBound>();
   const allowed = new Set<Action>();
   let refused: DenyDecision | undefined;
   for (const action of actions)
@@ -272,13 +314,16 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
       if (!(observed ? observes(condition, action, attributes) : matches(condition, action, attributes))) continue;
       const { then } = rule;
       matched.set(rule.rule, { rule: rule.rule, effect: then.type, observed });
-      if (observed || then.type === 'risk') continue;
+      // One that is observed is counted all the same.
+      const budget = budgetOf(rule);
+      if (budget) budgets.set(rule.path, budget);
+      if (observed || budget || then.type === 'risk' || then.type === 'tripwire') continue;
       if (then.type === 'allow') allowed.add(action);
-      else if (then.type === 'budget') budgets.set(rule.path, { rule: rule.rule, key: keyOf(rule), ...then });
+      else if (then.type === 'bound') bounds.set(rule.path, { rule: rule.rule, ...then });
       else if (then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...then });
       else if (then.type === 'deny')
         refused ??= { type: 'deny', rule: rule.rule, message: then.message, cause: 'rule' };
-      else holds.set(rule.path, { rule: rule.rule, ...then });
+      else if (then.type !== 'budget') holds.set(rule.path, { rule: rule.rule, ...then });
     }
   return {
     refused,
@@ -287,14 +332,32 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
     matched: [...matched.values()],
     masks: [...masks.values()],
     budgets: [...budgets.values()],
+    bounds: [...bounds.values()],
   };
 }
 
+function budgetOf({ rule, then, mode, path }: Rule): AppliedBudget | undefined {
+  if (then.type !== 'budget') return undefined;
+  return { rule, key: keyOf({ rule, path }), ...then, ...(mode === 'observe' && { observed: true as const }) };
+}
+
+/** What conditions see of a session that is about to be. */
+const SESSION: Facts = {
+  actions: [{ statement: 0, depth: 0, verb: 'login', effects: ['session'], resources: [], reasons: [] }],
+  confidence: 'exact',
+  statements: [],
+};
+
+const NOTHING_OF_SESSIONS = { budgets: [], tripwires: [] } as const;
+
+const isOfSessions = ({ rule: { then } }: CompiledRule): boolean =>
+  then.type === 'tripwire' || (then.type === 'budget' && then.logins !== undefined);
+
 /** Where it stands in its list changes nothing about it. */
-const keyOf = ({ rule, path }: Rule): string => `${path.replace(/\[\d+\]$/, '')} ${rule}`;
+const keyOf = ({ rule, path }: Pick<Rule, 'rule' | 'path'>): string => `${path.replace(/\[\d+\]$/, '')} ${rule}`;
 
 const isOfCommands = ({ rule, condition }: CompiledRule): boolean =>
-  rule.then.type !== 'hold_answer' && condition?.readsAnswer !== true;
+  rule.then.type !== 'hold_answer' && rule.then.type !== 'tripwire' && condition?.readsAnswer !== true;
 
 /** `isRisky`: answers give points. */
 function isOfAnswers({ rule: { then }, condition }: CompiledRule, isRisky: boolean): boolean {

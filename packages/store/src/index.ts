@@ -23,6 +23,7 @@ export {
   SessionIndex,
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
+export { CountNotes } from './count-notes.js';
 export { RevocationNotes } from './revocations.js';
 export type { SecurityKeyRecord, SecurityKeyStore } from './security-keys.js';
 

@@ -190,7 +190,7 @@ export class ClientHalf {
   #message(tag: number, bytes: Buffer): Disposition {
     const { intake, pipeline } = this.#shared;
     const { next } = intake;
-    if (next === 'wait') return 'wait';
+    if (next === 'wait' || this.#shared.cancelling) return 'wait';
     if (next === 'copy') return this.#copyMessage(tag);
     if (tag === F.sync) {
       intake.synced();

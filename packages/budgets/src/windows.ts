@@ -1,0 +1,92 @@
+/**
+ * The time that a budget is for, in slots that counts are kept in. Owns: which slots count now, and when room is left again. Does not: count
+ * (counts.ts). What is only partly within the time counts as a whole, so that no time of that length has more than may be.
+ */
+import type { BudgetWindow } from '@sluice/contract';
+import type { Counter } from './counter.js';
+
+const MINUTE_MS = 60_000;
+const DAY_MINUTES = 24 * 60;
+/** Offsets of zones are multiples of it. Minutes. */
+const QUARTER = 15;
+/** Slots of a time up to now, at the most. */
+const MAX_SLOTS = 100;
+const WIDTHS = [1, 5, 15, 60];
+
+export interface TimeWindow {
+  /** Minutes of a slot. */
+  readonly width: number;
+  /** Part of the name of a counter; empty: a day of UTC, as counters were named before there were others. */
+  readonly key: string;
+  /** In words, behind an amount. */
+  readonly words: string;
+  /** The first slot that counts in a minute. */
+  since(minute: number): number;
+  /** When `wanted` fits again, in milliseconds since 1970; undefined: never. */
+  free(counter: Counter, minute: number, limit: number, wanted: number): number | undefined;
+}
+
+const DAY_OF_UTC: TimeWindow = {
+  width: 60,
+  key: '',
+  words: 'today',
+  since: (minute) => minute - (minute % DAY_MINUTES),
+  free: (_, minute) => (minute - (minute % DAY_MINUTES) + DAY_MINUTES) * MINUTE_MS,
+};
+
+export function windowOf(within: BudgetWindow | undefined): TimeWindow {
+  if (!within || (within.type === 'day' && within.zone === 'UTC')) return DAY_OF_UTC;
+  return within.type === 'day' ? dayOf(within.zone) : slidingOf(within.lengthMs);
+}
+
+function slidingOf(lengthMs: number): TimeWindow {
+  const length = Math.ceil(lengthMs / MINUTE_MS);
+  const width = WIDTHS.find((one) => length / one <= MAX_SLOTS) ?? DAY_MINUTES;
+  const since = (minute: number): number => minute - length - width + 1;
+  return {
+    width,
+    key: ` within ${length}m`,
+    words: `within ${length % 60 === 0 ? `${length / 60} h` : `${length} min`}`,
+    since,
+    free: (counter, minute, limit, wanted) => {
+      if (wanted > limit) return undefined;
+      let used = counter.sum(since(minute));
+      const slots = [...counter.slots].filter(([slot]) => slot >= since(minute)).sort(([one], [other]) => one - other);
+      for (const [slot, amount] of slots) {
+        used -= amount;
+        if (used + wanted <= limit) return (slot + length + width) * MINUTE_MS;
+      }
+      return (minute + length + width) * MINUTE_MS;
+    },
+  };
+}
+
+function dayOf(zone: string): TimeWindow {
+  const format = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  const dateAt = (minute: number): string => format.format(minute * MINUTE_MS);
+  let begin = 0;
+  let end = 0;
+  /** Steps to where another day begins: it has 23 to 25 hours, and is looked for once. */
+  const look = (minute: number): void => {
+    if (minute >= begin && minute < end) return;
+    const quarter = minute - (minute % QUARTER);
+    const today = dateAt(quarter);
+    begin = quarter;
+    while (dateAt(begin - QUARTER) === today) begin -= QUARTER;
+    end = quarter + QUARTER;
+    while (dateAt(end) === today) end += QUARTER;
+  };
+  return {
+    width: QUARTER,
+    key: ` day ${zone}`,
+    words: `today (${zone})`,
+    since: (minute) => {
+      look(minute);
+      return begin;
+    },
+    free: (_, minute) => {
+      look(minute);
+      return end * MINUTE_MS;
+    },
+  };
+}
