@@ -8,6 +8,8 @@ export class Counter {
   readonly #noted = new Map<number, number>();
   /** Minutes of a slot. */
   width = 60;
+  /** Its slots are of the time that nobody sets. */
+  isSteady = false;
   /** It is not counted any more: there is another one, or will be. */
   isGone = false;
   /** The sum that was last asked for, and from when on. */

@@ -51,9 +51,14 @@ export class Counts {
   #unsaved = new Map<Counter, Set<number>>();
   /** Hours in which something was counted, and when that began by the clock that nobody sets, in hours. */
   readonly #began = new Map<number, number>();
-  /** The minute and the hour of the last count. */
+  /** The minute and the hour of the last count, and that of the clock that nobody sets. */
   #minute = Number.NaN;
   #last: number;
+  #lastSteady = Number.NaN;
+  /** The hour that the clock was last set back to, and when, in hours of the other one. */
+  #setBack: { readonly hour: number; readonly at: number } | undefined;
+  /** What to add to the clock that nobody sets so that it shows the time of the start. */
+  readonly #anchor: number;
   /** When it was last looked for what is to be forgotten, by both clocks, and when for what had to make room. */
   #looked = '';
   #madeRoom = 0;
@@ -75,6 +80,7 @@ export class Counts {
     this.#onProblem = onProblem;
     this.#notes = notes;
     this.#last = this.hour;
+    this.#anchor = clocks.now() - clocks.steady();
     this.#timer = setInterval(() => void this.save(), SAVE_MS);
     this.#timer.unref();
   }
@@ -107,7 +113,6 @@ export class Counts {
     if (!counter) return undefined;
     const slot = hour * HOUR_MINUTES + minute;
     counter.set(slot, Math.max(amount, counter.get(slot)));
-    if (minute !== 0) counter.width = 1;
     this.#began.set(hour, this.#steadyHour);
     this.#last = Math.max(this.#last, hour);
     return { counter, slot };
@@ -118,11 +123,12 @@ export class Counts {
     return Math.floor(this.#clocks.now() / HOUR_MS);
   }
 
-  /** Milliseconds since 1970, and the same in minutes after what the clock has done since was followed. */
-  get now(): number {
-    return this.#clocks.now();
+  /** Minutes since 1970, by the time of the start and the clock that nobody sets. */
+  steadyMinute(): number {
+    return Math.floor((this.#anchor + this.#clocks.steady()) / MINUTE_MS);
   }
 
+  /** Minutes since 1970. */
   minute(): number {
     const minute = Math.floor(this.#clocks.now() / MINUTE_MS);
     if (minute !== this.#minute) this.#followClock();
@@ -153,9 +159,9 @@ export class Counts {
   }
 
   /** For what is counted often: see `addTo`. Undefined: there is no place for it. Ask again once `isGone` is true of it. */
-  counter(owner: string, what: string, width: number): Counter | undefined {
+  counter(owner: string, what: string, { width, isSteady }: Pick<Counter, 'width' | 'isSteady'>): Counter | undefined {
     const counter = this.#counterOf(owner, what);
-    if (counter) counter.width = width;
+    if (counter) Object.assign(counter, { width, isSteady });
     return counter;
   }
 
@@ -165,7 +171,7 @@ export class Counts {
   }
 
   /**
-   * Counts in the slot that begins with a minute, which is one of `minute()` or before. What is counted up is on disk before this returns,
+   * Counts in the slot that begins with a minute, which is one of `minute()` or `steadyMinute()`, or before. What is counted up is on disk before this returns,
    * with `ahead` more, so that not each has to be written. False: it cannot be, and nothing is counted.
    */
   addTo(counter: Counter, amount: number, slot: number, ahead: number): boolean {
@@ -226,23 +232,36 @@ export class Counts {
 
   #followClock(): void {
     const { hour } = this;
-    if (hour < this.#last) this.#moveTo(hour);
+    const steady = this.#steadyHour;
+    if (hour < this.#last) {
+      this.#move(Math.floor(this.#clocks.now() / MINUTE_MS) + 1, Infinity);
+      this.#setBack = { hour, at: steady };
+    } else if (this.#setBack && steady - this.#setBack.at > DAY_HOURS) this.#setBack = undefined;
+    else if (this.#setBack && hour - this.#last > steady - this.#lastSteady + 1) {
+      this.#move(this.#setBack.hour * HOUR_MINUTES, hour * HOUR_MINUTES);
+    }
     this.#last = hour;
+    this.#lastSteady = steady;
     this.#forget(hour - HOURS_KEPT);
   }
 
-  /** The clock was ahead: what was counted then has been used up by now, and not at a time that is still to come. */
-  #moveTo(hour: number): void {
+  /**
+   * What was counted in slots from one on and before another was counted just now, whatever the clock says: it was ahead, so that they are
+   * still to come; or it was behind for a while, so that they seem to be long ago.
+   */
+  #move(first: number, before: number): void {
     const minute = Math.floor(this.#clocks.now() / MINUTE_MS);
-    for (const counter of this.#counters.values())
-      for (const [later, amount] of [...counter.slots]) {
-        if (later <= minute || amount === 0) continue;
+    for (const counter of this.#counters.values()) {
+      if (counter.isSteady) continue;
+      for (const [slot, amount] of [...counter.slots]) {
+        if (slot < first || slot >= before || amount === 0) continue;
         const now = minute - (minute % counter.width);
-        this.#set(counter, later, 0);
+        this.#set(counter, slot, 0);
         this.#set(counter, now, counter.get(now) + amount);
         counter.note(now, 0);
       }
-    this.#began.set(hour, this.#steadyHour);
+    }
+    this.#began.set(Math.floor(minute / HOUR_MINUTES), this.#steadyHour);
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Person } from '@sluice/identity';
 import type { Counter } from './counter.js';
 import type { Counts } from './counts.js';
 import { personOf } from './guesses.js';
-import { type TimeWindow, windowOf } from './windows.js';
+import { type Moment, type TimeWindow, windowOf } from './windows.js';
 
 /** Who uses something up. */
 export interface Spender {
@@ -22,6 +22,7 @@ export interface Spender {
 export const COST_PARTS = 1_000_000;
 export const scaleOf = (unit: BudgetUnit): number => (unit === 'cost' ? COST_PARTS : 1);
 
+const MINUTE_MS = 60_000;
 /** So much of a budget is written ahead of what is used up: what a process that is killed may count too much in one slot. */
 const PARTS_AHEAD = 64;
 const MAX_AHEAD = 100_000;
@@ -51,17 +52,21 @@ export class Share {
 
   get #found(): Counter | undefined {
     if (this.#counter && !this.#counter.isGone) return this.#counter;
-    return (this.#counter = this.#counts.counter(this.owner, this.what, this.#window.width));
+    return (this.#counter = this.#counts.counter(this.owner, this.what, this.#window));
+  }
+
+  #now(): Moment {
+    const clock = this.#counts.minute();
+    return { minute: this.#window.isSteady ? this.#counts.steadyMinute() : clock, clock };
   }
 
   used(): number {
-    const minute = this.#counts.minute();
-    return this.#found?.sum(this.#window.since(minute)) ?? 0;
+    return this.#found?.sum(this.#window.since(this.#now())) ?? 0;
   }
 
   /** Counts, also beyond what there is. Undefined: it cannot be counted. Else the slot, for what is given back. */
   add(amount: number): number | undefined {
-    const minute = this.#counts.minute();
+    const { minute } = this.#now();
     const slot = minute - (minute % this.#window.width);
     return this.addAt(slot, amount) ? slot : undefined;
   }
@@ -80,8 +85,9 @@ export class Share {
   /** Why there is no room. */
   usedUp(wanted: number): Extract<DenyReason, { code: 'budget-used-up' }> {
     const { unit, limit } = this;
-    const minute = this.#counts.minute();
+    const now = this.#now();
     const counter = this.#found;
+    const wait = counter && this.#window.free(counter, now, limit, wanted);
     const scale = scaleOf(unit);
     return {
       code: 'budget-used-up',
@@ -89,7 +95,7 @@ export class Share {
       used: this.used() / scale,
       limit: limit / scale,
       wanted: wanted / scale,
-      free: counter && this.#window.free(counter, minute, limit, wanted),
+      free: wait === undefined ? undefined : (now.clock + wait) * MINUTE_MS,
       rule: this.budget.rule,
       within: this.#window.words,
       ask: this.budget.ask,

@@ -9,29 +9,39 @@ const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
 /** Offsets of zones are multiples of it. Minutes. */
 const QUARTER = 15;
+const FIVE = 5;
 /** Slots of a time up to now, at the most. */
 const MAX_SLOTS = 100;
 const WIDTHS = [1, 5, 15, 60];
 
+/** Minutes since 1970: as slots are named, and by the clock that may be set. */
+export interface Moment {
+  readonly minute: number;
+  readonly clock: number;
+}
+
 export interface TimeWindow {
   /** Minutes of a slot. */
   readonly width: number;
+  /** Its minutes are those of the clock that nobody sets: setting the other one gives nobody more, or less. */
+  readonly isSteady: boolean;
   /** Part of the name of a counter; empty: a day of UTC, as counters were named before there were others. */
   readonly key: string;
   /** In words, behind an amount. */
   readonly words: string;
-  /** The first slot that counts in a minute. */
-  since(minute: number): number;
-  /** When `wanted` fits again, in milliseconds since 1970; undefined: never. */
-  free(counter: Counter, minute: number, limit: number, wanted: number): number | undefined;
+  /** The first slot that counts. */
+  since(now: Moment): number;
+  /** In how many minutes `wanted` fits again; undefined: never. */
+  free(counter: Counter, now: Moment, limit: number, wanted: number): number | undefined;
 }
 
 const DAY_OF_UTC: TimeWindow = {
   width: 60,
+  isSteady: false,
   key: '',
   words: 'today',
-  since: (minute) => minute - (minute % DAY_MINUTES),
-  free: (_, minute) => (minute - (minute % DAY_MINUTES) + DAY_MINUTES) * MINUTE_MS,
+  since: ({ minute }) => minute - (minute % DAY_MINUTES),
+  free: (_, { minute }) => DAY_MINUTES - (minute % DAY_MINUTES),
 };
 
 export function windowOf(within: BudgetWindow | undefined): TimeWindow {
@@ -42,21 +52,23 @@ export function windowOf(within: BudgetWindow | undefined): TimeWindow {
 function slidingOf(lengthMs: number): TimeWindow {
   const length = Math.ceil(lengthMs / MINUTE_MS);
   const width = WIDTHS.find((one) => length / one <= MAX_SLOTS) ?? DAY_MINUTES;
-  const since = (minute: number): number => minute - length - width + 1;
+  const since = ({ minute }: Moment): number => minute - length - width + 1;
   return {
     width,
+    isSteady: true,
     key: ` within ${length}m`,
     words: `within ${length % 60 === 0 ? `${length / 60} h` : `${length} min`}`,
     since,
-    free: (counter, minute, limit, wanted) => {
+    free: (counter, now, limit, wanted) => {
       if (wanted > limit) return undefined;
-      let used = counter.sum(since(minute));
-      const slots = [...counter.slots].filter(([slot]) => slot >= since(minute)).sort(([one], [other]) => one - other);
+      const { minute } = now;
+      let used = counter.sum(since(now));
+      const slots = [...counter.slots].filter(([slot]) => slot >= since(now)).sort(([one], [other]) => one - other);
       for (const [slot, amount] of slots) {
         used -= amount;
-        if (used + wanted <= limit) return (slot + length + width) * MINUTE_MS;
+        if (used + wanted <= limit) return slot + length + width - minute;
       }
-      return (minute + length + width) * MINUTE_MS;
+      return length + width;
     },
   };
 }
@@ -77,16 +89,18 @@ function dayOf(zone: string): TimeWindow {
     while (dateAt(end) === today) end += QUARTER;
   };
   return {
-    width: QUARTER,
+    width: FIVE,
+    isSteady: true,
     key: ` day ${zone}`,
     words: `today (${zone})`,
-    since: (minute) => {
-      look(minute);
-      return begin;
+    // What was counted around midnight may be a minute off, by clocks that go not alike.
+    since: ({ minute, clock }) => {
+      look(clock);
+      return minute - (clock - begin) - FIVE + 1;
     },
-    free: (_, minute) => {
-      look(minute);
-      return end * MINUTE_MS;
+    free: (_, { clock }) => {
+      look(clock);
+      return end - clock;
     },
   };
 }
