@@ -73,7 +73,6 @@ export const tripwire = z
     guesses: whole.describe('values that masked columns were compared with'),
     failed_logins: whole.describe('logins that were refused of somebody who had proven who they are'),
     budget_ends: whole.describe('commands that a budget had no room for'),
-    new_tables: whole.describe('tables that the principal has not touched before'),
     within: window.prefault('10m').describe('the time in which so many of them freeze'),
     freeze: z
       .enum(['principal', 'owner', 'connection'])
@@ -91,7 +90,7 @@ export const tripwire = z
     const amounts = Object.values(trips).filter((one) => one !== undefined);
     const say = (message: string): void => context.addIssue({ code: 'custom', message });
     if (amounts.length === 0)
-      say('a tripwire needs "refusals", "guesses", "failed_logins", "budget_ends" or "new_tables"');
+      say('a tripwire needs "refusals", "guesses", "failed_logins" or "budget_ends"');
     if (freeze === 'connection' && amounts.some((one) => one < people))
       say(`each of its ${people} people has to count: amounts below "people" cannot freeze a connection`);
   });

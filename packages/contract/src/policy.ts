@@ -97,8 +97,8 @@ export interface AppliedBound extends BoundRule {
   readonly rule: string;
 }
 
-/** What a tripwire counts. `new_tables`: tables that the principal has not touched before. */
-export const TRIPS = ['refusals', 'guesses', 'failed_logins', 'budget_ends', 'new_tables'] as const;
+/** What a tripwire counts. `failed_logins`: of somebody who has proven who they are. */
+export const TRIPS = ['refusals', 'guesses', 'failed_logins', 'budget_ends'] as const;
 export type Trip = (typeof TRIPS)[number];
 
 /** So many of these within a time freeze somebody, until a person thaws them. */

@@ -9,6 +9,7 @@ import { type ApprovalRecord, ApprovalStore } from './approvals.js';
 import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
 import { CountStore } from './counts.js';
+import { FreezeStore } from './freezes.js';
 import { SecurityKeyStore } from './security-keys.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
@@ -24,6 +25,7 @@ export {
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
 export { CountNotes } from './count-notes.js';
+export type { FreezeRecord, FreezeStore } from './freezes.js';
 export { RevocationNotes } from './revocations.js';
 export type { SecurityKeyRecord, SecurityKeyStore } from './security-keys.js';
 
@@ -77,6 +79,7 @@ export interface TokenOwner {
 export class Store {
   readonly agents: AgentStore;
   readonly counts: CountStore;
+  readonly freezes: FreezeStore;
   readonly consoleLogins: ConsoleLoginStore;
   readonly securityKeys: SecurityKeyStore;
   readonly #db: Kysely<Database>;
@@ -85,6 +88,7 @@ export class Store {
     this.#db = db;
     this.agents = new AgentStore(db);
     this.counts = new CountStore(db);
+    this.freezes = new FreezeStore(db);
     this.consoleLogins = new ConsoleLoginStore(db);
     this.securityKeys = new SecurityKeyStore(db);
   }

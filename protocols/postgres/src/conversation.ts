@@ -56,6 +56,7 @@ export class PostgresConversation implements Conversation {
       intake: new Intake(),
       status: 'I',
       waiter: this.#waiting.waiter,
+      isTimed: false,
       cancelling: false,
       cancel: (command) => this.#cancel(command),
       later: (step) => this.#later(step),
@@ -103,21 +104,22 @@ export class PostgresConversation implements Conversation {
 
   /** What the target works on, if there is a time for that. */
   get timed(): CommandState | undefined {
-    const command = this.#shared.pipeline.head?.command;
+    if (!this.#shared.isTimed) return undefined;
+    const command = this.#shared.pipeline.working;
     return command?.meter?.timeoutMs === undefined || command.late ? undefined : command;
   }
 
   /** The time of a command is over: its error is ours, whatever the target says of having been cancelled. */
   expire(command: CommandState): void {
     const { pipeline, encoding } = this.#shared;
-    if (this.#ended || pipeline.head?.command !== command || !command.meter) return;
+    if (this.#ended || pipeline.working !== command || !command.meter) return;
     command.late = inEncoding(cutOff(command.meter.expire()), encoding);
     this.#cancel(command);
   }
 
   /** It was cancelled a while ago, and the target still works on it: nobody waits for that. */
   abandon(command: CommandState): void {
-    if (this.#ended || this.#shared.pipeline.head?.command !== command) return;
+    if (this.#ended || this.#shared.pipeline.working !== command) return;
     const hint = 'Connect again. What it has begun may still go on there.';
     this.#finish(fatal(QUERY_CANCELED, 'The target did not stop a statement whose time was over.', hint));
   }

@@ -156,6 +156,15 @@ export class Pipeline {
     return this.#owed[this.#head];
   }
 
+  /** The command that the target carries out: what it answers before that may lie in its memory meanwhile. */
+  get working(): CommandState | undefined {
+    for (let at = this.#head; at < this.#owed.length; at++) {
+      const owed = this.#owed[at];
+      if (owed?.type === 'execute' || owed?.type === 'query') return owed.command;
+    }
+    return undefined;
+  }
+
   get idle(): boolean {
     return this.#head === this.#owed.length;
   }

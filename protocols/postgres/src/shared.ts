@@ -43,6 +43,8 @@ export interface Shared extends Setup {
   readonly intake: Intake;
   /** Transaction status of the last ReadyForQuery: I, T or E. */
   status: string;
+  /** Some command of the session has a time of its own. */
+  isTimed: boolean;
   /** The target is being asked to cancel a command: what is sent meanwhile could be what it cancels. */
   cancelling: boolean;
   /** Has the target cancel the command that it runs, once. */

@@ -204,8 +204,9 @@ export class TargetHalf {
   #aside(tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
     const { masks, pipeline } = this.#shared;
     const command = pipeline.head?.command;
+    if (tag === B.noticeResponse && this.#out.discarding) return NOTHING;
     // A notice of code that the statement runs can say anything.
-    const meter = tag === B.noticeResponse && !this.#out.discarding ? command?.meter : undefined;
+    const meter = tag === B.noticeResponse ? command?.meter : undefined;
     if (command && meter && !meter.take(0, end - at))
       return meter.ended && this.#out.cut(command, meter.ended, chunk, at);
     if (!masks) return undefined;
