@@ -15,7 +15,7 @@ import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
 import { Events, Revocations, type Revoked, toRow } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
-import { Counts, Ledger, ModelBudgets, type UsedUp } from '@sluice/budgets';
+import { Counts, Freezes, Ledger, ModelBudgets, type UsedUp } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
@@ -44,6 +44,7 @@ export interface Components {
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
   readonly ledger: Ledger;
+  readonly freezes: Freezes;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;
   readonly events: Events;
@@ -118,7 +119,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const notes = CountNotes.open(join(config.data, 'counts'));
   const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
   const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount);
-  for (const what of revocations.left()) await revokeAgain(what, { identity, agents, approvals, revocations });
+  const freezes = new Freezes(await store.freezes.all());
+  for (const what of revocations.left())
+    await revokeAgain(what, { identity, agents, approvals, revocations, freezes, store });
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
   return {
@@ -136,6 +139,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     counts,
     budgets: new ModelBudgets(counts, used),
     ledger: new Ledger(counts, used),
+    freezes,
     revocations,
     webhooks,
     events,
@@ -162,9 +166,20 @@ function standing(identity: Directory, { who, token, claimed }: Word): Principal
 /** What was revoked, and not stored, before the gateway ended. */
 async function revokeAgain(
   what: Revoked,
-  { identity, agents, approvals, revocations }: Pick<Components, 'identity' | 'agents' | 'approvals' | 'revocations'>,
+  {
+    identity,
+    agents,
+    approvals,
+    revocations,
+    freezes,
+    store,
+  }: Pick<Components, 'identity' | 'agents' | 'approvals' | 'revocations' | 'freezes' | 'store'>,
 ): Promise<void> {
   const id = what.slice(what.indexOf(':') + 1);
+  if (what.startsWith('freeze:')) {
+    const frozen = freezes.freeze({ subject: id, since: Date.now(), by: 'gateway', why: 'frozen before a restart' });
+    return void (await revocations.keep(what, () => store.freezes.save(frozen)));
+  }
   let known = false;
   if (what.startsWith('approval:')) known = await approvals.forget(Number(id));
   for (const token of what.startsWith('token:') ? identity.revokeToken(id) : []) {

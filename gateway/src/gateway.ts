@@ -21,6 +21,7 @@ import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
 import {
+  Admissions,
   type Control,
   type Controlled,
   Day,
@@ -94,6 +95,7 @@ export class Gateway implements Controlled {
   /** `host:port` of each listener, by protocol. */
   readonly addresses = new Map<string, string>();
 
+  readonly admissions: Admissions;
   readonly #store: Store;
   readonly #counts: Counts;
   readonly #budgets: ModelBudgets;
@@ -162,6 +164,13 @@ export class Gateway implements Controlled {
     const rows = new LargeRows({ bytes: this.config.limits.rows });
     this.#packetMaskTargets = new MySqlMaskTargets(outside, components.maskKey, rows);
     this.#maskTargets = new MaskTargets(outside, components.maskKey, rows);
+    this.admissions = new Admissions({
+      ...components,
+      store: components.store.freezes,
+      sessions: this.sessions,
+      policyOf: (name) => this.#snapshot.policies.get(name),
+      policies: () => this.#snapshot.policies.values(),
+    });
     this.#services = this.#makeServices(components);
     const sessions: VisitSessions = {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
@@ -513,6 +522,7 @@ export class Gateway implements Controlled {
       loginLimits: new LoginLimits(),
       handshakes: this.handshakes,
       holds: new Holds(components.approvals, components.redactionKey, this.config.record.parameters === 'full'),
+      admissions: this.admissions,
       sessionApprovals: new SessionApprovals(components.approvals, components.redactionKey),
       cancels: new Map(),
       judge: (session) => {
@@ -523,9 +533,13 @@ export class Gateway implements Controlled {
           redactionKey: components.redactionKey,
           masks: session.masks,
           streamKey: components.maskKey,
-          guesses: guessCounter(components.counts, owner, targetName(connection)),
+          guesses: guessCounter(components.counts, owner, targetName(connection), (values) =>
+            this.admissions.trip(session, 'guesses', values),
+          ),
           questions: this.questionsFor(connection, personOf(owner), () => session.sameNames),
-          spending: new Spending(components.ledger, { person: owner, principal, connection: connection.name }),
+          spending: new Spending(components.ledger, { person: owner, principal, connection: connection.name }, () =>
+            this.admissions.trip(session, 'budget_ends'),
+          ),
         });
       },
       masks: (connection) => this.#masksOf(connection),

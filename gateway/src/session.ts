@@ -332,10 +332,17 @@ export class Session implements Gate, LoginSession {
     }
     if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(command, judgement);
-    if (judgement.answer.type === 'deny') this.denied++;
+    if (judgement.answer.type === 'deny') this.#refused(judgement.answer);
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
     else this.#passes(command, judgement, waiter);
     return judgement.answer;
+  }
+
+  /** Slips of the pen are no refusals, and budgets are counted by themselves. */
+  #refused({ reason, syntaxError, unknownName, unusable }: Deny): void {
+    this.denied++;
+    if (reason || syntaxError || unknownName || unusable !== undefined) return;
+    this.#services.admissions.trip(this, 'refusals');
   }
 
   #recordBody(command: number, body: Uint8Array): boolean {

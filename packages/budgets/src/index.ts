@@ -4,6 +4,7 @@ export { Counts, type KeptCounts, type NotedCounts } from './counts.js';
 export { type GuessCounter, guessCounter, personOf, targetName } from './guesses.js';
 export { type Charge, ModelBudgets, type ModelUse, type UsedUp, outputOf } from './models.js';
 export { type FreezeScope, Freezes, type Frozen, isBeyondFreezing, isSubject, subjectOf } from './freezes.js';
+export { type BudgetUse, ownerInWords, resetUsage, usage } from './usage.js';
 export { Tripwires } from './tripwires.js';
 export { type Spender, sharesOf } from './shares.js';
 export { Ledger, type NoRoom, Spending, type Spent } from './spending.js';

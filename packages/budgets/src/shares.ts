@@ -82,6 +82,11 @@ export class Share {
     return this.budget.observed === true || this.used() + amount <= this.limit;
   }
 
+  reset(): void {
+    const counter = this.#found;
+    if (counter) this.#counts.reset(counter);
+  }
+
   /** Why there is no room. */
   usedUp(wanted: number): Extract<DenyReason, { code: 'budget-used-up' }> {
     const { unit, limit } = this;

@@ -7,6 +7,7 @@ import { CLIENTS } from './clients/index.js';
 import { clientConfig } from './commands/client-config.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
+import { budgets, freezes } from './commands/freezes.js';
 import { login } from './commands/login.js';
 import { confirmLogin } from './commands/login-confirm.js';
 import { policy } from './commands/policy.js';
@@ -55,7 +56,9 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   local.add(program, policies);
   agents(program, context);
   approvals(program, context);
+  budgets(program, context);
   connections(program, context);
+  freezes(program, context);
   confirmLogin(login(program, context), context);
   policy(policies, context);
   ready(program, context);

@@ -124,6 +124,11 @@ export class CompiledPolicy {
     this.ofFactsAlone = !this.readsClock && rules.every(({ condition }) => condition?.readsText !== true);
   }
 
+  /** All budgets, whether they apply now or not. */
+  get budgets(): readonly AppliedBudget[] {
+    return this.#all.flatMap(({ rule }) => budgetOf(rule) ?? []);
+  }
+
   /** Never throws. */
   judge(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
