@@ -52,7 +52,8 @@ export function denied(deny: Deny, command: number, async: boolean): ProblemDeta
     return { ...about, status: async ? 202 : 403, code: reason.code, request, retryAfter: RETRY_AFTER_HOLD_S, headers };
   }
   const request = reason && 'request' in reason ? { request: reason.request } : {};
-  const status = (reason && DENY_STATUS[reason.code]) ?? (deny.syntaxError ? 400 : 403);
+  const isLate = reason?.code === 'answer-bound' && reason.unit === 'timeout';
+  const status = isLate ? 504 : ((reason && DENY_STATUS[reason.code]) ?? (deny.syntaxError ? 400 : 403));
   const free = reason?.code === 'budget-used-up' ? { retryAfter: secondsUntil(reason.free ?? 0) } : {};
   return { ...about, ...request, ...free, status, code: reason?.code ?? 'refused' };
 }
