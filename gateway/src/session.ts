@@ -244,7 +244,8 @@ export class Session implements Gate, LoginSession {
       return denied(command, OUTDATED);
     }
     this.#services.barrier.began();
-    const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
+    const isOpening = command.type === 'sql' && !waiter;
+    const judgement = (this.#judge ??= this.#services.judge(this)).judge(command, false, isOpening);
     return judgement instanceof Promise
       ? judgement.then((late) => this.#answer(command, late, waiter))
       : this.#answer(command, judgement, waiter);

@@ -152,6 +152,18 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     expect((await failed(client.query({ name: 'one', text: 'SELECT $1::int AS n', values: [3] }))).code).toBe('53400');
   });
 
+  test('statements: a text of several counts each, and what a session begins with counts none', async () => {
+    const stand = await open(`
+    - { rule: few, budget: { statements: 3, at_once: 1 } }`);
+    const client = await connected(stand, { options: '-c statement_timeout=9s -c work_mem=8MB', application_name: 'x' });
+    await client.query('SELECT 1; SELECT 2');
+    expect((await failed(client.query('SELECT 1; SELECT 2'))).code).toBe('53400');
+    await client.query('SELECT 1');
+    // Without any left a session begins all the same, and says so by its statements.
+    const other = await connected(stand, { application_name: 'y' });
+    expect((await failed(other.query('SELECT 1'))).code).toBe('53400');
+  });
+
   test('rows: never one more than allowed, by whichever way they are asked for', async () => {
     const ways: Record<string, (client: Awaited<ReturnType<typeof wire>>) => Promise<number>> = {
       'one at a time': async ({ send, next }) => {

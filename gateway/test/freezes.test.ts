@@ -134,6 +134,28 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     expect((await own.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
   });
 
+  test('an agent that several people have is frozen for the one alone', async () => {
+    const stand = await open(`
+    - { rule: trip, tripwire: { refusals: 3 } }`);
+    const tokenBy = async (name: string): Promise<string> => {
+      const madeWith = await stand.gateway.identity.authenticate(await tokenOf(stand, name), name);
+      if (!madeWith) throw new Error('the token is worth nothing');
+      return (await stand.gateway.identity.createToken({ principal: 'codex', name: 'shared', madeWith })).token;
+    };
+    const [ofDev, ofBen] = [await tokenBy('dev'), await tokenBy('ben')];
+    const other = await connected(stand, 'codex', ofBen);
+    await refused(await connected(stand, 'codex', ofDev), 3);
+    expect(frozen(stand)).toEqual(['agent:codex of dev']);
+    expect(await message(stand.client({ user: 'codex', password: ofDev }))).toMatch(/^agent:codex of dev is frozen/);
+    expect((await other.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+    // Neither the agent nor its owner thaws it.
+    const { status } = await calling(stand, await tokenOf(stand, 'dev'))(
+      'DELETE',
+      `/v1/freezes/${encodeURIComponent('agent:codex of dev')}?reason=mine`,
+    );
+    expect(status).toBe(403);
+  });
+
   test('one person alone freezes no connection, by however many tokens; several together do', async () => {
     const stand = await open(`
     - { rule: trip, tripwire: { refusals: 9, people: 3, freeze: connection } }`);

@@ -27,6 +27,10 @@ export const isBeyondFreezing = (subject: string): boolean =>
 export const subjectOf = ({ kind, name }: Pick<Principal, 'kind' | 'name'>): string =>
   `${kind === 'agent' ? 'agent' : 'user'}:${name}`;
 
+/** An agent as its owner has it, where others may have it too. */
+export const agentOf = ({ name }: Pick<Principal, 'name'>, owner: Pick<Person, 'name'>): string =>
+  `agent:${name} of ${owner.name}`;
+
 export class Freezes {
   readonly #frozen: Map<string, Frozen>;
 
@@ -45,7 +49,7 @@ export class Freezes {
   /** The first that is frozen of all that they are; undefined: none is. */
   find({ principal, owner, connection }: FreezeScope): Frozen | undefined {
     if (this.#frozen.size === 0) return undefined;
-    const agents = principal.kind === 'agent' ? [`owner:${owner.name}`] : [];
+    const agents = principal.kind === 'agent' ? [`owner:${owner.name}`, agentOf(principal, owner)] : [];
     const subjects = [subjectOf(principal), ...agents, `connection:${connection}`];
     if (principal.name === OPERATOR) return undefined;
     return subjects.flatMap((one) => this.#frozen.get(one) ?? [])[0];
@@ -66,7 +70,9 @@ export class Freezes {
   /** Why this principal may not thaw it; undefined: they may, if their role does. `owner`: who answers for them. */
   refusesThaw(subject: string, { principal, owner }: Omit<FreezeScope, 'connection'>): string | undefined {
     const name = subject.slice(subject.indexOf(':') + 1);
-    const isOwn = !subject.startsWith('connection:') && (name === principal.name || name === owner.name);
+    const isOwn =
+      !subject.startsWith('connection:') &&
+      [principal.name, owner.name].some((own) => name === own || name.endsWith(` of ${own}`));
     if (isOwn && principal.name !== OPERATOR) return 'Whoever is frozen is thawed by somebody else.';
     if (principal.kind === 'agent') return 'Agents thaw nobody.';
     const frozen = this.find({ principal, owner, connection: '' });

@@ -42,8 +42,9 @@ type Shares = Readonly<Record<CommandUnit, readonly Share[]>>;
 export class Spending {
   readonly #ledger: Ledger;
   readonly #who: Spender;
-  /** By the budgets of a judgement, which one of the same facts has again. */
+  /** By the budgets of a judgement, which one of the same facts has again, and by their names. */
   readonly #shares = new WeakMap<readonly AppliedBudget[], Shares>();
+  readonly #named = new Map<string, Shares>();
   /** Is told of each command that a budget has no room for. */
   readonly #ended: () => void;
 
@@ -54,19 +55,19 @@ export class Spending {
   }
 
   /**
-   * Takes what a command takes before it goes; undefined: nothing is counted or bounded. `released`: people have let it pass, so that it takes
-   * from budgets with `hold` what is not there.
+   * Takes what a command takes before it goes; undefined: nothing is counted or bounded. `statements`: so many are in it. `released`: people
+   * have let it pass, so that it takes from budgets with `hold` what is not there.
    */
   spend(
     budgets: readonly AppliedBudget[],
     bounds: readonly AppliedBound[],
     noun: Noun,
     released = false,
+    statements = 1,
   ): Spent | NoRoom | undefined {
-    if (budgets.length === 0) return bounds.length === 0 ? undefined : new Spent(this.#ledger, NO_SHARES, bounds, noun);
-    const shares = this.#sharesOf(budgets);
+    const shares = budgets.length === 0 ? NO_SHARES : this.#sharesOf(budgets);
     if (shares === NO_SHARES && bounds.length === 0) return undefined;
-    const spent = new Spent(this.#ledger, shares, bounds, noun, this.#ended);
+    const spent = new Spent(this.#ledger, shares, bounds, { noun, statements, ended: this.#ended });
     const refused = spent.begin(released);
     if (!refused) return spent;
     this.#ended();
@@ -87,14 +88,20 @@ export class Spending {
   #sharesOf(budgets: readonly AppliedBudget[]): Shares {
     const known = this.#shares.get(budgets);
     if (known) return known;
+    const name = budgets.map(({ key }) => key).join('\n');
+    const shares = this.#named.get(name) ?? this.#makeShares(budgets);
+    this.#shares.set(budgets, shares);
+    this.#named.set(name, shares);
+    return shares;
+  }
+
+  #makeShares(budgets: readonly AppliedBudget[]): Shares {
     const { counts } = this.#ledger;
     const entries = COMMAND_UNITS.map(
       (unit) => [unit, budgets.flatMap((budget) => sharesOf(counts, budget, unit, this.#who))] as const,
     );
     const isNone = entries.every(([, shares]) => shares.length === 0);
-    const shares = isNone ? NO_SHARES : (Object.fromEntries(entries) as unknown as Shares);
-    this.#shares.set(budgets, shares);
-    return shares;
+    return isNone ? NO_SHARES : (Object.fromEntries(entries) as unknown as Shares);
   }
 }
 
@@ -114,12 +121,21 @@ interface Lease {
   slot: number;
 }
 
+interface SpentOptions {
+  readonly noun: Noun;
+  /** So many are in the command. */
+  readonly statements: number;
+  /** A budget has no room for more of its answer. */
+  readonly ended: () => void;
+}
+
 /** What one command has taken. */
 export class Spent implements AnswerMeter {
   readonly #ledger: Ledger;
   readonly #shares: Shares;
   readonly #bounds: readonly AppliedBound[];
   readonly #noun: Noun;
+  readonly #statements: number;
   readonly #onEnded: () => void;
   readonly #maxRows: number;
   readonly #maxBytes: number;
@@ -139,14 +155,14 @@ export class Spent implements AnswerMeter {
     ledger: Ledger,
     shares: Shares,
     bounds: readonly AppliedBound[],
-    noun: Noun,
-    onEnded: () => void = () => undefined,
+    { noun, statements, ended }: SpentOptions,
   ) {
     this.#ledger = ledger;
     this.#shares = shares;
     this.#bounds = bounds;
     this.#noun = noun;
-    this.#onEnded = onEnded;
+    this.#statements = statements;
+    this.#onEnded = ended;
     this.#maxRows = least(bounds, 'maxRows');
     this.#maxBytes = least(bounds, 'maxBytes');
     this.#rowLeases = shares.rows.map((share) => ({ share, left: 0, slot: 0 }));
@@ -154,12 +170,14 @@ export class Spent implements AnswerMeter {
     this.timeoutMs = this.#timeout();
   }
 
-  /** Takes one statement, and one of those that run. Returns why there is no room, and nothing is taken then. */
+  /** Takes its statements, and one of the commands that run. Returns why there is no room, and nothing is taken then. */
   begin(released: boolean): NoRoom | undefined {
     const { statements, rows, bytes, time, at_once: atOnce } = this.#shares;
     const { atOnce: running } = this.#ledger;
     const passes = ({ budget }: Share): boolean => released && budget.hold !== undefined;
-    for (const share of statements) if (!share.hasRoom(1) && !passes(share)) return this.#noRoom(share, share.budget.hold);
+    const count = this.#statements;
+    for (const share of statements)
+      if (!share.hasRoom(count) && !passes(share)) return this.#noRoom(share, share.budget.hold, count);
     for (const some of [rows, bytes, time]) for (const share of some) if (!share.hasRoom(1)) return this.#noRoom(share);
     for (const share of atOnce) {
       const used = running.get(keyOf(share)) ?? 0;
@@ -169,9 +187,9 @@ export class Spent implements AnswerMeter {
     }
     const slots: number[] = [];
     for (const share of statements) {
-      const slot = share.add(1);
+      const slot = share.add(count);
       if (slot === undefined) {
-        for (const [at, taken] of slots.entries()) statements[at]?.addAt(taken, -1);
+        for (const [at, taken] of slots.entries()) statements[at]?.addAt(taken, -count);
         return { type: 'no-room', answer: uncounted(share, this.#noun) };
       }
       slots.push(slot);
@@ -182,8 +200,8 @@ export class Spent implements AnswerMeter {
     return undefined;
   }
 
-  #noRoom(share: Share, hold?: HoldRule): NoRoom {
-    return { type: 'no-room', answer: denied(share.usedUp(1), share, this.#noun), hold };
+  #noRoom(share: Share, hold?: HoldRule, wanted = 1): NoRoom {
+    return { type: 'no-room', answer: denied(share.usedUp(wanted), share, this.#noun), hold };
   }
 
   get ended(): Deny | undefined {
@@ -285,7 +303,7 @@ export class Spent implements AnswerMeter {
     for (const { budget } of bytes) told(budget.rule, 'bytes', this.#bytes - this.#told.bytes);
     this.#told = { rows: this.#rows, bytes: this.#bytes };
     if (!first) return;
-    for (const { budget } of statements) told(budget.rule, 'statements', 1);
+    for (const { budget } of statements) told(budget.rule, 'statements', this.#statements);
     this.#leave();
     if (time.length === 0) return;
     const took = Math.ceil(performance.now() - this.#began);
@@ -299,7 +317,7 @@ export class Spent implements AnswerMeter {
   undo(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const [at, slot] of this.#slots.entries()) this.#shares.statements[at]?.addAt(slot, -1);
+    for (const [at, slot] of this.#slots.entries()) this.#shares.statements[at]?.addAt(slot, -this.#statements);
     this.#leave();
   }
 

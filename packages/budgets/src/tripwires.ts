@@ -5,9 +5,9 @@
 import type { AppliedTripwire, Trip } from '@sluice/contract';
 import type { Counter } from './counter.js';
 import type { Counts } from './counts.js';
-import { type FreezeScope, isBeyondFreezing, subjectOf } from './freezes.js';
+import { type FreezeScope, agentOf, isBeyondFreezing, subjectOf } from './freezes.js';
 import { personOf } from './guesses.js';
-import { type TimeWindow, windowOf } from './windows.js';
+import { windowOf } from './windows.js';
 
 /** Is told whom to freeze, and by which rule. */
 export type OnTrip = (subject: string, rule: string, why: string) => void;
@@ -15,7 +15,6 @@ export type OnTrip = (subject: string, rule: string, why: string) => void;
 export class Tripwires {
   readonly #counts: Counts;
   readonly #onTrip: OnTrip;
-  readonly #windows = new Map<number, TimeWindow>();
   /** Counters of what is counted by several people, for connections. */
   readonly #people = new Map<string, Set<Counter>>();
 
@@ -33,7 +32,7 @@ export class Tripwires {
     const limit = tripwire[trip] ?? Infinity;
     const { subject, owner, what } = countedAs(tripwire, trip, who);
     if (isBeyondFreezing(subject)) return;
-    const window = this.#windowOf(tripwire.withinMs);
+    const window = windowOf({ type: 'sliding', lengthMs: tripwire.withinMs });
     const counter = this.#counts.counter(owner, what, window);
     if (!counter) return;
     const minute = this.#counts.steadyMinute();
@@ -67,12 +66,6 @@ export class Tripwires {
     known.add(counter);
     return known;
   }
-
-  #windowOf(lengthMs: number): TimeWindow {
-    let window = this.#windows.get(lengthMs);
-    if (!window) this.#windows.set(lengthMs, (window = windowOf({ type: 'sliding', lengthMs })));
-    return window;
-  }
 }
 
 function countedAs(
@@ -86,5 +79,11 @@ function countedAs(
   // Of a person there are no others: they alone are frozen.
   if (freeze === 'owner' && principal.kind === 'agent')
     return { subject: `owner:${owner.name}`, owner: personOf(owner), what };
-  return { subject: subjectOf(principal), owner: `principal:${personOf(principal)}`, what };
+  // An agent that others have too is frozen for this owner alone.
+  const isOwned = principal.kind === 'agent' && owner.name !== principal.name;
+  return {
+    subject: isOwned ? agentOf(principal, owner) : subjectOf(principal),
+    owner: `principal:${personOf(principal)}${isOwned ? personOf(owner) : ''}`,
+    what,
+  };
 }

@@ -44,9 +44,17 @@ const DAY_OF_UTC: TimeWindow = {
   free: (_, { minute }) => DAY_MINUTES - (minute % DAY_MINUTES),
 };
 
+/** Those that rules name. */
+const windows = new Map<string | number, TimeWindow>();
+
 export function windowOf(within: BudgetWindow | undefined): TimeWindow {
   if (!within || (within.type === 'day' && within.zone === 'UTC')) return DAY_OF_UTC;
-  return within.type === 'day' ? dayOf(within.zone) : slidingOf(within.lengthMs);
+  const key = within.type === 'day' ? within.zone : within.lengthMs;
+  const known = windows.get(key);
+  if (known) return known;
+  const made = within.type === 'day' ? dayOf(within.zone) : slidingOf(within.lengthMs);
+  windows.set(key, made);
+  return made;
 }
 
 function slidingOf(lengthMs: number): TimeWindow {

@@ -171,6 +171,19 @@ describe('at the edge', () => {
   });
 });
 
+test('a text of several statements takes so many, or none', async () => {
+  const stand = await open();
+  const budgets = [budget({ statements: 5 })];
+  const spend = (count: number) => session(stand).spend(budgets, [], 'statement', false, count);
+  expect(isSpent(spend(4))).toBe(true);
+  expect(isSpent(spend(2))).toBe(false);
+  const last = spend(1);
+  expect(isSpent(last)).toBe(true);
+  if (isSpent(last)) last.undo();
+  expect([isSpent(spend(2)), isSpent(spend(1))]).toEqual([false, true]);
+  await stand.counts.close();
+});
+
 describe('kept', () => {
   test('a process that is killed forgets nothing that was given out, however little was saved', async () => {
     const kept = new Kept();

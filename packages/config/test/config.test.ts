@@ -189,12 +189,12 @@ describe('what a mistake is answered with', () => {
     [
       'a rule that does nothing',
       'policies:\n  p:\n    - rule: x',
-      '3:7  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget" or "risk".',
+      '3:7  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout").',
     ],
     [
       'a rule that does both',
       'policies: { p: [{ rule: x, allow: true, deny: No. }] }',
-      '1:17  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget" or "risk".',
+      '1:17  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout").',
     ],
     [
       'two rules of one name',

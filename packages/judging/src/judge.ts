@@ -104,10 +104,13 @@ export class Judge {
     return this.#http?.needsBody(head) ?? true;
   }
 
-  /** `again`: people have released a command that was judged before, and its guesses are counted already. */
-  judge(asked: Command, again = false): Judgement | Promise<Judgement> {
+  /**
+   * `again`: people have released a command that was judged before, and its guesses are counted already. `isOpening`: it is a setting that the
+   * session begins with, which uses nothing up.
+   */
+  judge(asked: Command, again = false, isOpening = false): Judgement | Promise<Judgement> {
     const judged = this.#judge(asked, again);
-    const spending = this.#spending;
+    const spending = isOpening ? undefined : this.#spending;
     if (!spending) return judged;
     const taking = (one: Judgement): Judgement =>
       one.spends ? spend(one, asked, spending, again, () => this.#redact(asked.text)) : one;

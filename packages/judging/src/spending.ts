@@ -16,7 +16,11 @@ export function spend(
 ): Judgement {
   const { answer, spends, held, charge } = judgement;
   if (!spends || answer.type === 'deny' || (held && !again) || !isRun(command)) return judgement;
-  const spent = spending.spend(spends.budgets, spends.bounds, command.type === 'sql' ? 'statement' : 'command', again);
+  const isSql = command.type === 'sql';
+  // A text may have many.
+  const statements = isSql ? Math.max(1, answer.facts.statements.length) : 1;
+  const noun = isSql ? 'statement' : 'command';
+  const spent = spending.spend(spends.budgets, spends.bounds, noun, again, statements);
   if (!spent) return judgement;
   if (isNoRoom(spent)) return withoutRoom(judgement, spent, again, show);
   return { ...judgement, answer: { ...answer, meter: spent }, charge: charge ? both(charge, spent) : spent };

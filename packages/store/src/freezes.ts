@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Database } from './schema.js';
 
 export interface FreezeRecord {
-  /** `user:NAME`, `agent:NAME`, `owner:NAME` or `connection:NAME`. */
+  /** `user:NAME`, `agent:NAME`, `agent:NAME of OWNER`, `owner:NAME` or `connection:NAME`. */
   readonly subject: string;
   /** Milliseconds since 1970. */
   readonly since: number;
