@@ -21,7 +21,10 @@ async function failed(attempt: Promise<unknown>): Promise<Failure> {
 /** What pg knows of its connection and says in no types. */
 interface Connection {
   removeAllListeners(event: string): void;
-  on(event: string, listener: (message: { name: string; length: number; code?: string; status?: string }) => void): void;
+  on(
+    event: string,
+    listener: (message: { name: string; length: number; code?: string; status?: string }) => void,
+  ): void;
   query(text: string): void;
   parse(query: { name?: string; text: string }): void;
   bind(config: { portal?: string; statement?: string }): void;
@@ -155,7 +158,10 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
   test('statements: a text of several counts each, and what a session begins with counts none', async () => {
     const stand = await open(`
     - { rule: few, budget: { statements: 3, at_once: 1 } }`);
-    const client = await connected(stand, { options: '-c statement_timeout=9s -c work_mem=8MB', application_name: 'x' });
+    const client = await connected(stand, {
+      options: '-c statement_timeout=9s -c work_mem=8MB',
+      application_name: 'x',
+    });
     await client.query('SELECT 1; SELECT 2');
     expect((await failed(client.query('SELECT 1; SELECT 2'))).code).toBe('53400');
     await client.query('SELECT 1');
@@ -178,7 +184,7 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
         send.query('SELECT * FROM generate_series(1, 4); SELECT * FROM generate_series(1, 4)');
         return (await next()).rows;
       },
-      'COPY': async ({ send, next }) => {
+      COPY: async ({ send, next }) => {
         send.query('COPY (SELECT * FROM generate_series(1, 9)) TO STDOUT');
         return (await next()).rows;
       },
@@ -385,7 +391,7 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     });
 
     test('bytes, with masks as without', async () => {
-      await direct.query("CREATE TABLE IF NOT EXISTS people (name text); TRUNCATE people");
+      await direct.query('CREATE TABLE IF NOT EXISTS people (name text); TRUNCATE people');
       await direct.query("INSERT INTO people SELECT repeat('n', 200) FROM generate_series(1, 100)");
       for (const mask of ['', '\n    - { rule: names, mask: { columns: ["people.name"], with: redact } }']) {
         const stand = await open(`
@@ -408,7 +414,9 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
         '57014',
         'The statement took longer than the 300 ms that rule "fast" allows, and was cancelled.',
       ]);
-      const left = await direct.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'");
+      const left = await direct.query(
+        "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'",
+      );
       expect(left.rows).toEqual([]);
       await client.query('BEGIN');
       expect((await failed(client.query({ text: 'SELECT pg_sleep($1)', values: [30] }))).code).toBe('57014');

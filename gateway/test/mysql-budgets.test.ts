@@ -88,8 +88,7 @@ describe.skipIf(missing !== undefined)(`budgets at MariaDB${missing === undefine
     - { rule: rows, budget: { rows: 25 } }`);
       const clients = await Promise.all([1, 2, 3].map(() => connected(stand, { multipleStatements: true })));
       let rows = 0;
-      for (let round = 0; round < 4; round++)
-        for (const got of await Promise.all(clients.map(way))) rows += got;
+      for (let round = 0; round < 4; round++) for (const got of await Promise.all(clients.map(way))) rows += got;
       expect([name, rows]).toEqual([name, 25]);
     }
   });

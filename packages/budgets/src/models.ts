@@ -52,7 +52,9 @@ export class ModelBudgets {
     const unpriced = budgets.find(({ cost, observed }) => cost !== undefined && observed !== true && !use.price);
     if (unpriced) return withoutPrice(unpriced.rule, use.model);
     const shares = budgets.flatMap((budget) =>
-      MODEL_UNITS.flatMap((unit) => sharesOf(this.#counts, budget, unit, who, use.model).map((share) => ({ share, unit }))),
+      MODEL_UNITS.flatMap((unit) =>
+        sharesOf(this.#counts, budget, unit, who, use.model).map((share) => ({ share, unit })),
+      ),
     );
     for (const { share, unit } of shares) if (!share.hasRoom(wanted[unit])) return noRoom(share, wanted[unit]);
     const taken = shares.flatMap(({ share, unit }) => {

@@ -279,8 +279,7 @@ export class Spent implements AnswerMeter {
     if (this.#ended) return this.#ended;
     const isBound = this.timeoutMs === least(this.#bounds, 'timeoutMs');
     const [share] = this.#shares.time.filter(({ limit, budget }) => budget.observed !== true && limit > 0);
-    const why =
-      isBound || !share ? this.#boundBy('timeoutMs', 'timeout') : denied(share.usedUp(1), share, this.#noun);
+    const why = isBound || !share ? this.#boundBy('timeoutMs', 'timeout') : denied(share.usedUp(1), share, this.#noun);
     this.#end(why);
     return why;
   }

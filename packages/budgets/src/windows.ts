@@ -82,7 +82,12 @@ function slidingOf(lengthMs: number): TimeWindow {
 }
 
 function dayOf(zone: string): TimeWindow {
-  const format = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  const format = new Intl.DateTimeFormat('en-CA', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+  });
   const dateAt = (minute: number): string => format.format(minute * MINUTE_MS);
   let begin = 0;
   let end = 0;

@@ -51,7 +51,9 @@ export const budgetOf = <Hold extends z.ZodType>(hold: Hold) =>
       const say = (message: string): void => context.addIssue({ code: 'custom', message });
       const own = OF_COMMANDS.some((unit) => wanted[unit] !== undefined);
       if (!own && OF_MODELS.every((unit) => wanted[unit] === undefined))
-        say('a budget needs "requests", "tokens" or "cost", or "statements", "rows", "bytes", "time", "at_once" or "logins"');
+        say(
+          'a budget needs "requests", "tokens" or "cost", or "statements", "rows", "bytes", "time", "at_once" or "logins"',
+        );
       if (own && wanted.per.includes('model')) say('only calls of language models are counted by model');
       if (wanted.hold !== undefined && wanted.statements === undefined && wanted.at_once === undefined)
         say('people release commands before they run: "hold" needs "statements" or "at_once"');
@@ -64,7 +66,9 @@ const OF_MODELS = ['requests', 'tokens', 'cost'] as const;
 export const bounds = {
   max_rows: whole.describe('an answer with more rows fails there'),
   max_bytes: size.optional().describe('an answer with more bytes fails there'),
-  timeout: duration.optional().describe('a command that takes longer is cancelled at the target, whatever the session sets'),
+  timeout: duration
+    .optional()
+    .describe('a command that takes longer is cancelled at the target, whatever the session sets'),
 };
 
 export const tripwire = z
@@ -89,8 +93,7 @@ export const tripwire = z
   .superRefine(({ freeze, people, within: _, ...trips }, context) => {
     const amounts = Object.values(trips).filter((one) => one !== undefined);
     const say = (message: string): void => context.addIssue({ code: 'custom', message });
-    if (amounts.length === 0)
-      say('a tripwire needs "refusals", "guesses", "failed_logins" or "budget_ends"');
+    if (amounts.length === 0) say('a tripwire needs "refusals", "guesses", "failed_logins" or "budget_ends"');
     if (freeze === 'connection' && amounts.some((one) => one < people))
       say(`each of its ${people} people has to count: amounts below "people" cannot freeze a connection`);
   });
@@ -115,7 +118,11 @@ export function toBudget({ per, within, ask, ...amounts }: WrittenBudget, hold: 
 }
 
 /** Undefined: the rule bounds nothing. */
-export function toBound({ max_rows: maxRows, max_bytes: maxBytes, timeout: timeoutMs }: WrittenBounds): BoundRule | undefined {
+export function toBound({
+  max_rows: maxRows,
+  max_bytes: maxBytes,
+  timeout: timeoutMs,
+}: WrittenBounds): BoundRule | undefined {
   if (maxRows === undefined && maxBytes === undefined && timeoutMs === undefined) return undefined;
   return { type: 'bound', ...given({ maxRows, maxBytes, timeoutMs }) };
 }

@@ -54,7 +54,11 @@ export class Admissions {
   /** What is frozen of whom it is; undefined: nothing. */
   frozen({ principal, makers = [], connection }: Visitor): Frozen | undefined {
     if (!principal) return undefined;
-    return this.#parts.freezes.find({ principal, owner: ownerOf(principal, makers), connection: connection?.name ?? '' });
+    return this.#parts.freezes.find({
+      principal,
+      owner: ownerOf(principal, makers),
+      connection: connection?.name ?? '',
+    });
   }
 
   /** Why somebody who may use the connection does not get in now; undefined: they do, and have taken a login. */
@@ -96,7 +100,13 @@ export class Admissions {
     const { principal, makers = [] } = of;
     const own = personOf(ownerOf(principal, makers));
     const groups = principal.groups.map((group) => `group:${group}`);
-    const mine = new Set(['', own, `agent:${personOf(principal)}`, ...groups, ...groups.map((group) => `${own}${group}`)]);
+    const mine = new Set([
+      '',
+      own,
+      `agent:${personOf(principal)}`,
+      ...groups,
+      ...groups.map((group) => `${own}${group}`),
+    ]);
     return all.filter(({ owner }) => mine.has(owner));
   }
 

@@ -9,7 +9,10 @@ import { ControlError, type Routes } from './routes.js';
 
 const reason = z.string().min(1).max(500);
 const Freeze = z.strictObject({
-  subject: z.string().max(210).describe('user:NAME, agent:NAME, owner:NAME (all agents of a person) or connection:NAME.'),
+  subject: z
+    .string()
+    .max(210)
+    .describe('user:NAME, agent:NAME, owner:NAME (all agents of a person) or connection:NAME.'),
   reason: reason.describe('Whoever is frozen reads it.'),
 });
 const Reset = z.strictObject({
@@ -34,8 +37,13 @@ export function freezeRoutes({ app, gateway, caller }: Routes): void {
     const { subject, reason: why } = request.body;
     const proven = caller(request);
     if (!isSubject(subject))
-      throw new ControlError(400, `"${subject}" is nobody.`, 'Write user:NAME, agent:NAME, owner:NAME or connection:NAME.');
-    if (isBeyondFreezing(subject)) throw new ControlError(403, `"${OPERATOR}" cannot be frozen: nobody else could help.`);
+      throw new ControlError(
+        400,
+        `"${subject}" is nobody.`,
+        'Write user:NAME, agent:NAME, owner:NAME or connection:NAME.',
+      );
+    if (isBeyondFreezing(subject))
+      throw new ControlError(403, `"${OPERATOR}" cannot be frozen: nobody else could help.`);
     const isOfAgents = subject.startsWith('agent:') || subject.startsWith('owner:');
     if (!isOfAgents && !proven.principal.roles.includes('admin'))
       throw new ControlError(403, 'Approvers freeze agents; people and connections are for admin.');
@@ -69,7 +77,11 @@ export function freezeRoutes({ app, gateway, caller }: Routes): void {
 }
 
 export function budgetRoutes({ app, gateway, caller }: Routes): void {
-  const list = { tags: ['budgets'], summary: 'What of which budget is used up by whom', response: { 200: z.array(BudgetRow) } };
+  const list = {
+    tags: ['budgets'],
+    summary: 'What of which budget is used up by whom',
+    response: { 200: z.array(BudgetRow) },
+  };
   const readers = { roles: ['admin', 'auditor'], about: 'gateway' } as const;
   app.get('/v1/budgets', { config: readers, schema: list }, (): BudgetRow[] =>
     gateway.admissions.budgets().map(toBudgetRow),
@@ -86,10 +98,18 @@ export function budgetRoutes({ app, gateway, caller }: Routes): void {
     const proven = caller(request);
     const own = ownerInWords(gateway.admissions.ownerKey(proven));
     if (proven.principal.name !== OPERATOR && (of === undefined || of === own))
-      throw new ControlError(403, 'What you have used up yourself is given back by somebody else.', 'Name somebody with --of.');
+      throw new ControlError(
+        403,
+        'What you have used up yourself is given back by somebody else.',
+        'Name somebody with --of.',
+      );
     const count = gateway.admissions.resetBudget(rule, (owner) => of === undefined || ownerInWords(owner) === of);
     if (count === 0)
-      throw new ControlError(404, `Nothing is used up by rule "${rule}"${of === undefined ? '' : ` of ${of}`}.`, '"sluice budgets ls" lists what is.');
+      throw new ControlError(
+        404,
+        `Nothing is used up by rule "${rule}"${of === undefined ? '' : ` of ${of}`}.`,
+        '"sluice budgets ls" lists what is.',
+      );
     gateway.log.admin(actorOf(proven), 'budget.reset', `${rule} of ${of ?? 'everybody'}`);
     return { reset: count };
   });

@@ -84,7 +84,9 @@ function inWords(then: Rule['then']): string {
       return `An answer has at most ${bounds.join(', ')}, and fails there.`;
     }
     case 'tripwire': {
-      const trips = TRIPS.flatMap((trip) => (then[trip] === undefined ? [] : [`${then[trip]} ${trip.replace('_', ' ')}`]));
+      const trips = TRIPS.flatMap((trip) =>
+        then[trip] === undefined ? [] : [`${then[trip]} ${trip.replace('_', ' ')}`],
+      );
       return `${trips.join(' or ')} in ${then.withinMs / 60_000} min freeze the ${then.freeze}.`;
     }
     default:

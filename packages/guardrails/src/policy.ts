@@ -71,13 +71,7 @@ function faultOf({ then }: Rule, condition: Condition | undefined): string | und
 }
 
 /** What a rule does before there is an answer. */
-const BEFORE_THE_ANSWER: ReadonlySet<Rule['then']['type']> = new Set([
-  'allow',
-  'hold',
-  'budget',
-  'bound',
-  'tripwire',
-]);
+const BEFORE_THE_ANSWER: ReadonlySet<Rule['then']['type']> = new Set(['allow', 'hold', 'budget', 'bound', 'tripwire']);
 
 /** What one rule had to say about one action. */
 export interface RuleOpinion {
@@ -184,7 +178,10 @@ export class CompiledPolicy {
    * Rules about a session as a whole: its tripwires, and budgets of logins. Their conditions see who it is, where and when, and the verb
    * "login". One that cannot be asked applies.
    */
-  ofSession(context: PolicyContext): { readonly budgets: readonly AppliedBudget[]; readonly tripwires: readonly AppliedTripwire[] } {
+  ofSession(context: PolicyContext): {
+    readonly budgets: readonly AppliedBudget[];
+    readonly tripwires: readonly AppliedTripwire[];
+  } {
     if (this.#ofSessions.length === 0) return NOTHING_OF_SESSIONS;
     const attributes = this.#attributes(SESSION, '', context);
     const applied = this.#ofSessions.filter(

@@ -54,7 +54,9 @@ export function budgets(program: Command, context: CommandContext): void {
 export function freezes(program: Command, context: CommandContext): void {
   program
     .command('freeze <subject>')
-    .description('ends sessions and refuses logins of user:NAME, agent:NAME, owner:NAME or connection:NAME; "freeze ls" lists who is frozen')
+    .description(
+      'ends sessions and refuses logins of user:NAME, agent:NAME, owner:NAME or connection:NAME; "freeze ls" lists who is frozen',
+    )
     .option('--reason <text>', 'why, which whoever is frozen reads', 'by hand')
     .action(async (subject: string, { reason }: { reason: string }) => {
       if (subject === 'ls') return list();
