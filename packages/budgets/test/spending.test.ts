@@ -1,5 +1,5 @@
 /** Budgets of commands: what is taken at the edge, in which time, by whom, over restarts, kills and clocks that are set. */
-import { Counts, type KeptCounts, Ledger, type NoRoom, type NotedCounts, Spending, type Spent } from '@sluice/budgets';
+import { Counts, type KeptCounts, Ledger, type NoRoom, type NotedCounts, Spending, type Spent } from '../src/index.js';
 import type { AppliedBound, AppliedBudget, Principal } from '@sluice/contract';
 import type { CountRecord } from '@sluice/store';
 import fc from 'fast-check';

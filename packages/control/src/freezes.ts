@@ -55,8 +55,8 @@ export function freezeRoutes({ app, gateway, caller }: Routes): void {
   const thawing = {
     tags: ['freezes'],
     summary: 'Thaw somebody',
-    params: z.object({ subject: z.string().max(210) }),
-    querystring: z.object({ reason }),
+    params: z.object({ subject: z.string().max(210).describe('As the list names it.') }),
+    querystring: z.object({ reason: reason.describe('It is on record.') }),
     response: { 200: FreezeRow, ...problems(403, 404, 503) },
   };
   app.delete('/v1/freezes/:subject', { config, schema: thawing }, async (request): Promise<FreezeRow> => {
