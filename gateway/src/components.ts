@@ -118,7 +118,8 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them');
   const notes = CountNotes.open(join(config.data, 'counts'));
   const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
-  const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount);
+  // As JSON: names of rules have no quotes.
+  const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, `["${rule}","${unit}"]`, amount);
   const freezes = new Freezes(await store.freezes.all());
   for (const what of revocations.left())
     await revokeAgain(what, { identity, agents, approvals, revocations, freezes, store });

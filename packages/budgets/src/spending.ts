@@ -144,6 +144,11 @@ export class Spent implements AnswerMeter {
   readonly timeoutMs: number | undefined;
   #rows = 0;
   #bytes = 0;
+  /** What can be taken without asking, and how much that was when it was last settled. */
+  #freeRows = 0;
+  #freeBytes = 0;
+  #settledRows = 0;
+  #settledBytes = 0;
   #told = { rows: 0, bytes: 0 };
   #began = 0;
   /** Slots of the statements that were taken. */
@@ -218,6 +223,34 @@ export class Spent implements AnswerMeter {
   }
 
   take(rows: number, bytes: number): boolean {
+    // What is leased and within bounds costs two additions: this is called for each of millions of rows.
+    if (rows > this.#freeRows || bytes > this.#freeBytes) return this.#takeMore(rows, bytes);
+    this.#freeRows -= rows;
+    this.#freeBytes -= bytes;
+    return true;
+  }
+
+  #takeMore(rows: number, bytes: number): boolean {
+    this.#settle();
+    const isTaken = this.#takeLeased(rows, bytes);
+    if (!isTaken) return false;
+    this.#freeRows = this.#settledRows = roomOf(this.#maxRows - this.#rows, this.#rowLeases);
+    this.#freeBytes = this.#settledBytes = roomOf(this.#maxBytes - this.#bytes, this.#byteLeases);
+    return true;
+  }
+
+  /** What was taken without asking has been given out. */
+  #settle(): void {
+    const rows = this.#settledRows - this.#freeRows;
+    const bytes = this.#settledBytes - this.#freeBytes;
+    this.#rows += rows;
+    this.#bytes += bytes;
+    for (const lease of this.#rowLeases) lease.left -= rows;
+    for (const lease of this.#byteLeases) lease.left -= bytes;
+    this.#freeRows = this.#settledRows = this.#freeBytes = this.#settledBytes = 0;
+  }
+
+  #takeLeased(rows: number, bytes: number): boolean {
     if (this.#ended) return false;
     if (this.#rows + rows > this.#maxRows) return this.#end(this.#boundBy('maxRows', 'rows'));
     if (this.#bytes + bytes > this.#maxBytes) return this.#end(this.#boundBy('maxBytes', 'bytes'));
@@ -285,6 +318,7 @@ export class Spent implements AnswerMeter {
   }
 
   #giveBack(): void {
+    this.#settle();
     for (const lease of [...this.#rowLeases, ...this.#byteLeases]) {
       if (lease.left > 0) lease.share.addAt(lease.slot, -lease.left);
       lease.left = 0;
@@ -298,9 +332,11 @@ export class Spent implements AnswerMeter {
     this.#giveBack();
     const { statements, rows, bytes, time } = this.#shares;
     const { told } = this.#ledger;
-    for (const { budget } of rows) told(budget.rule, 'rows', this.#rows - this.#told.rows);
-    for (const { budget } of bytes) told(budget.rule, 'bytes', this.#bytes - this.#told.bytes);
-    this.#told = { rows: this.#rows, bytes: this.#bytes };
+    if (rows.length + bytes.length > 0) {
+      for (const { budget } of rows) told(budget.rule, 'rows', this.#rows - this.#told.rows);
+      for (const { budget } of bytes) told(budget.rule, 'bytes', this.#bytes - this.#told.bytes);
+      this.#told = { rows: this.#rows, bytes: this.#bytes };
+    }
     if (!first) return;
     for (const { budget } of statements) told(budget.rule, 'statements', this.#statements);
     this.#leave();
@@ -329,6 +365,11 @@ export class Spent implements AnswerMeter {
     }
   }
 }
+
+/** What a bound and all leases have: with nothing of either, there is no end to it. */
+const MAX_ROOM = Number.MAX_SAFE_INTEGER;
+const roomOf = (bound: number, leases: readonly Lease[]): number =>
+  leases.reduce((room, { left }) => Math.min(room, left), Math.min(bound, MAX_ROOM));
 
 const keyOf = ({ owner, what }: Share): string => `${owner}\0${what}`;
 

@@ -173,7 +173,7 @@ export function refusalInWords(reason: RefusalReason): Sentence {
     case 'frozen':
       return {
         message: `${reason.subject} is frozen: ${reason.why}`,
-        hint: `Somebody else has to thaw it: "sluice thaw ${reason.subject} --reason ...", by an approver or administrator.`,
+        hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${reason.subject}" --reason ...`,
       };
     case 'logins-used-up':
       return { message: reason.message, hint: reason.hint };

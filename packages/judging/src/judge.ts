@@ -110,11 +110,14 @@ export class Judge {
    */
   judge(asked: Command, again = false, isOpening = false): Judgement | Promise<Judgement> {
     const judged = this.#judge(asked, again);
-    const spending = isOpening ? undefined : this.#spending;
-    if (!spending) return judged;
-    const taking = (one: Judgement): Judgement =>
-      one.spends ? spend(one, asked, spending, again, () => this.#redact(asked.text)) : one;
-    return judged instanceof Promise ? judged.then(taking) : taking(judged);
+    if (isOpening || !this.#spending) return judged;
+    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, again));
+    return this.#spent(judged, asked, again);
+  }
+
+  #spent(judgement: Judgement, asked: Command, again: boolean): Judgement {
+    if (!judgement.spends || !this.#spending) return judgement;
+    return spend(judgement, asked, this.#spending, again, () => this.#redact(asked.text));
   }
 
   #judge(asked: Command, again: boolean): Judgement | Promise<Judgement> {
