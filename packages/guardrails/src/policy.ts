@@ -184,8 +184,8 @@ export class CompiledPolicy {
   } {
     if (this.#ofSessions.length === 0) return NOTHING_OF_SESSIONS;
     const attributes = this.#attributes(SESSION, '', context);
-    const applied = this.#ofSessions.filter(
-      ({ condition }) => asked(condition, SESSION.actions[0] as Action, attributes) ?? true,
+    const applied = this.#ofSessions.filter(({ condition }) =>
+      mayApply(condition, SESSION.actions[0] as Action, attributes),
     );
     return {
       budgets: applied.flatMap(({ rule }) => budgetOf(rule) ?? []),
@@ -260,10 +260,12 @@ export class CompiledPolicy {
     return facts.actions.map((action) => ({
       action,
       // What makes a rule impossible to ask is said in the decision.
-      opinions: this.#all.map((one) => {
-        const isLater = !isOfCommands(one);
-        return { rule: one.rule, matches: !isLater && observes(one.condition, action, attributes), isLater };
-      }),
+      opinions: this.#all
+        .filter(({ rule }) => rule.then.type !== 'tripwire')
+        .map((one) => {
+          const isLater = !isOfCommands(one);
+          return { rule: one.rule, matches: !isLater && observes(one.condition, action, attributes), isLater };
+        }),
     }));
   }
 
@@ -349,6 +351,15 @@ const SESSION: Facts = {
   confidence: 'exact',
   statements: [],
 };
+
+/** A condition that cannot be asked of a session keeps nobody from being counted. */
+function mayApply(condition: Condition | undefined, action: Action, attributes: Attributes): boolean {
+  try {
+    return asked(condition, action, attributes) ?? true;
+  } catch {
+    return true;
+  }
+}
 
 const NOTHING_OF_SESSIONS = { budgets: [], tripwires: [] } as const;
 

@@ -44,7 +44,11 @@ test('what is noted while the store is being written is kept, and what it has is
   const again = notes.saving();
   notes.add(record(4));
   again();
-  expect(CountNotes.open(path()).left().map(({ amount }) => amount)).toEqual(expect.arrayContaining([3, 4]));
+  expect(
+    CountNotes.open(path())
+      .left()
+      .map(({ amount }) => amount),
+  ).toEqual(expect.arrayContaining([3, 4]));
   for (let turn = 0; turn < 2; turn++) notes.saving()();
   expect(CountNotes.open(path()).left()).toEqual([]);
   notes.close();
