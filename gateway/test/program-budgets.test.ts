@@ -45,8 +45,8 @@ describe('HTTP', () => {
         if (kind === 'never') return;
         if (kind === 'chunked') response.setHeader('Transfer-Encoding', 'chunked');
         else response.setHeader('Content-Length', Number(size));
-        if (kind === 'slow') return void response.write('begin');
-        response.end(Buffer.alloc(Number(size), 'x'));
+        if (kind === 'slow') response.write('begin');
+        else response.end(Buffer.alloc(Number(size), 'x'));
       },
       ...options,
     });

@@ -49,7 +49,7 @@ export class Counter {
   }
 
   forget(isOld: (slot: number) => boolean): void {
-    for (const slot of [...this.slots.keys()]) {
+    for (const slot of this.slots.keys()) {
       if (!isOld(slot)) continue;
       this.slots.delete(slot);
       this.#noted.delete(slot);

@@ -194,7 +194,7 @@ export class Counts {
 
   /** Nothing of it has been used up. */
   reset(counter: Counter): void {
-    for (const slot of [...counter.slots.keys()]) {
+    for (const slot of counter.slots.keys()) {
       counter.note(slot, 0);
       this.#set(counter, slot, 0);
     }
@@ -253,7 +253,7 @@ export class Counts {
     const minute = Math.floor(this.#clocks.now() / MINUTE_MS);
     for (const counter of this.#counters.values()) {
       if (counter.isSteady) continue;
-      for (const [slot, amount] of [...counter.slots]) {
+      for (const [slot, amount] of counter.slots) {
         if (slot < first || slot >= before || amount === 0) continue;
         const now = minute - (minute % counter.width);
         this.#set(counter, slot, 0);

@@ -19,7 +19,7 @@ export interface Spender {
 }
 
 /** Counts are whole numbers: cost is counted in millionths. */
-export const COST_PARTS = 1_000_000;
+const COST_PARTS = 1_000_000;
 export const scaleOf = (unit: BudgetUnit): number => (unit === 'cost' ? COST_PARTS : 1);
 
 const MINUTE_MS = 60_000;

@@ -116,7 +116,7 @@ describe('at the edge', () => {
   test('no time of the length of a sliding window has more than allowed, over restarts and kills', async () => {
     const step = fc.record({
       rows: fc.integer({ min: 1, max: 30 }),
-      then: fc.constantFrom('end', 'undo', 'keep'),
+      next: fc.constantFrom('end', 'undo', 'keep'),
       after: fc.constantFrom('nothing', 'minutes', 'save', 'restart', 'kill', 'broken'),
       minutes: fc.integer({ min: 1, max: 40 }),
     });
@@ -127,14 +127,14 @@ describe('at the edge', () => {
         let stand = await open({ kept, noted });
         const given: { at: number; statements: number; rows: number }[] = [];
         const budgets = [budget({ statements: 20, rows: 200, within: hour })];
-        for (const { rows, then, after, minutes } of steps) {
+        for (const { rows, next, after, minutes } of steps) {
           const spent = session(stand).spend(budgets, [], 'statement');
           const one = { at: stand.clock.now, statements: 0, rows: 0 };
           if (isSpent(spent)) {
             for (let row = 0; row < rows; row++) if (spent.take(1, 1)) one.rows++;
-            if (then !== 'undo' || one.rows > 0) one.statements = 1;
-            if (then === 'end') spent.end();
-            if (then === 'undo' && one.rows === 0) spent.undo();
+            if (next !== 'undo' || one.rows > 0) one.statements = 1;
+            if (next === 'end') spent.end();
+            if (next === 'undo' && one.rows === 0) spent.undo();
           }
           given.push(one);
           const recent = given.filter(({ at }) => at > stand.clock.now - HOUR_MS);

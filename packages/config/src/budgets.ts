@@ -2,7 +2,14 @@
  * What a rule says about how much: budgets, bounds of one answer, tripwires. Owns: their shape in the file, and what it becomes. Does not:
  * count (packages/budgets).
  */
-import { BUDGET_SHARES, type BoundRule, type BudgetRule, type HoldRule, type TripwireRule } from '@sluice/contract';
+import {
+  BUDGET_SHARES,
+  TRIPS,
+  type BoundRule,
+  type BudgetRule,
+  type HoldRule,
+  type TripwireRule,
+} from '@sluice/contract';
 import { z } from 'zod';
 import { duration, size } from './values.js';
 
@@ -90,8 +97,8 @@ export const tripwire = z
       .default(3)
       .describe('of a connection: how many different people it takes'),
   })
-  .superRefine(({ freeze, people, within: _, ...trips }, context) => {
-    const amounts = Object.values(trips).filter((one) => one !== undefined);
+  .superRefine(({ freeze, people, ...wanted }, context) => {
+    const amounts = TRIPS.flatMap((trip) => wanted[trip] ?? []);
     const say = (message: string): void => context.addIssue({ code: 'custom', message });
     if (amounts.length === 0) say('a tripwire needs "refusals", "guesses", "failed_logins" or "budget_ends"');
     if (freeze === 'connection' && amounts.some((one) => one < people))
@@ -143,8 +150,7 @@ const given = <T extends object>(of: T): Given<T> =>
 
 function isZone(text: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return true;
+    return Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone !== '';
   } catch {
     return false;
   }

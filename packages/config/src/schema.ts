@@ -194,9 +194,11 @@ const rule = z
     tripwire: tripwire.optional().describe('freeze whoever is refused too often, until a person thaws them'),
     risk: z.number().int().min(1).max(1000).optional().describe('points that it adds to the attribute "risk"'),
   })
-  .superRefine(({ rule, when: _, mode: __, max_rows, max_bytes, timeout, ...effects }, context) => {
-    const bound = max_rows ?? max_bytes ?? timeout;
-    if ([...Object.values(effects), bound].filter((one) => one !== undefined).length === 1) return;
+  .superRefine((written, context) => {
+    const { rule, deny, allow, mask, hold, hold_answer, budget, tripwire, risk } = written;
+    const bound = written.max_rows ?? written.max_bytes ?? written.timeout;
+    const effects = [deny, allow, mask, hold, hold_answer, budget, tripwire, risk, bound];
+    if (effects.filter((one) => one !== undefined).length === 1) return;
     const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout")`;
     context.addIssue({ code: 'custom', message });
   });
