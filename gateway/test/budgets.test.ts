@@ -170,7 +170,7 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     expect((await failed(other.query('SELECT 1'))).code).toBe('53400');
   });
 
-  test('rows: never one more than allowed, by whichever way they are asked for', async () => {
+  test('rows: never one more than allowed, by whichever way they are asked for', { timeout: 240_000 }, async () => {
     const ways: Record<string, (client: Awaited<ReturnType<typeof wire>>) => Promise<number>> = {
       'one at a time': async ({ send, next }) => {
         send.query('SELECT 1');

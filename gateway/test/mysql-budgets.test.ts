@@ -76,7 +76,7 @@ describe.skipIf(missing !== undefined)(`budgets at MariaDB${missing === undefine
     expect((await failed(client.execute('SELECT ?', [2]))).errno).toBe(1226);
   });
 
-  test('rows: never one more than allowed, by whichever way they are asked for', async () => {
+  test('rows: never one more than allowed, by whichever way they are asked for', { timeout: 240_000 }, async () => {
     const ways: readonly [string, (client: Connection) => Promise<number>][] = [
       ['text', async (client) => (await streamed(client, 'SELECT id FROM people LIMIT 7'))[0]],
       ['binary', async (client) => (await streamed(client, 'SELECT id FROM people LIMIT ?', ['7']))[0]],
