@@ -7,5 +7,6 @@ export { type FreezeScope, Freezes, type Frozen, isBeyondFreezing, isSubject } f
 export { type BudgetUse, ownerInWords, resetUsage, usage } from './usage.js';
 export { Tripwires } from './tripwires.js';
 export type { Spender } from './shares.js';
-export { Ledger, Spending } from './spending.js';
+export { Ledger } from './ledger.js';
+export { Spending } from './spending.js';
 export type { NoRoom, Spent } from './spent.js';

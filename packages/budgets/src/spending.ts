@@ -3,23 +3,9 @@
  * (shares.ts), keep counts (counts.ts).
  */
 import { type AppliedBound, type AppliedBudget, COMMAND_UNITS, type Deny, type Noun } from '@sluice/contract';
-import type { Counts } from './counts.js';
-import type { UsedUp } from './models.js';
+import type { Ledger } from './ledger.js';
 import { type Spender, sharesOf } from './shares.js';
 import { NO_SHARES, type NoRoom, type Shares, Spent, denied, uncounted } from './spent.js';
-
-/** What counts, and is told of it, for all sessions. */
-export class Ledger {
-  readonly counts: Counts;
-  readonly told: UsedUp;
-  /** Commands that run, by the counter of the budget. */
-  readonly atOnce = new Map<string, number>();
-
-  constructor(counts: Counts, told: UsedUp) {
-    this.counts = counts;
-    this.told = told;
-  }
-}
 
 /** What one session uses up. */
 export class Spending {

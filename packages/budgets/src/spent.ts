@@ -12,8 +12,8 @@ import {
   type Noun,
   denyInWords,
 } from '@sluice/contract';
+import type { Ledger } from './ledger.js';
 import type { Share } from './shares.js';
-import type { Ledger } from './spending.js';
 
 /** A command takes so much more of a budget than it gives out now, where much is left; what it does not use it gives back. */
 const PARTS_LEASED = 10_000;
