@@ -101,6 +101,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'api',
     'approvals',
     'audit',
+    'budgets',
     'config',
     'contract',
     'guardrails',

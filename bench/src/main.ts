@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { benchAgainst } from './against.js';
 import { benchBodies } from './bodies.js';
+import { benchBudgets } from './budgets.js';
 import { benchConsole } from './console.js';
 import { benchDefinitions } from './definitions.js';
 import { benchDetectors } from './detectors.js';
@@ -14,7 +15,7 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | console | mcp | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
+/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | budgets | lineage | detectors | ssh | tunnel | strangers | console | mcp | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -32,6 +33,7 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   http: async () => (await benchHttp(options)) + (await benchMasked(options)),
   'http-masked': () => benchMasked(options),
   bodies: () => benchBodies(options),
+  budgets: () => benchBudgets(options),
   lineage: () => benchLineage(options),
   detectors: () => benchDetectors(options),
   ssh: () => benchSsh(options),

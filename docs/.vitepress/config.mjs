@@ -71,6 +71,7 @@ export default {
         text: 'Reference',
         items: [
           page('Rules', '/policy'),
+          page('Budgets and tripwires', '/budgets'),
           page('Masks and detectors', '/masking'),
           page('Who is there', '/identity'),
           page('Private networks', '/tunnel'),

@@ -11,12 +11,12 @@ import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
 import { McpSessions, type McpState, Pins } from '@sluice/mcp-calls';
 import { Journal } from '@sluice/recording';
-import { RevocationNotes, Store } from '@sluice/store';
+import { CountNotes, RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
 import { Events, Revocations, type Revoked, toRow } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
-import { Counts, ModelBudgets } from '@sluice/budgets';
+import { Counts, Freezes, Ledger, ModelBudgets, type UsedUp } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
@@ -45,6 +45,8 @@ export interface Components {
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
   readonly mcp: McpState;
+  readonly ledger: Ledger;
+  readonly freezes: Freezes;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;
   readonly events: Events;
@@ -114,13 +116,18 @@ export async function openComponents(config: Config, operator: Logger): Promise<
       word.key === undefined || securityKeys.hasSince(word.key, word.at) ? standing(identity, word) : undefined,
     keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
-  const counts = await Counts.open(store.counts, ({ message }) =>
-    operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them'),
-  );
+  const unsaved = ({ message }: Error): void =>
+    operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them');
+  const notes = CountNotes.open(join(config.data, 'counts'));
+  const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
+  // As JSON: names of rules have no quotes.
+  const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, `["${rule}","${unit}"]`, amount);
+  const freezes = new Freezes(await store.freezes.all());
   const pins = await Pins.open(store.pins, ({ message }) =>
     operator.warn({ error: message }, 'pins of tools cannot be saved: a restart would forget them'),
   );
-  for (const what of revocations.left()) await revokeAgain(what, { identity, agents, approvals, revocations });
+  for (const what of revocations.left())
+    await revokeAgain(what, { identity, agents, approvals, revocations, freezes, store });
   const redactionKey = await secretOf(store, 'record.secret');
   const maskKey = await secretOf(store, 'mask.secret');
   return {
@@ -136,9 +143,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     approvals,
     securityKeys,
     counts,
-    budgets: new ModelBudgets(counts, (rule, unit, amount) =>
-      Counters.add(counters.budgets, JSON.stringify([rule, unit]), amount),
-    ),
+    budgets: new ModelBudgets(counts, used),
+    ledger: new Ledger(counts, used),
+    freezes,
     mcp: { pins, sessions: new McpSessions() },
     revocations,
     webhooks,
@@ -166,9 +173,20 @@ function standing(identity: Directory, { who, token, claimed }: Word): Principal
 /** What was revoked, and not stored, before the gateway ended. */
 async function revokeAgain(
   what: Revoked,
-  { identity, agents, approvals, revocations }: Pick<Components, 'identity' | 'agents' | 'approvals' | 'revocations'>,
+  {
+    identity,
+    agents,
+    approvals,
+    revocations,
+    freezes,
+    store,
+  }: Pick<Components, 'identity' | 'agents' | 'approvals' | 'revocations' | 'freezes' | 'store'>,
 ): Promise<void> {
   const id = what.slice(what.indexOf(':') + 1);
+  if (what.startsWith('freeze:')) {
+    const frozen = freezes.freeze({ subject: id, since: Date.now(), by: 'gateway', why: 'frozen before a restart' });
+    return void (await revocations.keep(what, () => store.freezes.save(frozen)));
+  }
   let known = false;
   if (what.startsWith('approval:')) known = await approvals.forget(Number(id));
   for (const token of what.startsWith('token:') ? identity.revokeToken(id) : []) {

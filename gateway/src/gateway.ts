@@ -22,6 +22,7 @@ import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
 import {
+  Admissions,
   type Control,
   type Controlled,
   Day,
@@ -32,7 +33,7 @@ import {
   openControl,
 } from '@sluice/control';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
-import { type Counts, type ModelBudgets, guessCounter, personOf, targetName } from '@sluice/budgets';
+import { type Counts, type ModelBudgets, Spending, guessCounter, personOf, targetName } from '@sluice/budgets';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import { HttpTargets } from './http/credentials.js';
@@ -103,6 +104,7 @@ export class Gateway implements Controlled {
   /** `host:port` of each listener, by protocol. */
   readonly addresses = new Map<string, string>();
 
+  readonly admissions: Admissions;
   readonly #store: Store;
   readonly #counts: Counts;
   readonly #budgets: ModelBudgets;
@@ -175,6 +177,13 @@ export class Gateway implements Controlled {
     const rows = new LargeRows({ bytes: this.config.limits.rows });
     this.#packetMaskTargets = new MySqlMaskTargets(outside, components.maskKey, rows);
     this.#maskTargets = new MaskTargets(outside, components.maskKey, rows);
+    this.admissions = new Admissions({
+      ...components,
+      store: components.store.freezes,
+      sessions: this.sessions,
+      policyOf: (name) => this.#snapshot.policies.get(name),
+      policies: () => this.#snapshot.policies.values(),
+    });
     this.#services = this.#makeServices(components);
     const sessions: VisitSessions = {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
@@ -542,6 +551,7 @@ export class Gateway implements Controlled {
       handshakes: this.handshakes,
       holds: new Holds(components.approvals, components.redactionKey, this.config.record.parameters === 'full'),
       rows: new RowsInForce(),
+      admissions: this.admissions,
       sessionApprovals: new SessionApprovals(components.approvals, components.redactionKey),
       cancels: new Map(),
       judge: (session) => {
@@ -552,8 +562,13 @@ export class Gateway implements Controlled {
           redactionKey: components.redactionKey,
           masks: session.masks,
           streamKey: components.maskKey,
-          guesses: guessCounter(components.counts, owner, targetName(connection)),
+          guesses: guessCounter(components.counts, owner, targetName(connection), (values) =>
+            this.admissions.trip(session, 'guesses', values),
+          ),
           questions: this.questionsFor(connection, personOf(owner), () => session.sameNames),
+          spending: new Spending(components.ledger, { person: owner, principal, connection: connection.name }, () =>
+            this.admissions.trip(session, 'budget_ends'),
+          ),
         });
       },
       masks: (connection) => this.#masksOf(connection),
@@ -596,7 +611,10 @@ export class Gateway implements Controlled {
       streamKey,
       guesses,
       questions,
-    }: Pick<JudgeOptions, 'masks' | 'streamKey' | 'guesses' | 'questions'> & { readonly redactionKey: Uint8Array },
+      spending,
+    }: Pick<JudgeOptions, 'masks' | 'streamKey' | 'guesses' | 'questions' | 'spending'> & {
+      readonly redactionKey: Uint8Array;
+    },
   ): Judge {
     const policy = this.#snapshot.policies.get(connection.name) as CompiledPolicy;
     const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
@@ -619,6 +637,7 @@ export class Gateway implements Controlled {
       http,
       names,
       questions,
+      spending,
     });
   }
 

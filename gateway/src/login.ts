@@ -158,6 +158,9 @@ export class SessionLogin {
     const user = proven.principal.name;
     const refuse = (reason: RefusalReason): Refusal => {
       services.log.loginRefused(this.#session, user, name, REFUSAL_KINDS[reason.code]);
+      // Of wrong proofs nobody knows whose they are: whoever could have others frozen by them would.
+      const connection = services.connections.get(name);
+      if (reason.code !== 'frozen') services.admissions.trip({ ...proven, connection }, 'failed_logins');
       return refusal(reason);
     };
     const room = services.log.room();
@@ -177,6 +180,8 @@ export class SessionLogin {
     if (!hasAccount(connection, account)) {
       return refuse({ code: 'unknown-account', account, connection: name });
     }
+    const frozen = services.admissions.frozen({ ...proven, connection });
+    if (frozen) return refuse({ code: 'frozen', subject: frozen.subject, why: frozen.why });
     // Rules, masks and the record are those of one principal at one connection: a choice that is made twice would mix two.
     const { connection: chosen, state, principal } = this.#session;
     // Where clients choose by a menu, they choose once.
@@ -186,6 +191,8 @@ export class SessionLogin {
     }
     const full = this.#full(user, name);
     if (full) return full;
+    const kept = services.admissions.refusal({ principal: proven.principal, makers: proven.makers, connection });
+    if (kept) return refuse(kept);
     if (chosen) return refuse({ code: 'already-chosen', connection: chosen.name });
     return this.#session.begin(proven, connection, account);
   }

@@ -9,6 +9,7 @@ import type { Agents } from '@sluice/agents';
 import type { ServerTls } from '@sluice/strangers';
 import type { CommitBarrier, Counters, Log, SessionView } from '@sluice/audit';
 import type { Mark } from '@sluice/http-requests';
+import type { Admissions } from '@sluice/control';
 import type { Holds } from './holds.js';
 import type { HttpTargets } from './http/credentials.js';
 import type { Judge } from '@sluice/judging';
@@ -68,6 +69,7 @@ export interface Services {
   readonly handshakes: HandshakeTurns;
   readonly holds: Holds;
   readonly rows: RowsInForce;
+  readonly admissions: Admissions;
   readonly sessionApprovals: SessionApprovals;
   /** Out-of-band cancels by key. */
   readonly cancels: Map<string, () => Promise<void>>;

@@ -38,12 +38,12 @@ import { givenOn } from '@sluice/proposed-calls';
 import { CommitReview, type ReviewedChanges, type ReviewedFacts } from '@sluice/commit-review';
 import { commitImpactOf, watchLocks } from '@sluice/sql-postgres';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
-import type { Judge, Judgement } from '@sluice/judging';
+import type { Judge, Judgement, Taken } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
-import { type Charge, personOf } from '@sluice/budgets';
+import { personOf } from '@sluice/budgets';
 import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
 import { boundTo } from './snapshot.js';
@@ -54,6 +54,8 @@ import { secureClient } from '@sluice/strangers';
 const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };
 /** Heads of answers that are remembered as they are recorded. */
 const HEADS_REMEMBERED = 16;
+/** Commands of a session that have taken from budgets and are not over. */
+const MAX_CHARGES = 1_000;
 const UNRECORDED: DenyReason = { code: 'record-unwritable' };
 
 /** One client connection: the `Gate` that its protocol talks to, and what the list of sessions shows of it. */
@@ -104,8 +106,8 @@ export class Session implements Gate, LoginSession {
   #ended = 0;
   /** Programs and requests at work, which may be several at a time, and whether they end by themselves. */
   readonly #programs = new Map<number, 'ends' | 'endless'>();
-  /** What requests at work have taken from budgets. */
-  readonly #charges = new Map<number, Charge>();
+  /** What commands at work have taken from budgets. */
+  readonly #charges = new Map<number, Taken>();
   /** Bodies of requests by HTTP that pass unread, on their way to the record. */
   readonly #bodies = new Map<number, BodyRedactor>();
   /** Takes the secrets out of a head. */
@@ -258,7 +260,8 @@ export class Session implements Gate, LoginSession {
       return denied(command, OUTDATED);
     }
     this.#services.barrier.began();
-    const judgement = (this.#judge ??= this.#services.judge(this)).judge(command);
+    const isOpening = command.type === 'sql' && !waiter;
+    const judgement = (this.#judge ??= this.#services.judge(this)).judge(command, false, isOpening);
     return judgement instanceof Promise
       ? judgement.then((late) => this.#answer(command, late, waiter))
       : this.#answer(command, judgement, waiter);
@@ -313,6 +316,13 @@ export class Session implements Gate, LoginSession {
     this.#charges.delete(command);
   }
 
+  /** What is bound and never executed has no end: the oldest of many are over. */
+  #charged(command: number, charge: Taken): void {
+    this.#charges.set(command, charge);
+    const [oldest] = this.#charges.keys();
+    if (this.#charges.size > MAX_CHARGES && oldest !== undefined) this.#settle(oldest);
+  }
+
   #countHidden(hidden: HiddenCounts): void {
     const { counters } = this.#services;
     for (const [reason, columns] of Object.entries(hidden))
@@ -340,12 +350,19 @@ export class Session implements Gate, LoginSession {
     }
     if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(command, judgement);
-    if (judgement.answer.type === 'deny') this.denied++;
+    if (judgement.answer.type === 'deny') this.#refused(judgement.answer);
     else if (isRun(command) && this.#review.concerns(reviewOf(judgement)))
       return this.#reviewed(keptValues(command), judgement, waiter);
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
     else this.#passes(command, judgement, waiter);
     return judgement.answer;
+  }
+
+  /** Slips of the pen are no refusals, and budgets are counted by themselves. */
+  #refused({ reason, syntaxError, unknownName, unusable }: Deny): void {
+    this.denied++;
+    if (reason || syntaxError || unknownName || unusable !== undefined) return;
+    this.#services.admissions.trip(this, 'refusals');
   }
 
   #recordBody(command: number, body: Uint8Array): boolean {
@@ -369,7 +386,7 @@ export class Session implements Gate, LoginSession {
   #passes(command: Command, judgement: Judgement, waiter: Waiter | undefined): void {
     const { answer, changes, transaction, charge } = judgement;
     this.commands++;
-    if (charge) this.#charges.set(command.id, charge);
+    if (charge) this.#charged(command.id, charge);
     // Its agent makes the call, or does not, and an answer goes on as one of its request: nothing of it is at work here.
     if (command.type === 'tool' || command.type === 'answer') return this.record(givenOn(command));
     if (command.type !== 'sql') {
@@ -408,6 +425,8 @@ export class Session implements Gate, LoginSession {
   /** It changes what people look at before it is committed, or it is that COMMIT. */
   async #reviewed(command: SqlCommand, judgement: Judgement, waiter: Waiter | undefined): Promise<Answer> {
     const rule = judgement.reviewed?.holds[0]?.rule;
+    // It takes from budgets when it passes.
+    judgement.charge?.undo();
     if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY, rule));
     this.#waiting++;
     const entered = await this.#review.enter(reviewOf(judgement), waiter).finally(() => this.#waiting--);
@@ -421,8 +440,11 @@ export class Session implements Gate, LoginSession {
     // Rules, masks and the catalog are those of now.
     const again = await (this.#judge ??= this.#services.judge(this)).judge(command, true);
     if (again.answer.type === 'deny') return this.#refusedLate(command, again.answer);
-    if (!this.#services.log.recording) return denied(command, UNRECORDED);
-    this.#passes(command, judgement, waiter);
+    if (!this.#services.log.recording) {
+      again.charge?.undo();
+      return denied(command, UNRECORDED);
+    }
+    this.#passes(command, { ...judgement, charge: again.charge }, waiter);
     return again.answer;
   }
 

@@ -192,6 +192,34 @@ export const MadeToken = named(
 export type MadeToken = z.output<typeof MadeToken>;
 export type TokenRow = z.output<typeof TokenRow>;
 
+const budgetUse = z.strictObject({
+  rule: text,
+  unit: z.enum(['requests', 'tokens', 'cost', 'statements', 'rows', 'bytes', 'time', 'at_once', 'logins']),
+  of: text.describe('Whose it is: all, a person, agent:NAME, group:NAME.'),
+  by: maybe(text.describe('What it is counted by besides: a connection, a model.')),
+  used: count,
+  limit: count,
+  within: text.describe('Its time, in words.'),
+  free: maybe(time.describe('When there is room again; absent: there is.')),
+  observed: maybe(flag.describe('It refuses nothing.')),
+});
+
+export const BudgetRow = named('Budget', 'What of a budget is used up.')(budgetUse);
+export type BudgetRow = z.output<typeof BudgetRow>;
+
+export const FreezeRow = named(
+  'Freeze',
+  'Somebody who is frozen.',
+)(
+  z.strictObject({
+    subject: text.describe('user:NAME, agent:NAME, owner:NAME or connection:NAME.'),
+    since: time,
+    by: text.describe('Who froze them, or which tripwire.'),
+    reason: text,
+  }),
+);
+export type FreezeRow = z.output<typeof FreezeRow>;
+
 export const WhoAmI = named(
   'WhoAmI',
   'The caller, as the gateway sees them.',
@@ -207,6 +235,8 @@ export const WhoAmI = named(
     subject: maybe(text),
     connections: maybe(texts),
     expires: maybe(time),
+    budgets: maybe(z.array(budgetUse).describe('What they have used of budgets, with what all share.')),
+    frozen: maybe(text.describe('Why they are frozen.')),
   }),
 );
 export type WhoAmI = z.output<typeof WhoAmI>;
@@ -322,7 +352,18 @@ export const Rules = named(
         connection: text,
         rule: text,
         when: maybe(text.describe('Its condition, in CEL; absent: always.')),
-        effect: z.enum(['deny', 'allow', 'mask', 'hold', 'hold_answer', 'hold_commit', 'risk', 'budget']),
+        effect: z.enum([
+          'deny',
+          'allow',
+          'mask',
+          'hold',
+          'hold_answer',
+          'hold_commit',
+          'risk',
+          'budget',
+          'bound',
+          'tripwire',
+        ]),
         does: text.describe('What it does, in words.'),
         mode: z.enum(['enforce', 'observe']),
         place: text.describe('Where it stands in the configuration: policies.production[2].'),

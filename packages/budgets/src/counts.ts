@@ -1,8 +1,9 @@
 /**
- * What is counted by the hour, of whom and of what: the only owner of these counts in the process. Counts at once, so that no two sessions
- * see the same count; the store follows within a second. Does not decide anything.
+ * What is counted by time, of whom and of what: the only owner of these counts in the process. Counts at once, so that no two sessions
+ * see the same count; the store follows within a second, and what may not be lost meanwhile is noted first. Does not decide anything.
  */
 import type { CountRecord } from '@sluice/store';
+import { Counter } from './counter.js';
 
 /** What `Counts` keeps its counts in, over restarts. */
 export interface KeptCounts {
@@ -11,9 +12,21 @@ export interface KeptCounts {
   purge(hour: number): Promise<void>;
 }
 
+/** What is written before it is counted; see `CountNotes` of packages/store. */
+export interface NotedCounts {
+  left(): readonly CountRecord[];
+  add(record: CountRecord): boolean;
+  saving(): () => void;
+  close(): void;
+}
+
 const HOUR_MS = 3_600_000;
-/** So many hours are kept, and the one that runs. */
-const HOURS_KEPT = 24;
+const MINUTE_MS = 60_000;
+const HOUR_MINUTES = 60;
+/** So many hours are summed where nobody says otherwise. */
+const DAY_HOURS = 24;
+/** So many hours are kept, and the one that runs: a day has 25 when clocks are set back. */
+const HOURS_KEPT = 25;
 const SAVE_MS = 1_000;
 /** Owners times what is counted, of all and of one: whoever names models that there are not takes no place of anybody else. */
 const MAX_COUNTERS = 50_000;
@@ -29,53 +42,98 @@ export class Counts {
   readonly #store: KeptCounts;
   readonly #clocks: Clocks;
   readonly #onProblem: (problem: Error) => void;
-  /** By owner and what is counted, and by hour. */
-  readonly #counters = new Map<string, Map<number, number>>();
+  readonly #notes: NotedCounts | undefined;
+  /** By owner and what is counted. */
+  readonly #counters = new Map<string, Counter>();
   /** How many counters each owner has. */
   readonly #owned = new Map<string, number>();
-  /** Counts that the store does not have yet, by owner and what is counted: the hours. */
-  #unsaved = new Map<string, Set<number>>();
+  /** Counts that the store does not have yet: the slots, and those that were dropped meanwhile. */
+  #unsaved = new Map<Counter, Set<number>>();
   /** Hours in which something was counted, and when that began by the clock that nobody sets, in hours. */
   readonly #began = new Map<number, number>();
-  /** The hour of the last count. */
+  /** The minute and the hour of the last count, and that of the clock that nobody sets. */
+  #minute = Number.NaN;
   #last: number;
+  #lastSteady = Number.NaN;
+  /** The hour that the clock was last set back to, and when, in hours of the other one. */
+  #setBack: { readonly hour: number; readonly at: number } | undefined;
+  /** What to add to the clock that nobody sets so that it shows the time of the start. */
+  readonly #anchor: number;
   /** When it was last looked for what is to be forgotten, by both clocks, and when for what had to make room. */
   #looked = '';
   #madeRoom = 0;
   #saving: Promise<void> = Promise.resolve();
-  /** Somebody has been told already that it cannot be saved. */
+  /** Somebody has been told already that it cannot be saved, or noted. */
   #isFailing = false;
+  #cannotNote = false;
+  #isClosing = false;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(store: KeptCounts, onProblem: (problem: Error) => void, clocks: Clocks) {
+  private constructor(
+    store: KeptCounts,
+    onProblem: (problem: Error) => void,
+    clocks: Clocks,
+    notes: NotedCounts | undefined,
+  ) {
     this.#store = store;
     this.#clocks = clocks;
     this.#onProblem = onProblem;
+    this.#notes = notes;
     this.#last = this.hour;
+    this.#anchor = clocks.now() - clocks.steady();
     this.#timer = setInterval(() => void this.save(), SAVE_MS);
     this.#timer.unref();
   }
 
-  /** With all that the store has. Rejects when it cannot be read. `onProblem` hears of what could not be saved. */
+  /**
+   * With all that the store has, and what was noted since. Rejects when it cannot be read. `onProblem` hears of what could not be saved.
+   * Without `notes` what happens within a second before a crash is forgotten.
+   */
   static async open(
     store: KeptCounts,
     onProblem: (problem: Error) => void,
     now = Date.now,
     steady = () => performance.now(),
+    notes?: NotedCounts,
   ): Promise<Counts> {
-    const counts = new Counts(store, onProblem, { now, steady });
-    for (const { owner, what, hour, amount } of await store.since(0)) {
-      if (amount === 0) continue;
-      counts.#hoursOf(owner, what)?.set(hour, amount);
-      counts.#began.set(hour, counts.#steadyHour);
-      counts.#last = Math.max(counts.#last, hour);
+    const counts = new Counts(store, onProblem, { now, steady }, notes);
+    for (const record of await store.since(0)) counts.#restore(record);
+    for (const record of notes?.left() ?? []) {
+      const restored = counts.#restore(record);
+      if (restored) counts.#mark(restored.counter, restored.slot);
     }
     return counts;
+  }
+
+  /** Of two records of one count the larger is true. */
+  #restore({ owner, what: kept, hour, amount }: CountRecord): { counter: Counter; slot: number } | undefined {
+    if (amount === 0) return undefined;
+    const { what, minute } = inSlot(kept);
+    const counter = this.#counterOf(owner, what);
+    if (!counter) return undefined;
+    const slot = hour * HOUR_MINUTES + minute;
+    counter.set(slot, Math.max(amount, counter.get(slot)));
+    this.#began.set(hour, this.#steadyHour);
+    this.#last = Math.max(this.#last, hour);
+    return { counter, slot };
   }
 
   /** Hours since 1970. */
   get hour(): number {
     return Math.floor(this.#clocks.now() / HOUR_MS);
+  }
+
+  /** Minutes since 1970, by the time of the start and the clock that nobody sets. */
+  steadyMinute(): number {
+    return Math.floor((this.#anchor + this.#clocks.steady()) / MINUTE_MS);
+  }
+
+  /** Minutes since 1970. */
+  minute(): number {
+    const minute = Math.floor(this.#clocks.now() / MINUTE_MS);
+    if (minute !== this.#minute) this.#followClock();
+    this.#minute = minute;
+    return minute;
   }
 
   get #steadyHour(): number {
@@ -88,58 +146,122 @@ export class Counts {
    */
   add(owner: string, what: string, amount: number, hour = this.hour): boolean {
     this.#followClock();
-    const counted = Math.min(hour, this.hour);
-    const hours = this.#hoursOf(owner, what);
-    if (!hours) return false;
-    if (!this.#began.has(counted)) this.#began.set(counted, this.#steadyHour);
-    this.#set(keyOf(owner, what), hours, counted, Math.max(0, (hours.get(counted) ?? 0) + amount));
+    const counter = this.#counterOf(owner, what);
+    if (!counter) return false;
+    this.#count(counter, Math.min(hour, this.hour) * HOUR_MINUTES, amount);
     return true;
   }
 
-  #set(key: string, hours: Map<number, number>, hour: number, amount: number): void {
-    hours.set(hour, amount);
-    let unsaved = this.#unsaved.get(key);
-    if (!unsaved) this.#unsaved.set(key, (unsaved = new Set()));
-    unsaved.add(hour);
-  }
-
   /** The sum of an hour and later ones. */
-  sum(owner: string, what: string, since = this.hour - HOURS_KEPT): number {
+  sum(owner: string, what: string, since = this.hour - DAY_HOURS): number {
     this.#followClock();
-    let sum = 0;
-    for (const [hour, amount] of this.#counters.get(keyOf(owner, what)) ?? []) if (hour >= since) sum += amount;
-    return sum;
+    return this.#counters.get(keyOf(owner, what))?.sum(since * HOUR_MINUTES) ?? 0;
   }
 
-  #hoursOf(owner: string, what: string): Map<number, number> | undefined {
+  /** For what is counted often: see `addTo`. Undefined: there is no place for it. Ask again once `isGone` is true of it. */
+  counter(owner: string, what: string, { width, isSteady }: Pick<Counter, 'width' | 'isSteady'>): Counter | undefined {
+    const counter = this.#counterOf(owner, what);
+    if (counter) Object.assign(counter, { width, isSteady });
+    return counter;
+  }
+
+  /** Those that there are, for lists. */
+  counters(): Iterable<Counter> {
+    return this.#counters.values();
+  }
+
+  /**
+   * Counts in the slot that begins with a minute, which is one of `minute()` or `steadyMinute()`, or before. What is counted up is on disk before this returns,
+   * with `ahead` more, so that not each has to be written. False: it cannot be, and nothing is counted.
+   */
+  addTo(counter: Counter, amount: number, slot: number, ahead: number): boolean {
+    const sum = counter.get(slot) + amount;
+    if (this.#notes && amount > 0 && sum > counter.noted(slot) && !this.#note(counter, slot, sum + ahead)) return false;
+    this.#count(counter, slot, amount);
+    return true;
+  }
+
+  #note(counter: Counter, slot: number, amount: number): boolean {
+    if (this.#notes?.add(recordOf(counter, slot, amount)) !== true) {
+      if (!this.#cannotNote) this.#onProblem(new Error('what is about to be counted cannot be written'));
+      this.#cannotNote = true;
+      return false;
+    }
+    this.#cannotNote = false;
+    counter.note(slot, amount);
+    return true;
+  }
+
+  /** Nothing of it has been used up. */
+  reset(counter: Counter): void {
+    for (const slot of counter.slots.keys()) {
+      counter.note(slot, 0);
+      this.#set(counter, slot, 0);
+    }
+  }
+
+  #count(counter: Counter, slot: number, amount: number): void {
+    const hour = Math.floor(slot / HOUR_MINUTES);
+    if (!this.#began.has(hour)) this.#began.set(hour, this.#steadyHour);
+    this.#set(counter, slot, Math.max(0, counter.get(slot) + amount));
+  }
+
+  #set(counter: Counter, slot: number, amount: number): void {
+    counter.set(slot, amount);
+    this.#mark(counter, slot);
+  }
+
+  #mark(counter: Counter, slot: number): void {
+    let unsaved = this.#unsaved.get(counter);
+    if (!unsaved) this.#unsaved.set(counter, (unsaved = new Set()));
+    unsaved.add(slot);
+  }
+
+  #counterOf(owner: string, what: string): Counter | undefined {
     const key = keyOf(owner, what);
     const known = this.#counters.get(key);
-    const owned = this.#owned.get(owner) ?? 0;
     if (known) return known;
+    const owned = this.#owned.get(owner) ?? 0;
     const isFull = this.#counters.size >= MAX_COUNTERS || owned >= MAX_COUNTERS_OF_ONE;
-    if (isFull) return this.#makeRoom() ? this.#hoursOf(owner, what) : undefined;
+    if (isFull) return this.#makeRoom() ? this.#counterOf(owner, what) : undefined;
     this.#owned.set(owner, owned + 1);
-    const hours = new Map<number, number>();
-    this.#counters.set(key, hours);
-    return hours;
+    const counter = new Counter(owner, what);
+    this.#counters.set(key, counter);
+    return counter;
   }
 
   #followClock(): void {
     const { hour } = this;
-    if (hour < this.#last) this.#moveTo(hour);
+    const steady = this.#steadyHour;
+    if (hour < this.#last) {
+      this.#move(Math.floor(this.#clocks.now() / MINUTE_MS) + 1, Infinity);
+      this.#setBack = { hour, at: steady };
+    } else if (this.#setBack && steady - this.#setBack.at > DAY_HOURS) this.#setBack = undefined;
+    else if (this.#setBack && hour - this.#last > steady - this.#lastSteady + 1) {
+      this.#move(this.#setBack.hour * HOUR_MINUTES, hour * HOUR_MINUTES);
+    }
     this.#last = hour;
+    this.#lastSteady = steady;
     this.#forget(hour - HOURS_KEPT);
   }
 
-  /** The clock was ahead: what was counted then has been used up by now, and not at a time that is still to come. */
-  #moveTo(hour: number): void {
-    for (const [key, hours] of this.#counters)
-      for (const [later, amount] of hours) {
-        if (later <= hour || amount === 0) continue;
-        this.#set(key, hours, later, 0);
-        this.#set(key, hours, hour, (hours.get(hour) ?? 0) + amount);
+  /**
+   * What was counted in slots from one on and before another was counted just now, whatever the clock says: it was ahead, so that they are
+   * still to come; or it was behind for a while, so that they seem to be long ago.
+   */
+  #move(first: number, before: number): void {
+    const minute = Math.floor(this.#clocks.now() / MINUTE_MS);
+    for (const counter of this.#counters.values()) {
+      if (counter.isSteady) continue;
+      for (const [slot, amount] of counter.slots) {
+        if (slot < first || slot >= before || amount === 0) continue;
+        const now = minute - (minute % counter.width);
+        this.#set(counter, slot, 0);
+        this.#set(counter, now, counter.get(now) + amount);
+        counter.note(now, 0);
       }
-    this.#began.set(hour, this.#steadyHour);
+    }
+    this.#began.set(Math.floor(minute / HOUR_MINUTES), this.#steadyHour);
   }
 
   /**
@@ -150,14 +272,16 @@ export class Counts {
     const looked = `${oldest} ${steady}`;
     if (looked === this.#looked) return;
     this.#looked = looked;
-    const gone = [...this.#began].flatMap(([hour, began]) =>
-      (hour < oldest || hour > this.#last) && began <= steady - HOURS_KEPT ? [hour] : [],
+    const gone = new Set(
+      [...this.#began].flatMap(([hour, began]) =>
+        (hour < oldest || hour > this.#last) && began <= steady - DAY_HOURS ? [hour] : [],
+      ),
     );
-    if (gone.length === 0) return;
+    if (gone.size === 0) return;
     for (const hour of gone) this.#began.delete(hour);
-    for (const [key, hours] of this.#counters) {
-      for (const hour of gone) hours.delete(hour);
-      if (hours.size === 0) this.#drop(key);
+    for (const counter of this.#counters.values()) {
+      counter.forget((slot) => gone.has(Math.floor(slot / HOUR_MINUTES)));
+      if (counter.slots.size === 0) this.#drop(counter);
     }
     const first = Math.min(oldest, ...this.#began.keys());
     this.#saving = this.#saving.then(() => this.#store.purge(first)).catch(this.#onProblem);
@@ -167,14 +291,16 @@ export class Counts {
   #makeRoom(): boolean {
     if (this.#madeRoom === this.hour) return false;
     this.#madeRoom = this.hour;
-    const oldest = this.hour - HOURS_KEPT;
-    for (const [key, hours] of this.#counters) if ([...hours.keys()].every((hour) => hour < oldest)) this.#drop(key);
+    const oldest = (this.hour - HOURS_KEPT) * HOUR_MINUTES;
+    for (const counter of this.#counters.values())
+      if ([...counter.slots.keys()].every((slot) => slot < oldest)) this.#drop(counter);
     return true;
   }
 
-  #drop(key: string): void {
-    const [owner = ''] = key.split('\0');
-    this.#counters.delete(key);
+  #drop(counter: Counter): void {
+    const { owner, what } = counter;
+    counter.isGone = true;
+    this.#counters.delete(keyOf(owner, what));
     const left = (this.#owned.get(owner) ?? 0) - 1;
     if (left > 0) this.#owned.set(owner, left);
     else this.#owned.delete(owner);
@@ -190,29 +316,52 @@ export class Counts {
     if (this.#unsaved.size === 0) return;
     const unsaved = this.#unsaved;
     this.#unsaved = new Map();
-    const records = [...unsaved].flatMap(([key, hours]) => [...hours].map((hour) => this.#record(key, hour)));
+    const saved = this.#notes?.saving();
+    const records = [...unsaved].flatMap(([counter, slots]) =>
+      [...slots].map((slot) => recordOf(counter, slot, this.#kept(counter, slot))),
+    );
     try {
       await this.#store.save(records);
+      saved?.();
       this.#isFailing = false;
     } catch (error) {
-      for (const [key, hours] of unsaved)
-        this.#unsaved.set(key, new Set([...hours, ...(this.#unsaved.get(key) ?? [])]));
+      for (const [counter, slots] of unsaved)
+        this.#unsaved.set(counter, new Set([...slots, ...(this.#unsaved.get(counter) ?? [])]));
       if (!this.#isFailing) this.#onProblem(error as Error);
       this.#isFailing = true;
     }
   }
 
-  #record(key: string, hour: number): CountRecord {
-    const [owner = '', what = ''] = key.split('\0');
-    return { owner, what, hour, amount: this.#counters.get(key)?.get(hour) ?? 0 };
+  /** While the process may be killed, what is noted ahead: its note goes when the store has it. */
+  #kept(counter: Counter, slot: number): number {
+    return this.#isClosing ? counter.get(slot) : Math.max(counter.get(slot), counter.noted(slot));
   }
 
   /** Saves what is left, and stops. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#isClosing = true;
+    for (const counter of this.#counters.values())
+      for (const [slot, amount] of counter.slots) if (counter.noted(slot) > amount) this.#mark(counter, slot);
     await this.save();
+    // What the store has not taken stays noted.
+    this.#notes?.close();
   }
 }
 
 /** Names have no zero bytes. */
 const keyOf = (owner: string, what: string): string => `${owner}\0${what}`;
+
+/** The store counts by the hour: behind what is counted stands the minute of a slot that begins within one. */
+const recordOf = ({ owner, what }: Counter, slot: number, amount: number): CountRecord => {
+  const minute = slot % HOUR_MINUTES;
+  const named = minute === 0 ? what : `${what}\u0001${minute}`;
+  return { owner, what: named, hour: (slot - minute) / HOUR_MINUTES, amount };
+};
+
+const WITH_MINUTE = /^((?:budget|trip) [^\u0001]*)\u0001(\d{1,2})$/;
+
+function inSlot(kept: string): { readonly what: string; readonly minute: number } {
+  const [, what, minute] = WITH_MINUTE.exec(kept) ?? [];
+  return what === undefined ? { what: kept, minute: 0 } : { what, minute: Number(minute) };
+}

@@ -18,12 +18,20 @@ const MAX_VALUES = 1_000_000;
  * Of one person at one target, which may have several connections. A day is counted by the hour, so up to one hour more. Whoever has no place
  * among the counters is taken to have guessed as often as can be.
  */
-export function guessCounter(counts: Counts, person: Person, target: string): GuessCounter {
+export function guessCounter(
+  counts: Counts,
+  person: Person,
+  target: string,
+  told: (values: number) => void = () => undefined,
+): GuessCounter {
   const owner = personOf(person);
   const whatOf = (column: string): string => `${target} ${column}`;
   const known = (column: string): number => counts.sum(owner, whatOf(column));
-  const count = (column: string, values: number): number =>
-    counts.add(owner, whatOf(column), Math.min(values, MAX_VALUES)) ? known(column) : Number.MAX_SAFE_INTEGER;
+  const count = (column: string, values: number): number => {
+    const counted = Math.min(values, MAX_VALUES);
+    told(counted);
+    return counts.add(owner, whatOf(column), counted) ? known(column) : Number.MAX_SAFE_INTEGER;
+  };
   return { count, known };
 }
 

@@ -1,4 +1,12 @@
-/** What people have used up, over sessions and restarts: values compared with masked columns, and calls of language models. */
-export { Counts, type KeptCounts } from './counts.js';
+/** What people have used up, over sessions and restarts, what that ends in, and who is frozen. */
+export type { Counter } from './counter.js';
+export { Counts, type KeptCounts, type NotedCounts } from './counts.js';
 export { type GuessCounter, guessCounter, personOf, targetName } from './guesses.js';
-export { type Charge, ModelBudgets, type ModelUse, outputOf } from './models.js';
+export { type Charge, ModelBudgets, type ModelUse, type UsedUp, outputOf } from './models.js';
+export { type FreezeScope, Freezes, type Frozen, isBeyondFreezing, isSubject } from './freezes.js';
+export { type BudgetUse, ownerInWords, resetUsage, usage } from './usage.js';
+export { Tripwires } from './tripwires.js';
+export type { Spender } from './shares.js';
+export { Ledger } from './ledger.js';
+export { Spending } from './spending.js';
+export type { NoRoom, Spent } from './spent.js';

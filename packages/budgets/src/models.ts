@@ -1,12 +1,19 @@
 /**
- * What calls of language models may use up within a day. Owns: that as much as a call may take is taken before it goes, from all of its budgets
+ * What calls of language models may use up. Owns: that as much as a call may take is taken before it goes, from all of its budgets
  * or from none, and what it has taken is settled when that is known. Does not: keep counts (counts.ts), or read calls.
  */
-import { hash } from 'node:crypto';
-import { type AppliedBudget, type Deny, denyInWords } from '@sluice/contract';
+import {
+  type AppliedBudget,
+  type BudgetUnit,
+  type Deny,
+  MODEL_UNITS,
+  type ModelUnit,
+  type Principal,
+  denyInWords,
+} from '@sluice/contract';
 import type { Person } from '@sluice/identity';
 import type { Counts } from './counts.js';
-import { personOf } from './guesses.js';
+import { type Share, type Spender, scaleOf, sharesOf } from './shares.js';
 
 /** Of one call. */
 export interface ModelUse {
@@ -18,19 +25,13 @@ export interface ModelUse {
   readonly price: { readonly input: number; readonly output: number } | undefined;
 }
 
-const UNITS = ['requests', 'tokens', 'cost'] as const;
-type Unit = (typeof UNITS)[number];
-type Amounts = Readonly<Record<Unit, number>>;
+type Amounts = Readonly<Record<ModelUnit, number>>;
 
-/** Counts are whole numbers: cost is counted in millionths. */
-const COST_PARTS = 1_000_000;
-const HOUR_MS = 3_600_000;
-const HOURS_OF_DAY = 24;
 /** What an answer may have where its call does not say. */
 const DEFAULT_OUTPUT_TOKENS = 1_000;
 
 /** Is told what was used up, by rule and unit. */
-export type UsedUp = (rule: string, unit: Unit, amount: number) => void;
+export type UsedUp = (rule: string, unit: BudgetUnit, amount: number) => void;
 
 export class ModelBudgets {
   readonly #counts: Counts;
@@ -41,39 +42,51 @@ export class ModelBudgets {
     this.#told = told;
   }
 
-  /** Takes what the call may use up, at once: no two calls see the same room. Else why there is none, and nothing is taken. */
-  take(budgets: readonly AppliedBudget[], who: Person, use: ModelUse): Charge | Deny {
+  /**
+   * Takes what the call may use up, at once: no two calls see the same room. Else why there is none, and nothing is taken. `person`: who
+   * answers for the call, which `as` makes where.
+   */
+  take(budgets: readonly AppliedBudget[], person: Person, use: ModelUse, as?: Omit<Spender, 'person'>): Charge | Deny {
+    const who = { person, principal: as?.principal ?? asPrincipal(person), connection: as?.connection ?? '' };
     const wanted = amountsOf(use, use.input, use.output);
-    const unpriced = budgets.find(({ cost }) => cost !== undefined && !use.price);
+    const unpriced = budgets.find(({ cost, observed }) => cost !== undefined && observed !== true && !use.price);
     if (unpriced) return withoutPrice(unpriced.rule, use.model);
-    const { hour } = this.#counts;
-    const day = hour - (hour % HOURS_OF_DAY);
-    const parts = budgets.flatMap((budget) => UNITS.flatMap((unit) => partOf(budget, unit, who, use.model) ?? []));
-    for (const { owner, what, limit, unit, rule } of parts) {
-      const used = this.#counts.sum(owner, what, day);
-      if (used + wanted[unit] <= limit) continue;
-      const scale = unit === 'cost' ? COST_PARTS : 1;
-      const reason = {
-        code: 'budget-used-up',
-        unit,
-        used: used / scale,
-        limit: limit / scale,
-        wanted: wanted[unit] / scale,
-        free: (day + HOURS_OF_DAY) * HOUR_MS,
-      } as const;
-      return { type: 'deny', rule, ...denyInWords(reason, 'command'), reason };
-    }
-    const taken = parts.filter(({ owner, what, unit }) => this.#counts.add(owner, what, wanted[unit], hour));
+    const shares = budgets.flatMap((budget) =>
+      MODEL_UNITS.flatMap((unit) =>
+        sharesOf(this.#counts, budget, unit, who, use.model).map((share) => ({ share, unit })),
+      ),
+    );
+    for (const { share, unit } of shares) if (!share.hasRoom(wanted[unit])) return noRoom(share, wanted[unit]);
+    const taken = shares.flatMap(({ share, unit }) => {
+      const slot = share.add(wanted[unit]);
+      return slot === undefined ? [] : [{ share, unit, slot }];
+    });
     const charge = new Charge(use, wanted, (changed) => {
-      for (const { owner, what, unit } of taken) this.#counts.add(owner, what, changed[unit], hour);
+      for (const { share, unit, slot } of taken) share.addAt(slot, changed[unit]);
     });
     charge.onEnd = (amounts) => {
-      for (const { rule, unit } of taken) this.#told(rule, unit, amounts[unit] / (unit === 'cost' ? COST_PARTS : 1));
+      for (const { share, unit } of taken) this.#told(share.budget.rule, unit, amounts[unit] / scaleOf(unit));
     };
-    if (taken.length === parts.length) return charge;
+    if (taken.length === shares.length) return charge;
     charge.undo();
     return NO_PLACE;
   }
+}
+
+const asPrincipal = ({ name, issuer, subject }: Person): Principal => ({
+  name,
+  kind: 'person',
+  groups: [],
+  roles: [],
+  issuer,
+  subject,
+});
+
+/** A day of UTC needs no words of its own: calls of models have been told of it like this before there were other times. */
+function noRoom(share: Share, wanted: number): Deny {
+  const { rule, within: words, ask, ...plain } = share.usedUp(wanted);
+  const reason = share.budget.within ? { ...plain, rule, within: words, ask } : plain;
+  return { type: 'deny', rule: share.budget.rule, ...denyInWords(reason, 'command'), reason };
 }
 
 /** What one call has taken. */
@@ -140,27 +153,6 @@ const amountsOf = ({ price }: ModelUse, input: number, output: number): Amounts 
   // Prices are of a million tokens, and parts are millionths.
   cost: price ? Math.ceil(price.input * input + price.output * output) : 0,
 });
-
-interface Part {
-  readonly rule: string;
-  readonly owner: string;
-  readonly what: string;
-  readonly unit: Unit;
-  readonly limit: number;
-}
-
-function partOf(budget: AppliedBudget, unit: Unit, who: Person, model: string): Part | undefined {
-  const { rule, key, per } = budget;
-  const limit = budget[unit];
-  if (limit === undefined) return undefined;
-  const owner = per.includes('principal') ? personOf(who) : '';
-  const what = ['budget', key, unit, ...(per.includes('model') ? [counted(model)] : [])].join(' ');
-  return { rule, owner, what, unit, limit: unit === 'cost' ? Math.round(limit * COST_PARTS) : limit };
-}
-
-/** Clients write whatever they like there, of any length, and no two models may share a count. */
-const counted = (model: string): string =>
-  /^[\x21-\x7e]{0,100}$/.test(model) ? model : `#${hash('sha256', model, 'hex')}`;
 
 const withoutPrice = (rule: string, model: string): Deny => ({
   type: 'deny',

@@ -9,6 +9,7 @@ import { addMcpConfig } from './commands/client-config-mcp.js';
 import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
 import { mcp } from './commands/mcp.js';
+import { budgets, freezes } from './commands/freezes.js';
 import { login } from './commands/login.js';
 import { confirmLogin } from './commands/login-confirm.js';
 import { policy } from './commands/policy.js';
@@ -57,8 +58,10 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   local.add(program, policies);
   agents(program, context);
   approvals(program, context);
+  budgets(program, context);
   connections(program, context);
   mcp(program, context);
+  freezes(program, context);
   confirmLogin(login(program, context), context);
   policy(policies, context);
   ready(program, context);

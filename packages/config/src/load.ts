@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { MaskMode, Rule } from '@sluice/contract';
+import type { HoldRule, MaskMode, Rule } from '@sluice/contract';
+import { toBound, toBudget, toTripwire } from './budgets.js';
 import {
   type Config,
   type ConnectionConfig,
@@ -191,20 +192,26 @@ function toIssuer(from: Settings['issuers'][string], name: string): IssuerConfig
   };
 }
 
-function thenOf(written: Settings['policies'][string][number]): Rule['then'] {
-  const { deny, mask, hold, hold_answer, hold_commit, budget, risk } = written;
+function thenOf({
+  deny,
+  mask,
+  hold,
+  hold_answer,
+  hold_commit,
+  budget,
+  risk,
+  tripwire,
+  ...bounds
+}: Settings['policies'][string][number]): Rule['then'] {
   if (deny !== undefined) return { type: 'deny', message: deny };
   if (risk !== undefined) return { type: 'risk', points: risk };
+  if (tripwire) return toTripwire(tripwire);
   if (budget) {
-    const { per, requests, tokens, cost } = budget;
-    return {
-      type: 'budget',
-      per,
-      ...(requests !== undefined && { requests }),
-      ...(tokens !== undefined && { tokens }),
-      ...(cost !== undefined && { cost }),
-    };
+    const { hold: beyond, ...amounts } = budget;
+    return toBudget(amounts, beyond && holdOf(beyond));
   }
+  const bound = toBound(bounds);
+  if (bound) return bound;
   if (hold_answer) {
     const { on_timeout: onTimeout, ...rest } = hold_answer;
     return { type: 'hold_answer', ...releaseOf({ ...rest, fail: false }), onTimeout };
@@ -213,10 +220,7 @@ function thenOf(written: Settings['policies'][string][number]): Rule['then'] {
     const { open: openMs, lock_wait: lockWaitMs, ...rest } = hold_commit;
     return { type: 'hold_commit', ...releaseOf(rest), onTimeout: 'deny', transaction: { openMs, lockWaitMs } };
   }
-  if (hold) {
-    const { on_timeout: onTimeout, ...rest } = hold;
-    return { type: 'hold', ...releaseOf(rest), onTimeout };
-  }
+  if (hold) return holdOf(hold);
   if (!mask) return { type: 'allow' };
   const { columns, detect, json, headers, spec, request } = mask;
   const mode: MaskMode =
@@ -231,6 +235,13 @@ function thenOf(written: Settings['policies'][string][number]): Rule['then'] {
     ...(spec && { spec }),
     ...(request && { request }),
   };
+}
+
+function holdOf({
+  on_timeout: onTimeout,
+  ...rest
+}: NonNullable<Settings['policies'][string][number]['hold']>): HoldRule {
+  return { type: 'hold', ...releaseOf(rest), onTimeout };
 }
 
 function toAgents(from: Settings['listeners']['agents']): Config['listeners']['agents'] {

@@ -43,8 +43,8 @@ export function referenceMistakes(value: unknown): Mistake[] {
     ),
     ...Object.entries(record(policies)).flatMap(([name, rules]) => [
       ...list(rules).flatMap((rule, at) =>
-        HOLDS.flatMap((kind) =>
-          ofStepUp(record(rule)[kind], ['policies', name, at, kind], record(listeners)['console']),
+        holdsOf(rule).flatMap(({ hold, place }) =>
+          ofStepUp(hold, ['policies', name, at, ...place], record(listeners)['console']),
         ),
       ),
       ...ofPolicy(rules, ['policies', name]),
@@ -321,19 +321,28 @@ function ofPorts(
   );
 }
 
-const HOLDS = ['hold', 'hold_answer', 'hold_commit'] as const;
-
 /** Whoever is to release a command has to be somebody. */
 function approversOf(rules: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(rules).flatMap((one, at) =>
-    HOLDS.flatMap((kind) => {
-      const { approvers, escalate } = record(record(one)[kind]);
+    holdsOf(one).flatMap(({ hold, place }) => {
+      const { approvers, escalate } = record(hold);
       return [
-        ...ofApprovers(approvers, [...path, at, kind, 'approvers'], known),
-        ...ofApprovers(record(escalate)['to'], [...path, at, kind, 'escalate', 'to'], known),
+        ...ofApprovers(approvers, [...path, at, ...place, 'approvers'], known),
+        ...ofApprovers(record(escalate)['to'], [...path, at, ...place, 'escalate', 'to'], known),
       ];
     }),
   );
+}
+
+/** Where a rule may have people release something. */
+function holdsOf(rule: unknown): { readonly hold: unknown; readonly place: readonly string[] }[] {
+  const { hold, hold_answer, hold_commit, budget } = record(rule);
+  return [
+    { hold, place: ['hold'] },
+    { hold: hold_answer, place: ['hold_answer'] },
+    { hold: hold_commit, place: ['hold_commit'] },
+    { hold: record(budget)['hold'], place: ['budget', 'hold'] },
+  ];
 }
 
 const ofApprovers = (entries: unknown, path: Path, known: KnownNames): Mistake[] =>

@@ -6,6 +6,7 @@ import { isLoopback, isSafeUrl } from '@sluice/addresses';
 import { COLUMN_NAME, DETECTORS, ROLES } from '@sluice/contract';
 import { pointerSteps } from '@sluice/http-requests';
 import { z } from 'zod';
+import { bounds, budgetOf, tripwire } from './budgets.js';
 import { consoleListener } from './console.js';
 import { issuer, roles } from './issuers.js';
 import type { ConfigSources } from './files.js';
@@ -188,20 +189,7 @@ const holdCommit = heldBy
   })
   .superRefine(escalatesInTime);
 
-const amountOf = z.number().positive().optional();
-const budget = z
-  .strictObject({
-    per: z
-      .array(z.enum(['principal', 'model']))
-      .default(['principal'])
-      .describe('each principal, each model, or each of both has one of its own; []: all share it'),
-    requests: amountOf.describe('calls of models within a day of UTC'),
-    tokens: amountOf.describe('tokens of their prompts and answers'),
-    cost: amountOf.describe('by the prices of the connection (llm.prices)'),
-  })
-  .refine(({ requests, tokens, cost }) => [requests, tokens, cost].some((one) => one !== undefined), {
-    error: 'a budget needs "requests", "tokens" or "cost"',
-  });
+const budget = budgetOf(hold);
 
 const rule = z
   .strictObject({
@@ -216,13 +204,17 @@ const rule = z
     hold_commit: holdCommit
       .optional()
       .describe('run it in the transaction of its client, and have people look at what that changed before COMMIT'),
-    budget: budget.optional().describe('refuse calls of language models beyond what may be used up in a day'),
+    budget: budget.optional().describe('refuse what is beyond what may be used up within a time'),
+    ...bounds,
+    tripwire: tripwire.optional().describe('freeze whoever is refused too often, until a person thaws them'),
     risk: z.number().int().min(1).max(1000).optional().describe('points that it adds to the attribute "risk"'),
   })
-  .superRefine(({ rule, deny, allow, mask, hold, hold_answer, hold_commit, budget, risk }, context) => {
-    const said = [deny, allow, mask, hold, hold_answer, hold_commit, budget, risk];
-    if (said.filter((one) => one !== undefined).length === 1) return;
-    const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget" or "risk"`;
+  .superRefine((written, context) => {
+    const { rule, deny, allow, mask, hold, hold_answer, hold_commit, budget, tripwire, risk } = written;
+    const bound = written.max_rows ?? written.max_bytes ?? written.timeout;
+    const effects = [deny, allow, mask, hold, hold_answer, hold_commit, budget, tripwire, risk, bound];
+    if (effects.filter((one) => one !== undefined).length === 1) return;
+    const message = `rule "${rule}" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout")`;
     context.addIssue({ code: 'custom', message });
   });
 

@@ -189,12 +189,47 @@ describe('what a mistake is answered with', () => {
     [
       'a rule that does nothing',
       'policies:\n  p:\n    - rule: x',
-      '3:7  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget" or "risk".',
+      '3:7  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout").',
     ],
     [
       'a rule that does both',
       'policies: { p: [{ rule: x, allow: true, deny: No. }] }',
-      '1:17  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget" or "risk".',
+      '1:17  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout").',
+    ],
+    [
+      'a bound beside another effect',
+      'policies: { p: [{ rule: x, allow: true, max_rows: 5 }] }',
+      '1:17  policies.p[0]: rule "x" needs either "deny", "allow", "mask", "hold", "hold_answer", "hold_commit", "budget", "tripwire", "risk", or bounds of an answer ("max_rows", "max_bytes", "timeout").',
+    ],
+    [
+      'a budget of nothing',
+      'policies: { p: [{ rule: x, budget: { within: 1h } }] }',
+      '1:28  policies.p[0].budget: a budget needs "requests", "tokens" or "cost", or "statements", "rows", "bytes", "time", "at_once" or "logins".',
+    ],
+    [
+      'a budget in a zone that there is not',
+      'policies: { p: [{ rule: x, budget: { rows: 5, within: { day: Europe/Nowhere } } }] }',
+      '1:62  policies.p[0].budget.within.day: there is no such zone: write one like "Europe/Berlin".',
+    ],
+    [
+      'statements by model',
+      'policies: { p: [{ rule: x, budget: { statements: 5, per: [model] } }] }',
+      '1:28  policies.p[0].budget: only calls of language models are counted by model.',
+    ],
+    [
+      'people who are asked when it is too late',
+      'principals: { ada: { roles: [approver] } }\npolicies: { p: [{ rule: x, budget: { rows: 5, hold: { approvers: ["user:ada"] } } }] }',
+      '2:28  policies.p[0].budget: people release commands before they run: "hold" needs "statements" or "at_once".',
+    ],
+    [
+      'a tripwire that one person alone would trip for all',
+      'policies: { p: [{ rule: x, tripwire: { refusals: 2, freeze: connection } }] }',
+      '1:28  policies.p[0].tripwire: each of its 3 people has to count: amounts below "people" cannot freeze a connection.',
+    ],
+    [
+      'a tripwire on what is not built',
+      'policies: { p: [{ rule: x, tripwire: { refusals: 5, new_tables: 5 } }] }',
+      '1:53  policies.p[0].tripwire.new_tables: "new_tables" is not a setting here.',
     ],
     [
       'two rules of one name',

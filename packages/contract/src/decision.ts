@@ -17,6 +17,26 @@ export interface Allow {
   readonly stream?: () => StreamEditor;
   /** How a request by HTTP and its answer are changed. Absent: not at all. */
   readonly http?: HttpEdits;
+  /** What of its answer the client may have. Absent: all of it, whatever time it takes. */
+  readonly meter?: AnswerMeter;
+}
+
+/**
+ * What a client may have of one answer, by bounds and budgets. A protocol asks before it gives anything; what may not be given fails the
+ * answer by `ended`, and the target's work is cancelled.
+ */
+export interface AnswerMeter {
+  /**
+   * Takes so many rows and bytes. False: they may not be given, nor anything behind them, and `ended` says why. Costs a few additions: a
+   * protocol calls it for each row.
+   */
+  take(rows: number, bytes: number): boolean;
+  /** Why nothing more may be given; undefined: more may. */
+  readonly ended: Deny | undefined;
+  /** So long the target may work on it, in milliseconds; undefined: as long as it takes. */
+  readonly timeoutMs: number | undefined;
+  /** That time is over: nothing more may be given. Returns why. */
+  expire(): Deny;
 }
 
 export interface Deny {

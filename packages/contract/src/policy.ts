@@ -13,7 +13,9 @@ export interface Rule {
     | MaskRule
     | HoldRule
     | RiskRule
-    | BudgetRule;
+    | BudgetRule
+    | BoundRule
+    | TripwireRule;
   /** 'observe' records what the rule would have done and does not do it. */
   readonly mode: 'enforce' | 'observe';
   /** Where it stands, for error messages: `policies.production[2]`. */
@@ -43,19 +45,72 @@ export interface RiskRule {
   readonly points: number;
 }
 
-/** What may be used up of language models within a calendar day of UTC: what is more is refused. */
-export interface BudgetRule {
+/** What calls of language models use up, and what any command does. `time`: milliseconds at the target. */
+export const MODEL_UNITS = ['requests', 'tokens', 'cost'] as const;
+export const COMMAND_UNITS = ['statements', 'rows', 'bytes', 'time', 'at_once', 'logins'] as const;
+export type ModelUnit = (typeof MODEL_UNITS)[number];
+export type CommandUnit = (typeof COMMAND_UNITS)[number];
+export type BudgetUnit = ModelUnit | CommandUnit;
+
+/** The time that a budget is for: a calendar day in a zone, or so many milliseconds up to now. */
+export type BudgetWindow =
+  | { readonly type: 'day'; readonly zone: string }
+  | { readonly type: 'sliding'; readonly lengthMs: number };
+
+/**
+ * Whose a budget is. `principal`: whoever answers for it, so that agents use up what their owner has; `agent`: each principal by itself;
+ * `group`: each group that it is in.
+ */
+export const BUDGET_SHARES = ['principal', 'agent', 'group', 'connection', 'model'] as const;
+export type BudgetShare = (typeof BUDGET_SHARES)[number];
+
+/** What may be used up within a time: what is more is refused. An amount that is not there is not limited. */
+export interface BudgetRule extends Partial<Readonly<Record<BudgetUnit, number>>> {
   readonly type: 'budget';
-  /** Each principal, each model, or each of both has one of its own; none of them: all share it. */
-  readonly per: readonly ('principal' | 'model')[];
-  readonly requests?: number;
-  readonly tokens?: number;
-  /** In the currency of the prices of the connection. */
-  readonly cost?: number;
+  /** Each of these has one of its own; none of them: all share it. */
+  readonly per: readonly BudgetShare[];
+  /** Absent: a day of UTC. */
+  readonly within?: BudgetWindow;
+  /** Whom to ask where nothing is left, for people. */
+  readonly ask?: string;
+  /** People may release a command for which nothing is left. */
+  readonly hold?: HoldRule;
 }
 
 /** A budget that applies. `key`: of the rule, whatever stands before it in its list. */
 export interface AppliedBudget extends BudgetRule {
+  readonly rule: string;
+  readonly key: string;
+  /** It is counted and refuses nothing. */
+  readonly observed?: true;
+}
+
+/** What one answer may have: it fails where it would have more. */
+export interface BoundRule {
+  readonly type: 'bound';
+  readonly maxRows?: number;
+  readonly maxBytes?: number;
+  readonly timeoutMs?: number;
+}
+
+export interface AppliedBound extends BoundRule {
+  readonly rule: string;
+}
+
+/** What a tripwire counts. `failed_logins`: of somebody who has proven who they are. */
+export const TRIPS = ['refusals', 'guesses', 'failed_logins', 'budget_ends'] as const;
+export type Trip = (typeof TRIPS)[number];
+
+/** So many of these within a time freeze somebody, until a person thaws them. */
+export interface TripwireRule extends Partial<Readonly<Record<Trip, number>>> {
+  readonly type: 'tripwire';
+  readonly withinMs: number;
+  readonly freeze: 'principal' | 'owner' | 'connection';
+  /** Of a connection: how many different people it takes, so that none of them alone can stop the others. */
+  readonly people: number;
+}
+
+export interface AppliedTripwire extends TripwireRule {
   readonly rule: string;
   readonly key: string;
 }

@@ -3,6 +3,8 @@
  * in its own file (refusal.ts of Postgres, words.ts of SSH). Does not: hold the sentences of rules, which are those of the people who wrote them.
  */
 
+import type { BudgetUnit } from './policy.js';
+
 /** What people are asked: a request, how many of whom can answer it, and where they find it with a browser. */
 export interface Asked {
   readonly request: number;
@@ -29,14 +31,29 @@ export type DenyReason =
   | { readonly code: 'session-outdated' }
   /** Rules read the body of a request, and this one is longer than `limit` bytes. */
   | { readonly code: 'body-too-long'; readonly limit: number }
-  /** A budget has no room for it before `free`, in milliseconds since 1970. `wanted`: what it may take. */
+  /**
+   * A budget has no room for it before `free`, in milliseconds since 1970; undefined: nobody knows when. `wanted`: what it may take.
+   * `rule`: of the budget; `within`: its time, in words; `ask`: whom.
+   */
   | {
       readonly code: 'budget-used-up';
-      readonly unit: 'requests' | 'tokens' | 'cost';
+      readonly unit: BudgetUnit;
       readonly used: number;
       readonly limit: number;
       readonly wanted: number;
-      readonly free: number;
+      readonly free: number | undefined;
+      readonly rule?: string | undefined;
+      readonly within?: string | undefined;
+      readonly ask?: string | undefined;
+    }
+  /** A budget cannot be counted at the moment. */
+  | { readonly code: 'budget-uncounted'; readonly rule: string }
+  /** A rule bounds each answer, and this one would have more. `timeout`: milliseconds. */
+  | {
+      readonly code: 'answer-bound';
+      readonly rule: string;
+      readonly unit: 'rows' | 'bytes' | 'timeout';
+      readonly limit: number;
     }
   | { readonly code: 'record-unwritable' };
 
@@ -62,6 +79,10 @@ export type RefusalReason =
   /** In a session that is open: of somebody else, or by another token. `user`: whose session it is. */
   | { readonly code: 'another-login'; readonly user: string }
   | { readonly code: 'access-lost' }
+  /** Somebody, or the connection, is frozen until a person thaws it. `subject`: as `sluice freeze` names it. */
+  | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
+  /** A budget of logins is used up. */
+  | { readonly code: 'logins-used-up'; readonly message: string; readonly hint: string }
   | { readonly code: 'too-many-sessions-of-user'; readonly user: string; readonly sessions: number }
   | { readonly code: 'too-many-sessions'; readonly sessions: number }
   /** People have to agree to the session. */
@@ -79,6 +100,7 @@ export type Ending =
   | { readonly code: 'ended-by-administrator'; readonly why?: string; readonly keptOut?: number }
   | { readonly code: 'token-revoked' }
   | { readonly code: 'token-expired' }
+  | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
   | { readonly code: 'connection-removed' }
   /** Another configuration is in force, and what comes next is for a session under it. */
   | { readonly code: 'reconfigured' }
@@ -125,6 +147,8 @@ export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>>
   'already-chosen': 'limit',
   'another-login': 'access',
   'access-lost': 'credentials',
+  frozen: 'access',
+  'logins-used-up': 'limit',
   'too-many-sessions-of-user': 'limit',
   'too-many-sessions': 'limit',
   'session-approval-needed': 'access',
@@ -143,6 +167,7 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'ended-by-administrator': 'killed',
   'token-revoked': 'killed',
   'token-expired': 'killed',
+  frozen: 'killed',
   'connection-removed': 'killed',
   reconfigured: 'drain',
   'connection-forbidden': 'killed',

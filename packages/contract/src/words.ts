@@ -78,10 +78,14 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         hint: 'Send less at a time, or have limits.message raised.',
       };
     case 'budget-used-up':
+      return budgetInWords(reason, noun);
+    case 'budget-uncounted':
       return {
-        message: `This budget has no room for the request: ${amount(reason.used)} of ${amount(reason.limit)} ${UNITS[reason.unit]} are used up today, and it may take ${amount(reason.wanted)}.`,
-        hint: `It is free again at ${new Date(reason.free).toISOString().slice(0, 16).replace('T', ' ')} UTC. Whoever runs the gateway can raise it.`,
+        message: `Budget "${reason.rule}" cannot be counted at the moment, so the ${noun} is not run.`,
+        hint: 'An administrator finds the cause in the log of the gateway.',
       };
+    case 'answer-bound':
+      return boundInWords(reason, noun);
     case 'record-unwritable':
       return {
         message: 'The record cannot be written at the moment, so nothing is run.',
@@ -176,6 +180,13 @@ export function refusalInWords(reason: RefusalReason): Sentence {
         message: `This session is of "${reason.user}" and of the token that it was opened with`,
         hint: 'Connect again to log in otherwise.',
       };
+    case 'frozen':
+      return {
+        message: `${reason.subject} is frozen: ${reason.why}`,
+        hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${reason.subject}" --reason ...`,
+      };
+    case 'logins-used-up':
+      return { message: reason.message, hint: reason.hint };
     case 'access-lost':
       return { message: 'You may no longer use this gateway', hint: ASK_ADMINISTRATOR };
     case 'too-many-sessions-of-user':
@@ -221,6 +232,8 @@ export function endingInWords(reason: Ending): string {
       return 'The token of this session was revoked.';
     case 'token-expired':
       return 'The token of this session has expired.';
+    case 'frozen':
+      return `${reason.subject} is frozen: ${reason.why}`;
     case 'connection-removed':
       return 'This connection was taken out of the gateway.';
     case 'reconfigured':
@@ -278,6 +291,52 @@ export const NEUTRAL_WORDS: Words = {
   notice: (notice) => noticeInWords(notice, 'command'),
 };
 
-const UNITS = { requests: 'requests', tokens: 'tokens', cost: 'of cost' } as const;
+const UNITS = {
+  requests: 'requests',
+  tokens: 'tokens',
+  cost: 'of cost',
+  statements: 'statements',
+  rows: 'rows',
+  bytes: 'bytes',
+  time: 'ms at the target',
+  at_once: 'at once',
+  logins: 'logins',
+} as const;
+
+type UsedUp = Extract<DenyReason, { code: 'budget-used-up' }>;
+
+/** What calls of models use up is known by estimates, which they are told; of the rest one is one. */
+function budgetInWords({ unit, used, limit, wanted, free, rule, within, ask }: UsedUp, noun: Noun): Sentence {
+  const at = free === undefined ? undefined : `${new Date(free).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  if (rule === undefined)
+    return {
+      message: `This budget has no room for the request: ${amount(used)} of ${amount(limit)} ${UNITS[unit]} are used up today, and it may take ${amount(wanted)}.`,
+      hint: `It is free again at ${at ?? 'a time that nobody knows'}. Whoever runs the gateway can raise it.`,
+    };
+  const who = ask ?? 'Whoever runs the gateway can raise it.';
+  if (unit === 'at_once')
+    return {
+      message: `Budget "${rule}": ${amount(used)} of ${amount(limit)} run at once already.`,
+      hint: `Send the ${noun} again when one of them is over. ${who}`,
+    };
+  return {
+    message: `Budget "${rule}" is used up: ${amount(used)} of ${amount(limit)} ${UNITS[unit]} ${within ?? 'today'}.`,
+    hint: `${at === undefined ? '' : `There is room again at ${at}. `}${who}`,
+  };
+}
+
+type Bound = Extract<DenyReason, { code: 'answer-bound' }>;
+
+function boundInWords({ rule, unit, limit }: Bound, noun: Noun): Sentence {
+  if (unit === 'timeout')
+    return {
+      message: `The ${noun} took longer than the ${amount(limit)} ms that rule "${rule}" allows, and was cancelled.`,
+      hint: 'Ask for less at a time.',
+    };
+  return {
+    message: `The answer has more than the ${amount(limit)} ${unit} that rule "${rule}" allows: what came before this is not all of it.`,
+    hint: 'Ask for less: a narrower condition, LIMIT, or an aggregate.',
+  };
+}
 
 const amount = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 4 });

@@ -55,6 +55,9 @@ export function admitCallers(app: App, gateway: Controlled, entry: Entry, socket
     }
     if (known) sockets?.loggedIn(request.raw.socket, known.principal.name);
     const proven = permitted(entry, known, config.roles ?? []);
+    const frozen = config.about !== 'caller' && gateway.admissions.frozen({ ...proven, connection: undefined });
+    if (frozen)
+      throw new ControlError(403, `${frozen.subject} is frozen: ${frozen.why}`, 'Somebody else has to thaw it.');
     if (config.about === 'gateway') admit(scopeOf(proven), undefined);
     callers.set(request.raw, proven);
     if (!config.inTurn) return undefined;

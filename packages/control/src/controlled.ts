@@ -14,6 +14,7 @@ import type { Journal } from '@sluice/recording';
 import type { Agents } from '@sluice/agents';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
 import type { Readings } from '@sluice/reading';
+import type { Admissions } from './admissions.js';
 import type { Day } from './day.js';
 import type { Events } from './events.js';
 import type { Revocations } from './revocations.js';
@@ -47,6 +48,7 @@ export interface Controlled {
   /** For whoever sets the gateway up. */
   readonly setupToken: SetupToken;
   readonly approvals: Approvals;
+  readonly admissions: Admissions;
   readonly securityKeys: SecurityKeys;
   readonly revocations: Revocations;
   readonly agents: Agents;

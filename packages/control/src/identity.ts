@@ -7,6 +7,7 @@ import type { IssuerConfig } from '@sluice/config';
 import { OPERATOR, type Proven } from '@sluice/identity';
 import { z } from 'zod';
 import { actorOf } from '@sluice/audit';
+import { toBudgetRow } from './freezes.js';
 import { OPEN } from './openapi.js';
 import { problems } from './answers.js';
 import { ControlError, type Routes } from './routes.js';
@@ -22,8 +23,13 @@ const config = { about: 'caller' } as const;
 const SETUP_LIFE_MS = 3_600_000;
 
 /** Who the caller is. */
-export function whoAmIRoute({ app, caller }: Routes): void {
-  app.get('/v1/whoami', { config, schema: who('Who the caller is') }, (request): WhoAmI => toWho(caller(request)));
+export function whoAmIRoute({ app, gateway, caller }: Routes): void {
+  app.get('/v1/whoami', { config, schema: who('Who the caller is') }, (request): WhoAmI => {
+    const proven = caller(request);
+    const budgets = gateway.admissions.budgets(proven).map(toBudgetRow);
+    const frozen = gateway.admissions.frozen({ ...proven, connection: undefined });
+    return { ...toWho(proven), ...(budgets.length > 0 && { budgets }), ...(frozen && { frozen: frozen.why }) };
+  });
 }
 
 /** Where callers become somebody: identity providers, logins and logouts of the command line. */

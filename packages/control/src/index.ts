@@ -1,4 +1,5 @@
 /** The control API: its routes, and what it needs of the gateway. */
+export { Admissions } from './admissions.js';
 export { toRow } from './approval-row.js';
 export { type Entry, admitCallers } from './callers.js';
 export { contentPolicy } from './content-policy.js';

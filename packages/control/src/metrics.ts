@@ -46,7 +46,8 @@ export function metricsRoute({ app, gateway }: Routes): void {
       return [count, { connection, decision, rule }];
     }),
   );
-  gauge('budget_used_total', 'what budgets of language models were used up', ['rule', 'unit'], () =>
+  gauge('frozen', 'people, agents and connections that are frozen', [], () => [[gateway.admissions.all().length, {}]]);
+  gauge('budget_used_total', 'what budgets were used up', ['rule', 'unit'], () =>
     Array.from(gateway.counters.budgets, ([key, count]): Sample => {
       const [rule = '', unit = ''] = JSON.parse(key) as string[];
       return [count, { rule, unit }];

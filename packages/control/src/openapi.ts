@@ -21,6 +21,8 @@ const TAGS = {
   identity: 'Who the caller is, tokens and logins.',
   agents: 'Agents in private networks.',
   gateway: 'The gateway itself.',
+  budgets: 'What of which budget is used up, and by whom.',
+  freezes: 'Who is frozen until somebody thaws them.',
 };
 
 const MEANING: Readonly<Record<string, string>> = {

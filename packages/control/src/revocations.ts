@@ -9,8 +9,8 @@ import type { Logger } from 'pino';
 /** For so long whoever revokes waits for the store, in milliseconds. One that is locked is tried for longer by itself. */
 const ANSWER_MS = 2_000;
 
-/** What was revoked: `token:ID`, `agent:ID`, `approval:NUMBER`. */
-export type Revoked = `${'token' | 'agent' | 'approval'}:${string}`;
+/** What was revoked: `token:ID`, `agent:ID`, `approval:NUMBER`; or who was frozen: `freeze:SUBJECT`. */
+export type Revoked = `${'token' | 'agent' | 'approval' | 'freeze'}:${string}`;
 
 export class Revocations {
   readonly #notes: RevocationNotes;

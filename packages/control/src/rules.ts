@@ -1,6 +1,6 @@
 /** The rules in force, and how often each matched. Owns: how a rule is put in words. Does not: count (packages/audit), judge. */
 import { Rules } from '@sluice/api';
-import type { Rule } from '@sluice/contract';
+import { COMMAND_UNITS, MODEL_UNITS, type Rule, TRIPS } from '@sluice/contract';
 import { z } from 'zod';
 import { problems } from './answers.js';
 import { ControlError, type Routes } from './routes.js';
@@ -68,11 +68,27 @@ function inWords(then: Rule['then']): string {
     case 'risk':
       return `${then.points} points for "risk"`;
     case 'budget': {
-      const { requests, tokens, cost, per } = then;
-      const bounds = Object.entries({ requests, tokens, cost }).flatMap(([unit, most]) =>
-        most === undefined ? [] : [`${most} ${unit}`],
+      const { per, within } = then;
+      const bounds = [...MODEL_UNITS, ...COMMAND_UNITS].flatMap((unit) =>
+        then[unit] === undefined ? [] : [`${then[unit]} ${unit === 'time' ? 'ms' : unit.replace('_', ' ')}`],
       );
-      return `At most ${bounds.join(', ')} a day${per.length > 0 ? ` for each ${per.join(' and ')}` : ''}`;
+      const time = within?.type === 'sliding' ? `in ${within.lengthMs / 60_000} min` : 'a day';
+      return `At most ${bounds.join(', ')} ${time}${per.length > 0 ? ` for each ${per.join(' and ')}` : ''}`;
+    }
+    case 'bound': {
+      const { maxRows, maxBytes, timeoutMs } = then;
+      const bounds = [
+        ...(maxRows === undefined ? [] : [`${maxRows} rows`]),
+        ...(maxBytes === undefined ? [] : [`${maxBytes} bytes`]),
+        ...(timeoutMs === undefined ? [] : [`${timeoutMs} ms`]),
+      ];
+      return `An answer has at most ${bounds.join(', ')}, and fails there.`;
+    }
+    case 'tripwire': {
+      const trips = TRIPS.flatMap((trip) =>
+        then[trip] === undefined ? [] : [`${then[trip]} ${trip.replace('_', ' ')}`],
+      );
+      return `${trips.join(' or ')} in ${then.withinMs / 60_000} min freeze the ${then.freeze}.`;
     }
     default:
       return then satisfies never;

@@ -14,6 +14,7 @@ import { contextRoute } from './approval-context.js';
 import { connectionRoutes } from './connections.js';
 import { documentationRoutes } from './documentation.js';
 import { eventRoutes } from './event-stream.js';
+import { budgetRoutes, freezeRoutes } from './freezes.js';
 import { healthRoutes } from './health.js';
 import { identityRoutes, whoAmIRoute } from './identity.js';
 import { confirmationPage, confirmationRoutes } from './logins.js';
@@ -94,10 +95,12 @@ export async function addRoutes(app: App, gateway: Controlled, sockets?: Sockets
 export function addRoutesForPeople(routes: Routes): void {
   agentRoutes(routes);
   approvalRoutes(routes);
+  budgetRoutes(routes);
   confirmationRoutes(routes);
   connectionRoutes(routes);
   contextRoute(routes);
   eventRoutes(routes);
+  freezeRoutes(routes);
   whoAmIRoute(routes);
   sshClientRoutes(routes);
   operatingRoutes(routes);

@@ -2,7 +2,17 @@
  * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
  * conditions (condition.ts).
  */
-import type { Action, AppliedBudget, Facts, Rule, RuleMatch, AppliedHold, AppliedMask } from '@sluice/contract';
+import type {
+  Action,
+  AppliedBound,
+  AppliedBudget,
+  AppliedHold,
+  AppliedMask,
+  AppliedTripwire,
+  Facts,
+  Rule,
+  RuleMatch,
+} from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
@@ -59,12 +69,14 @@ export function compilePolicy(
 /** Why a rule cannot be meant so. */
 function faultOf({ then }: Rule, condition: Condition | undefined): string | undefined {
   if (then.type === 'risk' && condition?.readsRisk) return 'points for "risk" cannot hang on "risk" itself';
-  if (!condition?.readsAnswer || (then.type !== 'allow' && then.type !== 'hold' && then.type !== 'budget'))
-    return undefined;
+  if (!condition?.readsAnswer || !BEFORE_THE_ANSWER.has(then.type)) return undefined;
   return then.type === 'hold'
     ? 'the answer is there when the command has run: "hold_answer" has people read it first'
     : `the answer is there when the command has run, which "${then.type}" is about`;
 }
+
+/** What a rule does before there is an answer. */
+const BEFORE_THE_ANSWER: ReadonlySet<Rule['then']['type']> = new Set(['allow', 'hold', 'budget', 'bound', 'tripwire']);
 
 /** What one rule had to say about one action. */
 export interface RuleOpinion {
@@ -80,6 +92,8 @@ export class CompiledPolicy {
   /** Those that are asked before a command runs, and those that are asked about its answer. */
   readonly #rules: readonly CompiledRule[];
   readonly #ofAnswers: readonly CompiledRule[];
+  /** Those that are asked about a session as a whole. */
+  readonly #ofSessions: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
   readonly #annotates: boolean;
   /** Verdicts depend neither on the text nor on the time. */
@@ -101,6 +115,7 @@ export class CompiledPolicy {
     this.#rules = rules.filter(isOfCommands);
     const isRisky = rules.some(({ rule, condition }) => rule.then.type === 'risk' && condition?.readsAnswer);
     this.#ofAnswers = rules.filter((one) => isOfAnswers(one, isRisky));
+    this.#ofSessions = rules.filter(isOfSessions);
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
@@ -108,6 +123,11 @@ export class CompiledPolicy {
     this.asksTarget = new Set(rules.flatMap(({ condition }) => condition?.asksTarget ?? []));
     this.readsClock = rules.some(({ condition }) => condition?.readsClock === true);
     this.ofFactsAlone = !this.readsClock && rules.every(({ condition }) => condition?.readsText !== true);
+  }
+
+  /** All budgets, whether they apply now or not. */
+  get budgets(): readonly AppliedBudget[] {
+    return this.#all.flatMap(({ rule }) => budgetOf(rule) ?? []);
   }
 
   /** Never throws. */
@@ -169,12 +189,35 @@ export class CompiledPolicy {
   judgeAnswer(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
       const attributes = this.#attributes(facts, text, context);
-      const { refused, holds, matched, masks, budgets } = findings(this.#ofAnswers, facts, attributes);
-      return { decision: refused ?? unrefused(holds), holds, matched, masks, budgets };
+      const { refused, allowed: _, ...said } = findings(this.#ofAnswers, facts, attributes);
+      return { ...said, decision: refused ?? unrefused(said.holds) };
     } catch (error) {
       if (error instanceof BodyUnreadable) return refusal(error.message);
       return refusal('This answer could not be checked against the rules, so it is not passed on.');
     }
+  }
+
+  /**
+   * Rules about a session as a whole: its tripwires, and budgets of logins. Their conditions see who it is, where and when, and the verb
+   * "login". One that cannot be asked applies.
+   */
+  ofSession(context: PolicyContext): {
+    readonly budgets: readonly AppliedBudget[];
+    readonly tripwires: readonly AppliedTripwire[];
+  } {
+    if (this.#ofSessions.length === 0) return NOTHING_OF_SESSIONS;
+    const attributes = this.#attributes(SESSION, '', context);
+    const applied = this.#ofSessions.filter(({ condition }) =>
+      mayApply(condition, SESSION.actions[0] as Action, attributes),
+    );
+    return {
+      budgets: applied.flatMap(({ rule }) => budgetOf(rule) ?? []),
+      tripwires: applied.flatMap(({ rule }) =>
+        rule.then.type === 'tripwire' && rule.mode === 'enforce'
+          ? [{ ...rule.then, rule: rule.rule, key: keyOf(rule) }]
+          : [],
+      ),
+    };
   }
 
   #attributes(facts: Facts, text: string, context: PolicyContext): Attributes {
@@ -240,10 +283,12 @@ export class CompiledPolicy {
     return facts.actions.map((action) => ({
       action,
       // What makes a rule impossible to ask is said in the decision.
-      opinions: this.#all.map((one) => {
-        const isLater = !isOfCommands(one);
-        return { rule: one.rule, matches: !isLater && observes(one.condition, action, attributes), isLater };
-      }),
+      opinions: this.#all
+        .filter(({ rule }) => rule.then.type !== 'tripwire')
+        .map((one) => {
+          const isLater = !isOfCommands(one);
+          return { rule: one.rule, matches: !isLater && observes(one.condition, action, attributes), isLater };
+        }),
     }));
   }
 
@@ -293,6 +338,7 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
   const holds = new Map<string, AppliedHold>();
   const budgets = new Map<string, AppliedBudget>();
   const reviews = new Map<string, AppliedHold>();
+  const bounds = new Map<string, AppliedBound>();
   const allowed = new Set<Action>();
   const reviewed = new Set<Action>();
   let refused: DenyDecision | undefined;
@@ -303,16 +349,19 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
       const { then } = rule;
       if (then.type === 'hold_commit' && !changesSomething(action)) continue;
       matched.set(rule.rule, { rule: rule.rule, effect: then.type, observed });
-      if (observed || then.type === 'risk') continue;
+      // One that is observed is counted all the same.
+      const budget = budgetOf(rule);
+      if (budget) budgets.set(rule.path, budget);
+      if (observed || budget || then.type === 'risk' || then.type === 'tripwire') continue;
       if (then.type === 'allow') allowed.add(action);
-      else if (then.type === 'budget') budgets.set(rule.path, { rule: rule.rule, key: keyOf(rule), ...then });
+      else if (then.type === 'bound') bounds.set(rule.path, { rule: rule.rule, ...then });
       else if (then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...then });
       else if (then.type === 'deny')
         refused ??= { type: 'deny', rule: rule.rule, message: then.message, cause: 'rule' };
       else if (then.type === 'hold_commit') {
         reviews.set(rule.path, { rule: rule.rule, ...then });
         reviewed.add(action);
-      } else holds.set(rule.path, { rule: rule.rule, ...then });
+      } else if (then.type !== 'budget') holds.set(rule.path, { rule: rule.rule, ...then });
     }
   return {
     refused,
@@ -323,14 +372,41 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
     matched: [...matched.values()],
     masks: [...masks.values()],
     budgets: [...budgets.values()],
+    bounds: [...bounds.values()],
   };
 }
 
+function budgetOf({ rule, then, mode, path }: Rule): AppliedBudget | undefined {
+  if (then.type !== 'budget') return undefined;
+  return { rule, key: keyOf({ rule, path }), ...then, ...(mode === 'observe' && { observed: true as const }) };
+}
+
+/** What conditions see of a session that is about to be. */
+const SESSION: Facts = {
+  actions: [{ statement: 0, depth: 0, verb: 'login', effects: ['session'], resources: [], reasons: [] }],
+  confidence: 'exact',
+  statements: [],
+};
+
+/** A condition that cannot be asked of a session keeps nobody from being counted. */
+function mayApply(condition: Condition | undefined, action: Action, attributes: Attributes): boolean {
+  try {
+    return asked(condition, action, attributes) ?? true;
+  } catch {
+    return true;
+  }
+}
+
+const NOTHING_OF_SESSIONS = { budgets: [], tripwires: [] } as const;
+
+const isOfSessions = ({ rule: { then } }: CompiledRule): boolean =>
+  then.type === 'tripwire' || (then.type === 'budget' && then.logins !== undefined);
+
 /** Where it stands in its list changes nothing about it. */
-const keyOf = ({ rule, path }: Rule): string => `${path.replace(/\[\d+\]$/, '')} ${rule}`;
+const keyOf = ({ rule, path }: Pick<Rule, 'rule' | 'path'>): string => `${path.replace(/\[\d+\]$/, '')} ${rule}`;
 
 const isOfCommands = ({ rule, condition }: CompiledRule): boolean =>
-  rule.then.type !== 'hold_answer' && condition?.readsAnswer !== true;
+  rule.then.type !== 'hold_answer' && rule.then.type !== 'tripwire' && condition?.readsAnswer !== true;
 
 /** `isRisky`: answers give points. */
 function isOfAnswers({ rule: { then }, condition }: CompiledRule, isRisky: boolean): boolean {

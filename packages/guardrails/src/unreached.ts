@@ -1,5 +1,5 @@
 /** Rules that say nothing on a connection. Owns: what of a rule needs which kind of target. Does not: warn anybody. */
-import type { Rule } from '@sluice/contract';
+import { COMMAND_UNITS, type Rule } from '@sluice/contract';
 import { compileCondition } from './condition.js';
 
 /** What a target is. */
@@ -15,7 +15,8 @@ export interface Serves {
 export function unreached({ then, when }: Rule, { http, models, mcp }: Serves): string | undefined {
   const condition = when === undefined ? undefined : compileCondition(when);
   if (then.type === 'hold_answer' && !http) return 'never applies: people read answers by HTTP only';
-  if (then.type === 'budget' && !models) return 'never applies: budgets are of calls of language models ("llm")';
+  if (then.type === 'budget' && !models && !COMMAND_UNITS.some((unit) => then[unit] !== undefined))
+    return 'never applies: requests, tokens and cost are of calls of language models ("llm")';
   if (condition?.readsAnswer && !http) return 'never applies: it asks about an answer by HTTP';
   if (condition?.readsModel && !models)
     return 'asks about calls of language models, of which there are none without "llm"';

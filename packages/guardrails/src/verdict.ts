@@ -1,5 +1,5 @@
 /** What rules decide, and the refusals that are the gateway's own. Owns: their sentences. Does not: decide (policy.ts). */
-import type { Action, AppliedBudget, AppliedHold, AppliedMask, RuleMatch } from '@sluice/contract';
+import type { Action, AppliedBound, AppliedBudget, AppliedHold, AppliedMask, RuleMatch } from '@sluice/contract';
 
 export type PolicyDecision =
   | { readonly type: 'allow' }
@@ -28,6 +28,8 @@ export interface Verdict {
   readonly masks: readonly AppliedMask[];
   /** Of every rule that matched: what is let through takes from them. */
   readonly budgets: readonly AppliedBudget[];
+  /** Of every rule that matched: each answer has to keep all of them. */
+  readonly bounds: readonly AppliedBound[];
 }
 
 /** The rule that Sluice's own refusals are attributed to. */
@@ -54,6 +56,7 @@ export const refusal = (message: string): Verdict => ({
   matched: [],
   masks: [],
   budgets: [],
+  bounds: [],
 });
 
 /** Copying a masked value to an unmasked place would remove its mask. */

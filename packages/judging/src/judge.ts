@@ -28,9 +28,10 @@ import { type CompiledPolicy, type PolicyContext, unrefused } from '@sluice/guar
 import { checkedCommand, customFacts } from './custom-command.js';
 import { HttpJudge, type HttpJudging } from './requests.js';
 import { type JudgedCall, judgeCall } from '@sluice/proposed-calls';
-import type { GuessCounter } from '@sluice/budgets';
+import type { GuessCounter, Spending } from '@sluice/budgets';
 import { type Judged, type Judgement, judgedAs, refused, unjudged } from './judgement.js';
 import { looksMasked, streamEditors } from '@sluice/masking';
+import { spend } from './spending.js';
 import { type TargetQuestions, askFor } from '@sluice/sql-postgres';
 
 export interface JudgeOptions {
@@ -48,6 +49,8 @@ export interface JudgeOptions {
   readonly names?: NamesAtTarget | undefined;
   /** Counts what masked columns are compared with. */
   readonly guesses?: GuessCounter | undefined;
+  /** What commands take from budgets. */
+  readonly spending?: Spending | undefined;
   /** What becomes of statements whose results cannot be followed. */
   readonly notFollowed?: NotFollowed;
   /** The longest text that is judged (`limits.text`), in characters. */
@@ -72,6 +75,7 @@ export class Judge {
   readonly #maxText: number;
   readonly #http: HttpJudge | undefined;
   readonly #questions: TargetQuestions | undefined;
+  readonly #spending: Spending | undefined;
   readonly #remembered = new WeakMap<Facts, Judged>();
 
   constructor(options: JudgeOptions) {
@@ -86,6 +90,7 @@ export class Judge {
     this.#notFollowed = options.notFollowed ?? 'mask';
     this.#maxText = options.maxText ?? Number.POSITIVE_INFINITY;
     this.#questions = options.questions;
+    this.#spending = options.spending;
     this.#http = options.http && new HttpJudge(options.policy, options.context, options.http);
   }
 
@@ -99,8 +104,23 @@ export class Judge {
     return this.#http?.needsBody(head) ?? true;
   }
 
-  /** `again`: people have released a command that was judged before, and its guesses are counted already. */
-  judge(asked: Command, again = false): Judgement | Promise<Judgement> {
+  /**
+   * `again`: people have released a command that was judged before, and its guesses are counted already. `isOpening`: it is a setting that the
+   * session begins with, which uses nothing up.
+   */
+  judge(asked: Command, again = false, isOpening = false): Judgement | Promise<Judgement> {
+    const judged = this.#judge(asked, again);
+    if (isOpening || !this.#spending) return judged;
+    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, again));
+    return this.#spent(judged, asked, again);
+  }
+
+  #spent(judgement: Judgement, asked: Command, again: boolean): Judgement {
+    if (!judgement.spends || !this.#spending) return judgement;
+    return spend(judgement, asked, this.#spending, again, () => this.#redact(asked.text));
+  }
+
+  #judge(asked: Command, again: boolean): Judgement | Promise<Judgement> {
     const command = asked.type === 'custom' ? checkedCommand(asked) : asked;
     const { text } = command;
     if (text.length > this.#maxText) return this.#inWords(text, tooLong());
@@ -302,6 +322,7 @@ export class Judge {
       transaction: judged.transaction,
       ...(held && { held }),
       ...(reviewed && { reviewed }),
+      ...(judged.spends && { spends: judged.spends }),
     };
     return judged.last;
   }

@@ -2,8 +2,16 @@
  * What comes of judging a command. Owns: the answer, and the part of the record that says how it came to be. Does not: read commands, or
  * ask the rules.
  */
-import type { Answer, AppliedHold, AppliedMask, Deny, Facts, RuleMatch } from '@sluice/contract';
-import type { Charge } from '@sluice/budgets';
+import type {
+  Answer,
+  AppliedBound,
+  AppliedBudget,
+  AppliedHold,
+  AppliedMask,
+  Deny,
+  Facts,
+  RuleMatch,
+} from '@sluice/contract';
 import type { PolicyDecision, Verdict } from '@sluice/guardrails';
 
 /** The answer for a protocol, and what the record says about how it came to be. */
@@ -26,9 +34,26 @@ export interface Judgement {
   /** It begins or ends transactions and does nothing else: that changes a session only where something else has. */
   readonly transaction: boolean;
   /** What it has taken from budgets, to be settled when the command is over. */
-  readonly charge?: Charge | undefined;
+  readonly charge?: Taken | undefined;
+  /** What it uses up, and what its answer may have. */
+  readonly spends?: Spends;
+  /** What people are shown of a request; absent: its text. */
+  readonly shown?: () => string;
   /** The body of a request, as it is recorded behind the command. */
   readonly body?: Uint8Array | undefined;
+}
+
+/** What a command has taken from budgets. */
+export interface Taken {
+  /** The command is over. */
+  end(): void;
+  /** It has never been sent. */
+  undo(): void;
+}
+
+export interface Spends {
+  readonly budgets: readonly AppliedBudget[];
+  readonly bounds: readonly AppliedBound[];
 }
 
 /** A judgement without the text. */
@@ -39,6 +64,7 @@ export interface Judged {
   readonly masks: readonly AppliedMask[];
   readonly changes: boolean;
   readonly transaction: boolean;
+  readonly spends?: Spends;
   /** People have to release it, whatever the answer says. */
   readonly holds?: readonly AppliedHold[];
   /** People look at what it changes before it is committed. */
@@ -49,13 +75,14 @@ export interface Judged {
   last?: Judgement & { readonly text: string };
 }
 
-export function judgedAs(facts: Facts, { decision, matched, masks, reviews }: Verdict): Judged {
+export function judgedAs(facts: Facts, { decision, matched, masks, budgets, bounds, reviews }: Verdict): Judged {
   const decided = answerOf(facts, decision);
   const answer: Answer = reviews && decided.type === 'allow' ? { ...decided, reviewed: true } : decided;
   const changes = facts.actions.some(({ effects }) => effects.some((effect) => CHANGING.has(effect)));
   const transaction = facts.actions.length > 0 && facts.actions.every(({ verb }) => TRANSACTION.has(verb));
   const rest = serialise(facts, answer, matched);
-  const judged = { answer, rest, matched, masks, changes, transaction, ...(reviews && { reviews }) };
+  const spends = budgets.length + bounds.length > 0 ? { spends: { budgets, bounds } } : {};
+  const judged = { answer, rest, matched, masks, changes, transaction, ...spends, ...(reviews && { reviews }) };
   if (decision.type !== 'hold') return judged;
   return { ...judged, rest: serialise(facts, answer, matched, 'hold'), holds: decision.holds, prepared: judged };
 }
@@ -66,10 +93,23 @@ export function judgedAs(facts: Facts, { decision, matched, masks, reviews }: Ve
  * @param shown what people are shown who release it
  */
 export function judgedInWords(facts: Facts, verdict: Verdict, own: string, shown: () => string): Judgement {
-  const { answer, rest, matched, holds } = judgedAs(facts, verdict);
+  const { answer, rest, matched, holds, spends } = judgedAs(facts, verdict);
   const held = holds && { holds, text: shown() };
-  return { answer, record: `${own},${rest}`, matched, changes: false, transaction: false, ...(held && { held }) };
+  const record = `${own},${rest}`;
+  const more = { ...(held && { held }), ...(spends && { spends, shown }) };
+  return { answer, record, matched, changes: false, transaction: false, ...more };
 }
+
+/** What was let through is not, after all: `answer` says why, or it is held. The record says so. */
+export function otherwise(judgement: Judgement, answer: Deny | 'hold'): Judgement {
+  const decision =
+    answer === 'hold' ? { decision: 'hold' } : { decision: 'deny', rule: answer.rule, message: answer.message };
+  const record = `${judgement.record.slice(0, -ALLOWED.length)}${JSON.stringify(decision).slice(1, -1)}`;
+  return { ...judgement, record, ...(answer !== 'hold' && { answer }) };
+}
+
+/** How the record of what is let through ends. */
+const ALLOWED = '"decision":"allow"';
 
 /** A request that the gateway itself refuses. */
 export const refusedFacts = (facts: Facts, answer: Deny, own: string): Judgement => ({

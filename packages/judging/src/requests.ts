@@ -272,12 +272,9 @@ export class HttpJudge {
     if (budgets.length === 0) return undefined;
     const { budgets: from, models } = this.#with;
     const { model, tokens: input, mostOutput, choices } = call;
-    return from.of.take(budgets, from.owner, {
-      model,
-      input,
-      output: outputOf(mostOutput) * choices,
-      price: models?.prices.get(model),
-    });
+    const { principal, connection } = this.#context;
+    const use = { model, input, output: outputOf(mostOutput) * choices, price: models?.prices.get(model) };
+    return from.of.take(budgets, from.owner, use, { principal, connection: connection.name });
   }
 
   /** An answer that the rules are asked about, by what is known of its request. */

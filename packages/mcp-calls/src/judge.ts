@@ -299,7 +299,8 @@ function mergedVerdict(verdicts: readonly Verdict[], more: readonly AppliedHold[
     holds,
     matched: unique(verdicts.flatMap(({ matched }) => matched)),
     masks: unique(verdicts.flatMap(({ masks }) => masks)),
-    budgets: [],
+    budgets: unique(verdicts.flatMap(({ budgets }) => budgets)),
+    bounds: unique(verdicts.flatMap(({ bounds }) => bounds)),
   };
 }
 

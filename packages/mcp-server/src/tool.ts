@@ -88,7 +88,8 @@ export function deniedError(deny: Deny, noun: Noun): ToolError {
   const { message, hint } = reason ? denyInWords(reason, noun) : deny;
   const request = reason && 'request' in reason ? reason.request : undefined;
   const url = reason?.code === 'approval-needed' ? reason.page : undefined;
-  const free = reason?.code === 'budget-used-up' ? Math.ceil((reason.free - Date.now()) / 1000) : undefined;
+  const freeAt = reason?.code === 'budget-used-up' ? reason.free : undefined;
+  const free = freeAt === undefined ? undefined : Math.ceil((freeAt - Date.now()) / 1000);
   const next = hint ?? ASK_EXPLAIN;
   return new ToolError({ message, hint: next, rule, request, url, retryAfter: free });
 }

@@ -10,6 +10,7 @@ import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
 import { CountStore } from './counts.js';
 import { PinStore } from './pins.js';
+import { FreezeStore } from './freezes.js';
 import { SecurityKeyStore } from './security-keys.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
@@ -24,6 +25,8 @@ export {
   SessionIndex,
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
+export { CountNotes } from './count-notes.js';
+export type { FreezeRecord, FreezeStore } from './freezes.js';
 export { RevocationNotes } from './revocations.js';
 export type { PinStore } from './pins.js';
 export type { SecurityKeyRecord, SecurityKeyStore } from './security-keys.js';
@@ -78,6 +81,7 @@ export interface TokenOwner {
 export class Store {
   readonly agents: AgentStore;
   readonly counts: CountStore;
+  readonly freezes: FreezeStore;
   readonly consoleLogins: ConsoleLoginStore;
   readonly securityKeys: SecurityKeyStore;
   readonly pins: PinStore;
@@ -87,6 +91,7 @@ export class Store {
     this.#db = db;
     this.agents = new AgentStore(db);
     this.counts = new CountStore(db);
+    this.freezes = new FreezeStore(db);
     this.consoleLogins = new ConsoleLoginStore(db);
     this.securityKeys = new SecurityKeyStore(db);
     this.pins = new PinStore(db);

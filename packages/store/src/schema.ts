@@ -10,6 +10,7 @@ export interface Database {
   agent_tokens: AgentTokensTable;
   approvals: ApprovalsTable;
   counts: CountsTable;
+  freezes: FreezesTable;
   console_logins: ConsoleLoginsTable;
   security_keys: SecurityKeysTable;
   pins: PinsTable;
@@ -57,6 +58,13 @@ export interface CountsTable {
   what: string;
   hour: number;
   amount: number;
+}
+
+export interface FreezesTable {
+  subject: string;
+  since: number;
+  frozen_by: string;
+  why: string;
 }
 
 export interface AgentsTable {
@@ -263,6 +271,17 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('offered', 'text', (column) => column.notNull())
         .addColumn('since', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('pins_key', ['connection', 'name'])
+        .execute();
+    },
+  },
+  '0014_freezes': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('freezes')
+        .addColumn('subject', 'text', (column) => column.primaryKey())
+        .addColumn('since', 'bigint', (column) => column.notNull())
+        .addColumn('frozen_by', 'text', (column) => column.notNull())
+        .addColumn('why', 'text', (column) => column.notNull())
         .execute();
     },
   },

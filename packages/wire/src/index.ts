@@ -3,6 +3,7 @@
  * does with answers of the gate and for the record.
  */
 export * from './arena.js';
+export * from './command-clock.js';
 export * from './conversation.js';
 export * from './errors.js';
 export * from './inbox.js';

@@ -5,6 +5,7 @@
 import {
   type Answer,
   type AnswerJudging,
+  type AnswerMeter,
   type AnswerQuestion,
   type BodyEditor,
   type Deny,
@@ -31,6 +32,8 @@ export interface AnswerPort {
   readonly client: ClientSide;
   readonly record: ExchangeRecorder;
   readonly edit: HttpEdits['answer'];
+  /** What of it the client may have; undefined: all. */
+  readonly meter: AnswerMeter | undefined;
   /** Has a call judged that the answer proposes. */
   propose(call: ProposedCall): ReturnType<Propose>;
   /** Has the answer judged. Never rejects. */
@@ -51,6 +54,8 @@ export interface AnswerPort {
   complete(): void;
   /** It must not pass, or not further. */
   failed(message: string): void;
+  /** The client may have no more of it. */
+  cut(deny: Deny): void;
 }
 
 /** Names ways to the service that do not lead through the gateway. */
@@ -327,7 +332,11 @@ export class AnswerRelay {
       this.#firstBytes += bytes.length;
       return this.#firstBytes > FIRST_BYTES ? this.#begin() : undefined;
     }
-    const { client, record } = this.#port;
+    const { client, record, meter } = this.#port;
+    if (meter?.take(0, bytes.length) === false) {
+      this.stop();
+      return meter.ended && this.#port.cut(meter.ended);
+    }
     record.body('out', bytes);
     if (client.data(this.#editor?.given?.(bytes) ?? bytes)) return;
     this.#port.wantAnswer(false);

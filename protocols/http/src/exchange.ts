@@ -337,6 +337,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       visit,
       command,
       edits: allow.http,
+      meter: allow.meter,
       prefix: this.#prefix,
       record,
       kept: sent ? Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength) : read,

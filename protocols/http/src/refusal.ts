@@ -28,6 +28,7 @@ import { isModelApi, laterFor, modelError, retryHeaders } from './refusal-model.
 const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'body-too-long': 413,
   'budget-used-up': 429,
+  'budget-uncounted': 503,
   'nobody-could-be-asked': 503,
   'rules-changed': 409,
   'session-outdated': 409,
@@ -55,8 +56,10 @@ export function denied(deny: Deny, command: number, async: boolean): ProblemDeta
     return { ...about, status: async ? 202 : 403, code: reason.code, ...later };
   }
   const request = reason && 'request' in reason ? { request: reason.request } : {};
-  const status = rpc?.status ?? (reason && DENY_STATUS[reason.code]) ?? (deny.syntaxError ? 400 : 403);
-  const free = reason?.code === 'budget-used-up' ? { retryAfter: secondsUntil(reason.free) } : {};
+  const isLate = reason?.code === 'answer-bound' && reason.unit === 'timeout';
+  const own = isLate ? 504 : reason && DENY_STATUS[reason.code];
+  const status = rpc?.status ?? own ?? (deny.syntaxError ? 400 : 403);
+  const free = reason?.code === 'budget-used-up' ? { retryAfter: secondsUntil(reason.free ?? 0) } : {};
   return { ...about, ...request, ...free, status, code: reason?.code ?? 'refused' };
 }
 

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import {
   type Answer,
+  type AnswerMeter,
   type AnswerQuestion,
   CredentialError,
   type Deny,
@@ -65,6 +66,7 @@ export interface TransferParts {
   readonly visit: Visit;
   readonly command: HttpCommand;
   readonly edits: HttpEdits | undefined;
+  readonly meter: AnswerMeter | undefined;
   /** Of the route. */
   readonly prefix: string;
   readonly record: ExchangeRecorder;
@@ -87,9 +89,12 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   #retried = false;
   #bodyEnded: boolean;
   #endSwitched: ((ending: Ending) => void) | undefined;
+  #cutSwitched: ((deny: Deny) => void) | undefined;
   /** Aborted when nobody waits for the verdict on the answer any more. Made when somebody asks for it, which most answers pass without. */
   #waiting: AbortController | undefined;
   #isClientGone = false;
+  /** Running while the request has a time of its own. */
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: TransferParts) {
     this.#parts = parts;
@@ -98,7 +103,9 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   }
 
   start(): void {
-    const { command, request, visit, edits } = this.#parts;
+    const { command, request, visit, edits, meter } = this.#parts;
+    if (meter?.timeoutMs !== undefined)
+      this.#timer = setTimeout(() => this.cut(meter.expire()), meter.timeoutMs).unref();
     const { http } = visit.admission.target;
     const plain = outgoing(command, request, http, edits?.headers ?? []);
     this.#later(
@@ -194,7 +201,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
       this.#phase = 'switched';
       const over = (summary: string): void => this.#end('ok', summary);
       const judged = edits?.messages ? command : undefined;
-      this.#endSwitched = relayWebSocket({
+      const { end, cut } = relayWebSocket({
         client: client.release(),
         target,
         rest,
@@ -203,7 +210,10 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
         editor,
         judged,
         over,
+        meter: this.meter,
       });
+      this.#endSwitched = end;
+      this.#cutSwitched = cut;
     } catch (error) {
       target.destroy();
       if (!(error instanceof Unmasked)) throw error;
@@ -288,6 +298,16 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   refused(deny: Deny): void {
     const { id } = this.#parts.command;
     this.#fail(denied(deny, id, false), `the answer was refused by rule "${deny.rule}"`, 'error');
+  }
+
+  /** The answer breaks off, so that nobody takes what there is of it for all; and where nothing has gone yet, it says why. */
+  cut(deny: Deny): void {
+    if (this.#phase === 'switched') return this.#cutSwitched?.(deny);
+    this.#fail(denied(deny, this.#parts.command.id, false), deny.message, 'error');
+  }
+
+  get meter(): AnswerMeter | undefined {
+    return this.#parts.meter;
   }
 
   /** Something is wrong here: nothing more of it passes, and who knows what says so. */
@@ -383,6 +403,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     if (this.#phase === 'over') return;
     const target = this.#target;
     this.#phase = 'over';
+    clearTimeout(this.#timer);
     this.#target = undefined;
     this.#answer.stop();
     this.#waiting?.abort('gone');

@@ -77,8 +77,8 @@ export class ClientHalf {
   }
 
   get #isReady(): boolean {
-    const { ended, owed } = this.#shared;
-    return !ended && this.#onAnswer === undefined && owed === undefined && !this.#relogin.isProving;
+    const { ended, owed, cancelling } = this.#shared;
+    return !ended && !cancelling && this.#onAnswer === undefined && owed === undefined && !this.#relogin.isProving;
   }
 
   receive(chunk: Buffer): void {

@@ -2,13 +2,19 @@
  * One command between its being let through and the end of its answer. Owns: its fields. Does not: change them (client-half.ts
  * and target-half.ts do).
  */
-import type { Allow, Facts, PacketEditor, PacketMasking } from '@sluice/contract';
+import type { Allow, AnswerMeter, Facts, PacketEditor, PacketMasking } from '@sluice/contract';
 import type { RecordedAnswer } from '@sluice/wire';
 
 export interface CommandState extends RecordedAnswer {
   readonly facts: Facts;
   /** How its answer has to be changed, on a connection that masks anything. */
   readonly masking: PacketMasking | undefined;
+  /** What of its answer the client may have; undefined: all. */
+  readonly meter: AnswerMeter | undefined;
+  /** Its time is over: what the client reads in place of the target's error. Written by `MySqlConversation`. */
+  late: Buffer | undefined;
+  /** The target was asked to cancel it. */
+  cancelled: boolean;
   /** What the rows that are coming go through; 'pass' once it is known that nothing is to be changed. */
   editor: PacketEditor | 'pass' | undefined;
   /** Rows in binary form come, as for a prepared statement. */
@@ -24,13 +30,16 @@ export interface CommandState extends RecordedAnswer {
 export const commandState = (
   id: number,
   phase: CommandState['phase'],
-  { facts, packets }: Pick<Allow, 'facts' | 'packets'>,
+  { facts, packets, meter }: Pick<Allow, 'facts' | 'packets' | 'meter'>,
   format: CommandState['format'] = 'text',
 ): CommandState => ({
   id,
   phase,
   facts,
   masking: packets,
+  meter,
+  late: undefined,
+  cancelled: false,
   editor: undefined,
   format,
   results: 0,

@@ -15,7 +15,8 @@ import { COM, bareCommand } from './commands.js';
 import { ClientHalf } from './client-half.js';
 import { TargetHalf } from './target-half.js';
 import { framed } from './packets.js';
-import { ending, lost, malformedPacket } from './refusal.js';
+import type { CommandState } from './command-state.js';
+import { ending, lost, malformedPacket, refusal } from './refusal.js';
 import { STATUS } from './replies.js';
 import type { Setup, Shared } from './shared.js';
 
@@ -43,6 +44,8 @@ export class MySqlConversation implements Conversation {
       owed: undefined,
       sequence: 0,
       file: { type: 'none' },
+      cancelling: false,
+      cancel: (command) => this.#cancel(command),
       ended: false,
       fail: (words) => this.#finish(words),
     };
@@ -85,6 +88,36 @@ export class MySqlConversation implements Conversation {
     this.#shared.wires.wake();
   }
 
+  /** What the target works on, if there is a time for that. */
+  get timed(): CommandState | undefined {
+    const command = this.#shared.owed?.state;
+    return command?.meter?.timeoutMs === undefined || command.late ? undefined : command;
+  }
+
+  /** The time of a command is over: its error is ours, whatever the target says of having been cancelled. */
+  expire(command: CommandState): void {
+    const { ended, owed } = this.#shared;
+    if (ended || owed?.state !== command || !command.meter) return;
+    command.late = refusal(command.meter.expire());
+    this.#cancel(command);
+  }
+
+  /** It was cancelled a while ago, and the target still works on it: nobody waits for that. */
+  abandon(command: CommandState): void {
+    if (this.#shared.owed?.state === command && command.late) this.#finish(command.late);
+  }
+
+  #cancel(command: CommandState): void {
+    if (command.cancelled) return;
+    command.cancelled = true;
+    this.#shared.cancelling = true;
+    void this.#shared.port.cancel().then(() =>
+      this.later(() => {
+        this.#shared.cancelling = false;
+      }),
+    );
+  }
+
   /** Ends with this error. */
   fail(words: Buffer): void {
     this.#finish(words);
@@ -103,7 +136,8 @@ export class MySqlConversation implements Conversation {
 
   wants(side: Side): boolean {
     if (this.#shared.ended) return false;
-    if (side === 'upstream') return !this.#targetHalf.waits;
+    // What the target cannot send keeps it from ending before it is cancelled.
+    if (side === 'upstream') return !this.#targetHalf.waits && !this.#shared.cancelling;
     return this.#clientHalf.waitingBytes < WAITING_ROOM_BYTES;
   }
 

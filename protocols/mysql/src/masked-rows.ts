@@ -19,6 +19,8 @@ const LONG_BYTES = 64 * 1024;
 export interface RowRefusal {
   /** The client is told, and has nothing more of the answer. */
   stop(state: CommandState, why: Unmasked): void;
+  /** The same where its meter has ended. */
+  cut(state: CommandState): void;
   /** Nor of so many bytes of the current packet. `continues`: another one belongs to the same row. */
   drop(left: number, continues: boolean): void;
 }
@@ -59,6 +61,7 @@ export class MaskedRows {
       // What begins with another byte may be the end of them.
       if (size === 0 || size === MAX_PACKET || (chunk[at + HEADER_BYTES] as number) >= EOF) return at;
       if (at + HEADER_BYTES + size > chunk.length) return at;
+      if (state.meter && !state.meter.take(1, HEADER_BYTES + size)) return at;
     }
   }
 
@@ -155,6 +158,10 @@ export class MaskedRows {
     this.#long = undefined;
     state.rows++;
     const row = long.taken();
+    if (state.meter && !state.meter.take(1, row.length)) {
+      this.#room.clear();
+      return this.#refusal.cut(state);
+    }
     const made = new RowPieces();
     try {
       if (!editor.rewrite(row, 0, row.length, made)) made.keep(row, 0, row.length);

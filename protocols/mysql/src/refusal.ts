@@ -23,8 +23,25 @@ export function refusal(deny: Deny): Buffer {
   if (deny.reason?.code === 'cancelled') return error(1317, '70100', 'Query execution was interrupted');
   const { message, hint } = deny.reason ? denyInWords(deny.reason, 'statement') : deny;
   const by = deny.reason ? '' : `Refused by rule "${deny.rule}": `;
-  return error(1142, '42000', `${by}${message}${hint === undefined ? '' : ` ${hint}`}`);
+  const [code, sqlstate] = codeOf(deny);
+  return error(code, sqlstate, `${by}${message}${hint === undefined ? '' : ` ${hint}`}`);
 }
+
+/** ER_USER_LIMIT_REACHED for what is used up, ER_QUERY_TIMEOUT for what took too long. */
+function codeOf({ reason }: Deny): readonly [code: number, sqlstate: string] {
+  switch (reason?.code) {
+    case 'budget-used-up':
+    case 'budget-uncounted':
+      return [1226, '42000'];
+    case 'answer-bound':
+      return reason.unit === 'timeout' ? [3024, 'HY000'] : [1226, '42000'];
+    default:
+      return [1142, '42000'];
+  }
+}
+
+/** ER_QUERY_INTERRUPTED: what the target's own error is when a statement was cancelled. */
+export const INTERRUPTED = 1317;
 
 export const unknownCommand = (): Buffer => error(1047, '08S01', 'Unknown command');
 

@@ -3,7 +3,7 @@
  * Owns: the list of those. Does not: know what passes.
  */
 import type { Admission, Deny, Ending, Gate, MySqlDialect } from '@sluice/contract';
-import type { Conversation, Wires } from '@sluice/wire';
+import { CommandClock, type Conversation, type Wires } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { MySqlConversation } from './conversation.js';
 import type { HandshakeResponse } from './handshake.js';
@@ -46,6 +46,7 @@ export class MySqlSession {
 
   converse(wires: Wires): Conversation {
     const gate = this.#gate;
+    const clock = new CommandClock();
     const { admitted, upstream, client, commands, again } = this.#opened;
     const { capabilities } = client;
     const conversation = new MySqlConversation({
@@ -55,13 +56,17 @@ export class MySqlSession {
           const answer = gate.ask(command, waiter);
           if (!(answer instanceof Promise)) return answer;
           void answer.then(
-            (late) => conversation.answered(late),
+            (late) => {
+              conversation.answered(late);
+              clock.look(conversation);
+            },
             () => conversation.answered(UNJUDGED),
           );
           return undefined;
         },
         split: (text: string, dialect: MySqlDialect) => gate.split?.(text, dialect),
         record: (event) => gate.record(event),
+        cancel: () => killUpstream(gate, admitted.target, upstream.thread).catch(() => undefined),
         sessionOf: (thread) => this.#beside(thread),
         again,
         later: (promise, take) => {
@@ -86,7 +91,17 @@ export class MySqlSession {
     });
     this.#conversation = conversation;
     this.#obey(conversation);
-    return conversation;
+    return {
+      receive: (from, chunk) => {
+        conversation.receive(from, chunk);
+        clock.look(conversation);
+      },
+      ended: (side, error) => {
+        conversation.ended(side, error);
+        clock.stop();
+      },
+      wants: (side) => conversation.wants(side),
+    };
   }
 
   /** Another session of the same principal at the same connection: nobody else's can be ended without being judged. */

@@ -22,6 +22,8 @@ export interface Port {
   ask(command: SqlCommand, waiter: Waiter): Answer | undefined;
   split(text: string, dialect: MySqlDialect): readonly TextRange[] | undefined;
   record(event: ResponseEvent): void;
+  /** Has the target cancel what it runs. Resolves when it was asked; never rejects. */
+  cancel(): Promise<void>;
   /**
    * Somebody wants to end what the session of this number does. Undefined: there is none of this principal here.
    */
@@ -99,6 +101,10 @@ export interface Shared extends Setup {
   /** Number of the next packet for the client; 0 while it waits for no answer. */
   sequence: number;
   file: LocalFile;
+  /** The target is being asked to cancel a command: what is sent meanwhile could be what it cancels. */
+  cancelling: boolean;
+  /** Has the target cancel the command that it runs, once. */
+  cancel(command: CommandState): void;
   /** The session is over: what its client has sent already is not taken up. */
   ended: boolean;
   /** The session ends with this error: nothing more is read. */

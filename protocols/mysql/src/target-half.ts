@@ -11,7 +11,7 @@ import type { CommandState } from './command-state.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
 import { MaskedRows } from './masked-rows.js';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, payloadLength } from './packets.js';
-import { refusedFile, unmaskable } from './refusal.js';
+import { INTERRUPTED, refusal, refusedFile, unmaskable } from './refusal.js';
 import { EOF, ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
 import type { ReplyPart } from './reply.js';
 import { textRow } from './results.js';
@@ -44,6 +44,7 @@ export class TargetHalf {
     this.#output = new ClientOutput(shared);
     this.#masked = new MaskedRows(shared, this.#output, {
       stop: (state, why) => this.#output.give(state, this.#stop(state, why)),
+      cut: (state) => this.#cut(state),
       drop: (left, continues) => {
         this.#passing = left;
         this.#chain = continues;
@@ -115,7 +116,7 @@ export class TargetHalf {
       const size = payloadLength(chunk, at);
       if (this.#chain) {
         if (this.#dropping) this.#dropRow(at, size);
-        else this.#rowPacket(at, size);
+        else if (!this.#goesOn(at, size)) return at;
         at += HEADER_BYTES;
         continue;
       }
@@ -164,8 +165,18 @@ export class TargetHalf {
       this.#dropRow(at, size);
       return inside;
     }
-    if (state?.masking && state.editor !== 'pass') {
-      if (size !== MAX_PACKET) return chunk.length < inside + size ? undefined : this.#masked.take(state, chunk, at);
+    const isMasked = state?.masking !== undefined && state.editor !== 'pass';
+    if (isMasked && size !== MAX_PACKET && chunk.length < inside + size) return undefined;
+    // A long row that masks change is counted when it is whole.
+    if (state?.meter && !(isMasked && size === MAX_PACKET) && !state.meter.take(1, HEADER_BYTES + size)) {
+      this.#output.pass(at);
+      this.#output.skip(at);
+      this.#cut(state);
+      this.#dropRow(at, size);
+      return inside;
+    }
+    if (state && isMasked) {
+      if (size !== MAX_PACKET) return this.#masked.take(state, chunk, at);
       this.#output.pass(at);
       this.#output.skip(inside);
       this.#masked.begin(size);
@@ -197,10 +208,35 @@ export class TargetHalf {
       next = at + HEADER_BYTES + size;
       // What begins with another byte may be the end of them.
       if (size === 0 || size === MAX_PACKET || next > end || (chunk[at + HEADER_BYTES] as number) >= EOF) break;
+      if (state.meter && !state.meter.take(1, HEADER_BYTES + size)) break;
     }
     state.rows += rows;
     this.#output.packets(state, rows, at - start);
     return at;
+  }
+
+  /** The client is told why it has no more of the answer, and the target's work is cancelled. */
+  #cut(state: CommandState): void {
+    const why = state.meter?.ended;
+    if (!why) return;
+    this.#discarding = true;
+    state.full = true;
+    state.summary = why.message;
+    this.#output.give(state, refusal(why));
+    this.#shared.cancel(state);
+  }
+
+  /** Another packet of a row that passes as it is. False: the client has the start of what it may not have, and nothing else can be said. */
+  #goesOn(at: number, size: number): boolean {
+    const state = this.#shared.owed?.state;
+    if (state?.meter && !state.meter.take(0, HEADER_BYTES + size)) {
+      state.summary = state.meter.ended?.message ?? '';
+      this.#shared.cancel(state);
+      this.#shared.fail(NOTHING);
+      return false;
+    }
+    this.#rowPacket(at, size);
+    return true;
   }
 
   /** The client has nothing of it. */
@@ -330,7 +366,10 @@ export class TargetHalf {
     const clean = owed.state?.masking?.error(payload) ?? payload;
     if (owed.state) {
       const { code, sqlstate, message } = readError(clean);
-      owed.state.summary = `${sqlstate}: ${message} (${code})`;
+      const late = code === INTERRUPTED ? owed.state.late : undefined;
+      const said = late ? readError(late) : { code, sqlstate, message };
+      owed.state.summary = `${said.sqlstate}: ${said.message} (${said.code})`;
+      if (late) return late;
     }
     return clean === payload ? undefined : clean;
   }

@@ -150,6 +150,7 @@ export function talk(options: TalkOptions = {}): Talk {
       },
       split: cut,
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
+      cancel: () => Promise.resolve(),
       sessionOf: options.sessionOf ?? (() => undefined),
       again: ({ user, database }) => ({
         user,

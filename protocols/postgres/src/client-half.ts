@@ -193,7 +193,7 @@ export class ClientHalf {
   #message(tag: number, bytes: Buffer): Disposition {
     const { intake, pipeline } = this.#shared;
     const { next } = intake;
-    if (next === 'wait') return 'wait';
+    if (next === 'wait' || this.#shared.cancelling) return 'wait';
     if (next === 'copy') return this.#copyMessage(tag);
     if (tag === F.sync) {
       intake.synced();
@@ -337,6 +337,7 @@ export class ClientHalf {
   #allowed(phase: CommandState['phase'], answer: Allow, statement?: CommandState['statement']): CommandState {
     const { encoding, recorder } = this.#shared;
     const command = commandState(this.#id, phase, answer, statement, this.#changes);
+    if (command.meter?.timeoutMs !== undefined) this.#shared.isTimed = true;
     if (encoding !== UTF8) recorder.take(command, message(B.parameterStatus, 'client_encoding', encoding.name));
     return command;
   }
@@ -434,7 +435,10 @@ export class ClientHalf {
     this.executed = true;
     this.#shared.pipeline.push({ type: 'execute', command });
     this.#expectCopies(command.effects);
-    return unasked ? Buffer.concat([message(F.describe, PORTAL, name), bytes]) : 'forward';
+    // Else the target keeps what it has to say until the Sync, and nobody could tell which of several it works on.
+    const flush = command.meter?.timeoutMs === undefined ? [] : [FLUSH];
+    if (unasked) return Buffer.concat([message(F.describe, PORTAL, name), bytes, ...flush]);
+    return flush.length > 0 ? Buffer.concat([bytes, ...flush]) : 'forward';
   }
 
   /** A cursor of DECLARE, read by the protocol's Execute: its rows are those of another statement than the one judged. */

@@ -2,14 +2,15 @@
  * The client's side of replies. Owns what of a chunk goes out and on record, and in which form. Does not own which reply
  * may come (`target-half.ts`).
  */
-import { HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Unmasked } from '@sluice/contract';
+import { type Deny, HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { NOTHING, messageLength } from './messages.js';
 import type { RowEditor } from './masked/editor.js';
 import type { CountedRows } from './masked/rows.js';
 import type { CommandState } from './pipeline.js';
-import { hiddenColumns, unmaskable } from './refusal.js';
+import { cutOff, hiddenColumns, unmaskable } from './refusal.js';
+import { inEncoding } from './text-encoding.js';
 
 /** What is sent of rows at a time before the client has taken it, in bytes. TLS makes a copy of it, and stops others meanwhile. */
 const MAX_SLICE_BYTES = 1024 * 1024;
@@ -153,13 +154,25 @@ export class ClientOutput {
    * it, is read and dropped. The status that ends it is the target's own.
    */
   stop(command: CommandState, error: Unmasked): Buffer {
+    this.#stop(command, `42501: ${error.message}`);
+    return unmaskable(error.message);
+  }
+
+  /** The same where a bound or a budget ends, behind what has passed up to `at`. The target's work is cancelled. */
+  cut(command: CommandState, deny: Deny, chunk: Buffer, at: number): Buffer {
+    this.take(command, chunk, at);
+    this.#stop(command, deny.message);
+    this.#shared.cancel(command);
+    return inEncoding(cutOff(deny), this.#shared.encoding);
+  }
+
+  #stop(command: CommandState, summary: string): void {
     const { pipeline } = this.#shared;
     this.discarding = true;
     command.full = true;
     command.failed = true;
-    command.summary = `42501: ${error.message}`;
+    command.summary = summary;
     if (pipeline.head?.type !== 'query') this.#shared.intake.stopped(pipeline.syncing);
-    return unmaskable(error.message);
   }
 
   /**

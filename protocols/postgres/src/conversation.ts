@@ -15,8 +15,8 @@ import { ClientHalf } from './client-half.js';
 import { TargetHalf } from './target-half.js';
 import { Intake } from './intake.js';
 import { Names } from './names.js';
-import { Pipeline } from './pipeline.js';
-import { ending, fatal, waiting } from './refusal.js';
+import { type CommandState, Pipeline } from './pipeline.js';
+import { QUERY_CANCELED, cutOff, ending, fatal, waiting } from './refusal.js';
 import type { Setup, Shared } from './shared.js';
 import { inEncoding } from './text-encoding.js';
 import { Transaction } from './transaction.js';
@@ -59,6 +59,9 @@ export class PostgresConversation implements Conversation {
       transaction: new Transaction(),
       status: 'I',
       waiter: this.#waiting.waiter,
+      isTimed: false,
+      cancelling: false,
+      cancel: (command) => this.#cancel(command),
       later: (step) => this.#later(step),
       fail: (sqlstate, message, hint) => this.#finish(fatal(sqlstate, message, hint)),
     };
@@ -102,6 +105,39 @@ export class PostgresConversation implements Conversation {
     this.#shared.wires.wake();
   }
 
+  /** What the target works on, if there is a time for that. */
+  get timed(): CommandState | undefined {
+    if (!this.#shared.isTimed) return undefined;
+    const command = this.#shared.pipeline.working;
+    return command?.meter?.timeoutMs === undefined || command.late ? undefined : command;
+  }
+
+  /** The time of a command is over: its error is ours, whatever the target says of having been cancelled. */
+  expire(command: CommandState): void {
+    const { pipeline, encoding } = this.#shared;
+    if (this.#ended || pipeline.working !== command || !command.meter) return;
+    command.late = inEncoding(cutOff(command.meter.expire()), encoding);
+    this.#cancel(command);
+  }
+
+  /** It was cancelled a while ago, and the target still works on it: nobody waits for that. */
+  abandon(command: CommandState): void {
+    if (this.#ended || this.#shared.pipeline.working !== command) return;
+    const hint = 'Connect again. What it has begun may still go on there.';
+    this.#finish(fatal(QUERY_CANCELED, 'The target did not stop a statement whose time was over.', hint));
+  }
+
+  #cancel(command: CommandState): void {
+    if (command.cancelled) return;
+    command.cancelled = true;
+    this.#shared.cancelling = true;
+    void this.#shared.port.cancel().then(() =>
+      this.#later(() => {
+        this.#shared.cancelling = false;
+      }),
+    );
+  }
+
   /** The client cancels the command that waits. False: none does, so that what runs at the target is meant. */
   cancelWaiting(): boolean {
     return this.#waiting.cancel();
@@ -116,7 +152,8 @@ export class PostgresConversation implements Conversation {
 
   wants(side: Side): boolean {
     if (this.#ended) return false;
-    if (side === 'upstream') return !this.#targetHalf.waits;
+    // What the target cannot send keeps it from going on to what was sent behind it.
+    if (side === 'upstream') return !this.#targetHalf.waits && !this.#shared.cancelling;
     return this.#clientHalf.waitingBytes < MAX_WAITING_BYTES;
   }
 

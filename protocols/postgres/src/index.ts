@@ -13,7 +13,7 @@ import {
   type Protocol,
   type Refusal,
 } from '@sluice/contract';
-import { type Conversation, type Wires, pump } from '@sluice/wire';
+import { CommandClock, type Conversation, type Wires, pump } from '@sluice/wire';
 import { annotationsOf } from './annotations.js';
 import { PostgresConversation } from './conversation.js';
 import { ClientStartup } from './client-startup.js';
@@ -191,6 +191,7 @@ class PostgresSession {
 
   converse(wires: Wires): Conversation {
     const gate = this.#gate;
+    const clock = new CommandClock();
     const conversation = new PostgresConversation({
       wires,
       port: {
@@ -198,13 +199,17 @@ class PostgresSession {
           const answer = gate.ask(command, waiter);
           if (!(answer instanceof Promise)) return answer;
           void answer.then(
-            (late) => conversation.answered(late),
+            (late) => {
+              conversation.answered(late);
+              clock.look(conversation);
+            },
             () => conversation.answered(UNJUDGED),
           );
           return undefined;
         },
         record: (event) => gate.record(event),
         functionOf: (oid) => this.#functions.find(oid),
+        cancel: () => this.#cancelTarget(),
       },
       encoding: this.#encoding,
       major: this.#upstream.major,
@@ -216,8 +221,14 @@ class PostgresSession {
     this.#conversation = conversation;
     this.#obey(conversation);
     return {
-      receive: (from, chunk) => conversation.receive(from, chunk),
-      ended: (side, error) => conversation.ended(side, error),
+      receive: (from, chunk) => {
+        conversation.receive(from, chunk);
+        clock.look(conversation);
+      },
+      ended: (side, error) => {
+        conversation.ended(side, error);
+        clock.stop();
+      },
       wants: (side) => conversation.wants(side),
     };
   }
@@ -242,7 +253,11 @@ class PostgresSession {
   /** Only while a statement of this client runs: a cancel that comes late must not hit the next one. */
   async #cancel(): Promise<void> {
     if (!this.#conversation || this.#conversation.cancelWaiting() || !this.#conversation.busy) return;
-    // A target that cannot be reached for the cancel: Postgres tells the client nothing about that either.
-    await cancelUpstream(this.#gate, this.#admitted.target, this.#upstream).catch(() => undefined);
+    await this.#cancelTarget();
+  }
+
+  /** A target that cannot be reached for the cancel: Postgres tells the client nothing about that either. */
+  #cancelTarget(): Promise<void> {
+    return cancelUpstream(this.#gate, this.#admitted.target, this.#upstream).catch(() => undefined);
   }
 }

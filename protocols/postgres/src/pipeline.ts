@@ -2,7 +2,7 @@
  * What the target still owes, in order. Owns that queue, and what is known of each command in it. Does not own what a
  * reply means. Pure.
  */
-import type { Allow, Masking, ResultMasks, StatementEffect } from '@sluice/contract';
+import type { Allow, AnswerMeter, Masking, ResultMasks, StatementEffect } from '@sluice/contract';
 import type { RecordedAnswer } from '@sluice/wire';
 import type { RowEditor } from './masked/editor.js';
 import type { OwedLook } from './look.js';
@@ -19,6 +19,12 @@ export interface CommandState extends RecordedAnswer {
   readonly changesBefore: number;
   /** How its answer has to be changed, on a connection that masks anything. */
   readonly masking: Masking | undefined;
+  /** What of its answer the client may have; undefined: all. */
+  readonly meter: AnswerMeter | undefined;
+  /** Its time is over: what the client reads in place of the target's error. Written by `PostgresConversation`. */
+  late: Buffer | undefined;
+  /** The target was asked to cancel it. */
+  cancelled: boolean;
   /** What the rows that are coming go through; 'pass' once it is known that nothing is to be changed. */
   editor: RowEditor | 'pass' | undefined;
   /** A Describe of its portal has been sent. */
@@ -32,7 +38,7 @@ export interface CommandState extends RecordedAnswer {
 export const commandState = (
   id: number,
   phase: CommandState['phase'],
-  allowed: Pick<Allow, 'facts' | 'masking' | 'reviewed'>,
+  allowed: Pick<Allow, 'facts' | 'masking' | 'reviewed' | 'meter'>,
   statement?: PreparedStatement,
   changesBefore = 0,
 ): CommandState => ({
@@ -43,6 +49,9 @@ export const commandState = (
   reviewed: allowed.reviewed === true,
   changesBefore,
   masking: allowed.masking,
+  meter: allowed.meter,
+  late: undefined,
+  cancelled: false,
   editor: undefined,
   describeSent: false,
   described: false,
@@ -152,6 +161,15 @@ export class Pipeline {
 
   get head(): Owed | undefined {
     return this.#owed[this.#head];
+  }
+
+  /** The command that the target carries out: what it answers before that may lie in its memory meanwhile. */
+  get working(): CommandState | undefined {
+    for (let at = this.#head; at < this.#owed.length; at++) {
+      const owed = this.#owed[at];
+      if (owed?.type === 'execute' || owed?.type === 'query') return owed.command;
+    }
+    return undefined;
   }
 
   get idle(): boolean {

@@ -39,7 +39,31 @@ export function refusal(deny: Deny): Buffer {
   }
   if (deny.reason?.code === 'cancelled') return errorResponse({ severity: 'ERROR', code: '57014', message: CANCELLED });
   const { message, hint } = denySentence(deny);
-  return errorResponse({ severity: 'ERROR', code: '42501', message, detail: `Refused by rule "${deny.rule}".`, hint });
+  const code = codeOf(deny);
+  return errorResponse({ severity: 'ERROR', code, message, detail: `Refused by rule "${deny.rule}".`, hint });
+}
+
+/** configuration_limit_exceeded for what is used up, query_canceled for what took too long (appendix A). */
+function codeOf({ reason }: Deny): string {
+  switch (reason?.code) {
+    case 'budget-used-up':
+    case 'budget-uncounted':
+      return '53400';
+    case 'answer-bound':
+      return reason.unit === 'timeout' ? QUERY_CANCELED : '53400';
+    default:
+      return '42501';
+  }
+}
+
+/** What the target's own error is when a statement was cancelled. */
+export const QUERY_CANCELED = '57014';
+
+/** An answer that fails where a bound or a budget ends: rows have gone before it. */
+export function cutOff(deny: Deny): Buffer {
+  const { message, hint } = denySentence(deny);
+  const detail = 'The statement may have run, and what was sent with it.';
+  return errorResponse({ severity: 'ERROR', code: codeOf(deny), message, detail, hint });
 }
 
 /** A text that the target reads, for all it says, and the gateway does not. */

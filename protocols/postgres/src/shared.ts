@@ -5,7 +5,7 @@ import type { FoundFunction } from './function-call.js';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
 import type { TextEncoding } from './text-encoding.js';
-import type { Pipeline } from './pipeline.js';
+import type { CommandState, Pipeline } from './pipeline.js';
 import type { Transaction } from './transaction.js';
 
 /** What the conversation needs of the gate. */
@@ -15,6 +15,8 @@ export interface Port {
   record(event: ResponseEvent): void;
   /** Which function of the target has this number (pg_proc.oid). Never rejects. */
   functionOf(oid: number): Promise<FoundFunction>;
+  /** Has the target cancel what it runs. Resolves when it was asked; never rejects. */
+  cancel(): Promise<void>;
 }
 
 export interface Setup {
@@ -43,6 +45,12 @@ export interface Shared extends Setup {
   readonly transaction: Transaction;
   /** Transaction status of the last ReadyForQuery: I, T or E. */
   status: string;
+  /** Some command of the session has a time of its own. */
+  isTimed: boolean;
+  /** The target is being asked to cancel a command: what is sent meanwhile could be what it cancels. */
+  cancelling: boolean;
+  /** Has the target cancel the command that it runs, once. */
+  cancel(command: CommandState): void;
   /** For the command that is being asked about. */
   readonly waiter: Waiter;
   /** Goes on with what another thread was needed for, unless the session is over by now. */

@@ -2,7 +2,7 @@
  * The target's half of a conversation. Owns: which command each reply answers, and whether it may come. Does not: what goes to
  * the client (client-output.ts).
  */
-import type { ResultMasks } from '@sluice/contract';
+import type { AnswerMeter, ResultMasks } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultDescription } from './description.js';
@@ -13,6 +13,7 @@ import { type Owed, type CommandState, statementOf } from './pipeline.js';
 import { CopyDataEditor, DataRowEditor, type RowEditor } from './masked/editor.js';
 import { filterMessage, filterNotification } from './masked/messages.js';
 import { ClientOutput } from './client-output.js';
+import { QUERY_CANCELED } from './refusal.js';
 import { checkPinned } from './settings.js';
 import { readText } from './text-encoding.js';
 
@@ -115,6 +116,7 @@ export class TargetHalf {
     if ((tag === B.functionCallResponse) !== (call !== undefined)) throw this.#outOfPlace(tag);
     if (call) this.#callAnswered(call, command, chunk, at);
     else if (!command.described) this.#out.describe(command);
+    const meter = this.#out.discarding ? undefined : command.meter;
     const passes = !this.#out.discarding && (command.masking === undefined || command.editor === 'pass');
     const end = chunk.length;
     let next = at;
@@ -123,6 +125,12 @@ export class TargetHalf {
     do {
       start = next;
       next += 1 + messageLength(chunk, start);
+      if (meter !== undefined && !meter.take(1, next - start)) {
+        if (rows === 0) return this.#cut(command, meter, chunk, at);
+        // Those before it go on first.
+        next = start;
+        break;
+      }
       rows++;
       if (passes && !command.full && !this.#shared.recorder.fits(command, next - this.#out.from)) {
         this.#out.take(command, chunk, start);
@@ -145,6 +153,12 @@ export class TargetHalf {
       : { rows, end: next - at, begun: 0 };
     this.#out.edited(chunk, at, stop, this.#editing, counted);
     return stop;
+  }
+
+  /** Nothing from `at` on is for the client. */
+  #cut(command: CommandState, { ended }: AnswerMeter, chunk: Buffer, at: number): number {
+    if (ended) this.#out.replace(chunk, at, at, this.#out.cut(command, ended, chunk, at));
+    return at;
   }
 
   /** What a called function returns: there is one value, and nothing has described it. */
@@ -189,8 +203,13 @@ export class TargetHalf {
   /** Messages that come at any time and answer nothing. */
   #aside(tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
     const { masks, pipeline } = this.#shared;
-    if (!masks) return undefined;
     const command = pipeline.head?.command;
+    if (tag === B.noticeResponse && this.#out.discarding) return NOTHING;
+    // A notice of code that the statement runs can say anything.
+    const meter = tag === B.noticeResponse ? command?.meter : undefined;
+    if (command && meter && !meter.take(0, end - at))
+      return meter.ended && this.#out.cut(command, meter.ended, chunk, at);
+    if (!masks) return undefined;
     const bytes = chunk.subarray(at, end);
     const texts = (tag === B.noticeResponse && command?.masking?.texts) || masks.texts;
     const clean = tag === B.noticeResponse ? filterMessage(bytes, texts) : filterNotification(bytes, texts);
@@ -396,7 +415,8 @@ export class TargetHalf {
     // What it did before it failed may have lasted.
     if (head.command?.masking?.runsCode) this.#shared.names.codeHasRun(head.command);
     const ofStandIn = ours ? head.refused?.bytes : undefined;
-    const words = asked && !asked.isMeant(fields) ? asked.words : ofStandIn;
+    const late = code === QUERY_CANCELED ? head.command?.late : undefined;
+    const words = asked && !asked.isMeant(fields) ? asked.words : (ofStandIn ?? late);
     const replaced = this.#out.discarding ? NOTHING : (words ?? clean);
     if (head.command) {
       const { command } = head;

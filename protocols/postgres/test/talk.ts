@@ -83,6 +83,7 @@ export interface Talk {
 export interface TalkOptions {
   readonly judge?: (command: SqlCommand, waiter: Waiter) => Answer | undefined;
   readonly functionOf?: (oid: number) => Promise<FoundFunction>;
+  readonly cancel?: () => Promise<void>;
   readonly encoding?: TextEncoding;
   readonly message?: number;
   readonly recorded?: number;
@@ -116,6 +117,7 @@ export function talk(options: TalkOptions = {}): Talk {
         return judge(command, waiter);
       },
       functionOf: options.functionOf ?? (() => Promise.resolve('missing')),
+      cancel: options.cancel ?? (() => Promise.resolve()),
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
     encoding: options.encoding ?? UTF8,

@@ -1,7 +1,7 @@
 /**
  * Channels that are no sessions, and requests to listen. Owns: that each is asked about first. Does not: move bytes (pipe.ts).
  */
-import type { Answer } from '@sluice/contract';
+import type { Answer, AnswerMeter } from '@sluice/contract';
 import { SshFields } from '@sluice/keys';
 import { NOBODY } from './channel.js';
 import type { ForwardWish } from './context.js';
@@ -46,7 +46,7 @@ export class Forwarding {
     this.#owner.askForward(wish, (answer, id) => {
       if (answer.type === 'deny') return opening.refuse(OpenFailure.prohibited, requestRefused(answer));
       this.#owner.target().then(
-        (mux) => this.#join(opening, mux, id),
+        (mux) => this.#join(opening, mux, id, answer.meter),
         (error: unknown) => {
           opening.refuse(OpenFailure.connectFailed, (error as Error).message);
           this.#lost(id);
@@ -61,7 +61,7 @@ export class Forwarding {
     if (!wish) return opening.refuse(OpenFailure.prohibited, NOBODY_ASKED);
     this.#owner.askForward(wish, (answer, id) => {
       if (answer.type === 'deny') opening.refuse(OpenFailure.prohibited, requestRefused(answer));
-      else this.#join(opening, this.#owner.client, id);
+      else this.#join(opening, this.#owner.client, id, answer.meter);
     });
   }
 
@@ -99,11 +99,11 @@ export class Forwarding {
   }
 
   /** Opens the same channel on the other side, and joins the two when it is there. */
-  #join(opening: ChannelOpening, other: ChannelMux, id: number): void {
+  #join(opening: ChannelOpening, other: ChannelMux, id: number, meter: AnswerMeter | undefined): void {
     const side = other === this.#owner.client ? 1 : 0;
     other.open(opening.type, opening.details, {
       opened: (far) => {
-        const pipe = new Pipe(this.#owner.gate, id);
+        const pipe = new Pipe(this.#owner.gate, id, meter);
         const near = opening.accept(NOBODY);
         near.events = pipe.events(near, far, side);
         return pipe.events(far, near, side === 0 ? 1 : 0);

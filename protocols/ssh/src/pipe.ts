@@ -1,5 +1,5 @@
 /** A forwarded connection, byte for byte. Owns: its record. Does not: ask whether it may (forwarding.ts). */
-import type { Gate } from '@sluice/contract';
+import type { AnswerMeter, Gate } from '@sluice/contract';
 import type { Channel, ChannelEvents } from './channel.js';
 import { WindowRelay } from './window-relay.js';
 import { ByteCount } from './byte-count.js';
@@ -9,11 +9,13 @@ export class Pipe {
   readonly #gate: Gate;
   readonly #id: number;
   readonly #counts: readonly [ByteCount, ByteCount] = [new ByteCount(true), new ByteCount(true)];
+  readonly #meter: AnswerMeter | undefined;
   #left = 2;
 
-  constructor(gate: Gate, id: number) {
+  constructor(gate: Gate, id: number, meter?: AnswerMeter) {
     this.#gate = gate;
     this.#id = id;
+    this.#meter = meter;
   }
 
   /** Events of `from`, whose bytes go to `to`. `side` 0: from the client. */
@@ -22,6 +24,7 @@ export class Pipe {
     this.#windows[side] = window;
     return {
       data: (bytes, type) => {
+        if (side === 1 && this.#meter?.take(0, bytes.length) === false) return this.#cut(from, to);
         this.#counts[side].add(bytes);
         to.write(bytes, type);
         window.came(bytes.length);
@@ -33,9 +36,17 @@ export class Pipe {
       sent: () => this.#windows[1 - side]?.returnWindow(),
       closed: () => {
         to.close();
-        if (--this.#left === 0) this.#end();
+        if (this.#left > 0 && --this.#left === 0) this.#end();
       },
     };
+  }
+
+  /** The client may have no more of it, and can be told nothing but that it is over. */
+  #cut(from: Channel, to: Channel): void {
+    from.close(true);
+    to.close(true);
+    if (this.#left > 0) this.#end();
+    this.#left = 0;
   }
 
   readonly #windows: (WindowRelay | undefined)[] = [undefined, undefined];

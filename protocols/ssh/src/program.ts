@@ -2,7 +2,7 @@
  * A program that was let through. Owns: its masks, counts and record. Does not: move bytes, or know how it is doing at the
  * target (session-channel.ts).
  */
-import type { Allow, Gate, ResponsePart } from '@sluice/contract';
+import type { Allow, AnswerMeter, Gate, ResponsePart } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import { MaskedOutput, type MaskedOutputPort } from './masked-output.js';
 import { STDERR } from './messages.js';
@@ -21,6 +21,8 @@ export interface ProgramOptions {
  */
 export class Program {
   readonly id: number;
+  /** What of its output the client may have; undefined: all. */
+  readonly meter: AnswerMeter | undefined;
   readonly #gate: Gate;
   readonly #port: MaskedOutputPort;
   readonly #masked: MaskedOutput | undefined;
@@ -32,8 +34,9 @@ export class Program {
   #recorded = 0;
 
   constructor(gate: Gate, clock: Clock, { id, answer, hasTerminal }: ProgramOptions, port: MaskedOutputPort) {
-    const { facts, stream } = answer;
+    const { facts, stream, meter } = answer;
     this.id = id;
+    this.meter = meter;
     this.#gate = gate;
     this.#port = port;
     this.#hasTerminal = hasTerminal;

@@ -21,6 +21,8 @@ import * as words from './words.js';
 const EXIT_REFUSED = 126;
 /** As after Ctrl+C. */
 const EXIT_CANCELLED = 130;
+/** What timeout(1) says of a command whose time was over. */
+const EXIT_TIMEOUT = 124;
 /** What OpenSSH's client says of a connection that failed. */
 const EXIT_UNREACHABLE = 255;
 /** Nothing was chosen in the menu. */
@@ -31,6 +33,9 @@ const CTRL_C = 3;
 
 /** Requests of a client that a running program is told of as they are. */
 const PASSED_TO_TARGET = new Set(['signal', 'window-change', 'break', 'xon-xoff', 'eow@openssh.com']);
+
+/** Of a request "signal" (RFC 4254 section 6.9). */
+const TERMINATE = Buffer.from([0, 0, 0, 4, 0x54, 0x45, 0x52, 0x4d]);
 
 const NO_STATUS = { summary: 'ended without a status', failed: false };
 
@@ -44,6 +49,8 @@ export class SessionChannel implements ChannelEvents {
   readonly #input: ProgramInput;
   readonly #requests: PendingRequests;
   #state: SessionState = { type: 'collecting' };
+  /** While its program has a time of its own. */
+  #stopTimer: (() => void) | undefined;
 
   constructor(context: ClientContext, client: Channel) {
     this.#context = context;
@@ -273,6 +280,9 @@ export class SessionChannel implements ChannelEvents {
       target.request(kind, body, (success) => {
         if (!success) this.fail(words.notStarted(kind));
       });
+    const { meter } = program;
+    if (meter?.timeoutMs !== undefined)
+      this.#stopTimer = this.#context.clock.after(meter.timeoutMs, () => this.#cut(meter.expire()));
     this.#requests.send(target, start, () => this.#say(words.NO_TERMINAL));
     this.#input.connect(target);
     return {
@@ -299,9 +309,21 @@ export class SessionChannel implements ChannelEvents {
   #deliver(bytes: Buffer, type: number): void {
     const program = this.#program;
     if (!program || bytes.length === 0) return;
+    if (program.meter?.take(0, bytes.length) === false) return this.#cut(program.meter.ended);
     this.#input.terminal?.output(bytes);
     if (program.recordOutput(bytes, type)) this.#client.write(bytes, type);
     else this.fail(words.RECORD_FULL);
+  }
+
+  /** Nothing more of its output is for the client, and nobody waits for it to end by itself. */
+  #cut(why: Deny | undefined): void {
+    if (!why || this.#state.type === 'ended') return;
+    this.#stopTimer?.();
+    this.#say(words.commandRefused(why));
+    const { reason } = why;
+    const isLate = reason?.code === 'answer-bound' && reason.unit === 'timeout';
+    this.#atTarget?.target.request('signal', TERMINATE);
+    this.#finish(isLate ? EXIT_TIMEOUT : EXIT_REFUSED, why.message);
   }
 
   #fromTarget(target: Channel, name: string, wantReply: boolean, more: Buffer): void {
@@ -337,6 +359,7 @@ export class SessionChannel implements ChannelEvents {
     const before = this.#state;
     if (!this.#become({ type: 'end' })) return;
     this.#context.running.delete(this);
+    this.#stopTimer?.();
     if (before.type === 'asking') before.waiter.abort('gone' satisfies WaitEnded);
     if (before.type === 'leaving') before.stopWaiting();
     if ('program' in before) before.program.end(outcome, reason);

@@ -5,6 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import {
+  type AnswerMeter,
   type BodyEditor,
   type Deny,
   ENDING_KINDS,
@@ -31,13 +32,18 @@ export interface WebSocketParts {
   /** The request that opened it, where the gate is asked about each message of the client. */
   readonly judged: HttpCommand | undefined;
   readonly over: (summary: string) => void;
+  /** What the client may have of what the target says; undefined: all. */
+  readonly meter: AnswerMeter | undefined;
 }
 
 /** Going away, a violation of policy, an error of the server (RFC 6455 section 7.4.1). */
 const CODES = { away: 1001, policy: 1008, tooLong: 1009, failed: 1011 } as const;
 
 /** Runs it to its end. @returns what ends it from outside */
-export function relayWebSocket(parts: WebSocketParts): (ending: Ending) => void {
+export function relayWebSocket(parts: WebSocketParts): {
+  readonly end: (ending: Ending) => void;
+  readonly cut: (deny: Deny) => void;
+} {
   const { client, target, rest, over } = parts;
   const { gate } = parts.visit;
   let relay: WebSocketRelay | undefined;
@@ -53,7 +59,7 @@ export function relayWebSocket(parts: WebSocketParts): (ending: Ending) => void 
     gate.draining.removeEventListener('abort', drain);
     over(relay?.summary ?? '');
   });
-  return end;
+  return { end, cut: (deny) => relay?.cut(deny) };
 }
 
 class WebSocketRelay implements Conversation {
@@ -63,12 +69,14 @@ class WebSocketRelay implements Conversation {
   readonly #visit: Visit;
   readonly #judged: JudgedMessages | undefined;
   readonly #edited: EditedFrames | undefined;
+  readonly #meter: AnswerMeter | undefined;
   readonly #messages = { client: 0, upstream: 0 };
   #finished = false;
   #why = 'closed';
 
-  constructor(wires: Wires, { record, visit, editor, judged: opening }: WebSocketParts) {
+  constructor(wires: Wires, { record, visit, editor, judged: opening, meter }: WebSocketParts) {
     this.#wires = wires;
+    this.#meter = meter;
     this.#visit = visit;
     this.#record = record;
     const port = {
@@ -87,6 +95,7 @@ class WebSocketRelay implements Conversation {
 
   receive(from: Side, chunk: Buffer): void {
     if (this.#finished) return;
+    if (from === 'upstream' && !this.#edited && !this.#mayHave(chunk)) return;
     try {
       this.#readers[from].read(chunk, from === 'client' ? this.#fromClient : this.#fromTarget);
     } catch (error) {
@@ -150,7 +159,19 @@ class WebSocketRelay implements Conversation {
     if (last && opcode < 8) this.#messages[from]++;
   }
 
+  /** What of the target's chunk has not passed lies behind whole frames, or the end of one is missing: it is over either way. */
+  #mayHave(bytes: Buffer): boolean {
+    if (this.#meter?.take(0, bytes.length) !== false) return true;
+    if (this.#meter.ended) this.cut(this.#meter.ended);
+    return false;
+  }
+
+  cut(deny: Deny): void {
+    this.#refused(deny, false);
+  }
+
   #deliver({ bytes, payload }: Delivered): void {
+    if (this.#finished || !this.#mayHave(bytes)) return;
     if (payload) this.#record.body('out', bytes);
     this.#wires.send('client', bytes);
   }

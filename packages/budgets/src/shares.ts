@@ -1,0 +1,140 @@
+/**
+ * Whose a budget is: the counters that a command takes from. Owns: the names of counters, and one taking from a counter. Does not: decide what
+ * is refused (spending.ts, models.ts).
+ */
+import { hash } from 'node:crypto';
+import type { AppliedBudget, BudgetUnit, DenyReason, Principal } from '@sluice/contract';
+import type { Person } from '@sluice/identity';
+import type { Counter } from './counter.js';
+import type { Counts } from './counts.js';
+import { personOf } from './guesses.js';
+import { type Moment, type TimeWindow, windowOf } from './windows.js';
+
+/** Who uses something up. */
+export interface Spender {
+  /** Who answers for it. */
+  readonly person: Person;
+  readonly principal: Principal;
+  readonly connection: string;
+}
+
+/** Counts are whole numbers: cost is counted in millionths. */
+const COST_PARTS = 1_000_000;
+export const scaleOf = (unit: BudgetUnit): number => (unit === 'cost' ? COST_PARTS : 1);
+
+const MINUTE_MS = 60_000;
+/** So much of a budget is written ahead of what is used up: what a process that is killed may count too much in one slot. */
+const PARTS_AHEAD = 64;
+const MAX_AHEAD = 100_000;
+
+/** One counter of one budget. */
+export class Share {
+  readonly budget: AppliedBudget;
+  readonly unit: BudgetUnit;
+  readonly limit: number;
+  readonly owner: string;
+  readonly what: string;
+  readonly #counts: Counts;
+  readonly #window: TimeWindow;
+  readonly #ahead: number;
+  #counter: Counter | undefined;
+
+  constructor(counts: Counts, budget: AppliedBudget, unit: BudgetUnit, owner: string, what: string) {
+    this.#counts = counts;
+    this.budget = budget;
+    this.unit = unit;
+    this.owner = owner;
+    this.#window = windowOf(budget.within);
+    this.what = `${what}${this.#window.key}`;
+    this.limit = Math.round((budget[unit] ?? 0) * scaleOf(unit));
+    this.#ahead = Math.min(Math.floor(this.limit / PARTS_AHEAD), MAX_AHEAD);
+  }
+
+  get #found(): Counter | undefined {
+    if (this.#counter && !this.#counter.isGone) return this.#counter;
+    return (this.#counter = this.#counts.counter(this.owner, this.what, this.#window));
+  }
+
+  #now(): Moment {
+    const clock = this.#counts.minute();
+    return { minute: this.#window.isSteady ? this.#counts.steadyMinute() : clock, clock };
+  }
+
+  used(): number {
+    return this.#found?.sum(this.#window.since(this.#now())) ?? 0;
+  }
+
+  /** Counts, also beyond what there is. Undefined: it cannot be counted. Else the slot, for what is given back. */
+  add(amount: number): number | undefined {
+    const { minute } = this.#now();
+    const slot = minute - (minute % this.#window.width);
+    return this.addAt(slot, amount) ? slot : undefined;
+  }
+
+  /** The same in a slot of before, or of now. */
+  addAt(slot: number, amount: number): boolean {
+    const counter = this.#found;
+    return counter !== undefined && this.#counts.addTo(counter, amount, slot, this.#ahead);
+  }
+
+  /** Of what is only observed there is always room. */
+  hasRoom(amount: number): boolean {
+    return this.budget.observed === true || this.used() + amount <= this.limit;
+  }
+
+  reset(): void {
+    const counter = this.#found;
+    if (counter) this.#counts.reset(counter);
+  }
+
+  /** Why there is no room. */
+  usedUp(wanted: number): Extract<DenyReason, { code: 'budget-used-up' }> {
+    const { unit, limit } = this;
+    const now = this.#now();
+    const counter = this.#found;
+    const wait = counter && this.#window.free(counter, now, limit, wanted);
+    const scale = scaleOf(unit);
+    return {
+      code: 'budget-used-up',
+      unit,
+      used: this.used() / scale,
+      limit: limit / scale,
+      wanted: wanted / scale,
+      free: wait === undefined ? undefined : (now.clock + wait) * MINUTE_MS,
+      rule: this.budget.rule,
+      within: this.#window.words,
+      ask: this.budget.ask,
+    };
+  }
+}
+
+/** What a command takes from, of one unit of one budget: several where it is of each group. */
+export function sharesOf(
+  counts: Counts,
+  budget: AppliedBudget,
+  unit: BudgetUnit,
+  who: Spender,
+  model?: string,
+): Share[] {
+  if (budget[unit] === undefined) return [];
+  const { per, key } = budget;
+  const what = [
+    'budget',
+    key,
+    unit,
+    ...(per.includes('model') && model !== undefined ? [nameOf(model)] : []),
+    ...(per.includes('connection') ? [`connection:${who.connection}`] : []),
+  ].join(' ');
+  if (!per.includes('group')) return [new Share(counts, budget, unit, ownerOf(budget, who), what)];
+  return who.principal.groups.map(
+    (group) => new Share(counts, budget, unit, `${ownerOf(budget, who)}group:${nameOf(group)}`, what),
+  );
+}
+
+function ownerOf({ per }: AppliedBudget, { person, principal }: Spender): string {
+  if (per.includes('agent')) return `agent:${personOf(principal)}`;
+  return per.includes('principal') ? personOf(person) : '';
+}
+
+/** Of a counter: others write whatever they like there, of any length, and no two may share a count. */
+const nameOf = (name: string): string => (/^[\x21-\x7e]{0,100}$/.test(name) ? name : `#${hash('sha256', name, 'hex')}`);

@@ -1,0 +1,75 @@
+/**
+ * What commands of a session use up. Owns: which counters a command takes from, and logins. Does not: take (spent.ts), say whose a budget is
+ * (shares.ts), keep counts (counts.ts).
+ */
+import { type AppliedBound, type AppliedBudget, COMMAND_UNITS, type Deny, type Noun } from '@sluice/contract';
+import type { Ledger } from './ledger.js';
+import { type Spender, sharesOf } from './shares.js';
+import { NO_SHARES, type NoRoom, type Shares, Spent, denied, uncounted } from './spent.js';
+
+/** What one session uses up. */
+export class Spending {
+  readonly #ledger: Ledger;
+  readonly #who: Spender;
+  /** By the budgets of a judgement, which one of the same facts has again, and by their names. */
+  readonly #shares = new WeakMap<readonly AppliedBudget[], Shares>();
+  readonly #named = new Map<string, Shares>();
+  /** Is told of each command that a budget has no room for. */
+  readonly #ended: () => void;
+
+  constructor(ledger: Ledger, who: Spender, ended: () => void = () => undefined) {
+    this.#ledger = ledger;
+    this.#who = who;
+    this.#ended = ended;
+  }
+
+  /**
+   * Takes what a command takes before it goes; undefined: nothing is counted or bounded. `statements`: so many are in it. `released`: people
+   * have let it pass, so that it takes from budgets with `hold` what is not there.
+   */
+  spend(
+    budgets: readonly AppliedBudget[],
+    bounds: readonly AppliedBound[],
+    noun: Noun,
+    released = false,
+    statements = 1,
+  ): Spent | NoRoom | undefined {
+    const shares = budgets.length === 0 ? NO_SHARES : this.#sharesOf(budgets);
+    if (shares === NO_SHARES && bounds.length === 0) return undefined;
+    const spent = new Spent(this.#ledger, shares, bounds, { noun, statements, ended: this.#ended });
+    const refused = spent.begin(released);
+    if (!refused) return spent;
+    this.#ended();
+    return refused;
+  }
+
+  /** Takes one login. */
+  login(budgets: readonly AppliedBudget[]): Deny | undefined {
+    const { logins } = this.#sharesOf(budgets);
+    for (const share of logins) if (!share.hasRoom(1)) return denied(share.usedUp(1), share, 'command');
+    for (const share of logins) {
+      if (share.add(1) === undefined) return uncounted(share, 'command');
+      this.#ledger.told(share.budget.rule, 'logins', 1);
+    }
+    return undefined;
+  }
+
+  #sharesOf(budgets: readonly AppliedBudget[]): Shares {
+    const known = this.#shares.get(budgets);
+    if (known) return known;
+    const name = budgets.map(({ key }) => key).join('\n');
+    const shares = this.#named.get(name) ?? this.#makeShares(budgets);
+    this.#shares.set(budgets, shares);
+    this.#named.set(name, shares);
+    return shares;
+  }
+
+  #makeShares(budgets: readonly AppliedBudget[]): Shares {
+    const { counts } = this.#ledger;
+    const entries = COMMAND_UNITS.map(
+      (unit) => [unit, budgets.flatMap((budget) => sharesOf(counts, budget, unit, this.#who))] as const,
+    );
+    const isNone = entries.every(([, shares]) => shares.length === 0);
+    return isNone ? NO_SHARES : (Object.fromEntries(entries) as unknown as Shares);
+  }
+}

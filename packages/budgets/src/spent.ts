@@ -1,0 +1,305 @@
+/**
+ * What one command has taken, and what its answer may still have. Owns: taking from all budgets or none, leases of rows and bytes, the bounds, and
+ * what is given back. Does not: say which budgets those are (spending.ts), keep counts (counts.ts).
+ */
+import {
+  type AnswerMeter,
+  type AppliedBound,
+  type CommandUnit,
+  type Deny,
+  type DenyReason,
+  type HoldRule,
+  type Noun,
+  denyInWords,
+} from '@sluice/contract';
+import type { Ledger } from './ledger.js';
+import type { Share } from './shares.js';
+
+/** A command takes so much more of a budget than it gives out now, where much is left; what it does not use it gives back. */
+const PARTS_LEASED = 10_000;
+const MAX_LEASE = 256 * 1024;
+
+export type Shares = Readonly<Record<CommandUnit, readonly Share[]>>;
+
+/** A budget has no room for a command. `hold`: people may release it all the same. */
+export interface NoRoom {
+  readonly type: 'no-room';
+  readonly answer: Deny;
+  readonly hold?: HoldRule | undefined;
+}
+
+export const NO_SHARES: Shares = { statements: [], rows: [], bytes: [], time: [], at_once: [], logins: [] };
+
+/** A share that rows or bytes are taken from, and how many of them it has taken that were not given out yet. */
+interface Lease {
+  readonly share: Share;
+  left: number;
+  slot: number;
+}
+
+interface SpentOptions {
+  readonly noun: Noun;
+  /** So many are in the command. */
+  readonly statements: number;
+  /** A budget has no room for more of its answer. */
+  readonly ended: () => void;
+}
+
+/** What one command has taken. */
+export class Spent implements AnswerMeter {
+  readonly #ledger: Ledger;
+  readonly #shares: Shares;
+  readonly #bounds: readonly AppliedBound[];
+  readonly #noun: Noun;
+  readonly #statements: number;
+  readonly #onEnded: () => void;
+  readonly #maxRows: number;
+  readonly #maxBytes: number;
+  readonly #rowLeases: readonly Lease[];
+  readonly #byteLeases: readonly Lease[];
+  readonly timeoutMs: number | undefined;
+  #rows = 0;
+  #bytes = 0;
+  /** What can be taken without asking, and how much that was when it was last settled. */
+  #freeRows = 0;
+  #freeBytes = 0;
+  #settledRows = 0;
+  #settledBytes = 0;
+  #told = { rows: 0, bytes: 0 };
+  #began = 0;
+  /** Slots of the statements that were taken. */
+  #slots: readonly number[] = [];
+  #isOver = false;
+  #ended: Deny | undefined;
+
+  constructor(
+    ledger: Ledger,
+    shares: Shares,
+    bounds: readonly AppliedBound[],
+    { noun, statements, ended }: SpentOptions,
+  ) {
+    this.#ledger = ledger;
+    this.#shares = shares;
+    this.#bounds = bounds;
+    this.#noun = noun;
+    this.#statements = statements;
+    this.#onEnded = ended;
+    this.#maxRows = least(bounds, 'maxRows');
+    this.#maxBytes = least(bounds, 'maxBytes');
+    this.#rowLeases = shares.rows.map((share) => ({ share, left: 0, slot: 0 }));
+    this.#byteLeases = shares.bytes.map((share) => ({ share, left: 0, slot: 0 }));
+    this.timeoutMs = this.#timeout();
+  }
+
+  /** Takes its statements, and one of the commands that run. Returns why there is no room, and nothing is taken then. */
+  begin(released: boolean): NoRoom | undefined {
+    const { statements, rows, bytes, time, at_once: atOnce } = this.#shares;
+    const { atOnce: running } = this.#ledger;
+    const passes = ({ budget }: Share): boolean => released && budget.hold !== undefined;
+    const count = this.#statements;
+    for (const share of statements)
+      if (!share.hasRoom(count) && !passes(share)) return this.#noRoom(share, share.budget.hold, count);
+    for (const some of [rows, bytes, time]) for (const share of some) if (!share.hasRoom(1)) return this.#noRoom(share);
+    for (const share of atOnce) {
+      const used = running.get(keyOf(share)) ?? 0;
+      if (used < share.limit || share.budget.observed === true || passes(share)) continue;
+      const reason = { ...share.usedUp(1), used, free: undefined };
+      return { type: 'no-room', answer: denied(reason, share, this.#noun), hold: share.budget.hold };
+    }
+    const slots: number[] = [];
+    for (const share of statements) {
+      const slot = share.add(count);
+      if (slot === undefined) {
+        for (const [at, taken] of slots.entries()) statements[at]?.addAt(taken, -count);
+        return { type: 'no-room', answer: uncounted(share, this.#noun) };
+      }
+      slots.push(slot);
+    }
+    this.#slots = slots;
+    for (const share of atOnce) running.set(keyOf(share), (running.get(keyOf(share)) ?? 0) + 1);
+    if (time.length > 0) this.#began = performance.now();
+    return undefined;
+  }
+
+  #noRoom(share: Share, hold?: HoldRule, wanted = 1): NoRoom {
+    return { type: 'no-room', answer: denied(share.usedUp(wanted), share, this.#noun), hold };
+  }
+
+  get ended(): Deny | undefined {
+    return this.#ended;
+  }
+
+  /** The least of the bounds, and of the time that budgets have left. */
+  #timeout(): number | undefined {
+    const left = this.#shares.time.flatMap((share) =>
+      share.budget.observed === true ? [] : [Math.max(1, share.limit - share.used())],
+    );
+    const most = Math.min(least(this.#bounds, 'timeoutMs'), ...left);
+    return most === Infinity ? undefined : most;
+  }
+
+  take(rows: number, bytes: number): boolean {
+    // What is leased and within bounds costs two additions: this is called for each of millions of rows.
+    if (rows > this.#freeRows || bytes > this.#freeBytes) return this.#takeMore(rows, bytes);
+    this.#freeRows -= rows;
+    this.#freeBytes -= bytes;
+    return true;
+  }
+
+  #takeMore(rows: number, bytes: number): boolean {
+    this.#settle();
+    const isTaken = this.#takeLeased(rows, bytes);
+    if (!isTaken) return false;
+    this.#freeRows = this.#settledRows = roomOf(this.#maxRows - this.#rows, this.#rowLeases);
+    this.#freeBytes = this.#settledBytes = roomOf(this.#maxBytes - this.#bytes, this.#byteLeases);
+    return true;
+  }
+
+  /** What was taken without asking has been given out. */
+  #settle(): void {
+    const rows = this.#settledRows - this.#freeRows;
+    const bytes = this.#settledBytes - this.#freeBytes;
+    this.#rows += rows;
+    this.#bytes += bytes;
+    for (const lease of this.#rowLeases) lease.left -= rows;
+    for (const lease of this.#byteLeases) lease.left -= bytes;
+    this.#freeRows = this.#settledRows = this.#freeBytes = this.#settledBytes = 0;
+  }
+
+  #takeLeased(rows: number, bytes: number): boolean {
+    if (this.#ended) return false;
+    if (this.#rows + rows > this.#maxRows) return this.#end(this.#boundBy('maxRows', 'rows'));
+    if (this.#bytes + bytes > this.#maxBytes) return this.#end(this.#boundBy('maxBytes', 'bytes'));
+    if (rows > 0 && this.#rowLeases.length > 0 && !this.#takeFrom(this.#rowLeases, rows)) return false;
+    if (this.#byteLeases.length > 0 && !this.#takeFrom(this.#byteLeases, bytes)) {
+      if (rows > 0) for (const lease of this.#rowLeases) lease.left += rows;
+      return false;
+    }
+    this.#rows += rows;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  #takeFrom(leases: readonly Lease[], amount: number): boolean {
+    for (let at = 0; at < leases.length; at++) {
+      const lease = leases[at] as Lease;
+      if (lease.left >= amount) {
+        lease.left -= amount;
+        continue;
+      }
+      const failed = this.#lease(lease, amount - lease.left);
+      if (!failed) {
+        lease.left -= amount;
+        continue;
+      }
+      for (const before of leases.slice(0, at)) before.left += amount;
+      return this.#end(failed);
+    }
+    return true;
+  }
+
+  /** Takes what is missing from the budget, and some more where much is left. */
+  #lease(lease: Lease, missing: number): Deny | undefined {
+    const { share } = lease;
+    const room = share.budget.observed === true ? share.limit : share.limit - share.used();
+    if (missing > room && share.budget.observed !== true) return denied(share.usedUp(missing), share, this.#noun);
+    const more = this.#isOver ? 0 : Math.min(MAX_LEASE, Math.floor(room / PARTS_LEASED));
+    const slot = share.add(missing + more);
+    if (slot === undefined) return uncounted(share, this.#noun);
+    lease.left += missing + more;
+    lease.slot = slot;
+    return undefined;
+  }
+
+  #boundBy(bound: 'maxRows' | 'maxBytes' | 'timeoutMs', unit: 'rows' | 'bytes' | 'timeout'): Deny {
+    const limit = least(this.#bounds, bound);
+    const { rule = '' } = this.#bounds.find((one) => one[bound] === limit) ?? {};
+    return inWords({ code: 'answer-bound', rule, unit, limit }, rule, this.#noun);
+  }
+
+  #end(why: Deny): false {
+    this.#ended = why;
+    this.#giveBack();
+    if (why.reason?.code === 'budget-used-up') this.#onEnded();
+    return false;
+  }
+
+  expire(): Deny {
+    if (this.#ended) return this.#ended;
+    const isBound = this.timeoutMs === least(this.#bounds, 'timeoutMs');
+    const [share] = this.#shares.time.filter(({ limit, budget }) => budget.observed !== true && limit > 0);
+    const why = isBound || !share ? this.#boundBy('timeoutMs', 'timeout') : denied(share.usedUp(1), share, this.#noun);
+    this.#end(why);
+    return why;
+  }
+
+  #giveBack(): void {
+    this.#settle();
+    for (const lease of [...this.#rowLeases, ...this.#byteLeases]) {
+      if (lease.left > 0) lease.share.addAt(lease.slot, -lease.left);
+      lease.left = 0;
+    }
+  }
+
+  /** The command is over. Rows that are fetched of it later are taken one by one. */
+  end(): void {
+    const first = !this.#isOver;
+    this.#isOver = true;
+    this.#giveBack();
+    const { statements, rows, bytes, time } = this.#shares;
+    const { told } = this.#ledger;
+    if (rows.length + bytes.length > 0) {
+      for (const { budget } of rows) told(budget.rule, 'rows', this.#rows - this.#told.rows);
+      for (const { budget } of bytes) told(budget.rule, 'bytes', this.#bytes - this.#told.bytes);
+      this.#told = { rows: this.#rows, bytes: this.#bytes };
+    }
+    if (!first) return;
+    for (const { budget } of statements) told(budget.rule, 'statements', this.#statements);
+    this.#leave();
+    if (time.length === 0) return;
+    const took = Math.ceil(performance.now() - this.#began);
+    for (const share of time) {
+      share.add(took);
+      told(share.budget.rule, 'time', took);
+    }
+  }
+
+  /** It has never been sent. */
+  undo(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const [at, slot] of this.#slots.entries()) this.#shares.statements[at]?.addAt(slot, -this.#statements);
+    this.#leave();
+  }
+
+  #leave(): void {
+    const { atOnce } = this.#ledger;
+    for (const share of this.#shares.at_once) {
+      const left = (atOnce.get(keyOf(share)) ?? 1) - 1;
+      if (left > 0) atOnce.set(keyOf(share), left);
+      else atOnce.delete(keyOf(share));
+    }
+  }
+}
+
+/** What a bound and all leases have: with nothing of either, there is no end to it. */
+const MAX_ROOM = Number.MAX_SAFE_INTEGER;
+const roomOf = (bound: number, leases: readonly Lease[]): number =>
+  leases.reduce((room, { left }) => Math.min(room, left), Math.min(bound, MAX_ROOM));
+
+const keyOf = ({ owner, what }: Share): string => `${owner}\0${what}`;
+
+const least = (bounds: readonly AppliedBound[], which: 'maxRows' | 'maxBytes' | 'timeoutMs'): number =>
+  bounds.reduce((most, one) => Math.min(most, one[which] ?? Infinity), Infinity);
+
+const inWords = (reason: DenyReason, rule: string, noun: Noun): Deny => ({
+  type: 'deny',
+  rule,
+  ...denyInWords(reason, noun),
+  reason,
+});
+
+export const denied = (reason: DenyReason, { budget }: Share, noun: Noun): Deny => inWords(reason, budget.rule, noun);
+
+export const uncounted = ({ budget }: Share, noun: Noun): Deny =>
+  inWords({ code: 'budget-uncounted', rule: budget.rule }, budget.rule, noun);

@@ -1,0 +1,57 @@
+/**
+ * What is let through takes from its budgets. Owns: which judgements take, and what becomes of one for which nothing is left. Does not: count
+ * (packages/budgets).
+ */
+import type { NoRoom, Spending, Spent } from '@sluice/budgets';
+import type { Command, Facts } from '@sluice/contract';
+import { type Judgement, type Taken, otherwise } from './judgement.js';
+
+/** `again`: people have released it. `show`: what people are shown of it. */
+export function spend(
+  judgement: Judgement,
+  command: Command,
+  spending: Spending,
+  again: boolean,
+  show: () => string,
+): Judgement {
+  const { answer, spends, held, charge } = judgement;
+  if (!spends || answer.type === 'deny' || (held && !again) || !isRun(command)) return judgement;
+  const isSql = command.type === 'sql';
+  const statements = howMany(command, answer.facts);
+  const noun = isSql ? 'statement' : 'command';
+  const spent = spending.spend(spends.budgets, spends.bounds, noun, again, statements);
+  if (!spent) return judgement;
+  if (isNoRoom(spent)) return withoutRoom(judgement, spent, again, show);
+  return { ...judgement, answer: { ...answer, meter: spent }, charge: charge ? both(charge, spent) : spent };
+}
+
+function withoutRoom(judgement: Judgement, { answer, hold }: NoRoom, again: boolean, show: () => string): Judgement {
+  judgement.charge?.undo();
+  const { charge: _, ...rest } = judgement;
+  if (!hold || again) return otherwise(rest, answer);
+  const text = (judgement.shown ?? show)();
+  return { ...otherwise(rest, 'hold'), held: { holds: [{ ...hold, rule: answer.rule }], text } };
+}
+
+/** A text may have many statements, and a request many calls. */
+function howMany({ type }: Command, { statements, actions }: Facts): number {
+  if (type === 'sql') return Math.max(1, statements.length);
+  return type === 'request' ? 1 + Math.max(0, ...actions.map(({ statement }) => statement)) : 1;
+}
+
+const isNoRoom = (one: Spent | NoRoom): one is NoRoom => 'type' in one;
+
+/** What is only prepared runs later. A call that a model proposes, and an answer, are of a request that was counted. */
+const isRun = (command: Command): boolean =>
+  command.type === 'sql' ? command.phase === 'run' : command.type !== 'tool' && command.type !== 'answer';
+
+const both = (one: Taken, other: Taken): Taken => ({
+  end() {
+    one.end();
+    other.end();
+  },
+  undo() {
+    one.undo();
+    other.undo();
+  },
+});
