@@ -1,7 +1,9 @@
 export { Approvals, type Held } from './approvals.js';
+export { mayReview, passesWithKey, saysSomething } from './break-glass.js';
 export { type ChangedTable, estimated } from './estimate.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
+  approversOf,
   askerOf,
   isKeptFrom,
   mayRelease,
@@ -12,6 +14,7 @@ export {
   type Outcome,
   type ApprovalRequest,
   type Requirement,
+  type Review,
   type ApproverProof,
   type Source,
   type TableImpact,

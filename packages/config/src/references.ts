@@ -165,6 +165,7 @@ function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] 
     ...ofAccess(access, [...path, 'access'], known),
     ...ofAccess(record(approval)['approvers'], [...path, 'approval', 'approvers'], known),
     ...ofAccess(record(record(approval)['escalate'])['to'], [...path, 'approval', 'escalate', 'to'], known),
+    ...ofApprovers(record(approval)['break_glass'], [...path, 'approval', 'break_glass'], known),
     ...ofStepUp(approval, [...path, 'approval'], known.listeners['console']),
   ];
 }
@@ -321,10 +322,11 @@ function ofPorts(
 function approversOf(rules: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(rules).flatMap((one, at) =>
     ['hold', 'hold_answer'].flatMap((kind) => {
-      const { approvers, escalate } = record(record(one)[kind]);
+      const { approvers, escalate, break_glass: passing } = record(record(one)[kind]);
       return [
         ...ofApprovers(approvers, [...path, at, kind, 'approvers'], known),
         ...ofApprovers(record(escalate)['to'], [...path, at, kind, 'escalate', 'to'], known),
+        ...ofApprovers(passing, [...path, at, kind, 'break_glass'], known),
       ];
     }),
   );

@@ -172,7 +172,7 @@ const heldBy = z.strictObject({
 
 const hold = heldBy.superRefine(escalatesInTime);
 const holdAnswer = heldBy
-  .omit({ fail: true })
+  .omit({ fail: true, break_glass: true })
   .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') })
   .superRefine(escalatesInTime);
 

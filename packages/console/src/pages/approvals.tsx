@@ -6,12 +6,23 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import { mayDecide } from '../data/deciding.js';
-import { MAX_OF_ONE, MAX_PENDING, pendingOfQuery, pendingQuery, recentQuery, whoAmI } from '../data/queries.js';
+import {
+  MAX_OF_ONE,
+  MAX_PENDING,
+  pendingOfQuery,
+  pendingQuery,
+  recentQuery,
+  reviewsQuery,
+  whoAmI,
+} from '../data/queries.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { Left, When } from '../parts/time.js';
 import { PageTitle } from '../parts/titles.js';
 import { Request } from './request.js';
+
+/** Waiting for an answer; passed by break-glass, and nobody else has looked; all of them. */
+type Which = 'pending' | 'reviews' | 'recent';
 
 /** Of a statement in the list. Characters. */
 const MAX_LINE = 300;
@@ -19,15 +30,16 @@ const MAX_LINE = 300;
 export function Approvals(): ReactNode {
   const { number } = useParams({ strict: false });
   const chosen = number === undefined ? undefined : Number(number);
-  const [which, setWhich] = useState<'pending' | 'recent'>('pending');
+  const [which, setWhich] = useState<Which>('pending');
   const { data: who } = useQuery(whoAmI);
   /** Somebody who has asked more than the list has of each. */
   const [only, setOnly] = useState<string>();
   const all = useQuery(pendingQuery);
   const own = useQuery({ ...pendingOfQuery(only ?? ''), enabled: only !== undefined });
   const recent = useQuery({ ...recentQuery, enabled: which === 'recent' });
+  const reviews = useQuery(reviewsQuery);
   const pending = only === undefined ? all : own;
-  const { data: rows, error, refetch } = which === 'pending' ? pending : recent;
+  const { data: rows, error, refetch } = { pending, reviews, recent }[which];
   useMoving(rows ?? [], chosen);
   if (!who) return null;
   const mine = (rows ?? []).filter((row) => mayDecide(row, who));
@@ -41,9 +53,10 @@ export function Approvals(): ReactNode {
             <SegmentedControl
               aria-label="Which requests"
               value={which}
-              onChange={(value) => setWhich(value as 'pending' | 'recent')}
+              onChange={(value) => setWhich(value as Which)}
               data={[
                 { value: 'pending', label: 'Waiting' },
+                { value: 'reviews', label: reviews.data?.length ? `Reviews (${reviews.data.length})` : 'Reviews' },
                 { value: 'recent', label: 'All' },
               ]}
             />
@@ -131,15 +144,24 @@ const Line = ({
     <Text size="sm" c="dimmed">
       {row.requirements.map(({ rule }) => printableLine(rule)).join(', ')} · <When at={row.created} />
       {mine && ' · waits for you'}
+      {row.review?.state === 'open' && ' · its review is open'}
     </Text>
   </Link>
 );
 
-const Nothing = ({ which, who }: { readonly which: 'pending' | 'recent'; readonly who: WhoAmI }): ReactNode => (
-  <Empty title={which === 'pending' ? 'Nothing waits' : 'No requests yet'}>
-    {who.roles.includes('approver')
-      ? 'When a rule holds a statement, it appears here by itself. You may leave this page open.'
-      : 'When a rule holds something that you sent, it appears here, and you see who decides about it. You decide about nothing: you are no approver.'}{' '}
+const NOTHING: Readonly<Record<Which, string>> = {
+  pending: 'Nothing waits',
+  reviews: 'No review is open',
+  recent: 'No requests yet',
+};
+
+const Nothing = ({ which, who }: { readonly which: Which; readonly who: WhoAmI }): ReactNode => (
+  <Empty title={NOTHING[which]}>
+    {which === 'reviews' && 'What somebody passes by break-glass stays here until somebody else has looked at it. '}
+    {which !== 'reviews' &&
+      (who.roles.includes('approver')
+        ? 'When a rule holds a statement, it appears here by itself. You may leave this page open.'
+        : 'When a rule holds something that you sent, it appears here, and you see who decides about it. You decide about nothing: you are no approver.')}{' '}
     {which === 'pending' && (
       <Link to="/sessions" search={{}}>
         See what runs
