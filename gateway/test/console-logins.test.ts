@@ -184,6 +184,40 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await expect.poll(again, { timeout: 10_000 }).toMatch(/=[\w-]{43}$/);
     });
 
+    test('a login ends when the provider says, and who logs out is told that the provider still knows them', async () => {
+      const { cookie, at } = await begin();
+      const sessionEnds = Date.now() + 100_000;
+      const brought = await bring(idp.answer(at, 'ana', { sessionEnds }));
+      const done = await ask(brought.headers.get('location') ?? '', { headers: { cookie } });
+      const line = done.headers.getSetCookie().find((one) => one.startsWith('sluice-session=')) ?? '';
+      const age = Number(/Max-Age=(\d+)/.exec(line)?.[1]);
+      expect(age).toBeGreaterThan(0);
+      expect(age).toBeLessThanOrEqual(100);
+      const session = cookieOf(done, 'session');
+      const status = async (): Promise<number> => (await ask('/v1/whoami', { headers: own(session) })).status;
+      expect(await status()).toBe(200);
+      vi.useFakeTimers({ toFake: ['Date'], now: sessionEnds });
+      try {
+        expect(await status()).toBe(401);
+      } finally {
+        vi.useRealTimers();
+      }
+      const over = await begin();
+      expect(await whyOf(await bring(idp.answer(over.at, 'ana', { sessionEnds: Date.now() - 1 })))).toContain(
+        'the login at the provider is over already',
+      );
+      const { page } = await loggedIn(browser, it.origin, 'ben', '/', 'okta');
+      await page.getByRole('button', { name: 's-ben' }).click();
+      await page.getByRole('menuitem', { name: 'Log out' }).click();
+      await page.getByText('You are logged out here').waitFor();
+      await page.getByText('At okta this browser may be logged in still').waitFor();
+      // An address has our page say nothing of somebody else's.
+      await page.goto(`${it.origin}/?still=evil.example`);
+      await page.getByText('Log in with okta').waitFor();
+      expect(await page.getByText('You are logged out here').count()).toBe(0);
+      await page.context().close();
+    });
+
     test('administrators of a provider are given a document', async () => {
       const answer = await ask('/auth/saml/okta/metadata');
       expect(answer.headers.get('content-type')).toContain('xml');
