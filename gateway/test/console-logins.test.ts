@@ -10,7 +10,16 @@ import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
-import { type ConsoleStand, loggedIn, missingChromium, openBrowser, openConsoleStand } from './console-stand.js';
+import {
+  type ConsoleStand,
+  loggedIn,
+  missingChromium,
+  openBrowser,
+  openConsoleStand,
+  plugIn,
+  post,
+  sign,
+} from './console-stand.js';
 
 /** What is decided with a security key: while its client waits, and for one that comes again. */
 const RULES = `
@@ -438,37 +447,6 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     let ben: Page;
     let client: Awaited<ReturnType<ConsoleStand['stand']['client']>>;
 
-    /** A key in the browser that is touched by itself, as its owner would. */
-    const plugIn = async (page: Page): Promise<void> => {
-      const cdp = await page.context().newCDPSession(page);
-      await cdp.send('WebAuthn.enable');
-      await cdp.send('WebAuthn.addVirtualAuthenticator', {
-        options: {
-          protocol: 'ctap2',
-          transport: 'usb',
-          hasUserVerification: true,
-          isUserVerified: true,
-          automaticPresenceSimulation: true,
-        },
-      });
-    };
-    const post = (page: Page, path: string, body: object): Promise<{ status: number; said: Record<string, unknown> }> =>
-      page.evaluate(
-        async ([where, what]) => {
-          const headers = { 'content-type': 'application/json', 'x-sluice-console': 'active' };
-          const answer = await fetch(where, { method: 'POST', headers, body: JSON.stringify(what) });
-          return { status: answer.status, said: (await answer.json()) as Record<string, unknown> };
-        },
-        [path, body] as const,
-      );
-    /** What the key in the browser signs for a question. */
-    const sign = (page: Page, question: object): Promise<object> =>
-      page.evaluate(async (json) => {
-        const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(
-          json as PublicKeyCredentialRequestOptionsJSON,
-        );
-        return ((await navigator.credentials.get({ publicKey })) as PublicKeyCredential).toJSON() as object;
-      }, question);
     const numberOf = async (text: string): Promise<number> => {
       const waits = (): number | undefined =>
         it.stand.gateway.approvals.waiting().find((one) => one.text.includes(text))?.number;
@@ -526,6 +504,28 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
         body: '{}',
       });
       expect(byToken.status).toBe(403);
+      const byCommand = async (shown: string, ...words: string[]): Promise<string> => {
+        const child = spawn(process.execPath, [MAIN, '--url', it.stand.gateway.url, 'approvals', ...words], {
+          env: { ...process.env, SLUICE_TOKEN: shown, NO_COLOR: '1' },
+        });
+        let all = '';
+        for (const stream of [child.stdout, child.stderr])
+          stream.on('data', (chunk: Buffer) => (all += chunk.toString()));
+        return new Promise((resolve) => child.once('close', () => resolve(all)));
+      };
+      for (const words of [
+        ['approve', String(number), '--yes'],
+        ['deny', String(number), '--reason', 'x'],
+      ])
+        expect(await byCommand(token, ...words)).toContain('is decided with a security key, in the console');
+      // The operator's own, and what a chat has: a token that somebody else made, for a person or a program.
+      const admin = readFileSync(join(it.stand.gateway.config.data, 'admin.token'), 'utf8').trim();
+      const { token: ofChat } = await it.stand.gateway.identity.createToken({ principal: 'robot', name: 'chat' });
+      for (const shown of [admin, ofChat])
+        expect(await byCommand(shown, 'approve', String(number), '--yes')).toMatch(
+          /not among the approvers|may not do this|There is no request/,
+        );
+      expect(it.stand.gateway.approvals.waiting().map((one) => one.number)).toContain(number);
       await ben.goto(`${it.origin}/approvals/${number}`);
       await ben.getByText('with a security key').first().waitFor();
       await ben.getByRole('button', { name: 'Approve' }).click();
