@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { benchAgainst } from './against.js';
 import { benchBodies } from './bodies.js';
 import { benchConsole } from './console.js';
+import { benchRecord } from './console-record.js';
 import { benchDefinitions } from './definitions.js';
 import { benchDetectors } from './detectors.js';
 import { benchHttp } from './http.js';
@@ -13,7 +14,7 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | console | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
+/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | lineage | detectors | ssh | tunnel | strangers | console | console-record | against [--rounds 5] [--seconds 3] [--checkout DIR]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -36,7 +37,8 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   tunnel: () => benchTunnel(options),
   against: () => benchAgainst({ rounds: options.rounds, checkout: values.checkout ?? '' }),
   strangers: () => benchStrangers(options),
-  console: () => benchConsole(),
+  console: async () => `${await benchConsole()}\n${await benchRecord()}`,
+  'console-record': () => benchRecord(),
 };
 
 const chosen = benchmarks[positionals[0] ?? ''];

@@ -11,6 +11,7 @@ import {
   missingChromium,
   openBrowser,
   openConsoleStand,
+  picture,
   plugIn,
   post,
   sign,
@@ -118,6 +119,8 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
       .getByRole('link', { name: `Request ${number}` })
       .click();
     await ben.getByText(': the lights are out').waitFor();
+    await ben.getByText('Nothing: this is the first thing it asks').or(ben.getByText('after').first()).first().waitFor();
+    await picture(ben, 'review');
     await ben.getByRole('button', { name: 'Close the review' }).click();
     await ben.getByRole('dialog').getByRole('textbox').fill('seen: the lights are on');
     await ben.getByRole('dialog').getByRole('button', { name: 'Close the review' }).click();

@@ -16,6 +16,7 @@ import {
   missingChromium,
   openBrowser,
   openConsoleStand,
+  picture,
   plugIn,
   post,
   sign,
@@ -288,6 +289,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await page.getByRole('button', { name: 'Ana' }).click();
       await page.getByText(/A program on this computer, at 127\.0\.0\.1:\d+, wants to be let in as s-ana/).waitFor();
       await accessible(page);
+      await picture(page, 'let-in');
       // Nothing is let in by the address alone.
       expect(said()).not.toContain('Logged in');
       await page.getByRole('button', { name: 'Let it in as s-ana' }).click();
@@ -424,6 +426,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
         for (const text of ['127.0.0.1', 'SSH-2.0-OpenSSH', 'vm', 'root'])
           await facts.getByText(text).first().waitFor();
         await accessible(page);
+        await picture(page, 'login');
         expect(it.stand.gateway.pendingLogins.look(code, { principal: { name: 'test' } } as never)).toMatchObject({
           address: '127.0.0.1',
           account: 'root',
@@ -479,6 +482,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await ben.getByRole('button', { name: 'Register a key' }).click();
       await ben.getByRole('row', { name: /laptop/ }).waitFor();
       await accessible(ben);
+      await picture(ben, 'keys');
       const [key] = it.stand.gateway.securityKeys.all();
       expect(key).toMatchObject({ name: 'laptop', owner: { name: 'ben', issuer: 'corp', subject: 'ben' } });
       // Another one takes the one that is there: what comes without is refused.
@@ -523,7 +527,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       const { token: ofChat } = await it.stand.gateway.identity.createToken({ principal: 'robot', name: 'chat' });
       for (const shown of [admin, ofChat])
         expect(await byCommand(shown, 'approve', String(number), '--yes')).toMatch(
-          /not among the approvers|may not do this|There is no request/,
+          /not among the approvers|may not do this|There is no request|Only a login of your own/,
         );
       expect(it.stand.gateway.approvals.waiting().map((one) => one.number)).toContain(number);
       await ben.goto(`${it.origin}/approvals/${number}`);

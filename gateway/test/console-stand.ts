@@ -156,6 +156,15 @@ roles: { user: ["group:engineers", "group:dba", "group:platform", "group:s-engin
 export const openBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
 
+const IMAGES = join(import.meta.dirname, '..', '..', 'docs', 'images');
+
+/** A picture for docs/console.md, where documents are written anew (`SLUICE_WRITE_DOCS=1`). scripts/screenshots.mjs makes the others. */
+export async function picture(page: Page, name: string): Promise<void> {
+  if (process.env['SLUICE_WRITE_DOCS'] !== '1') return;
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.screenshot({ path: join(IMAGES, `console-${name}.png`) });
+}
+
 /** A key in the browser that is touched by itself, as its owner would. */
 export async function plugIn(page: Page): Promise<void> {
   const cdp = await page.context().newCDPSession(page);

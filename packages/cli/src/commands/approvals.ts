@@ -195,7 +195,9 @@ function impactOf({ verb, table, rows, totalRows, bytes, cascades, triggers }: T
   const count = (value: number): string => value.toLocaleString('en');
   const share = rows !== undefined && totalRows ? ` (${Math.min(100, Math.round((100 * rows) / totalRows))} %)` : '';
   const size = bytes === undefined ? '' : `, ${count(Math.ceil(bytes / 1024))} KiB`;
-  const total = totalRows === undefined ? undefined : count(totalRows);
+  // Statistics of a table that has just been filled may say less than the planner does.
+  const known = totalRows === undefined || (rows !== undefined && totalRows < rows) ? undefined : totalRows;
+  const total = known === undefined ? undefined : count(known);
   let amount = '';
   if (rows !== undefined)
     amount = `: about ${count(rows)}${total === undefined ? '' : ` of ${total}`} rows${share}${size}`;

@@ -125,13 +125,15 @@ function Outcome({ row }: { readonly row: ApprovalRow }): ReactNode {
 }
 
 /** Whether somebody else has looked at what passed by break-glass. */
-function Reviewed({ row: { review, principal } }: { readonly row: ApprovalRow }): ReactNode {
+function Reviewed({ row: { review, principal, words } }: { readonly row: ApprovalRow }): ReactNode {
   if (!review) return null;
+  const why = words.findLast(({ decision }) => decision === 'break-glass')?.reason ?? '';
   if (review.state === 'open')
     return (
       <Alert variant="outline" color="yellow" role="status" title="Its review is open">
-        {printableLine(principal)} passed it without anybody. Somebody else looks at it, and closes the review with a
-        word.
+        <b>{printableLine(principal)}</b> passed it without anybody: {printableLine(why)}
+        <br />
+        Somebody else looks at it, and closes the review with a word.
       </Alert>
     );
   return (

@@ -5,8 +5,8 @@ import { printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import { mayReview } from '../data/deciding.js';
-import { connectionsQuery, recentQuery, reviewsQuery, whoAmI } from '../data/queries.js';
+import { mayDecide, mayReview } from '../data/deciding.js';
+import { connectionsQuery, pendingQuery, recentQuery, reviewsQuery, whoAmI } from '../data/queries.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
@@ -22,6 +22,7 @@ export function Home(): ReactNode {
   if (!who) return null;
   return (
     <Stack gap="xl">
+      <WaitForYou who={who} />
       <OpenReviews who={who} />
       <section>
         <PageTitle>Your connections</PageTitle>
@@ -75,6 +76,24 @@ function Connections({ who }: { readonly who: WhoAmI }): ReactNode {
       </SimpleGrid>
       {open && <Connect key={open.name} row={open} close={() => setOpen(undefined)} />}
     </>
+  );
+}
+
+/** Whoever decides comes here first, too. */
+function WaitForYou({ who }: { readonly who: WhoAmI }): ReactNode {
+  const { data: rows = [] } = useQuery(pendingQuery);
+  const count = rows.filter((row) => mayDecide(row, who)).length;
+  if (count === 0) return null;
+  return (
+    <Alert
+      variant="outline"
+      role="status"
+      title={count === 1 ? 'A request waits for you' : `${count} requests wait for you`}
+    >
+      <Link to="/approvals" search={{}}>
+        See what is asked
+      </Link>
+    </Alert>
   );
 }
 

@@ -10,7 +10,7 @@ import { approvedBy } from '../data/deciding.js';
 import { approvalQuery, contextQuery } from '../data/queries.js';
 import { Facts } from '../parts/facts.js';
 import { State } from '../parts/state.js';
-import { Statement } from '../parts/statement.js';
+import { Code } from '../parts/code.js';
 import { Fault, Waiting } from '../parts/states.js';
 import { Left, When, lasting } from '../parts/time.js';
 import { Back } from '../parts/titles.js';
@@ -44,10 +44,10 @@ const Shown = ({ row, who }: { readonly row: ApprovalRow; readonly who: WhoAmI }
         {row.why !== undefined && ` · ${printableLine(row.why)}`}
       </Text>
     </Stack>
-    <Statement text={row.text} label={row.kind === 'session' ? 'What is asked' : 'Statement'} />
+    <Code text={row.text} label={row.kind === 'session' ? 'What is asked' : 'Statement'} />
     {row.parameters.length > 0 && <Values of={row.parameters} all={row.values} />}
     <Decide row={row} who={who} />
-    <Part title="Why it waits">
+    <Part title={row.state === 'pending' ? 'Why it waits' : 'Why it waited'}>
       <List size="sm" spacing={2}>
         {row.requirements.map(({ rule, approvers, count, stepUp, escalate, breakGlass }) => (
           <List.Item key={rule}>
