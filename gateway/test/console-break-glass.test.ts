@@ -22,6 +22,8 @@ const RULES = `
     - { rule: locked, when: 'action.verb == "update" && action.tables.exists(t, t.endsWith("locks"))', hold: { approvers: ["group:dba"], timeout: 10m, step_up: webauthn, break_glass: ["group:oncall"] } }`;
 
 const WAIT = { timeout: 15_000 };
+/** A database, a gateway and a browser, on a machine that is busy. */
+const START_MS = 180_000;
 
 describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-glass in Chromium', () => {
   let it: ConsoleStand;
@@ -76,7 +78,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
     browser = await openBrowser();
     client = await it.stand.client({ user: 'dave', password: await it.tokenOf(await at('dave', '/')) });
     for (const table of ['switches', 'locks']) await client.query(`create table ${table} (id int)`);
-  });
+  }, START_MS);
   afterAll(async () => {
     await client?.end();
     await browser?.close();
@@ -119,7 +121,11 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
       .getByRole('link', { name: `Request ${number}` })
       .click();
     await ben.getByText(': the lights are out').waitFor();
-    await ben.getByText('Nothing: this is the first thing it asks').or(ben.getByText('after').first()).first().waitFor();
+    await ben
+      .getByText('Nothing: this is the first thing it asks')
+      .or(ben.getByText('after').first())
+      .first()
+      .waitFor();
     await picture(ben, 'review');
     await ben.getByRole('button', { name: 'Close the review' }).click();
     await ben.getByRole('dialog').getByRole('textbox').fill('seen: the lights are on');
