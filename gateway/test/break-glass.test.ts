@@ -201,6 +201,14 @@ describe.skipIf(missingPostgres(18))('break-glass', () => {
     const olive = await by('olive');
     for (const reason of ['', '   ', '!?', '\u200b\u00ad', 7, null, 'x'.repeat(1_001)])
       expect([reason, await pass(olive, number, reason)]).toEqual([reason, 400]);
+    // Nobody learns whether there is a request of others.
+    const oscar = await by('oscar');
+    const asks = async (path: string, at: number): Promise<string> =>
+      oscar.post(`/v1/approvals/${at}/${path}`, { reason: 'now' }).catch((error: Error) => error.message);
+    for (const path of ['break-glass', 'revoke'])
+      expect((await asks(path, number)).replaceAll(String(number), 'N')).toBe(
+        (await asks(path, 999)).replaceAll('999', 'N'),
+      );
     // Not by a token that somebody else made for her, nor by one that is revoked.
     const made = await (await by('adam')).post<Made>('/v1/tokens', { principal: 'olive' });
     expect(await pass(caller(stand, made.token), number)).toBe(403);

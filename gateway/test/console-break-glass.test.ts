@@ -21,11 +21,12 @@ const RULES = `
     - { rule: outages, when: 'action.verb == "update" && action.tables.exists(t, t.endsWith("switches"))', hold: { approvers: ["group:dba"], timeout: 10m, break_glass: ["group:oncall"] } }
     - { rule: locked, when: 'action.verb == "update" && action.tables.exists(t, t.endsWith("locks"))', hold: { approvers: ["group:dba"], timeout: 10m, step_up: webauthn, break_glass: ["group:oncall"] } }`;
 
-const WAIT = { timeout: 15_000 };
+const WAIT = { timeout: 60_000 };
 /** A database, a gateway and a browser, on a machine that is busy. */
 const START_MS = 180_000;
+const SLOW = { timeout: 240_000 };
 
-describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-glass in Chromium', () => {
+describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-glass in Chromium', SLOW, () => {
   let it: ConsoleStand;
   let browser: Browser;
   let client: pg.Client;
@@ -38,6 +39,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
       return known.page;
     }
     const opened = await loggedIn(browser, it.origin, person, path);
+    opened.page.setDefaultTimeout(WAIT.timeout);
     pages.set(person, opened);
     return opened.page;
   };
@@ -142,6 +144,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
     const { number, done } = await held('update switches set id = 2');
     const dave = await at('dave', `/approvals/${number}`);
     const other = await dave.context().newPage();
+    other.setDefaultTimeout(WAIT.timeout);
     await other.goto(dave.url());
     for (const page of [dave, other]) {
       await page.getByRole('button', { name: 'Pass it now' }).click();

@@ -97,6 +97,13 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     return found;
   };
 
+  /** The same, for those who may know of it. Rejects with a ControlError for others, whether there is one or not. */
+  const known = async (request: FastifyRequest, number: number): Promise<ApprovalRequest> => {
+    const found = await named(request, number);
+    if (found && maySeeRequest(caller(request).principal, found)) return found;
+    throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+  };
+
   /** @throws ControlError where what is said with this proof may be somebody else's word */
   const ownWord = (proven: Proven): void => {
     const fault = notOwnWord(proven, peopleLogIn(gateway.config));
@@ -111,10 +118,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     response: { 200: ApprovalRow, ...problems(403, 404) },
   };
   app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
-    const { number } = request.params;
-    const found = await named(request, number);
-    if (!found || !maySeeRequest(caller(request).principal, found))
-      throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    const found = await known(request, request.params.number);
     return shownTo(caller(request).principal, found);
   });
 
@@ -159,12 +163,12 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     const proven = caller(request);
     const { number } = request.params;
     const { reason, assertion } = request.body;
-    const asked = await named(request, number);
+    const asked = await known(request, number);
     ownWord(proven);
     if (!gateway.log.recording)
       throw new ControlError(503, 'The record cannot be written at the moment, so nothing passes by break-glass.');
     const decision = { decision: 'break-glass', reason } as const;
-    const signed = asked && assertion && (await keyShown(gateway, proven, asked, decision, assertion));
+    const signed = assertion && (await keyShown(gateway, proven, asked, decision, assertion));
     const proof = { ...shownBy(proven), ...(signed && { key: signed.id }) };
     return shownTo(
       proven.principal,
@@ -206,9 +210,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   app.post('/v1/approvals/:number/question', { config: asking, schema: question }, async (request) => {
     const { number } = request.params;
     const proven = caller(request);
-    const asked = await named(request, number);
-    if (!asked || !maySeeRequest(proven.principal, asked))
-      throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    const asked = await known(request, number);
     return { ...(await askForKey(gateway, proven, asked, request.body)) };
   });
 
@@ -226,7 +228,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     const proven = caller(request);
     const { principal } = proven;
     const { number } = request.params;
-    await named(request, number);
+    await known(request, number);
     const all = principal.roles.includes('admin');
     const { approvals, revocations } = gateway;
     const taken = await inWords(approvals.takeBack(number, principal, request.body.reason, all, shownBy(proven)));
