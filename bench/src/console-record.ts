@@ -148,12 +148,12 @@ function somebodyElse({ port, token }: RunningGateway): {
   stop(): Promise<{ readonly p50: number; readonly max: number }>;
 } {
   const took: number[] = [];
-  let on = true;
+  const over = new AbortController();
   const running = (async () => {
     const client = new pg.Client({ host: '127.0.0.1', port, user: 'bench', password: token, database: 'db' });
     client.on('error', () => undefined);
     await client.connect();
-    while (on || took.length === 0) {
+    while (!over.signal.aborted || took.length === 0) {
       const began = performance.now();
       await client.query('select 1');
       took.push(performance.now() - began);
@@ -163,7 +163,7 @@ function somebodyElse({ port, token }: RunningGateway): {
   })();
   return {
     stop: async () => {
-      on = false;
+      over.abort();
       await running;
       const sorted = took.toSorted((one, other) => one - other);
       return { p50: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };

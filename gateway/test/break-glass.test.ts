@@ -21,6 +21,7 @@ import { type Stand, failure, logLines, openStand, targetOf } from './stand.js';
 type Made = TokenRow & { token: string };
 
 const WAIT = { timeout: 20_000 };
+const byNumber = (one: number, other: number): number => one - other;
 const SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes, ok').toString('base64')}`;
 const GLASS = 'break_glass: ["group:oncall"]';
 const RULES = `
@@ -169,7 +170,7 @@ describe.skipIf(missingPostgres(18))('break-glass', () => {
       expect([name, await close(await by(name))]).toEqual([name, 403]);
     for (const reason of ['', '  ', '...', '\u200b']) expect([reason, await close(bea, reason)]).toEqual([reason, 400]);
     expect(await open(bea)).toEqual([number]);
-    expect(await Promise.all([close(bea), close(bea)]).then((all) => all.sort())).toEqual([200, 409]);
+    expect(await Promise.all([close(bea), close(bea)]).then((all) => all.toSorted(byNumber))).toEqual([200, 409]);
     expect(await open(bea)).toEqual([]);
     expect(await row(number)).toMatchObject({
       state: 'passed',
@@ -183,7 +184,7 @@ describe.skipIf(missingPostgres(18))('break-glass', () => {
     // The record has each of these, in its order.
     await stand.gateway.stop();
     const events: [string, string | undefined, string | undefined][] = [];
-    for await (const { header } of readJournal(join(stand.gateway.config.data, 'journal')))
+    for (const { header } of readJournal(join(stand.gateway.config.data, 'journal')))
       if (header.k === 'approval') events.push([header.event, header.actor, header.reason]);
     expect(events).toEqual([
       ['requested', undefined, undefined],
@@ -240,7 +241,9 @@ describe.skipIf(missingPostgres(18))('break-glass', () => {
   test('it passes once: not twice, not by two at once, and not once it is over', async () => {
     const olive = await by('olive');
     const first = await held('delete from people where id = 5');
-    expect((await Promise.all([pass(olive, first.number), pass(olive, first.number)])).sort()).toEqual([200, 409]);
+    expect((await Promise.all([pass(olive, first.number), pass(olive, first.number)])).toSorted(byNumber)).toEqual([
+      200, 409,
+    ]);
     expect(await first.done).toBe('no error');
     expect(await pass(olive, first.number)).toBe(409);
     expect((await stand.gateway.approvals.find(first.number))?.words).toHaveLength(1);
@@ -391,11 +394,15 @@ describe.skipIf(missingPostgres(18))('break-glass', () => {
     skip,
   }) => {
     const psql = findTool('psql');
-    if (psql === undefined) return skip('there is no psql here');
+    if (psql === undefined) skip('there is no psql here');
     const olive = await operatorMade('olive');
-    const child = spawn(psql, [`host=127.0.0.1 port=${stand.port} user=olive dbname=db`, '-c', 'delete from people'], {
-      env: { ...process.env, PGPASSWORD: olive.token },
-    });
+    const child = spawn(
+      psql ?? '',
+      [`host=127.0.0.1 port=${stand.port} user=olive dbname=db`, '-c', 'delete from people'],
+      {
+        env: { ...process.env, PGPASSWORD: olive.token },
+      },
+    );
     let shown = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (shown += chunk.toString()));

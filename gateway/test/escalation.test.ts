@@ -111,7 +111,7 @@ describe.skipIf(missingPostgres(18) ?? missingTool('psql'))('further approvers',
     );
     expect(told[1]?.data.requirements[0]?.approvers).toEqual(['group:dba', 'group:managers']);
     const events: string[] = [];
-    for await (const { header } of readJournal(join(stand.gateway.config.data, 'journal')))
+    for (const { header } of readJournal(join(stand.gateway.config.data, 'journal')))
       if (header.k === 'approval') events.push(header.event);
     expect(events.filter((one) => one === 'escalated')).toHaveLength(2);
   });

@@ -32,7 +32,7 @@ const leftOf = (asked: ReleaseQuestion, approved: readonly Approver[]): Requirem
   asked.requirements.filter((one) => !satisfied({ ...asked, requirements: [one] }, approved));
 
 /** Whether whoever asked passes it with a security key only. */
-export const passesWithKey = ({ requirements }: Pick<ReleaseQuestion, 'requirements'>): boolean =>
+const passesWithKey = ({ requirements }: Pick<ReleaseQuestion, 'requirements'>): boolean =>
   requirements.some(({ stepUp }) => stepUp !== undefined);
 
 /** @throws ApprovalError where somebody may not pass a request by break-glass */

@@ -1,9 +1,8 @@
 export { Approvals, type Held } from './approvals.js';
-export { mayReview, passesWithKey, saysSomething } from './break-glass.js';
+export { mayReview, saysSomething } from './break-glass.js';
 export { type ChangedTable, estimated } from './estimate.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
-  approversOf,
   askerOf,
   isKeptFrom,
   mayRelease,

@@ -19,7 +19,7 @@ import { classHighlighter } from '@lezer/highlight';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { SQL_WORDS } from './statement.js';
 
-export interface EditorProps {
+interface EditorProps {
   readonly text: string;
   /** What screen readers call it. */
   readonly label: string;
