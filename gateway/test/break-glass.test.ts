@@ -1,6 +1,6 @@
 /**
  * Passing one's own request at once (`break_glass`), and the review of that. Lives here: that it passes what it may, that everybody is
- * told, and what somebody would try with it. Does not: pages (console-break-glass.ts), security keys (console-logins.test.ts).
+ * told, and what somebody would try with it. Does not: pages (console-break-glass.test.ts), security keys (console-logins.test.ts).
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

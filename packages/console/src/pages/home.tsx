@@ -111,7 +111,7 @@ function OpenReviews({ who }: { readonly who: WhoAmI }): ReactNode {
       <ul className="plain">
         {rows.slice(0, MAX_REVIEWS).map((row) => (
           <li key={row.number}>
-            <Link to="/approvals/$number" params={{ number: String(row.number) }}>
+            <Link to="/approvals/$number" params={{ number: String(row.number) }} search={{ show: 'reviews' }}>
               Request {row.number}
             </Link>
             : {printableLine(row.principal)} on {row.connection} passed it by break-glass
