@@ -219,7 +219,7 @@ export async function loggedIn(
   await page.goto(`${origin}${path}`);
   await page.getByRole('link', { name: `Log in with ${at}` }).click();
   await page.getByRole('button', { name: PEOPLE[person].name }).click();
-  await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+  await page.getByRole('navigation', { name: 'Pages', exact: true }).waitFor();
   complaints.length = 0;
   return { page, complaints };
 }
