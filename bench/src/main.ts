@@ -3,6 +3,7 @@ import { benchAgainst } from './against.js';
 import { benchBodies } from './bodies.js';
 import { benchBudgets } from './budgets.js';
 import { benchConsole } from './console.js';
+import { benchRecord } from './console-record.js';
 import { benchDefinitions } from './definitions.js';
 import { benchDetectors } from './detectors.js';
 import { benchHttp } from './http.js';
@@ -15,7 +16,7 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | budgets | lineage | detectors | ssh | tunnel | strangers | console | mcp | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
+/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | budgets | lineage | detectors | ssh | tunnel | strangers | console | console-record | mcp | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
@@ -40,7 +41,8 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   tunnel: () => benchTunnel(options),
   against: () => benchAgainst({ rounds: options.rounds, checkout: values.checkout ?? '', work: values.work }),
   strangers: () => benchStrangers(options),
-  console: () => benchConsole(),
+  console: async () => `${await benchConsole()}\n${await benchRecord()}`,
+  'console-record': () => benchRecord(),
   mcp: () => benchMcp(options),
 };
 

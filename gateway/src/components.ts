@@ -14,7 +14,7 @@ import { Journal } from '@sluice/recording';
 import { CountNotes, RevocationNotes, Store } from '@sluice/store';
 import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
-import { Events, Revocations, type Revoked, toRow } from '@sluice/control';
+import { Events, Revocations, type Revoked, toRow, toldAs } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
 import { Counts, Freezes, Ledger, ModelBudgets, type UsedUp } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
@@ -107,7 +107,12 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     const { session, command, number } = request;
     log.write({ k: 'approval', t: Date.now(), s: session, id: command, request: number, event, ...who });
     events.approval(request);
-    if (event !== 'used') webhooks.send(`approval.${who ? 'answered' : event}`, { ...toRow(request), ...who });
+    if (event === 'break-glass') {
+      counters.brokenGlass++;
+      operator.warn({ request: number, by: who?.actor }, 'somebody passed what they asked themselves, by break-glass');
+    }
+    const type = toldAs(event);
+    if (type !== undefined) webhooks.send(type, { ...toRow(request), ...who });
   };
   const securityKeys = await SecurityKeys.open(store.securityKeys);
   const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
@@ -160,14 +165,14 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   };
 }
 
-/** Who said it, if they may still: their token is not revoked, and they are an approver. Undefined: they may not. */
-function standing(identity: Directory, { who, token, claimed }: Word): Principal | undefined {
+/** Who said it, if they may still: their token is not revoked, and they have the role for it. Undefined: they may not. */
+function standing(identity: Directory, { who, token, claimed, decision }: Word): Principal | undefined {
   if (!who || token === undefined) return who;
   // Of the gateway's own one that is not kept any more may have been revoked; those of issuers have a colon in their id.
   const known = identity.token(token);
   if (known ? known.revoked !== undefined : !token.includes(':')) return undefined;
   const now = identity.current({ principal: who, claimed, tokenId: token });
-  return now?.roles.includes('approver') ? now : undefined;
+  return now?.roles.includes(decision === 'break-glass' ? 'user' : 'approver') ? now : undefined;
 }
 
 /** What was revoked, and not stored, before the gateway ended. */

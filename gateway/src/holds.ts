@@ -14,6 +14,7 @@ import {
 } from '@sluice/approvals';
 import {
   type AppliedHold,
+  type Asked,
   type Command,
   type Deny,
   type DenyReason,
@@ -122,13 +123,14 @@ export class Holds {
     } as const;
     const held = await this.#approvals.ask(asked, comparisonOf(holding.command, asked.text));
     const { number } = held;
-    const notice = { request: number, approvers: approversOf(holding), page: held.page };
     if (linger !== undefined && holding.waits) return this.#lingering(holding, held, linger);
-    if (!waits) return refused(holding, { code: 'approval-needed', ...notice });
+    if (!waits) return refused(holding, { code: 'approval-needed', ...askedOf(held) });
     const stop = (): void =>
       this.#approvals.withdraw(number, WHY[waiter.signal.reason as WaitEnded](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, DRAINING);
-    const say = (): void => waiter.say?.({ code: 'command-waits', rules: holds.map(({ rule }) => rule), ...notice });
+    const say = (): void =>
+      waiter.say?.({ code: 'command-waits', rules: holds.map(({ rule }) => rule), ...askedOf(held) });
+    const added = held.onEscalation(() => waiter.say?.({ code: 'approvers-added', ...askedOf(held) }));
     waiter.signal.addEventListener('abort', stop);
     draining.addEventListener('abort', drain);
     const reminder = setInterval(say, REMIND_MS);
@@ -140,13 +142,16 @@ export class Holds {
       const done = await held.outcome;
       if (waiter.signal.aborted) return lost(holding);
       if (done.state === 'approved' && (await this.#approvals.use({ number }))) {
-        return waiter.signal.aborted ? lost(holding) : undefined;
+        if (waiter.signal.aborted) return lost(holding);
+        if (done.review) waiter.say?.({ code: 'glass-broken', request: number, page: held.page });
+        return undefined;
       }
       if (done.state === 'expired' && done.onTimeout === 'allow') return undefined;
       return refused(holding, reasonOf(done));
     } finally {
       clearInterval(reminder);
       unwatch?.();
+      added();
       waiter.signal.removeEventListener('abort', stop);
       draining.removeEventListener('abort', drain);
     }
@@ -159,15 +164,14 @@ export class Holds {
   async #lingering(holding: Holding, held: Held, linger: number): Promise<Deny | undefined> {
     const { waiter, draining, holds } = holding;
     const { number } = held;
-    const notice = { request: number, approvers: approversOf(holding), page: held.page };
     this.#attached(number);
     // Whoever can be told nothing before the answer has no `say`.
     const rules = holds.map(({ rule }) => rule);
-    waiter.say?.({ code: 'command-waits', rules, ...notice });
+    waiter.say?.({ code: 'command-waits', rules, ...askedOf(held) });
     const ended = await firstOf(held.outcome, waiter, draining);
     this.#detached(number, ended === 'gone' ? linger : undefined);
     if (ended === 'gone') return lost(holding);
-    if (ended === 'later') return refused(holding, { code: 'approval-needed', ...notice });
+    if (ended === 'later') return refused(holding, { code: 'approval-needed', ...askedOf(held) });
     if (ended === 'drain') return refused(holding, { code: 'approval-withdrawn', request: number, why: DRAINING });
     if (ended.state === 'approved') {
       if (await this.#approvals.use({ number })) return undefined;
@@ -285,8 +289,12 @@ const WHY: Readonly<Record<WaitEnded, (noun: Noun) => string>> = {
   gone: () => 'the client is gone',
 };
 
-const approversOf = ({ holds }: Holding): string =>
-  holds.map(({ count, approvers }) => `${count} of ${approvers.join(', ')}`).join(' and ');
+/** What whoever waits is told of the request, as it is now. */
+export const askedOf = ({ number: request, page, approvers }: Held): Asked => ({
+  request,
+  page,
+  approvers: approvers(),
+});
 
 const nounOf = ({ type }: Command): Noun => (type === 'sql' ? 'statement' : 'command');
 

@@ -7,6 +7,7 @@ import { ApprovalError, type Approvals, type ApprovalRequest, type Source, requi
 import type { SessionApproval } from '@sluice/config';
 import type { Notice, Principal, Refusal, RefusalReason } from '@sluice/contract';
 import type { ConnectionConfig as Connection } from '@sluice/config';
+import { askedOf } from './holds.js';
 
 /** How often a client that waits is told so, in milliseconds. */
 const REMIND_MS = 30_000;
@@ -58,8 +59,8 @@ export class SessionApprovals {
 
   async #ask(entrance: SessionOpening, say: Say | undefined, gone: AbortSignal): Promise<Refusal | undefined> {
     const { connection, approval, principal } = entrance;
-    const { approvers, count, timeoutMs, window } = approval;
-    const { number, outcome, page } = await this.#approvals.ask({
+    const { timeoutMs, window } = approval;
+    const held = await this.#approvals.ask({
       kind: 'session',
       session: entrance.session,
       command: 0,
@@ -76,20 +77,23 @@ export class SessionApprovals {
       waits: false,
       transaction: false,
     });
-    const people = { request: number, approvers: `${count} of ${approvers.join(', ')}`, page };
     if (approval.fail || !say) {
-      return refused({ code: 'session-approval-needed', connection: connection.name, ...people });
+      return refused({ code: 'session-approval-needed', connection: connection.name, ...askedOf(held) });
     }
-    const tell = (): void => say({ code: 'session-waits', ...people });
+    const tell = (): void => say({ code: 'session-waits', ...askedOf(held) });
+    const added = held.onEscalation(() => say({ code: 'approvers-added', ...askedOf(held) }));
     tell();
     const reminder = setInterval(tell, REMIND_MS);
     try {
-      const done = await Promise.race([outcome, aborted(gone)]);
+      const done = await Promise.race([held.outcome, aborted(gone)]);
       if (!done || gone.aborted) return refused({ code: 'client-gone' });
       // Not what the outcome says, but what counts now: there may have been a window, and time has passed.
-      return this.granted(entrance) ? undefined : refused(reasonOf(done));
+      if (!this.granted(entrance)) return refused(reasonOf(done));
+      if (done.review) say({ code: 'glass-broken', request: held.number, page: held.page });
+      return undefined;
     } finally {
       clearInterval(reminder);
+      added();
     }
   }
 
@@ -107,6 +111,7 @@ export class SessionApprovals {
       target(),
       ...(approval.stepUp ? [approval.stepUp] : []),
       ...(approval.escalate ? [approval.escalate] : []),
+      ...(approval.breakGlass ? [['break_glass', ...approval.breakGlass]] : []),
     ]);
     return createHmac('sha256', this.#key).update(bound).digest('base64');
   }

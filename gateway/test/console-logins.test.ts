@@ -10,13 +10,25 @@ import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
-import { type ConsoleStand, loggedIn, missingChromium, openBrowser, openConsoleStand } from './console-stand.js';
+import {
+  type ConsoleStand,
+  loggedIn,
+  missingChromium,
+  openBrowser,
+  openConsoleStand,
+  picture,
+  plugIn,
+  post,
+  sign,
+} from './console-stand.js';
 
 /** What is decided with a security key: while its client waits, and for one that comes again. */
 const RULES = `
     - { rule: with-key, when: 'action.tables.exists(t, t.endsWith("vault")) && action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 10m, step_up: webauthn } }
     - { rule: later-with-key, when: 'action.tables.exists(t, t.endsWith("safe")) && action.verb == "delete"', hold: { approvers: ["group:dba"], timeout: 10m, fail: true, step_up: webauthn } }`;
 
+/** Programs are started for it, on a machine that is busy. */
+const SEVERAL_COMMANDS = { timeout: 120_000 };
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
 
 describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins with a browser', () => {
@@ -184,6 +196,40 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await expect.poll(again, { timeout: 10_000 }).toMatch(/=[\w-]{43}$/);
     });
 
+    test('a login ends when the provider says, and who logs out is told that the provider still knows them', async () => {
+      const { cookie, at } = await begin();
+      const sessionEnds = Date.now() + 100_000;
+      const brought = await bring(idp.answer(at, 'ana', { sessionEnds }));
+      const done = await ask(brought.headers.get('location') ?? '', { headers: { cookie } });
+      const line = done.headers.getSetCookie().find((one) => one.startsWith('sluice-session=')) ?? '';
+      const age = Number(/Max-Age=(\d+)/.exec(line)?.[1]);
+      expect(age).toBeGreaterThan(0);
+      expect(age).toBeLessThanOrEqual(100);
+      const session = cookieOf(done, 'session');
+      const status = async (): Promise<number> => (await ask('/v1/whoami', { headers: own(session) })).status;
+      expect(await status()).toBe(200);
+      vi.useFakeTimers({ toFake: ['Date'], now: sessionEnds });
+      try {
+        expect(await status()).toBe(401);
+      } finally {
+        vi.useRealTimers();
+      }
+      const over = await begin();
+      expect(await whyOf(await bring(idp.answer(over.at, 'ana', { sessionEnds: Date.now() - 1 })))).toContain(
+        'the login at the provider is over already',
+      );
+      const { page } = await loggedIn(browser, it.origin, 'ben', '/', 'okta');
+      await page.getByRole('button', { name: 's-ben' }).click();
+      await page.getByRole('menuitem', { name: 'Log out' }).click();
+      await page.getByText('You are logged out here').waitFor();
+      await page.getByText('At okta this browser may be logged in still').waitFor();
+      // An address has our page say nothing of somebody else's.
+      await page.goto(`${it.origin}/?still=evil.example`);
+      await page.getByText('Log in with okta').waitFor();
+      expect(await page.getByText('You are logged out here').count()).toBe(0);
+      await page.context().close();
+    });
+
     test('administrators of a provider are given a document', async () => {
       const answer = await ask('/auth/saml/okta/metadata');
       expect(answer.headers.get('content-type')).toContain('xml');
@@ -245,6 +291,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await page.getByRole('button', { name: 'Ana' }).click();
       await page.getByText(/A program on this computer, at 127\.0\.0\.1:\d+, wants to be let in as s-ana/).waitFor();
       await accessible(page);
+      await picture(page, 'let-in');
       // Nothing is let in by the address alone.
       expect(said()).not.toContain('Logged in');
       await page.getByRole('button', { name: 'Let it in as s-ana' }).click();
@@ -381,6 +428,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
         for (const text of ['127.0.0.1', 'SSH-2.0-OpenSSH', 'vm', 'root'])
           await facts.getByText(text).first().waitFor();
         await accessible(page);
+        await picture(page, 'login');
         expect(it.stand.gateway.pendingLogins.look(code, { principal: { name: 'test' } } as never)).toMatchObject({
           address: '127.0.0.1',
           account: 'root',
@@ -404,37 +452,6 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     let ben: Page;
     let client: Awaited<ReturnType<ConsoleStand['stand']['client']>>;
 
-    /** A key in the browser that is touched by itself, as its owner would. */
-    const plugIn = async (page: Page): Promise<void> => {
-      const cdp = await page.context().newCDPSession(page);
-      await cdp.send('WebAuthn.enable');
-      await cdp.send('WebAuthn.addVirtualAuthenticator', {
-        options: {
-          protocol: 'ctap2',
-          transport: 'usb',
-          hasUserVerification: true,
-          isUserVerified: true,
-          automaticPresenceSimulation: true,
-        },
-      });
-    };
-    const post = (page: Page, path: string, body: object): Promise<{ status: number; said: Record<string, unknown> }> =>
-      page.evaluate(
-        async ([where, what]) => {
-          const headers = { 'content-type': 'application/json', 'x-sluice-console': 'active' };
-          const answer = await fetch(where, { method: 'POST', headers, body: JSON.stringify(what) });
-          return { status: answer.status, said: (await answer.json()) as Record<string, unknown> };
-        },
-        [path, body] as const,
-      );
-    /** What the key in the browser signs for a question. */
-    const sign = (page: Page, question: object): Promise<object> =>
-      page.evaluate(async (json) => {
-        const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(
-          json as PublicKeyCredentialRequestOptionsJSON,
-        );
-        return ((await navigator.credentials.get({ publicKey })) as PublicKeyCredential).toJSON() as object;
-      }, question);
     const numberOf = async (text: string): Promise<number> => {
       const waits = (): number | undefined =>
         it.stand.gateway.approvals.waiting().find((one) => one.text.includes(text))?.number;
@@ -467,6 +484,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       await ben.getByRole('button', { name: 'Register a key' }).click();
       await ben.getByRole('row', { name: /laptop/ }).waitFor();
       await accessible(ben);
+      await picture(ben, 'keys');
       const [key] = it.stand.gateway.securityKeys.all();
       expect(key).toMatchObject({ name: 'laptop', owner: { name: 'ben', issuer: 'corp', subject: 'ben' } });
       // Another one takes the one that is there: what comes without is refused.
@@ -476,36 +494,62 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       expect(it.stand.gateway.securityKeys.all()).toHaveLength(1);
     });
 
-    test('a request that takes one is decided with it in the console, and in no other way', async () => {
-      const waiting = client.query('delete from vault where id = 1');
-      const number = await numberOf('delete from vault where id = 1');
-      for (const says of ['approve', 'deny'])
-        expect(await post(ben, `/v1/approvals/${number}/${says}`, { reason: 'x' })).toMatchObject({
-          status: 403,
-          said: { message: expect.stringContaining('is decided with a security key') },
+    test(
+      'a request that takes one is decided with it in the console, and in no other way',
+      SEVERAL_COMMANDS,
+      async () => {
+        const waiting = client.query('delete from vault where id = 1');
+        const number = await numberOf('delete from vault where id = 1');
+        for (const says of ['approve', 'deny'])
+          expect(await post(ben, `/v1/approvals/${number}/${says}`, { reason: 'x' })).toMatchObject({
+            status: 403,
+            said: { message: expect.stringContaining('is decided with a security key') },
+          });
+        // Nor by a token of ben's own at the control API, as the command line and chats have one.
+        const token = await it.tokenOf(ben);
+        const byToken = await fetch(`${it.stand.gateway.url}/v1/approvals/${number}/approve`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: '{}',
         });
-      // Nor by a token of ben's own at the control API, as the command line and chats have one.
-      const token = await it.tokenOf(ben);
-      const byToken = await fetch(`${it.stand.gateway.url}/v1/approvals/${number}/approve`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: '{}',
-      });
-      expect(byToken.status).toBe(403);
-      await ben.goto(`${it.origin}/approvals/${number}`);
-      await ben.getByText('with a security key').first().waitFor();
-      await ben.getByRole('button', { name: 'Approve' }).click();
-      await ben.getByRole('dialog').getByRole('textbox').fill(' row 1 is a test ');
-      await ben.getByRole('dialog').getByRole('button', { name: 'Approve' }).click();
-      await waiting;
-      await ben.getByText('approved by ben. It was used.').waitFor();
-      const [word] = (await it.stand.gateway.approvals.find(number))?.words ?? [];
-      expect(word).toMatchObject({
-        by: 'ben',
-        reason: 'row 1 is a test',
-        key: it.stand.gateway.securityKeys.all()[0]?.id,
-      });
-    });
+        expect(byToken.status).toBe(403);
+        const byCommand = async (shown: string, ...words: string[]): Promise<string> => {
+          const child = spawn(process.execPath, [MAIN, '--url', it.stand.gateway.url, 'approvals', ...words], {
+            env: { ...process.env, SLUICE_TOKEN: shown, NO_COLOR: '1' },
+          });
+          let all = '';
+          for (const stream of [child.stdout, child.stderr])
+            stream.on('data', (chunk: Buffer) => (all += chunk.toString()));
+          return new Promise((resolve) => child.once('close', () => resolve(all)));
+        };
+        // The operator's own, and what a chat has: a token that somebody else made, for a person or a program.
+        const admin = readFileSync(join(it.stand.gateway.config.data, 'admin.token'), 'utf8').trim();
+        const { token: ofChat } = await it.stand.gateway.identity.createToken({ principal: 'robot', name: 'chat' });
+        const said = await Promise.all([
+          byCommand(token, 'approve', String(number), '--yes'),
+          byCommand(token, 'deny', String(number), '--reason', 'x'),
+          byCommand(admin, 'approve', String(number), '--yes'),
+          byCommand(ofChat, 'approve', String(number), '--yes'),
+        ]);
+        for (const one of said.slice(0, 2)) expect(one).toContain('is decided with a security key, in the console');
+        for (const one of said.slice(2))
+          expect(one).toMatch(/not among the approvers|may not do this|There is no request|Only a login of your own/);
+        expect(it.stand.gateway.approvals.waiting().map((one) => one.number)).toContain(number);
+        await ben.goto(`${it.origin}/approvals/${number}`);
+        await ben.getByText('with a security key').first().waitFor();
+        await ben.getByRole('button', { name: 'Approve' }).click();
+        await ben.getByRole('dialog').getByRole('textbox').fill(' row 1 is a test ');
+        await ben.getByRole('dialog').getByRole('button', { name: 'Approve' }).click();
+        await waiting;
+        await ben.getByText('approved by ben. It was used.').waitFor();
+        const [word] = (await it.stand.gateway.approvals.find(number))?.words ?? [];
+        expect(word).toMatchObject({
+          by: 'ben',
+          reason: 'row 1 is a test',
+          key: it.stand.gateway.securityKeys.all()[0]?.id,
+        });
+      },
+    );
 
     test('what a key signs is for one request, decision and reason, of one person, once', async () => {
       const texts = ['delete from vault where id = 2', 'delete from vault where id = 3'];

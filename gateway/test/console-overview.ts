@@ -19,7 +19,10 @@ export interface Shared {
 }
 
 const LONG = 'long-1';
-const COMMANDS = 3_000;
+/** More than are looked through for one page, answers counted: whoever wants the last ones has them all the same. */
+const COMMANDS = 30_000;
+/** One of so many is refused. */
+const THOUSANDS = 10_000;
 /** All that a page or a terminal would obey, if it took it for more than what is drawn on the screen of a terminal. */
 const HOSTILE =
   '\u001b]0;owned\u0007\u001b]8;;javascript:pwned=1\u0007link\u001b]8;;\u0007\u001b]52;c;cHduZWQ=\u0007\u001b]1337;File=inline=1:PHN2Zy8+\u0007<img src=x onerror="window.pwned=1">';
@@ -34,11 +37,13 @@ export function fillRecord(data: string): void {
   const command = { phase: 'run', confidence: 'exact', actions: [], matched: [], decision: 'allow' };
   write({ k: 'opened', t, s: LONG, principal: 'mallory', ...known });
   for (let id = 1; id <= COMMANDS; id++) {
+    if (id % THOUSANDS === 0) journal.commit();
     const text = id === 2_345 ? 'delete from customers where id = 300' : `select ${id} from things`;
-    write({ k: 'command', t: t + id, s: LONG, id, text, ...command, ...(id % 1_000 === 0 && DENIED) });
+    write({ k: 'command', t: t + id, s: LONG, id, text, ...command, ...(id % THOUSANDS === 0 && DENIED) });
     write({ k: 'end', t: t + id, s: LONG, id, outcome: 'ok', summary: 'SELECT 1', rows: 1, bytes: 4 });
   }
-  write({ k: 'closed', t: t + COMMANDS, s: LONG, reason: 'bye', commands: COMMANDS - 3, denied: 3 });
+  const denied = COMMANDS / THOUSANDS;
+  write({ k: 'closed', t: t + COMMANDS, s: LONG, reason: 'bye', commands: COMMANDS - denied, denied });
   journal.commit();
   journal.close();
 }
@@ -133,9 +138,16 @@ export function overviewTests(shared: () => Shared): void {
     await olga.getByText('Commands 1 to 250').first().waitFor();
     await olga.getByText('Refused', { exact: true }).click();
     await olga.getByText('No round numbers.').first().waitFor();
-    expect(await drawn()).toBe(3);
-    await olga.goto(`${it.origin}/sessions/${LONG}?from=2990`);
-    await olga.getByText('Commands 2990 to 3000').first().waitFor();
+    // So much is looked through for a page, and the next one goes on.
+    expect(await drawn()).toBe(COMMANDS / THOUSANDS - 1);
+    await olga.getByRole('button', { name: 'What came after' }).first().click();
+    await olga.getByText(`Command ${COMMANDS}`, { exact: true }).first().waitFor();
+    expect(await drawn()).toBe(1);
+    await olga.goto(`${it.origin}/sessions/${LONG}?from=${COMMANDS - 10}`);
+    await olga
+      .getByText(`Commands ${COMMANDS - 10} to ${COMMANDS}`)
+      .first()
+      .waitFor();
     await olga.getByLabel('With this text').fill('nothing like it');
     await olga.getByRole('button', { name: 'Find', exact: true }).click();
     await olga.getByText('No command of this session is like that').waitFor();

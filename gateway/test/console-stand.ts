@@ -23,6 +23,7 @@ const PEOPLE = {
   ben: { name: 'Ben', groups: ['dba'], is: 'approves' },
   cleo: { name: 'Cleo', groups: ['dba'], is: 'approves as well' },
   olga: { name: 'Olga', groups: ['platform'], is: 'looks after the gateway' },
+  dave: { name: 'Dave', groups: ['engineers', 'oncall'], is: 'is on call' },
   nemo: { name: 'Nemo', groups: [], is: 'has no role' },
 };
 export type Person = keyof typeof PEOPLE;
@@ -155,6 +156,52 @@ roles: { user: ["group:engineers", "group:dba", "group:platform", "group:s-engin
 export const openBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
 
+const IMAGES = join(import.meta.dirname, '..', '..', 'docs', 'images');
+
+/** A picture for docs/console.md, where documents are written anew (`SLUICE_WRITE_DOCS=1`). scripts/screenshots.mjs makes the others. */
+export async function picture(page: Page, name: string): Promise<void> {
+  if (process.env['SLUICE_WRITE_DOCS'] !== '1') return;
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.screenshot({ path: join(IMAGES, `console-${name}.png`) });
+}
+
+/** A key in the browser that is touched by itself, as its owner would. */
+export async function plugIn(page: Page): Promise<void> {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'usb',
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+}
+
+/** What a page of the console posts to the gateway by itself, and what it is told. */
+export const post = (
+  page: Page,
+  path: string,
+  body: object,
+): Promise<{ readonly status: number; readonly said: Record<string, unknown> }> =>
+  page.evaluate(
+    async ([where, what]) => {
+      const headers = { 'content-type': 'application/json', 'x-sluice-console': 'active' };
+      const answer = await fetch(where, { method: 'POST', headers, body: JSON.stringify(what) });
+      return { status: answer.status, said: (await answer.json()) as Record<string, unknown> };
+    },
+    [path, body] as const,
+  );
+
+/** What the key in the browser signs for a question. */
+export const sign = (page: Page, question: object): Promise<object> =>
+  page.evaluate(async (json) => {
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(json as PublicKeyCredentialRequestOptionsJSON);
+    return ((await navigator.credentials.get({ publicKey })) as PublicKeyCredential).toJSON() as object;
+  }, question);
+
 /** A browser of somebody's own, logged in, at a page of the console. What its pages complain of is in `complaints`. */
 export async function loggedIn(
   browser: Browser,
@@ -172,7 +219,7 @@ export async function loggedIn(
   await page.goto(`${origin}${path}`);
   await page.getByRole('link', { name: `Log in with ${at}` }).click();
   await page.getByRole('button', { name: PEOPLE[person].name }).click();
-  await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+  await page.getByRole('navigation', { name: 'Pages', exact: true }).waitFor();
   complaints.length = 0;
   return { page, complaints };
 }

@@ -49,6 +49,9 @@ export const Status = named(
     sessions: count.describe('Open ones.'),
     waiting: count.describe('Statements and sessions that wait for people.'),
     oldest: maybe(time.describe('Since when the oldest of them waits.')),
+    reviews: z
+      .array(count)
+      .describe('Requests that passed by break-glass and that nobody else has looked at yet, the oldest first.'),
     agents: z.array(z.strictObject({ name: text, address: text, since: time })),
     missing: texts.describe('Agents that connections go by and that are not here.'),
     connections: count,
@@ -419,7 +422,9 @@ export const ApprovalRow = named(
   z.strictObject({
     number: count,
     kind: z.enum(['command', 'session']).describe('A command, or sessions of the principal on the connection.'),
-    state: z.enum(['pending', 'approved', 'denied', 'withdrawn', 'expired']),
+    state: z
+      .enum(['pending', 'approved', 'passed', 'denied', 'withdrawn', 'expired'])
+      .describe('passed: by break-glass, by whoever asked; see review.'),
     principal: text,
     connection: text,
     session: text,
@@ -439,6 +444,7 @@ export const ApprovalRow = named(
             .strictObject({ afterMs: count, to: texts })
             .describe('Who is asked as well when it has no outcome by then.'),
         ),
+        breakGlass: maybe(texts.describe('Who may pass what they asked themselves, at once and with a reason.')),
       }),
     ),
     onTimeout: z.enum(['deny', 'allow']),
@@ -469,12 +475,28 @@ export const ApprovalRow = named(
     expires: time,
     closed: maybe(time),
     used: maybe(time),
+    escalated: maybe(time.describe('When further approvers were asked.')),
+    review: maybe(
+      z
+        .discriminatedUnion('state', [
+          z.strictObject({ state: z.literal('open') }),
+          z.strictObject({
+            state: z.literal('closed'),
+            by: text,
+            at: time,
+            reason: text,
+            token: maybe(text),
+            makers: maybe(texts),
+          }),
+        ])
+        .describe('Of what passed by break-glass: open until somebody else closes it.'),
+    ),
     why: maybe(text),
     words: z.array(
       z.strictObject({
         by: text,
         at: time,
-        decision: z.enum(['approve', 'deny']),
+        decision: z.enum(['approve', 'deny', 'break-glass']),
         reason: text,
         token: maybe(text.describe('The id of what they showed.')),
         makers: maybe(texts.describe('Who made that: its maker, their maker, and so on.')),

@@ -3,6 +3,7 @@
  * Does not: store (ports.ts), wait on a wire (gateway/src/holds.ts).
  */
 import type { Principal } from '@sluice/contract';
+import { admitPassing, admitReview } from './break-glass.js';
 import { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 import {
   type Comparison,
@@ -13,6 +14,7 @@ import {
   type ApproverProof,
   type Since,
   type Word,
+  approversOf,
   askerOf,
   escalated,
   escalates,
@@ -36,6 +38,10 @@ export interface Held {
   readonly outcome: Promise<ApprovalRequest>;
   /** Where people find it with a browser; undefined: nowhere. */
   readonly page: string | undefined;
+  /** Who can answer it by now, and how many of them have to: a phrase. */
+  approvers(): string;
+  /** Calls `listener` each time that further people are asked. Returns what stops that. */
+  onEscalation(listener: () => void): () => void;
 }
 
 interface OpenRequest {
@@ -47,6 +53,8 @@ interface OpenRequest {
   readonly bytes: number;
   readonly outcome: PromiseWithResolvers<ApprovalRequest>;
   timer: NodeJS.Timeout | undefined;
+  /** Those to tell when further people are asked. */
+  readonly listeners: Set<() => void>;
 }
 
 /** Open requests beyond this are refused. */
@@ -58,6 +66,8 @@ const MAX_BYTES_OF_ONE = 32 * 1024 * 1024;
 const MAX_BYTES = 256 * 1024 * 1024;
 /** Who approves and takes it back in turn comes to an end. */
 const MAX_WORDS = 100;
+/** Open reviews of one person: whoever always passes by break-glass comes to an end. */
+const MAX_OPEN_REVIEWS_OF_ONE = 100;
 /** Node's timers know no longer wait, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -70,6 +80,8 @@ export class Approvals {
   readonly #tell: Told;
   readonly #around: Surroundings;
   readonly #open = new Map<number, OpenRequest>();
+  /** Those that passed by break-glass, and that nobody else has looked at yet; some of them are open still. */
+  readonly #reviews = new Map<number, OpenRequest>();
   readonly #approved = new ApprovedShapes();
   #last: number;
   /** Where people find requests with a browser, `https://sluice.example`; undefined: nowhere. */
@@ -92,6 +104,8 @@ export class Approvals {
       else if (request.expires <= approvals.#now()) await approvals.#close(entry, 'expired');
       else await approvals.#close(entry, 'withdrawn', 'the gateway was restarted');
     }
+    for (const request of await storage.reviews())
+      approvals.#reviews.set(request.number, approvals.#open.get(request.number) ?? entryOf(request, 0));
     return approvals;
   }
 
@@ -109,6 +123,11 @@ export class Approvals {
   /** Those that wait for an answer, in brief, the newest first. */
   waiting(): ApprovalRequest[] {
     return [...this.#open.values()].flatMap(({ closed, request }) => (closed ? [] : [request])).toReversed();
+  }
+
+  /** Those that passed by break-glass and whose review is open, in brief, the oldest first. */
+  reviews(): ApprovalRequest[] {
+    return Array.from(this.#reviews.values(), ({ request }) => request);
   }
 
   /** In brief, the newest first. `before`: only those with a lower number. */
@@ -164,8 +183,18 @@ export class Approvals {
     return this.#held(entry);
   }
 
-  #held({ request: { number }, outcome }: OpenRequest): Held {
-    return { number, outcome: outcome.promise, page: this.pageOf(number) };
+  #held(entry: OpenRequest): Held {
+    const { number } = entry.request;
+    return {
+      number,
+      outcome: entry.outcome.promise,
+      page: this.pageOf(number),
+      approvers: () => approversOf(entry.request.requirements),
+      onEscalation: (listener) => {
+        entry.listeners.add(listener);
+        return () => void entry.listeners.delete(listener);
+      },
+    };
   }
 
   /** The address of a request in the console. */
@@ -181,7 +210,7 @@ export class Approvals {
   async decide(
     number: number,
     who: Principal,
-    decision: Word['decision'],
+    decision: 'approve' | 'deny',
     reason: string,
     shown: ApproverProof = {},
   ): Promise<ApprovalRequest> {
@@ -212,18 +241,74 @@ export class Approvals {
         `Request ${number} was approved and taken back too often: it has to be asked anew.`,
       );
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
-    const { token, makers, claimed, key } = shown;
-    const source = {
-      ...(key !== undefined && { key }),
-      ...(token !== undefined && { token }),
-      ...(makers && { makers }),
-    };
-    const word: Word = { by: who.name, at: this.#now(), decision, reason, who, ...source, ...(claimed && { claimed }) };
-    entry.request = { ...request, words: [...request.words, word] };
-    this.#tell(entry.request, decision, { actor: who.name, reason, ...source });
+    this.#say(entry, who, decision, reason, shown);
     if (decision === 'deny') return this.#close(entry, 'denied');
     if (satisfied(request, this.#approving(entry))) return this.#close(entry, 'approved');
     await this.#storage.save(entry.request);
+    return entry.request;
+  }
+
+  /**
+   * Whoever asked lets it pass at once, by rules that name them in `breakGlass`. Everybody is told, and a review is open from then on. That
+   * `reason` says something, and that it is their own word, is for the caller to find out.
+   *
+   * @throws ApprovalError when they may not, or not any more
+   */
+  async breakGlass(
+    number: number,
+    who: Principal,
+    reason: string,
+    shown: ApproverProof = {},
+  ): Promise<ApprovalRequest> {
+    const entry = await this.#entry(number);
+    if (!entry.closed && entry.request.expires <= this.#now()) await this.#close(entry, 'expired');
+    const { request } = entry;
+    if (entry.closed) throw new ApprovalError('closed', `Request ${number} is ${request.state} already.`);
+    admitPassing(request, this.#approving(entry), who, shown);
+    if (this.reviews().filter((one) => mayBeSame(askerOf(one), who)).length >= MAX_OPEN_REVIEWS_OF_ONE)
+      throw new ApprovalError(
+        'closed',
+        `${MAX_OPEN_REVIEWS_OF_ONE} reviews of what you passed are open: somebody else has to close some of them first.`,
+      );
+    entry.request = { ...request, review: { state: 'open' } };
+    this.#say(entry, who, 'break-glass', reason, shown);
+    const done = await this.#close(entry, 'approved');
+    if (done.state === 'withdrawn' && !done.review)
+      throw new ApprovalError('full', `Request ${number} did not pass: ${done.why}.`);
+    return done;
+  }
+
+  /**
+   * Somebody else has looked at what passed by break-glass. Resolves once that is stored.
+   *
+   * @throws ApprovalError when it is not theirs to say, or was said already; whatever the storage throws: the review is open then
+   */
+  async closeReview(
+    number: number,
+    who: Principal,
+    reason: string,
+    { token, makers }: ApproverProof = {},
+  ): Promise<ApprovalRequest> {
+    const entry = this.#reviews.get(number);
+    if (!entry) {
+      const past = await this.find(number);
+      if (!past) throw new ApprovalError('missing', `There is no request ${number}.`);
+      const why = past.review ? 'is closed already' : 'was never open: nobody passed it by break-glass';
+      throw new ApprovalError('closed', `The review of request ${number} ${why}.`);
+    }
+    admitReview(entry.request, who);
+    const source = { ...(token !== undefined && { token }), ...(makers && { makers }) };
+    const closed = { state: 'closed', by: who.name, at: this.#now(), reason, ...source } as const;
+    entry.request = { ...entry.request, review: closed };
+    this.#reviews.delete(number);
+    this.#tell(entry.request, 'reviewed', { actor: who.name, reason, ...source });
+    try {
+      await this.#storage.save(entry.request);
+    } catch (error) {
+      entry.request = { ...entry.request, review: { state: 'open' } };
+      this.#reviews.set(number, entry);
+      throw error;
+    }
     return entry.request;
   }
 
@@ -358,17 +443,39 @@ export class Approvals {
       );
   }
 
+  /** What somebody says is on record before it counts. */
+  #say(entry: OpenRequest, who: Principal, decision: Word['decision'], reason: string, shown: ApproverProof): void {
+    const { token, makers, claimed, key } = shown;
+    const source = {
+      ...(key !== undefined && { key }),
+      ...(token !== undefined && { token }),
+      ...(makers && { makers }),
+    };
+    const word: Word = { by: who.name, at: this.#now(), decision, reason, who, ...source, ...(claimed && { claimed }) };
+    entry.request = { ...entry.request, words: [...entry.request.words, word] };
+    this.#tell(entry.request, decision, { actor: who.name, reason, ...source });
+  }
+
   /** Who has approved and may still do so, as they are now. */
-  #approving({ request }: OpenRequest): Approver[] {
+  #approving(entry: OpenRequest): Approver[] {
+    return this.#standing(entry, 'approve');
+  }
+
+  #standing({ request }: OpenRequest, decision: Word['decision']): Approver[] {
     return request.words.flatMap((word) => {
-      const who = word.decision === 'approve' && word.takenBack === undefined ? this.#around.standing(word) : undefined;
+      const who = word.decision === decision && word.takenBack === undefined ? this.#around.standing(word) : undefined;
       return who ? [{ ...who, key: word.key }] : [];
     });
   }
 
+  /** Whether those who said something are enough, as they are now. */
+  #satisfied(entry: OpenRequest): boolean {
+    return satisfied(entry.request, this.#approving(entry), this.#standing(entry, 'break-glass').at(-1));
+  }
+
   /** Whether what was approved still is, by who may approve now. If not, it is withdrawn. */
   #stands(entry: OpenRequest): boolean {
-    if (satisfied(entry.request, this.#approving(entry))) return true;
+    if (this.#satisfied(entry)) return true;
     this.#withdraw(entry, 'who approved it may not do so any more').catch(() => undefined);
     return false;
   }
@@ -379,13 +486,13 @@ export class Approvals {
     which: (word: Word) => boolean,
     actor: NonNullable<Parameters<Told>[2]>,
   ): Promise<boolean> {
-    const goes = (word: Word): boolean => word.decision === 'approve' && word.takenBack === undefined && which(word);
+    const goes = (word: Word): boolean => word.decision !== 'deny' && word.takenBack === undefined && which(word);
     const { request } = entry;
     if (!request.words.some(goes)) return false;
     const takenBack = this.#now();
     entry.request = { ...request, words: request.words.map((word) => (goes(word) ? { ...word, takenBack } : word)) };
     this.#tell(entry.request, 'revoked', actor);
-    if (request.state === 'approved' && !satisfied(request, this.#approving(entry)))
+    if (request.state === 'approved' && !this.#satisfied(entry))
       await this.#withdraw(entry, `${actor.actor} took an approval back${actor.reason && `: ${actor.reason}`}`);
     else await this.#keepTaken(entry);
     return true;
@@ -406,8 +513,7 @@ export class Approvals {
   }
 
   #enter(request: ApprovalRequest, bytes: number): OpenRequest {
-    const outcome = Promise.withResolvers<ApprovalRequest>();
-    const entry: OpenRequest = { request, closed: false, stored: false, bytes, outcome, timer: undefined };
+    const entry = entryOf(request, bytes);
     this.#open.set(request.number, entry);
     return entry;
   }
@@ -434,6 +540,7 @@ export class Approvals {
     entry.request = escalated(entry.request, now);
     this.#tell(entry.request, 'escalated');
     if (satisfied(entry.request, this.#approving(entry))) return void this.#close(entry, 'approved');
+    for (const listener of entry.listeners) listener();
     // What is kept of it is for lists: nobody decides about a request of before a restart.
     this.#storage.save(entry.request).catch(() => undefined);
   }
@@ -452,11 +559,14 @@ export class Approvals {
       if (entry.request === done) {
         entry.stored = true;
         this.#approved.add(done);
-        this.#tell(done, state);
+        this.#tell(done, done.review ? 'passed' : state);
       }
+      if (done.review) this.#reviews.set(done.number, entry);
     } catch {
       if (entry.request === done) {
-        entry.request = { ...done, state: 'withdrawn', why: 'the outcome could not be stored' };
+        // What has not passed is nothing to review.
+        const { review: _, ...rest } = done;
+        entry.request = { ...rest, state: 'withdrawn', why: 'the outcome could not be stored' };
         this.#open.delete(done.number);
         this.#tell(entry.request, 'withdrawn');
       }
@@ -477,6 +587,16 @@ export class Approvals {
       if (closed && !request.waits && isStale(request, this.#now())) this.#open.delete(number);
   }
 }
+
+const entryOf = (request: ApprovalRequest, bytes: number): OpenRequest => ({
+  request,
+  closed: false,
+  stored: false,
+  bytes,
+  outcome: Promise.withResolvers<ApprovalRequest>(),
+  timer: undefined,
+  listeners: new Set(),
+});
 
 /** An approval is there for as long as the request was, or for the window that it opens. */
 const isStale = ({ closed = 0, window, timeoutMs }: ApprovalRequest, now: number): boolean =>

@@ -1,5 +1,6 @@
 export { Approvals, type Held } from './approvals.js';
 export { type ChangedTable, OTHER_NAMES, estimated, lookedAt } from './estimate.js';
+export { mayReview, saysSomething } from './break-glass.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 export {
   askerOf,
@@ -12,6 +13,7 @@ export {
   type Outcome,
   type ApprovalRequest,
   type Requirement,
+  type Review,
   type ApproverProof,
   type Source,
   type TableImpact,

@@ -13,16 +13,21 @@ export interface Storage {
   recent(most: number, before?: number): Promise<ApprovalRequest[]>;
   /** With its whole text and values. */
   find(number: number): Promise<ApprovalRequest | undefined>;
+  /** Those whose review is open, in brief, the oldest first. */
+  reviews(): Promise<ApprovalRequest[]>;
   /** The highest number ever given; 0 when there is none. */
   last(): Promise<number>;
   /** `whole`: with the first save of a request. */
   save(request: ApprovalRequest, whole?: Whole): Promise<void>;
 }
 
-/** Something was said or came to an end. Called before it takes effect, so that it can be put on record. */
+/**
+ * Something was said or came to an end. Called before it takes effect, so that it can be put on record. 'passed': the outcome of what
+ * whoever asked let pass; 'reviewed': somebody else has looked at that.
+ */
 export type Told = (
   request: ApprovalRequest,
-  event: 'requested' | 'escalated' | Word['decision'] | 'revoked' | Outcome | 'used',
+  event: 'requested' | 'escalated' | Word['decision'] | 'revoked' | Outcome | 'passed' | 'used' | 'reviewed',
   who?: { readonly actor: string; readonly reason: string } & Pick<ApproverProof, 'token' | 'makers' | 'key'>,
 ) => void;
 

@@ -15,16 +15,26 @@ export interface Requirement {
   readonly stepUp?: 'webauthn';
   /** Who are asked as well after a while; absent: nobody, or they are by now. */
   readonly escalate?: Escalation;
+  /** Who may pass what they asked themselves at once; absent: nobody. */
+  readonly breakGlass?: readonly string[];
 }
 
 /** What a rule demands, as it is written. */
-export const requirementOf = (rule: string, { approvers, count, stepUp, escalate }: Release): Requirement => ({
+export const requirementOf = (
+  rule: string,
+  { approvers, count, stepUp, escalate, breakGlass }: Release,
+): Requirement => ({
   rule,
   approvers,
   count,
   ...(stepUp && { stepUp }),
   ...(escalate && { escalate }),
+  ...(breakGlass && { breakGlass }),
 });
+
+/** `1 of group:dba and 2 of group:owners`. */
+export const approversOf = (requirements: readonly Requirement[]): string =>
+  requirements.map(({ count, approvers }) => `${count} of ${approvers.join(', ')}`).join(' and ');
 
 /** Somebody who approved, and with which security key. */
 export interface Approver extends Principal {
@@ -105,17 +115,25 @@ export interface ApproverProof {
   readonly claimed?: Omit<Principal, 'roles'> | undefined;
 }
 
-/** What one approver said, and when. */
+/** What one approver said, and when; or who asked it and let it pass: 'break-glass'. */
 export interface Word extends ApproverProof {
   readonly by: string;
   readonly at: number;
-  readonly decision: 'approve' | 'deny';
+  readonly decision: 'approve' | 'deny' | 'break-glass';
   readonly reason: string;
   /** The approver as they were then; absent in requests of before this was kept, whose words count no more. */
   readonly who?: Principal;
   /** An approval that was taken back counts no more from then on. */
   readonly takenBack?: number;
 }
+
+/** Of what somebody let pass that they had asked themselves: it is open until somebody else closes it with a word. */
+export type Review =
+  | { readonly state: 'open' }
+  | ({ readonly state: 'closed'; readonly by: string; readonly at: number; readonly reason: string } & Pick<
+      ApproverProof,
+      'token' | 'makers'
+    >);
 
 /** 'expired' passes only where the rule says `on_timeout: allow`, and only for a client that waits. */
 export type Outcome = 'approved' | 'denied' | 'withdrawn' | 'expired';
@@ -144,6 +162,8 @@ export interface ApprovalRequest extends ReleaseQuestion {
   readonly closed?: number;
   /** When further people were asked. */
   readonly escalated?: number;
+  /** It passed by break-glass: 'approved', by nobody but who asked. */
+  readonly review?: Review;
   /** Why it was withdrawn. */
   readonly why?: string;
   /** When the command that it released was let through. */
@@ -224,8 +244,8 @@ export const askerOf = ({ principal, source }: ReleaseQuestion): PersonDescripti
   subject: source?.subject,
 });
 
-/** Whether a list of approvers names a principal. Groups are of people: an agent approves only where it is named itself. */
-function names(approvers: readonly string[], principal: Principal): boolean {
+/** Whether a list of `group:`, `user:` and `agent:` names a principal. Groups are of people: an agent approves only where it is named itself. */
+export function names(approvers: readonly string[], principal: Principal): boolean {
   return approvers.some((entry) => {
     const colon = entry.indexOf(':');
     const kind = entry.slice(0, colon);
@@ -243,14 +263,16 @@ export const needsKey = ({ requirements }: Pick<ReleaseQuestion, 'requirements'>
 export const mayRelease = (asked: ReleaseQuestion, who: Principal): boolean =>
   !mayBeSame(askerOf(asked), who) && asked.requirements.some(({ approvers }) => names(approvers, who));
 
-/** Whether those who approved are enough for every rule. */
-export function satisfied(asked: ReleaseQuestion, approved: readonly Approver[]): boolean {
+/** Whether those who approved are enough for every rule. `passed`: who asked, if they let it pass and may do so. */
+export function satisfied(asked: ReleaseQuestion, approved: readonly Approver[], passed?: Approver): boolean {
   const asker = askerOf(asked);
   const others = approved.filter(
     (one, at) => !mayBeSame(asker, one) && !approved.slice(0, at).some((before) => mayBeSame(before, one)),
   );
-  return asked.requirements.every(
-    ({ approvers, count, stepUp }) =>
-      others.filter((one) => names(approvers, one) && (stepUp === undefined || one.key !== undefined)).length >= count,
-  );
+  return asked.requirements.every(({ approvers, count, stepUp, breakGlass = [] }) => {
+    const counts = (list: readonly string[], one: Approver): boolean =>
+      names(list, one) && (stepUp === undefined || one.key !== undefined);
+    if (passed?.kind === 'person' && counts(breakGlass, passed)) return true;
+    return others.filter((one) => counts(approvers, one)).length >= count;
+  });
 }

@@ -7,9 +7,9 @@ export const MAX_SHAPES = 1_000;
 export class ApprovedShapes {
   readonly #numbers = new Map<string, number>();
 
-  /** Nothing happens where it has no shape, or was not approved. */
-  add({ shape, state, number }: ApprovalRequest): void {
-    if (shape === undefined || state !== 'approved') return;
+  /** Nothing happens where it has no shape, or others have not approved it. */
+  add({ shape, state, number, review }: ApprovalRequest): void {
+    if (shape === undefined || state !== 'approved' || review) return;
     this.#numbers.delete(shape);
     this.#numbers.set(shape, number);
     const [oldest] = this.#numbers.keys();

@@ -53,6 +53,9 @@ class Memory implements Storage {
     const kept = this.kept.get(number);
     return Promise.resolve(kept && { ...kept, ...this.whole.get(number) });
   }
+  reviews(): Promise<ApprovalRequest[]> {
+    return Promise.resolve([...this.kept.values()].filter(({ review }) => review?.state === 'open'));
+  }
   last(): Promise<number> {
     return Promise.resolve(Math.max(0, ...this.kept.keys()));
   }

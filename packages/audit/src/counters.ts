@@ -11,6 +11,8 @@ export class Counters {
   /** How often a target could not be used, by connection and kind of fault. */
   readonly targetFailures = new Map<string, number>();
   maskedCells = 0;
+  /** How often somebody passed what they had asked themselves. */
+  brokenGlass = 0;
   /** Columns of results that were NULL because nothing better is known of them, by connection and reason. */
   readonly hiddenColumns = new Map<string, number>();
   /** What budgets of language models have been used up, by rule and unit. */

@@ -64,10 +64,19 @@ export function mistakesOf(issue: Issue, keysAt: (path: Path) => readonly string
   }
 }
 
+/** Where a setting stands that somebody might want to stand here. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  [
+    'break_glass',
+    'It stands in "hold" of a rule and "approval" of a connection: nobody passes a refusal, a mask, or an answer that others read first.',
+  ],
+]);
+
 function unknownKey(path: Path, key: string, known: readonly string[]): Mistake {
   const now = newNameOf(path);
   if (now !== undefined) return { path, message: `"${key}" is called "${now}" now`, at: 'key' };
-  return { path, message: `"${key}" is not a setting here`, hint: didYouMean(key, known), at: 'key' };
+  const hint = ELSEWHERE.get(key) ?? didYouMean(key, known);
+  return { path, message: `"${key}" is not a setting here`, hint, at: 'key' };
 }
 
 /** The candidate that a word was probably meant to be, as a question. */

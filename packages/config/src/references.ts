@@ -166,6 +166,7 @@ function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] 
     ...ofAccess(access, [...path, 'access'], known),
     ...ofAccess(record(approval)['approvers'], [...path, 'approval', 'approvers'], known),
     ...ofAccess(record(record(approval)['escalate'])['to'], [...path, 'approval', 'escalate', 'to'], known),
+    ...ofApprovers(record(approval)['break_glass'], [...path, 'approval', 'break_glass'], known),
     ...ofStepUp(approval, [...path, 'approval'], known.listeners['console']),
     ...ofApprovers(record(changes)['approvers'], [...path, 'mcp', 'changes', 'approvers'], known),
     ...ofApprovers(record(record(changes)['escalate'])['to'], [...path, 'mcp', 'changes', 'escalate', 'to'], known),
@@ -325,10 +326,11 @@ function ofPorts(
 function approversOf(rules: unknown, path: Path, known: KnownNames): Mistake[] {
   return list(rules).flatMap((one, at) =>
     holdsOf(one).flatMap(({ hold, place }) => {
-      const { approvers, escalate } = record(hold);
+      const { approvers, escalate, break_glass: passing } = record(hold);
       return [
         ...ofApprovers(approvers, [...path, at, ...place, 'approvers'], known),
         ...ofApprovers(record(escalate)['to'], [...path, at, ...place, 'escalate', 'to'], known),
+        ...ofApprovers(passing, [...path, at, ...place, 'break_glass'], known),
       ];
     }),
   );

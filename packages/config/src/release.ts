@@ -19,6 +19,15 @@ const escalate = z
   .optional()
   .describe('further approvers (to), who are asked as well when there is no outcome after so long');
 
+/** Who passes what they asked themselves, where it cannot wait. */
+const breakGlass = z
+  .array(z.string().regex(/^(group|user):\S+$/, 'write group:name or user:name: programs pass nothing by themselves'))
+  .min(1)
+  .optional()
+  .describe(
+    'people who may pass what they asked themselves at once, with a reason; everybody is told, and somebody else reviews it',
+  );
+
 /** The people who release something, and how. */
 export const release = {
   approvers: approvers.describe(
@@ -29,6 +38,7 @@ export const release = {
   fail: z.boolean().default(false).describe('refuse at once, with the number of the request, instead of waiting'),
   escalate,
   step_up: stepUp,
+  break_glass: breakGlass,
 };
 
 /** Whoever is asked after the end is asked by nobody. */
@@ -55,9 +65,10 @@ export const sessionApproval = z
 type Written = z.output<z.ZodObject<typeof release>>;
 
 /** As the gateway has it. */
-export const releaseOf = ({ timeout, escalate, step_up: stepUp, ...rest }: Written): Release => ({
+export const releaseOf = ({ timeout, escalate, step_up: stepUp, break_glass: broken, ...rest }: Written): Release => ({
   ...rest,
   timeoutMs: timeout,
   ...(escalate && { escalate: { afterMs: escalate.after, to: escalate.to } }),
   ...(stepUp && { stepUp }),
+  ...(broken && { breakGlass: broken }),
 });

@@ -173,12 +173,12 @@ const heldBy = z.strictObject({
 
 const hold = heldBy.superRefine(escalatesInTime);
 const holdAnswer = heldBy
-  .omit({ fail: true })
+  .omit({ fail: true, break_glass: true })
   .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') })
   .superRefine(escalatesInTime);
 
 const holdCommit = heldBy
-  .omit({ on_timeout: true })
+  .omit({ on_timeout: true, break_glass: true })
   .extend({
     open: duration
       .prefault('15m')

@@ -321,6 +321,30 @@ describe('what a mistake is answered with', () => {
     expect(found.join('\n')).toContain(problem);
   });
 
+  test.each([
+    ['hold: { approvers: ["user:ada"], break_glass: ["agent:bot"] }', 'programs pass nothing by themselves'],
+    ['hold: { approvers: ["user:ada"], break_glass: [] }', 'hold.break_glass: '],
+    ['deny: No.\n      break_glass: ["user:ada"]', 'nobody passes a refusal, a mask'],
+    ['mask: { detect: [email] }\n      break_glass: ["user:ada"]', 'nobody passes a refusal, a mask'],
+    ['hold_answer: { approvers: ["user:ada"], break_glass: ["user:ada"] }', 'an answer that others read first'],
+  ])('who may pass by themselves, where that is a mistake: %s', (effect, problem) => {
+    const found = bad(SHOP.replace('allow: true', effect), { SHOP_PASSWORD: 'x' });
+    expect(found.join('\n')).toContain(problem);
+  });
+
+  test('who may pass by themselves, and is nobody', () => {
+    const wish = '{ approvers: ["user:ada"], break_glass: ["group:nobody"] }';
+    const found = warned(
+      SHOP.replace('protocol: postgres', `protocol: postgres\n    approval: ${wish}`).replace(
+        'allow: true',
+        `hold: ${wish}`,
+      ),
+      { SHOP_PASSWORD: 'x' },
+    ).join('\n');
+    for (const place of ['approval.break_glass[0]', 'hold.break_glass[0]'])
+      expect(found).toContain(`${place}: no principal is in a group "nobody"`);
+  });
+
   describe('a setting that was called otherwise', () => {
     const document = readFileSync(join(import.meta.dirname, '../../../docs/renamed.md'), 'utf8');
     const [, table = ''] = document.split('\n## Settings\n');

@@ -3,6 +3,7 @@
  * them (issuer-login.ts, saml-login.ts).
  */
 import type { IssuerConfig } from '@sluice/config';
+import type { Proven } from '@sluice/identity';
 
 /** What has to be known when the browser comes back, and nobody else may know. */
 export interface Attempt {
@@ -15,6 +16,9 @@ export interface Attempt {
   /** Milliseconds since 1970. */
   readonly began: number;
 }
+
+/** Who has logged in. `sessionEnds`: when that ends at the latest, by their provider; milliseconds since 1970. */
+export type LoggedIn = Proven & { readonly sessionEnds?: number };
 
 /** Why nobody is logged in, in a sentence for whoever tried. */
 export class LoginError extends Error {}

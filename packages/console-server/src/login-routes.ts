@@ -8,7 +8,7 @@ import { type App, ControlError, type Controlled, OPEN } from '@sluice/control';
 import type { Proven } from '@sluice/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type Attempt, LoginError, issuersFor } from './attempt.js';
+import { type Attempt, type LoggedIn, LoginError, issuersFor } from './attempt.js';
 import { cookieIn, cookieLine } from './cookies.js';
 import { IssuerLogins, type TokenAttempt } from './issuer-login.js';
 import type { ConsoleLogins } from './logins.js';
@@ -105,7 +105,9 @@ export function loginRoutes(routes: LoginRoutes): void {
         'You are logged out, but that could not be stored: a restart of the gateway would undo it.',
       );
     const issuer = gateway.config.issuers.get(proven.claimed?.issuer ?? '');
-    if (!issuer || issuer.saml) return { at: undefined };
+    // Nothing of ours is signed, and providers take no other request to log somebody out.
+    if (issuer?.saml) return { at: undefined, still: issuer.name };
+    if (!issuer) return { at: undefined };
     return { at: (await issuers().logout(issuer, `${origin().origin}/`))?.href };
   });
 }
@@ -117,7 +119,7 @@ export async function finishing(
   routes: LoginRoutes,
   request: FastifyRequest,
   reply: FastifyReply,
-  who: (attempt: TokenAttempt | SamlAttempt) => Promise<Proven> | Proven,
+  who: (attempt: TokenAttempt | SamlAttempt) => Promise<LoggedIn> | LoggedIn,
 ): Promise<FastifyReply> {
   const { gateway, logins, key, secure, session } = routes;
   const sealed = cookieIn(request.headers.cookie, 'login', secure());
@@ -127,10 +129,12 @@ export async function finishing(
   if (!attempt) return failed(routes, reply.header('set-cookie', used), NOT_BEGUN);
   try {
     const proven = await who(attempt);
-    const secret = await logins.begin(proven, attempt.fresh);
+    const { sessionEnds = Number.POSITIVE_INFINITY } = proven;
+    const lasts = Math.min(session, sessionEnds - Date.now());
+    const secret = await logins.begin(proven, attempt.fresh, sessionEnds);
     gateway.log.admin(actorOf(proven), 'login', `to the console, by ${proven.tokenId} from ${request.ip}`);
     return reply
-      .header('set-cookie', [used, cookieLine('session', secret, secure(), session / 1_000)])
+      .header('set-cookie', [used, cookieLine('session', secret, secure(), Math.max(1, Math.floor(lasts / 1_000)))])
       .header('cache-control', 'no-store')
       .redirect(attempt.to);
   } catch (error) {

@@ -76,9 +76,13 @@ export class ConsoleLogins {
 
   /**
    * Keeps who has proven it. Resolves to the secret for their cookie, which is told this once. Rejects when it cannot be stored. `fresh`:
-   * their issuer asked them anew.
+   * their issuer asked them anew. `ends`: when it is over at the latest, in milliseconds since 1970.
    */
-  async begin({ claimed, principal: { name }, tokenId: proof }: Proven, fresh = false): Promise<string> {
+  async begin(
+    { claimed, principal: { name }, tokenId: proof }: Proven,
+    fresh = false,
+    ends = Number.POSITIVE_INFINITY,
+  ): Promise<string> {
     const under = this.#settingsOf(claimed?.issuer ?? '');
     if (!claimed || under === undefined) throw new Error('only people of an issuer log in to the console');
     const secret = randomBytes(SECRET_BYTES).toString('base64url');
@@ -89,7 +93,7 @@ export class ConsoleLogins {
       claimed,
       under,
       proof,
-      expires: now + this.#times.session,
+      expires: Math.min(now + this.#times.session, ends),
       freshUntil: fresh ? now + FRESH_MS : 0,
       used: now,
       stored: now,

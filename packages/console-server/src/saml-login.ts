@@ -4,9 +4,9 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { SamlIssuerConfig } from '@sluice/config';
-import { type Directory, type Proven, TokenError } from '@sluice/identity';
+import { type Directory, TokenError } from '@sluice/identity';
 import { type SamlAnswer, SamlError, ServiceProvider } from '@sluice/saml';
-import { type Attempt, LoginError, checkFresh } from './attempt.js';
+import { type Attempt, type LoggedIn, LoginError, checkFresh } from './attempt.js';
 
 /** How long an answer is kept for the request that looks at it, in milliseconds, and how many are. A provider has signed each. */
 const KEPT_MS = 60_000;
@@ -79,7 +79,7 @@ export class SamlLogins {
    *
    * @throws LoginError
    */
-  finish({ name, clockSkew }: SamlIssuerConfig, attempt: SamlAttempt, handle: string, identity: Directory): Proven {
+  finish({ name, clockSkew }: SamlIssuerConfig, attempt: SamlAttempt, handle: string, identity: Directory): LoggedIn {
     const kept = this.#kept.get(handle);
     this.#kept.delete(handle);
     if (!kept || kept.until <= Date.now())
@@ -90,7 +90,9 @@ export class SamlLogins {
       throw new LoginError('This login was not begun in this browser, or another one was begun since.');
     checkFresh(attempt, answer.authenticated, clockSkew);
     try {
-      return identity.describedBy(name, answer.subject, claimsOf(answer), answer.id);
+      const { sessionEnds } = answer;
+      const proven = identity.describedBy(name, answer.subject, claimsOf(answer), answer.id);
+      return { ...proven, ...(sessionEnds !== undefined && { sessionEnds }) };
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       throw new LoginError(`What ${name} says of you is not taken here: ${error.message}.`, { cause: error });

@@ -24,7 +24,7 @@ test('the first load is below 350 kB, all of it from the gateway', () => {
   );
   // Pages are files of their own: the player of terminals and the curves come with theirs.
   const all = [...names].map((name) => readFileSync(join(APP, name), 'utf8')).join('\n');
-  expect(all).not.toMatch(/WebAssembly|uplot/i);
+  expect(all).not.toMatch(/WebAssembly|uplot|cm-announced/i);
   expect(bytes).toBeGreaterThan(50 * 1024);
   expect(bytes).toBeLessThan(MAX_FIRST_LOAD_BYTES);
   expect(html).not.toMatch(/https?:\/\/|<style|<script(?![^>]*src=)/);

@@ -54,6 +54,19 @@ test('a login ends when nobody uses it, and in any case at its end', async () =>
   expect(kept.size).toBe(0);
 });
 
+test('a login ends where its provider says so, and no later than it would', async () => {
+  const kept = new Map<string, ConsoleLoginRecord>();
+  const logins = await ConsoleLogins.open(storeOf(kept), TIMES, settingsOf);
+  const [early, late] = [
+    await logins.begin(proven, false, Date.now() + 5 * MINUTE),
+    await logins.begin(proven, false, Date.now() + 600 * MINUTE),
+  ];
+  expect([...kept.values()].map(({ expires }) => expires - Date.now())).toEqual([5 * MINUTE, 60 * MINUTE]);
+  vi.advanceTimersByTime(5 * MINUTE);
+  expect(logins.find(early, identity(['user']))).toBeUndefined();
+  expect(logins.find(late, identity(['user']))).toBeDefined();
+});
+
 test('a restart forgets neither who is logged in nor when they last did something', async () => {
   const kept = new Map<string, ConsoleLoginRecord>();
   const secret = await (await ConsoleLogins.open(storeOf(kept), TIMES, settingsOf)).begin(proven);

@@ -9,14 +9,21 @@ const home = createRoute({
   path: '/',
   component: lazyRouteComponent(() => import('./pages/home.js'), 'Home'),
 });
+/** Which requests are listed: those that wait, unless it says otherwise. */
+export type RequestSearch = { readonly show?: 'reviews' | 'recent' };
+const requestSearch = ({ show }: Record<string, unknown>): RequestSearch =>
+  show === 'reviews' || show === 'recent' ? { show } : {};
+
 const approvals = createRoute({
   getParentRoute: () => root,
   path: '/approvals',
+  validateSearch: requestSearch,
   component: lazyRouteComponent(() => import('./pages/approvals.js'), 'Approvals'),
 });
 const approval = createRoute({
   getParentRoute: () => root,
   path: '/approvals/$number',
+  validateSearch: requestSearch,
   component: lazyRouteComponent(() => import('./pages/approvals.js'), 'Approvals'),
 });
 

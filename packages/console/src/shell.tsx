@@ -18,9 +18,9 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { send } from './data/api.js';
-import { mayDecide } from './data/deciding.js';
+import { mayDecide, mayReview } from './data/deciding.js';
 import { type Liveness, useEvents } from './data/live.js';
-import { issuersQuery, pendingQuery, queries, whoAmI } from './data/queries.js';
+import { issuersQuery, pendingQuery, queries, reviewsQuery, whoAmI } from './data/queries.js';
 import { Fault, Waiting } from './parts/states.js';
 
 export function Shell(): ReactNode {
@@ -50,7 +50,9 @@ function LogIn(): ReactNode {
       return answer.ok ? ((await answer.json()) as { why: string }).why : '';
     },
   });
-  const wanted = sealed === null ? to : '/';
+  // Only what is an issuer of ours: whoever sends somebody an address has our page say nothing.
+  const still = issuers?.find((name) => name === new URLSearchParams(location.search).get('still'));
+  const wanted = sealed === null && still === undefined ? to : '/';
   return (
     <Stack gap="lg">
       <div>
@@ -60,6 +62,11 @@ function LogIn(): ReactNode {
       {failure !== undefined && failure !== '' && (
         <Alert color="red" variant="outline" role="alert" title="You are not logged in">
           {failure}
+        </Alert>
+      )}
+      {still !== undefined && (
+        <Alert color="yellow" variant="outline" role="status" title="You are logged out here">
+          At {still} this browser may be logged in still: log out there, too, where others use it.
         </Alert>
       )}
       {error && <Fault error={error} again={() => void refetch()} />}
@@ -88,7 +95,8 @@ const NAMES: Readonly<Record<Liveness, string>> = {
 
 function Frame({ who, live }: { readonly who: WhoAmI; readonly live: Liveness }): ReactNode {
   const { data: pending = [] } = useQuery(pendingQuery);
-  const mine = pending.filter((row) => mayDecide(row, who));
+  const { data: reviews = [] } = useQuery(reviewsQuery);
+  const mine = [...pending.filter((row) => mayDecide(row, who)), ...reviews.filter((row) => mayReview(row, who))];
   const oversees = who.roles.includes('admin') || who.roles.includes('auditor');
   // The document of a terminal may do what no other one may: it is left with its page.
   const leaves = useRouterState({ select: ({ location: { pathname } }) => pathname.endsWith('/terminal') });
@@ -173,10 +181,11 @@ function Scheme(): ReactNode {
 
 function Me({ who }: { readonly who: WhoAmI }): ReactNode {
   const out = async (): Promise<void> => {
-    const { at } = await send<{ readonly at?: string }>('POST', '/auth/logout').catch(() => ({ at: undefined }));
+    const nothing: { readonly at?: string; readonly still?: string } = {};
+    const { at, still } = await send<typeof nothing>('POST', '/auth/logout').catch(() => nothing);
     queries.clear();
-    // To the issuer, where the browser is logged in still; and back to us from there.
-    location.assign(at ?? '/');
+    // To the issuer, where the browser is logged in still; and back to us from there. Where it cannot be asked, the page says so.
+    location.assign(at ?? (still === undefined ? '/' : `/?still=${encodeURIComponent(still)}`));
   };
   return (
     <Menu position="bottom-end" withinPortal>

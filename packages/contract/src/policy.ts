@@ -127,6 +127,8 @@ export interface Release {
   readonly fail: boolean;
   /** Who may as well, when there is no outcome after so long. */
   readonly escalate?: Escalation;
+  /** People by `group:name` or `user:name` who may pass what they asked themselves at once, with a reason, and are reviewed; absent: nobody. */
+  readonly breakGlass?: readonly string[];
   /** They show a key of theirs for this request and no other; undefined: that they are logged in is enough. */
   readonly stepUp?: 'webauthn';
 }

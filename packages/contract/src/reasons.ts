@@ -127,7 +127,11 @@ export type Ending =
 export type Notice =
   /** `rules`: names of those that want it. */
   | ({ readonly code: 'command-waits'; readonly rules: readonly string[] } & Asked)
-  | ({ readonly code: 'session-waits' } & Asked);
+  | ({ readonly code: 'session-waits' } & Asked)
+  /** Nobody has answered so far, and further approvers are asked. */
+  | ({ readonly code: 'approvers-added' } & Asked)
+  /** Whoever waited has let it pass; somebody else reviews that. */
+  | ({ readonly code: 'glass-broken' } & Pick<Asked, 'request' | 'page'>);
 
 /** What kind of a refusal it is, for logs and metrics. */
 export type RefusalKind = 'credentials' | 'connection' | 'access' | 'limit' | 'unavailable';

@@ -109,6 +109,16 @@ export function noticeInWords(notice: Notice, noun: Noun): Required<Sentence> {
         message: `This session waits for an approval: request ${notice.request}.`,
         hint: `${howToAgree(notice)}. You may leave and log in again later.`,
       };
+    case 'approvers-added':
+      return {
+        message: `Nobody has answered request ${notice.request} so far: further approvers are asked.`,
+        hint: howToRelease(notice),
+      };
+    case 'glass-broken':
+      return {
+        message: `You passed request ${notice.request} by break-glass. Everybody who looks after it was told.`,
+        hint: `Its review is open until somebody else closes it: ${notice.page ?? `sluice approvals show ${notice.request}`}`,
+      };
     default:
       return notice satisfies never;
   }

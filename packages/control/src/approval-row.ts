@@ -1,12 +1,13 @@
 /** A request as the API, webhooks and the command line are told of it. Owns: that form. Does not: decide who sees it. */
 import type { ApprovalRow } from '@sluice/api';
-import type { ApprovalRequest } from '@sluice/approvals';
+import type { ApprovalRequest, Review, Told } from '@sluice/approvals';
 
 /** A request as people and programs are told of it. `page`: its address in the console. */
 export const toRow = (request: ApprovalRequest, page?: string): ApprovalRow => ({
   number: request.number,
   kind: request.kind ?? 'command',
-  state: request.state,
+  // 'approved' says that others agreed.
+  state: request.review && request.state === 'approved' ? 'passed' : request.state,
   principal: request.principal,
   connection: request.connection,
   session: request.session,
@@ -25,6 +26,8 @@ export const toRow = (request: ApprovalRequest, page?: string): ApprovalRow => (
   expires: iso(request.expires),
   ...(request.closed !== undefined && { closed: iso(request.closed) }),
   ...(request.used !== undefined && { used: iso(request.used) }),
+  ...(request.escalated !== undefined && { escalated: iso(request.escalated) }),
+  ...(request.review && { review: reviewOf(request.review) }),
   ...(request.why !== undefined && { why: request.why }),
   words: request.words.map(({ by, at, decision, reason, token, makers, key, takenBack }) => ({
     by,
@@ -37,5 +40,16 @@ export const toRow = (request: ApprovalRequest, page?: string): ApprovalRow => (
     ...(takenBack !== undefined && { takenBack: iso(takenBack) }),
   })),
 });
+
+const reviewOf = (review: Review): NonNullable<ApprovalRow['review']> =>
+  review.state === 'open'
+    ? review
+    : { ...review, at: iso(review.at), ...(review.makers && { makers: [...review.makers] }) };
+
+/** The type of the message to webhooks; undefined: they are told nothing. */
+export function toldAs(event: Parameters<Told>[1]): string | undefined {
+  if (event === 'used') return undefined;
+  return `approval.${['approve', 'deny', 'revoked'].includes(event) ? 'answered' : event}`;
+}
 
 const iso = (time: number): string => new Date(time).toISOString();

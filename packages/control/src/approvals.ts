@@ -1,7 +1,7 @@
 /** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApprovalRow } from '@sluice/api';
-import { ApprovalError, type ApprovalRequest, type ApproverProof, isKeptFrom } from '@sluice/approvals';
+import { ApprovalError, type ApprovalRequest, type ApproverProof, isKeptFrom, saysSomething } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type Proven, nameOf, notOwnWord } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
@@ -22,6 +22,7 @@ const MAX_LOOKED_AT = 1_000;
 const MIN_PAGE = 50;
 const Query = z.object({
   state: z.enum(['pending']).optional().describe('Only those that wait for an answer.'),
+  review: z.enum(['open']).optional().describe('Only those that passed by break-glass and are to be looked at.'),
   limit: z.coerce.number().int().min(1).max(MAX_ROWS).default(50),
   before: z.coerce.number().int().positive().optional().describe('Only those with a lower number: the next page.'),
   principal: z.string().max(1_000).optional().describe('Only those of this one.'),
@@ -43,8 +44,17 @@ const Decides = z
     assertion: Assertion.optional().describe('What a security key signed for this decision, as a browser has it.'),
   })
   .prefault({});
+/** What is passed by break-glass, or reviewed, takes a reason. */
+const reasoned = z.string().trim().max(1000).refine(saysSomething, { error: 'a reason in words is needed' });
+const Passes = z.strictObject({
+  reason: reasoned.describe(
+    'Why it cannot wait, in words: it goes on record, and to everybody who looks after the gateway.',
+  ),
+  assertion: Assertion.optional().describe('What a security key signed for this, as a browser has it.'),
+});
+const Reviews = z.strictObject({ reason: reasoned.describe('What came of looking at it, in words.') });
 const Asks = z.strictObject({
-  decision: z.enum(['approve', 'deny']),
+  decision: z.enum(['approve', 'deny', 'break-glass']),
   reason: z.string().trim().max(1000).default('').describe('To the letter as it is sent then.'),
 });
 const ByNumber = z.object({
@@ -87,6 +97,20 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     return found;
   };
 
+  /** The same, for those who may know of it. Rejects with a ControlError for others, whether there is one or not. */
+  const known = async (request: FastifyRequest, number: number): Promise<ApprovalRequest> => {
+    const found = await named(request, number);
+    if (found && maySeeRequest(caller(request).principal, found)) return found;
+    throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+  };
+
+  /** @throws ControlError where what is said with this proof may be somebody else's word */
+  const ownWord = (proven: Proven): void => {
+    const fault = notOwnWord(proven, peopleLogIn(gateway.config));
+    if (fault !== undefined)
+      throw new ControlError(403, fault, 'Log in yourself: "sluice login", or have a token made by the operator.');
+  };
+
   const one = {
     tags: ['approvals'],
     summary: 'One request',
@@ -94,10 +118,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     response: { 200: ApprovalRow, ...problems(403, 404) },
   };
   app.get('/v1/approvals/:number', { ...about, schema: one }, async (request): Promise<ApprovalRow> => {
-    const { number } = request.params;
-    const found = await named(request, number);
-    if (!found || !maySeeRequest(caller(request).principal, found))
-      throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    const found = await known(request, request.params.number);
     return shownTo(caller(request).principal, found);
   });
 
@@ -117,9 +138,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
       const { reason, assertion } = request.body;
       if (says === 'deny' && reason === '') throw new ControlError(400, 'A denial needs a reason.');
       const asked = await named(request, number);
-      const fault = notOwnWord(proven, peopleLogIn(gateway.config));
-      if (fault !== undefined)
-        throw new ControlError(403, fault, 'Log in yourself: "sluice login", or have a token made by the operator.');
+      ownWord(proven);
       const decision = { decision: says, reason };
       const signed = asked && assertion && (await keyShown(gateway, proven, asked, decision, assertion));
       const proof = { ...shownBy(proven), ...(signed && { key: signed.id }) };
@@ -130,6 +149,54 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     });
   }
 
+  const pass = {
+    tags: ['approvals'],
+    summary: 'Pass a request of your own at once (break-glass)',
+    description:
+      'Counts where each rule that holds it names the caller in "break_glass". Everybody is told, and a review is open until somebody else closes it.',
+    params: ByNumber,
+    body: Passes,
+    response: { 200: ApprovalRow, ...problems(404, 409, 503) },
+  };
+  const passing = { roles: ['user'], ...about.config } as const;
+  app.post('/v1/approvals/:number/break-glass', { config: passing, schema: pass }, async (request) => {
+    const proven = caller(request);
+    const { number } = request.params;
+    const { reason, assertion } = request.body;
+    const asked = await known(request, number);
+    ownWord(proven);
+    if (!gateway.log.recording)
+      throw new ControlError(503, 'The record cannot be written at the moment, so nothing passes by break-glass.');
+    const decision = { decision: 'break-glass', reason } as const;
+    const signed = assertion && (await keyShown(gateway, proven, asked, decision, assertion));
+    const proof = { ...shownBy(proven), ...(signed && { key: signed.id }) };
+    return shownTo(
+      proven.principal,
+      await inWords(gateway.approvals.breakGlass(number, proven.principal, reason, proof)),
+    );
+  });
+
+  const review = {
+    tags: ['approvals'],
+    summary: 'Close the review of a request that passed by break-glass',
+    description: 'By an approver of its rules, an administrator or an auditor, and never by whoever passed it.',
+    params: ByNumber,
+    body: Reviews,
+    response: { 200: ApprovalRow, ...problems(404, 409) },
+  };
+  const reviewing = { roles: ['approver', 'admin', 'auditor'], ...about.config } as const;
+  app.post('/v1/approvals/:number/review', { config: reviewing, schema: review }, async (request) => {
+    const proven = caller(request);
+    const { number } = request.params;
+    await named(request, number);
+    ownWord(proven);
+    const { reason } = request.body;
+    return shownTo(
+      proven.principal,
+      await inWords(gateway.approvals.closeReview(number, proven.principal, reason, shownBy(proven))),
+    );
+  });
+
   const question = {
     tags: ['approvals'],
     summary: 'What a security key has to sign for a decision about a request',
@@ -139,13 +206,11 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     body: Asks,
     response: { 200: KeyQuestion, ...problems(404, 409) },
   };
-  const asking = { roles: ['approver'], ...about.config } as const;
+  const asking = { roles: ['approver', 'user'], ...about.config } as const;
   app.post('/v1/approvals/:number/question', { config: asking, schema: question }, async (request) => {
     const { number } = request.params;
     const proven = caller(request);
-    const asked = await named(request, number);
-    if (!asked || !maySeeRequest(proven.principal, asked))
-      throw new ControlError(404, `There is no request ${number}.`, '"sluice approvals ls" lists them.');
+    const asked = await known(request, number);
     return { ...(await askForKey(gateway, proven, asked, request.body)) };
   });
 
@@ -153,17 +218,17 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
     tags: ['approvals'],
     summary: 'Take an approval back',
     description:
-      'Approvers take back their own, administrators all of a request. What was approved and has not been used is withdrawn.',
+      'Whoever approved or passed a request takes that back, administrators all of a request. What has not been used is withdrawn.',
     params: ByNumber,
     body: Says,
     response: { 200: ApprovalRow, ...problems(202, 404, 409, 503) },
   };
-  const config = { roles: ['approver', 'admin'], ...about.config } as const;
+  const config = { roles: ['approver', 'admin', 'user'], ...about.config } as const;
   app.post('/v1/approvals/:number/revoke', { config, schema: revocation }, async (request, reply) => {
     const proven = caller(request);
     const { principal } = proven;
     const { number } = request.params;
-    await named(request, number);
+    await known(request, number);
     const all = principal.roles.includes('admin');
     const { approvals, revocations } = gateway;
     const taken = await inWords(approvals.takeBack(number, principal, request.body.reason, all, shownBy(proven)));
@@ -176,10 +241,16 @@ async function visible(
   { approvals }: Controlled,
   principal: Principal,
   within: TokenScope,
-  { state, limit, before, principal: of, each = Infinity }: z.infer<typeof Query>,
+  { state, review, limit, before, principal: of, each = Infinity }: z.infer<typeof Query>,
 ): Promise<ApprovalRequest[]> {
   const sees = (one: ApprovalRequest): boolean =>
     (of ?? one.principal) === one.principal && within(one.connection) && maySeeRequest(principal, one);
+  if (review !== undefined)
+    return approvals
+      .reviews()
+      .filter((one) => one.number < (before ?? Infinity) && sees(one))
+      .toReversed()
+      .slice(0, limit);
   // However many were asked after it.
   if (state === 'pending') {
     const waiting = approvals.waiting().filter((one) => one.number < (before ?? Infinity) && sees(one));

@@ -73,6 +73,12 @@ export function metricsRoute({ app, gateway }: Routes): void {
   gauge('held_oldest_seconds', 'how long the oldest of them has waited', [], () => [
     [gateway.approvals.oldest === undefined ? 0 : (Date.now() - gateway.approvals.oldest) / 1000, {}],
   ]);
+  gauge('break_glass_total', 'commands and sessions that whoever asked passed by themselves', [], () => [
+    [gateway.counters.brokenGlass, {}],
+  ]);
+  gauge('reviews_open', 'of these, those that nobody else has looked at', [], () => [
+    [gateway.approvals.reviews().length, {}],
+  ]);
   gauge('masked_cells_total', 'values that were given out as others', [], () => [[gateway.counters.maskedCells, {}]]);
   gauge(
     'hidden_columns_total',

@@ -33,6 +33,7 @@ export function operatingRoutes({ app, gateway }: Routes): void {
       sessions: [...sessions.values()].filter(({ connection }) => connection !== undefined).length,
       waiting: approvals.pending,
       ...(approvals.oldest !== undefined && { oldest: iso(approvals.oldest) }),
+      reviews: approvals.reviews().map(({ number }) => number),
       agents: links.map(({ name, address, since }) => ({ name, address, since: iso(since) })),
       missing: [...wanted].filter((name) => !links.some((link) => link.name === name)),
       connections: gateway.config.connections.size,

@@ -59,11 +59,12 @@ function inWords(then: Rule['then']): string {
     case 'hold':
     case 'hold_answer':
     case 'hold_commit': {
-      const { approvers, count, timeoutMs, onTimeout, fail } = then;
+      const { approvers, count, timeoutMs, onTimeout, fail, breakGlass } = then;
       const people = `${count === 1 ? 'one' : count} of ${approvers.join(', ')}`;
       const what = DONE_BY[then.type];
       const late = `after ${timeoutMs / 1_000} s it is ${onTimeout === 'allow' ? 'passed' : 'refused'}`;
-      return `It ${what} ${people}; ${late}${fail ? '; the client does not wait' : ''}`;
+      const glass = breakGlass ? `; ${breakGlass.join(', ')} may pass what they asked themselves (break-glass)` : '';
+      return `It ${what} ${people}; ${late}${fail ? '; the client does not wait' : ''}${glass}`;
     }
     case 'risk':
       return `${then.points} points for "risk"`;

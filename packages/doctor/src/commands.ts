@@ -145,7 +145,7 @@ async function runningAt(where: Omit<Globals, 'output'>): Promise<Running> {
   if (!here && where.url === undefined) return { here };
   try {
     const api = ApiClient.find(where);
-    const { ready, reason, configuration, record, missing } = await api.get<Status>('/v1/status');
+    const { ready, reason, configuration, record, missing, reviews = [] } = await api.get<Status>('/v1/status');
     const told = [configuration, record].flatMap((says) => says ?? []);
     return {
       here,
@@ -154,6 +154,14 @@ async function runningAt(where: Omit<Globals, 'output'>): Promise<Running> {
           ? ok('gateway', api.url, 'runs, and lets commands through')
           : failed('gateway', api.url, reason ?? 'not ready', 'See "sluice logs".'),
         ...told.map((says) => warning('gateway', api.url, says, 'See "sluice logs".')),
+        ...reviews.map((number) =>
+          warning(
+            'review',
+            `request ${number}`,
+            'whoever asked passed it by break-glass, and nobody else has looked at that',
+            `Look at it with "sluice approvals show ${number}", and close it with "sluice approvals review ${number} --reason ...".`,
+          ),
+        ),
         ...missing.map((name) =>
           failed(
             'agent',

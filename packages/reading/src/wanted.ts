@@ -11,14 +11,15 @@ export interface Wanted {
   readonly text?: string | undefined;
 }
 
-/** Sees the entries of a session in their order; true: the page has it. */
-export function wantedOf({ from, decision, text }: Wanted): (entry: ReplayEntry) => boolean {
+/** Sees the entries of a session in their order. 'before': the page has not begun, and nothing was looked for in it. */
+export function wantedOf({ from, decision, text }: Wanted): (entry: ReplayEntry) => 'before' | boolean {
   const needle = text?.toLowerCase();
   const looksFor = decision !== undefined || needle !== undefined;
   let begun = from === undefined;
   return (entry) => {
     if (!begun && entry.type === 'command' && entry.id >= (from ?? 0)) begun = true;
-    if (!begun || !looksFor) return begun;
+    if (!begun) return 'before';
+    if (!looksFor) return true;
     if (entry.type !== 'command' || (decision !== undefined && entry.decision !== decision)) return false;
     return needle === undefined || textOf(entry).toLowerCase().includes(needle);
   };

@@ -86,7 +86,11 @@ export type RecordHeader =
         | 'denied'
         | 'withdrawn'
         | 'expired'
-        | 'used';
+        | 'used'
+        /** Whoever asked let it pass; that is what became of it; somebody else has looked at that. */
+        | 'break-glass'
+        | 'passed'
+        | 'reviewed';
       /** Who said so, and the token that they showed; absent where nobody did. */
       readonly actor?: string;
       readonly reason?: string;

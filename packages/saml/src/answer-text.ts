@@ -60,7 +60,10 @@ export function readAnswer(encoded: string): AnswerText {
   const opened = tags.filter(({ closes }) => !closes);
   for (const [name, most] of Object.entries(COUNTS))
     if (opened.filter((tag) => tag.name === name).length > most) throw new SamlError(`it has several elements ${name}`);
-  if (opened.some(({ name }) => name.startsWith('Encrypted'))) throw new SamlError('parts of it are encrypted');
+  if (opened.some(({ name }) => name.startsWith('Encrypted')))
+    throw new SamlError(
+      'parts of it are encrypted, which is not read here: have the provider sign it and not encrypt it',
+    );
   if (opened[0]?.name !== 'Response') throw new SamlError('it is no response');
   for (const { name, rest } of opened) checkAlgorithm(name, rest);
   const [{ rest }] = opened as [Tag];

@@ -37,6 +37,8 @@ export interface SamlAnswer {
   readonly attributes: ReadonlyMap<string, readonly string[]>;
   /** When they showed the provider who they are, in milliseconds since 1970. */
   readonly authenticated: number;
+  /** When a login by this ends at the latest, in milliseconds since 1970; absent: the provider leaves that to us. */
+  readonly sessionEnds?: number;
 }
 
 const PERSISTENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
@@ -75,7 +77,7 @@ export class ServiceProvider {
     const assertion = await assertionOf({ ...this.settings, xml: text.xml });
     const until = this.#inTime(assertion, asked, now);
     this.#forUs(assertion, text.inResponseTo, now);
-    const answer = this.#said(assertion, text.inResponseTo);
+    const answer = this.#said(assertion, text.inResponseTo, now);
     if (!this.#seen.add(answer.id, until + this.settings.clockSkew, now)) throw new SamlError('it came before');
     return answer;
   }
@@ -139,7 +141,7 @@ export class ServiceProvider {
     if (!confirmed) throw new SamlError('it does not say that its bearer is who it is about');
   }
 
-  #said(assertion: Element, inResponseTo: string): SamlAnswer {
+  #said(assertion: Element, inResponseTo: string, now: number): SamlAnswer {
     const [name] = within(within(assertion, 'Subject')[0], 'NameID');
     if (name?.$?.['Format'] !== PERSISTENT)
       throw new SamlError('it names nobody for good: the format of its name identifier has to be "persistent"');
@@ -150,8 +152,21 @@ export class ServiceProvider {
     const [statement] = within(assertion, 'AuthnStatement');
     const authenticated = timeIn(statement, 'AuthnInstant');
     if (id === undefined || Number.isNaN(authenticated)) throw new SamlError('it does not say when somebody logged in');
-    return { inResponseTo, id, subject, attributes: attributesOf(assertion), authenticated };
+    const sessionEnds = endOf(assertion, now);
+    const attributes = attributesOf(assertion);
+    return { inResponseTo, id, subject, attributes, authenticated, ...(sessionEnds !== undefined && { sessionEnds }) };
   }
+}
+
+/** The first end that it names (SAML 2.0 Core, section 2.7.2). @throws SamlError where it is over */
+function endOf(assertion: Element, now: number): number | undefined {
+  const ends = within(assertion, 'AuthnStatement')
+    .filter((one) => one.$?.['SessionNotOnOrAfter'] !== undefined)
+    .map((one) => timeIn(one, 'SessionNotOnOrAfter'));
+  if (ends.length === 0) return undefined;
+  const first = Math.min(...ends);
+  if (!(now < first)) throw new SamlError('the login at the provider is over already');
+  return first;
 }
 
 /** Values of one name in several places are put together. */

@@ -89,6 +89,27 @@ test('what a provider signs in answer to a request is believed, once', async () 
   expect((await later.accept(wrapped)).inResponseTo).toBe(asked.id);
 });
 
+test('when a login ends is the word of the provider, and one that is over is none', async () => {
+  const now = Date.now();
+  const sessionEnds = now + 90_000;
+  const said = async (more: Partial<AnswerParts>): Promise<string> =>
+    verdict(signedBoth(answerXml(await parts(more)), idp.signing));
+  const xml = signedBoth(answerXml(await parts({ sessionEnds })), idp.signing);
+  expect((await own.accept(encoded(xml))).sessionEnds).toBe(sessionEnds);
+  expect(await said({ sessionEnds: now - 1 })).toBe('the login at the provider is over already');
+  // Of several the first one counts, wherever it stands; and one that is no time is over.
+  const several = answerXml(await parts({ sessionEnds })).replace(
+    '<saml:AttributeStatement>',
+    `<saml:AuthnStatement AuthnInstant="${new Date(now).toISOString()}" SessionNotOnOrAfter="${new Date(now + 9_000).toISOString()}"><saml:AuthnContext><saml:AuthnContextClassRef>x</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement><saml:AttributeStatement>`,
+  );
+  expect((await own.accept(encoded(signedBoth(several, idp.signing)))).sessionEnds).toBe(now + 9_000);
+  const odd = answerXml(await parts({ sessionEnds })).replace(
+    /SessionNotOnOrAfter="[^"]*"/,
+    'SessionNotOnOrAfter="soon"',
+  );
+  expect(await verdict(signedBoth(odd, idp.signing))).toBe('the login at the provider is over already');
+});
+
 test('names and groups are taken to the letter', async () => {
   const login = ['ana\u00a0'];
   const groups = [' dba', 'dba\u3000', 'dba\n'];

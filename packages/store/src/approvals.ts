@@ -7,6 +7,8 @@ export interface ApprovalRecord {
   readonly number: number;
   readonly state: string;
   readonly used?: number;
+  /** Of what passed by break-glass. */
+  readonly review?: { readonly state: string };
 }
 
 /**
@@ -29,6 +31,12 @@ export class ApprovalStore<Kept extends ApprovalRecord = ApprovalRecord> {
       .orderBy('number')
       .execute();
     return rows.map((row) => this.#read(row));
+  }
+
+  /** Those whose review is open, in brief, the oldest first. */
+  async reviews(): Promise<Kept[]> {
+    const open = this.#db.selectFrom('approvals').select('body').where('review', '=', 'open');
+    return (await open.orderBy('number').execute()).map((row) => this.#read(row));
   }
 
   /** In brief, the newest first. `before`: only those with a lower number. */
@@ -64,7 +72,8 @@ export class ApprovalStore<Kept extends ApprovalRecord = ApprovalRecord> {
 
   /** `whole`: fields that are kept as they are in the first save, whatever they are in later ones. */
   async save(kept: Kept, whole?: Partial<Kept>): Promise<void> {
-    const row = { state: kept.state, used: kept.used ?? null, body: JSON.stringify(kept) };
+    const { state, used = null, review } = kept;
+    const row = { state, used, review: review?.state ?? null, body: JSON.stringify(kept) };
     await this.#db
       .insertInto('approvals')
       .values({ number: kept.number, ...row, whole: whole ? JSON.stringify(whole) : null })

@@ -86,6 +86,8 @@ export interface ApprovalsTable {
   body: string;
   /** Fields that are larger than that, as JSON; null: there are none. */
   whole: string | null;
+  /** 'open' or 'closed' of what passed by break-glass; null: it did not. */
+  review: string | null;
 }
 
 export interface AgentTokensTable {
@@ -283,6 +285,12 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('frozen_by', 'text', (column) => column.notNull())
         .addColumn('why', 'text', (column) => column.notNull())
         .execute();
+    },
+  },
+  '0015_reviews': {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable('approvals').addColumn('review', 'text').execute();
+      await sql`create index approvals_review on approvals (review)`.execute(db);
     },
   },
 };

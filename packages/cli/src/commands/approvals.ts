@@ -14,7 +14,7 @@ import { hidesCharacters, printableLine } from '@sluice/printable';
 const LOOK_MS = 1000;
 const COLUMNS = ['number', 'state', 'principal', 'connection', 'text', 'expires'] as const;
 
-/** `sluice approvals ls|show|approve|deny|revoke|watch`. */
+/** `sluice approvals ls|show|approve|deny|revoke|break-glass|review|watch`. */
 export function approvals(program: Command, context: CommandContext): void {
   const group = program.command('approvals').description('statements that wait for somebody to release them');
   const show = (row: ApprovalRow): void => (context.format() === 'json' ? printJson(row) : print(described(row)));
@@ -23,9 +23,14 @@ export function approvals(program: Command, context: CommandContext): void {
     .command('ls')
     .description('requests, the newest first')
     .option('--pending', 'only those that wait for an answer')
+    .option('--reviews', 'only those that passed by break-glass and that nobody else has looked at yet')
     .option('--before <number>', 'only those with a lower number: the next page')
-    .action(async ({ pending, before }: { pending?: boolean; before?: string }) => {
-      const query = new URLSearchParams({ ...(pending && { state: 'pending' }), ...(before && { before }) });
+    .action(async ({ pending, reviews, before }: { pending?: boolean; reviews?: boolean; before?: string }) => {
+      const query = new URLSearchParams({
+        ...(pending && { state: 'pending' }),
+        ...(reviews && { review: 'open' }),
+        ...(before && { before }),
+      });
       printRows(await context.api().get<ApprovalRow[]>(`/v1/approvals?${query}`), [...COLUMNS], context.format());
     });
 
@@ -68,13 +73,38 @@ export function approvals(program: Command, context: CommandContext): void {
     );
 
   group
+    .command('break-glass <number>')
+    .description('passes a request of your own at once, where its rules let you; everybody is told')
+    .requiredOption(
+      '--reason <text>',
+      'why it cannot wait: it goes on record, and to everybody who looks after the gateway',
+    )
+    .action(async (number: string, body: { reason: string }) => {
+      show(await context.api().post<ApprovalRow>(`${at(number)}/break-glass`, body));
+      note('It passes. Its review is open until somebody else closes it.');
+    });
+
+  group
+    .command('review <number>')
+    .description('closes the review of what somebody else passed by break-glass')
+    .requiredOption('--reason <text>', 'what came of looking at it')
+    .action(async (number: string, body: { reason: string }) =>
+      show(await context.api().post<ApprovalRow>(`${at(number)}/review`, body)),
+    );
+
+  group
     .command('watch')
     .description('prints requests as they come and as they are decided, until Ctrl+C')
     .action(async () => {
       const seen = new Map<number, string>();
       // Each word of several approvers is something new, and so is one that is taken back.
-      const stateOf = ({ state, words }: ApprovalRow): string =>
-        JSON.stringify([state, words.map(({ by, at: when, decision, takenBack }) => [by, when, decision, takenBack])]);
+      const stateOf = ({ state, words, escalated, review }: ApprovalRow): string =>
+        JSON.stringify([
+          state,
+          escalated,
+          review,
+          words.map(({ by, at: when, decision, takenBack }) => [by, when, decision, takenBack]),
+        ]);
       for (;;) {
         const rows = await context.api().get<ApprovalRow[]>('/v1/approvals?limit=100');
         for (const row of rows.toReversed()) {
@@ -93,6 +123,7 @@ const at = (number: string): string => `/v1/approvals/${encodeURIComponent(numbe
 const COLOURS = {
   pending: paint.yellow,
   approved: paint.green,
+  passed: paint.yellow,
   denied: paint.red,
   withdrawn: paint.dim,
   expired: paint.dim,
@@ -100,7 +131,7 @@ const COLOURS = {
 
 function described(row: ApprovalRow): string {
   const { number, state, principal, connection, session, text, textBytes, parameters, values } = row;
-  const { requirements, words, expires, why } = row;
+  const { requirements, words, expires, why, escalated, review } = row;
   const { tables = [], unknown, locks = [], waiting = [] } = row.impact ?? {};
   return [
     `${paint.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${printableLine(`${principal} on ${connection}, session ${session}, until ${expires}`)}`,
@@ -123,18 +154,32 @@ function described(row: ApprovalRow): string {
       ({ rule, count, approvers, ...how }) =>
         `  ${printableLine(`rule ${rule}: ${count} of ${approvers.join(', ')}${howOf(how)}`)}`,
     ),
+    ...(escalated === undefined
+      ? []
+      : [`  ${printableLine(escalated)}  nobody had answered: further approvers were asked`]),
     ...words.map(({ by, at: when, decision, reason, takenBack }) => {
       const after = takenBack === undefined ? '' : `, taken back ${takenBack}`;
       return `  ${when}  ${printableLine(`${by}: ${decision}${reason && `, ${reason}`}${after}`)}`;
     }),
+    ...(review ? [`  ${reviewOf(number, review)}`] : []),
     ...(why === undefined ? [] : [`  ${printableLine(why)}`]),
     ...(row.page === undefined ? [] : [`  in a browser: ${printableLine(row.page)}`]),
   ].join('\n');
 }
 
-const howOf = ({ stepUp, escalate }: Pick<ApprovalRow['requirements'][number], 'stepUp' | 'escalate'>): string =>
+const reviewOf = (number: number, review: NonNullable<ApprovalRow['review']>): string =>
+  review.state === 'open'
+    ? paint.yellow(
+        `passed by break-glass; somebody else closes the review: sluice approvals review ${number} --reason ...`,
+      )
+    : printableLine(`reviewed ${review.at} by ${review.by}: ${review.reason}`);
+
+type How = Pick<ApprovalRow['requirements'][number], 'stepUp' | 'escalate' | 'breakGlass'>;
+
+const howOf = ({ stepUp, escalate, breakGlass }: How): string =>
   [
     stepUp === undefined ? '' : ', with a security key in the console',
+    breakGlass ? `; ${breakGlass.join(', ')} may pass what they asked themselves (break-glass)` : '',
     escalate ? `; after ${Math.round(escalate.afterMs / 1000)} s of ${escalate.to.join(', ')} as well` : '',
   ].join('');
 
@@ -152,7 +197,9 @@ function impactOf({ verb, table, rows, totalRows, bytes, cascades, triggers }: T
   const count = (value: number): string => value.toLocaleString('en');
   const share = rows !== undefined && totalRows ? ` (${Math.min(100, Math.round((100 * rows) / totalRows))} %)` : '';
   const size = bytes === undefined ? '' : `, ${count(Math.ceil(bytes / 1024))} KiB`;
-  const total = totalRows === undefined ? undefined : count(totalRows);
+  // Statistics of a table that has just been filled may say less than the planner does.
+  const known = totalRows === undefined || (rows !== undefined && totalRows < rows) ? undefined : totalRows;
+  const total = known === undefined ? undefined : count(known);
   let amount = '';
   if (rows !== undefined)
     amount = `: about ${count(rows)}${total === undefined ? '' : ` of ${total}`} rows${share}${size}`;

@@ -19,6 +19,7 @@ export function mcpSettings(): z.ZodType<McpSettings | undefined> {
         ),
       changes: z
         .strictObject(release)
+        .omit({ break_glass: true })
         .optional()
         .describe('who looks at a tool that is not what it was; without it, calls of such tools are refused'),
       tools: z

@@ -63,6 +63,12 @@ export const pendingQuery = queryOptions({
     ask<ApprovalRow[]>(`/v1/approvals?state=pending&limit=${MAX_PENDING}&each=${MAX_OF_ONE}`, signal),
 });
 
+/** What passed by break-glass and nobody else has looked at yet, that one may see. */
+export const reviewsQuery = queryOptions({
+  queryKey: ['approvals', 'reviews'],
+  queryFn: ({ signal }) => ask<ApprovalRow[]>(`/v1/approvals?review=open&limit=${MAX_PENDING}`, signal),
+});
+
 export const recentQuery = queryOptions({
   queryKey: ['approvals', 'recent'],
   queryFn: ({ signal }) => ask<ApprovalRow[]>('/v1/approvals?limit=50', signal),

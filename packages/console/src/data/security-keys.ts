@@ -13,7 +13,11 @@ export const needsKey = (row: ApprovalRow, who: WhoAmI): boolean =>
   row.requirements.some(({ approvers, stepUp }) => stepUp !== undefined && isNamed(approvers, who));
 
 /** What a key of one's own signs for a decision: this one, with this reason, and no other. */
-export async function signDecision(number: number, decision: 'approve' | 'deny', reason: string): Promise<unknown> {
+export async function signDecision(
+  number: number,
+  decision: 'approve' | 'deny' | 'break-glass',
+  reason: string,
+): Promise<unknown> {
   const question = await send<PublicKeyCredentialRequestOptionsJSON>('POST', `/v1/approvals/${number}/question`, {
     decision,
     reason,

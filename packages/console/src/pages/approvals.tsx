@@ -3,32 +3,47 @@ import { Alert, Button, Group, Kbd, SegmentedControl, Text } from '@mantine/core
 import type { ApprovalRow, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useParams } from '@tanstack/react-router';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import { mayDecide } from '../data/deciding.js';
-import { MAX_OF_ONE, MAX_PENDING, pendingOfQuery, pendingQuery, recentQuery, whoAmI } from '../data/queries.js';
+import {
+  MAX_OF_ONE,
+  MAX_PENDING,
+  pendingOfQuery,
+  pendingQuery,
+  recentQuery,
+  reviewsQuery,
+  whoAmI,
+} from '../data/queries.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { Left, When } from '../parts/time.js';
 import { PageTitle } from '../parts/titles.js';
+import type { RequestSearch } from '../router.js';
 import { Request } from './request.js';
+
+/** Waiting for an answer; passed by break-glass, and nobody else has looked; all of them. */
+type Which = 'pending' | 'reviews' | 'recent';
 
 /** Of a statement in the list. Characters. */
 const MAX_LINE = 300;
 
 export function Approvals(): ReactNode {
   const { number } = useParams({ strict: false });
+  const { show }: RequestSearch = useSearch({ strict: false });
+  const navigate = useNavigate();
   const chosen = number === undefined ? undefined : Number(number);
-  const [which, setWhich] = useState<'pending' | 'recent'>('pending');
+  const which: Which = show ?? 'pending';
   const { data: who } = useQuery(whoAmI);
   /** Somebody who has asked more than the list has of each. */
   const [only, setOnly] = useState<string>();
   const all = useQuery(pendingQuery);
   const own = useQuery({ ...pendingOfQuery(only ?? ''), enabled: only !== undefined });
   const recent = useQuery({ ...recentQuery, enabled: which === 'recent' });
+  const reviews = useQuery(reviewsQuery);
   const pending = only === undefined ? all : own;
-  const { data: rows, error, refetch } = which === 'pending' ? pending : recent;
-  useMoving(rows ?? [], chosen);
+  const { data: rows, error, refetch } = { pending, reviews, recent }[which];
+  useMoving(rows ?? [], chosen, which);
   if (!who) return null;
   const mine = (rows ?? []).filter((row) => mayDecide(row, who));
   const ordered = which === 'pending' ? [...mine, ...(rows ?? []).filter((row) => !mine.includes(row))] : (rows ?? []);
@@ -41,9 +56,10 @@ export function Approvals(): ReactNode {
             <SegmentedControl
               aria-label="Which requests"
               value={which}
-              onChange={(value) => setWhich(value as 'pending' | 'recent')}
+              onChange={(value) => void navigate({ to: '.', search: searchFor(value as Which), replace: true })}
               data={[
                 { value: 'pending', label: 'Waiting' },
+                { value: 'reviews', label: reviews.data?.length ? `Reviews (${reviews.data.length})` : 'Reviews' },
                 { value: 'recent', label: 'All' },
               ]}
             />
@@ -63,7 +79,7 @@ export function Approvals(): ReactNode {
           <ul className="plain" aria-live="polite">
             {ordered.map((row) => (
               <li key={row.number}>
-                <Line row={row} current={row.number === chosen} mine={mine.includes(row)} />
+                <Line row={row} current={row.number === chosen} mine={mine.includes(row)} which={which} />
               </li>
             ))}
           </ul>
@@ -104,15 +120,18 @@ const Line = ({
   row,
   current,
   mine,
+  which,
 }: {
   readonly row: ApprovalRow;
   readonly current: boolean;
   readonly mine: boolean;
+  readonly which: Which;
 }): ReactNode => (
   <Link
     className="row"
     to="/approvals/$number"
     params={{ number: String(row.number) }}
+    search={searchFor(which)}
     aria-current={current ? 'true' : undefined}
   >
     <Group justify="space-between" gap="xs" wrap="nowrap">
@@ -129,17 +148,37 @@ const Line = ({
     </Group>
     <div className="one-line">{printableLine(row.text.slice(0, MAX_LINE))}</div>
     <Text size="sm" c="dimmed">
-      {row.requirements.map(({ rule }) => printableLine(rule)).join(', ')} · <When at={row.created} />
+      {row.requirements.map(({ rule }) => printableLine(rule)).join(', ')}
+      {touched(row)} · <When at={row.created} />
       {mine && ' · waits for you'}
+      {row.review?.state === 'open' && ' · its review is open'}
     </Text>
   </Link>
 );
 
-const Nothing = ({ which, who }: { readonly which: 'pending' | 'recent'; readonly who: WhoAmI }): ReactNode => (
-  <Empty title={which === 'pending' ? 'Nothing waits' : 'No requests yet'}>
-    {who.roles.includes('approver')
-      ? 'When a rule holds a statement, it appears here by itself. You may leave this page open.'
-      : 'When a rule holds something that you sent, it appears here, and you see who decides about it. You decide about nothing: you are no approver.'}{' '}
+const searchFor = (which: Which): RequestSearch => (which === 'pending' ? {} : { show: which });
+
+/** How many rows it would change, where the target's planner has an idea. */
+function touched({ impact }: ApprovalRow): string {
+  const rows = impact?.tables.flatMap((table) => table.rows ?? []) ?? [];
+  if (rows.length === 0) return '';
+  const sum = rows.reduce((all, one) => all + one, 0);
+  return ` · about ${sum.toLocaleString('en')} ${sum === 1 ? 'row' : 'rows'}`;
+}
+
+const NOTHING: Readonly<Record<Which, string>> = {
+  pending: 'Nothing waits',
+  reviews: 'No review is open',
+  recent: 'No requests yet',
+};
+
+const Nothing = ({ which, who }: { readonly which: Which; readonly who: WhoAmI }): ReactNode => (
+  <Empty title={NOTHING[which]}>
+    {which === 'reviews' && 'What somebody passes by break-glass stays here until somebody else has looked at it. '}
+    {which !== 'reviews' &&
+      (who.roles.includes('approver')
+        ? 'When a rule holds a statement, it appears here by itself. You may leave this page open.'
+        : 'When a rule holds something that you sent, it appears here, and you see who decides about it. You decide about nothing: you are no approver.')}{' '}
     {which === 'pending' && (
       <Link to="/sessions" search={{}}>
         See what runs
@@ -149,7 +188,7 @@ const Nothing = ({ which, who }: { readonly which: 'pending' | 'recent'; readonl
 );
 
 /** `j` and `k` go to the next and the one before, unless somebody writes. */
-function useMoving(rows: readonly ApprovalRow[], chosen: number | undefined): void {
+function useMoving(rows: readonly ApprovalRow[], chosen: number | undefined, which: Which): void {
   const navigate = useNavigate();
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
@@ -157,11 +196,12 @@ function useMoving(rows: readonly ApprovalRow[], chosen: number | undefined): vo
       if (step === undefined || event.ctrlKey || event.metaKey || event.altKey || isWriting(event)) return;
       const at = rows.findIndex((row) => row.number === chosen);
       const next = rows[at < 0 ? 0 : at + step];
-      if (next) void navigate({ to: '/approvals/$number', params: { number: String(next.number) } });
+      if (next)
+        void navigate({ to: '/approvals/$number', params: { number: String(next.number) }, search: searchFor(which) });
     };
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
-  }, [rows, chosen, navigate]);
+  }, [rows, chosen, which, navigate]);
 }
 
 const isWriting = ({ target }: KeyboardEvent): boolean =>

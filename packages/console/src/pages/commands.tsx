@@ -66,7 +66,9 @@ function Found({ search, who }: { readonly search: CommandSearch; readonly who: 
       {finding.isPending && <Waiting what="Looking through the record ..." />}
       {finding.isSuccess && rows.length === 0 && (
         <Empty title={isAll ? 'No command is like that' : 'Nothing so far'}>
-          {isAll ? `Look for less, or for a longer time. ${reachOf(who)}` : 'The record is long: look further back.'}
+          {isAll
+            ? `A text is looked for as it stands, blanks too: try one word of it, or a longer time. ${reachOf(who)}`
+            : 'The record is long: look further back.'}
         </Empty>
       )}
       <ol className="plain" aria-label="Commands">
@@ -172,6 +174,7 @@ function Sought({ search }: { readonly search: CommandSearch }): ReactNode {
               key={name}
               label={label}
               maxLength={300}
+              placeholder={name === 'text' ? 'id = 300' : ''}
               value={texts[name]}
               onChange={(event) => setTexts({ ...texts, [name]: event.currentTarget.value })}
             />

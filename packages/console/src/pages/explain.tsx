@@ -6,6 +6,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { send } from '../data/api.js';
 import { connectionsQuery } from '../data/queries.js';
+import { CodeField } from '../parts/code.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 
@@ -86,23 +87,10 @@ function Question({
         {isHttp ? (
           <RequestFields of={request} set={setRequest} />
         ) : (
-          <Textarea
-            label="Statement or command"
-            required
-            maxLength={MAX_TEXT}
-            autosize
-            minRows={3}
-            maxRows={16}
-            styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
-            value={text}
-            onChange={(event) => setText(event.currentTarget.value)}
-            onKeyDown={(event) => {
-              if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.currentTarget.form?.requestSubmit();
-            }}
-          />
+          <CodeField label="Statement or command" text={text} change={setText} submit={() => asking.mutate()} />
         )}
         <Group>
-          <Button type="submit" loading={asking.isPending}>
+          <Button type="submit" loading={asking.isPending} disabled={!isHttp && text.trim() === ''}>
             Explain
           </Button>
         </Group>

@@ -1,11 +1,12 @@
 /** What somebody may reach, their tokens and their requests. Owns: the order on the page. Does not: dialogs (connect.tsx, tokens.tsx). */
-import { Button, Group, Paper, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Group, Paper, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import type { ConnectionRow, WhoAmI } from '@sluice/api';
 import { printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import { connectionsQuery, recentQuery, whoAmI } from '../data/queries.js';
+import { mayDecide, mayReview } from '../data/deciding.js';
+import { connectionsQuery, pendingQuery, recentQuery, reviewsQuery, whoAmI } from '../data/queries.js';
 import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
@@ -13,11 +14,16 @@ import { PageTitle } from '../parts/titles.js';
 import { Connect } from './connect.js';
 import { Tokens } from './tokens.js';
 
+/** Open reviews that are named here. */
+const MAX_REVIEWS = 5;
+
 export function Home(): ReactNode {
   const { data: who } = useQuery(whoAmI);
   if (!who) return null;
   return (
     <Stack gap="xl">
+      <WaitForYou who={who} />
+      <OpenReviews who={who} />
       <section>
         <PageTitle>Your connections</PageTitle>
         <Connections who={who} />
@@ -70,6 +76,51 @@ function Connections({ who }: { readonly who: WhoAmI }): ReactNode {
       </SimpleGrid>
       {open && <Connect key={open.name} row={open} close={() => setOpen(undefined)} />}
     </>
+  );
+}
+
+/** Whoever decides comes here first, too. */
+function WaitForYou({ who }: { readonly who: WhoAmI }): ReactNode {
+  const { data: rows = [] } = useQuery(pendingQuery);
+  const count = rows.filter((row) => mayDecide(row, who)).length;
+  if (count === 0) return null;
+  return (
+    <Alert
+      variant="outline"
+      role="status"
+      title={count === 1 ? 'A request waits for you' : `${count} requests wait for you`}
+    >
+      <Link to="/approvals" search={{}}>
+        See what is asked
+      </Link>
+    </Alert>
+  );
+}
+
+/** What passed by break-glass and nobody else has looked at: one's own, and what one may close. */
+function OpenReviews({ who }: { readonly who: WhoAmI }): ReactNode {
+  const { data: rows = [] } = useQuery(reviewsQuery);
+  if (rows.length === 0) return null;
+  return (
+    <Alert
+      variant="outline"
+      color="yellow"
+      role="status"
+      title={rows.length === 1 ? 'A review is open' : `${rows.length} reviews are open`}
+    >
+      <ul className="plain">
+        {rows.slice(0, MAX_REVIEWS).map((row) => (
+          <li key={row.number}>
+            <Link to="/approvals/$number" params={{ number: String(row.number) }} search={{ show: 'reviews' }}>
+              Request {row.number}
+            </Link>
+            : {printableLine(row.principal)} on {row.connection} passed it by break-glass
+            {mayReview(row, who) ? ', and you may close its review.' : '. Somebody else closes its review.'}
+          </li>
+        ))}
+      </ul>
+      {rows.length > MAX_REVIEWS && `... and ${rows.length - MAX_REVIEWS} more, under Approvals.`}
+    </Alert>
   );
 }
 

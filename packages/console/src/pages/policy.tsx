@@ -5,6 +5,7 @@ import { printable, printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { rulesQuery, whoAmI } from '../data/queries.js';
+import { ConditionOf } from '../parts/code.js';
 import { Scroll } from '../parts/scroll.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
@@ -108,7 +109,7 @@ const Row = ({ row }: { readonly row: Rules['rules'][number] }): ReactNode => (
       {row.mode === 'observe' && ', observed only'}
       <Text size="sm">{printable(row.does)}</Text>
     </Table.Td>
-    <Table.Td>{row.when === undefined ? 'always' : <code className="condition">{printable(row.when)}</code>}</Table.Td>
+    <Table.Td>{row.when === undefined ? 'always' : <ConditionOf text={row.when} />}</Table.Td>
     <Table.Td>{row.matched.toLocaleString('en')}</Table.Td>
     <Table.Td>{row.last === undefined ? 'never' : <When at={row.last} />}</Table.Td>
   </Table.Tr>

@@ -10,7 +10,7 @@ import { approvedBy } from '../data/deciding.js';
 import { approvalQuery, contextQuery } from '../data/queries.js';
 import { Facts } from '../parts/facts.js';
 import { State } from '../parts/state.js';
-import { Statement } from '../parts/statement.js';
+import { Code } from '../parts/code.js';
 import { Fault, Waiting } from '../parts/states.js';
 import { Left, When, lasting } from '../parts/time.js';
 import { Back } from '../parts/titles.js';
@@ -44,20 +44,27 @@ const Shown = ({ row, who }: { readonly row: ApprovalRow; readonly who: WhoAmI }
         {row.why !== undefined && ` · ${printableLine(row.why)}`}
       </Text>
     </Stack>
-    <Statement text={row.text} label={row.kind === 'session' ? 'What is asked' : 'Statement'} />
+    <Code text={row.text} label={row.kind === 'session' ? 'What is asked' : 'Statement'} />
     {row.parameters.length > 0 && <Values of={row.parameters} all={row.values} />}
     <Decide row={row} who={who} />
-    <Part title="Why it waits">
+    <Part title={row.state === 'pending' ? 'Why it waits' : 'Why it waited'}>
       <List size="sm" spacing={2}>
-        {row.requirements.map(({ rule, approvers, count, stepUp, escalate }) => (
+        {row.requirements.map(({ rule, approvers, count, stepUp, escalate, breakGlass }) => (
           <List.Item key={rule}>
             Rule <b>{printableLine(rule)}</b>: {count === 1 ? 'one' : count} of{' '}
             {approvers.map(printableLine).join(', ')}
             {stepUp !== undefined && ', with a security key'}
+            {breakGlass &&
+              `; ${breakGlass.map(printableLine).join(', ')} may pass what they asked themselves (break-glass)`}
             {escalate &&
               `, and without an outcome after ${lasting(escalate.afterMs / 1000)} of ${escalate.to.map(printableLine).join(', ')} as well`}
           </List.Item>
         ))}
+        {row.escalated !== undefined && (
+          <List.Item>
+            Nobody had answered by then: further approvers were asked <When at={row.escalated} />.
+          </List.Item>
+        )}
         {row.onTimeout === 'allow' && <List.Item>It passes when nobody answers in time.</List.Item>}
         {row.transaction && <List.Item>A transaction is open meanwhile, and may hold locks.</List.Item>}
         {!row.waits && row.kind === 'command' && (
@@ -135,17 +142,19 @@ function Since({ row: { since } }: { readonly row: ApprovalRow }): ReactNode {
   );
 }
 
+const SAID = { approve: 'approved', deny: 'denied', 'break-glass': 'passed it by break-glass' } as const;
+
 function Words({ row }: { readonly row: ApprovalRow }): ReactNode {
   const needed = Math.max(...row.requirements.map(({ count }) => count), 1);
   const by = approvedBy(row);
   if (row.words.length === 0 && needed === 1) return null;
   return (
-    <Part title={needed > 1 ? `Approved by ${by.length} of ${needed}` : 'What was said'}>
+    <Part title={needed > 1 && !row.review ? `Approved by ${by.length} of ${needed}` : 'What was said'}>
       {row.words.length === 0 && <Text size="sm">Nobody has said anything yet.</Text>}
       <List size="sm" spacing={2}>
         {row.words.map(({ by: name, at, decision, reason, key, takenBack }) => (
           <List.Item key={`${name} ${at}`}>
-            <b>{printableLine(name)}</b> {decision === 'approve' ? 'approved' : 'denied'} <When at={at} />
+            <b>{printableLine(name)}</b> {SAID[decision]} <When at={at} />
             {key !== undefined && ' with a security key'}
             {reason !== '' && `: ${printableLine(reason)}`}
             {takenBack !== undefined && ' (taken back)'}

@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 const KINDS: Readonly<Record<string, 'good' | 'bad' | 'wait' | 'over'>> = {
   pending: 'wait',
   approved: 'good',
+  passed: 'wait',
   denied: 'bad',
   withdrawn: 'over',
   expired: 'over',
@@ -24,7 +25,13 @@ const KINDS: Readonly<Record<string, 'good' | 'bad' | 'wait' | 'over'>> = {
   away: 'wait',
   revoked: 'over',
 };
-const WORDS: Readonly<Record<string, string>> = { pending: 'waits', allow: 'passed', deny: 'refused', hold: 'held' };
+const WORDS: Readonly<Record<string, string>> = {
+  pending: 'waits',
+  passed: 'passed by break-glass',
+  allow: 'passed',
+  deny: 'refused',
+  hold: 'held',
+};
 
 export const State = ({ of }: { readonly of: string }): ReactNode => (
   <span className="state">

@@ -15,13 +15,12 @@ const MAX_SHOWN = 20_000;
 const PARTS =
   /(--[^\n]*|\/\*[^]*?(?:\*\/|$))|('(?:[^']|'')*(?:'|$)|\$\w*\$)|(\\x[0-9a-f]{2}|\\u\{[0-9a-f]+\})|(\$\d+|\b\d+(?:\.\d+)?)\b|\b([A-Za-z_]+)\b/g;
 const CLASSES = ['sql-comment', 'sql-text', 'hidden-character', 'sql-number', 'sql-word'] as const;
-const WORDS = new Set(
-  (
-    'select insert update delete merge into from where set values and or not in is null like between exists join left right full inner outer cross on using group by order having limit offset ' +
-    'union all distinct as case when then else end create alter drop truncate table index view schema database role user grant revoke to with returning begin commit rollback ' +
-    'cascade copy call do explain analyze sudo rm mv cp cat kubectl docker systemctl curl wget ssh git'
-  ).split(' '),
-);
+/** Names of columns such as `id` and `state` are words of PostgreSQL, too: what reads as one is here. */
+export const SQL_WORDS =
+  'select insert update delete merge into from where set values and or not in is null like between exists join left right full inner outer cross on using group by order having limit offset ' +
+  'union all distinct as case when then else end create alter drop truncate table index view schema database role user grant revoke to with returning begin commit rollback ' +
+  'cascade copy call do explain analyze';
+const WORDS = new Set(`${SQL_WORDS} sudo rm mv cp cat kubectl docker systemctl curl wget ssh git`.split(' '));
 
 function coloured(text: string): ReactNode[] {
   const parts: ReactNode[] = [];
@@ -42,6 +41,14 @@ function coloured(text: string): ReactNode[] {
   return parts;
 }
 
+/** Says so where a text may not be what it seems to be. */
+export const Hidden = ({ text }: { readonly text: string }): ReactNode =>
+  hidesCharacters(text) && (
+    <Text size="sm" fw={600}>
+      It has characters that do not show. They are written out, as \x1b or \u{'{202e}'}.
+    </Text>
+  );
+
 export const Statement = ({
   text,
   label = 'Statement',
@@ -58,11 +65,7 @@ export const Statement = ({
       <pre className="code" tabIndex={0} aria-label={label} role="group">
         {coloured(printable(shown))}
       </pre>
-      {hidesCharacters(text) && (
-        <Text size="sm" fw={600}>
-          It has characters that do not show. They are written out, as \x1b or \u{'{202e}'}.
-        </Text>
-      )}
+      <Hidden text={text} />
       {shown.length < text.length && (
         <Button size="xs" variant="default" onClick={() => setAll(true)}>
           Show all {text.length.toLocaleString('en')} characters

@@ -297,9 +297,10 @@ const DEFINITIONS: readonly string[] = [
   'drop table app.parted cascade',
 ];
 
-const plain = ({ contents: { moment: _, ...contents } }: Catalog): unknown => ({
+const plain = ({ contents }: Catalog): unknown => ({
   ...contents,
-  schemas: [...contents.schemas].sort(),
+  moment: undefined,
+  schemas: [...contents.schemas].map(String).sort(),
   extensions: [...contents.extensions].sort(),
   closed: [...contents.closed].map(([schema, roles]) => `${schema}: ${[...roles].sort().join()}`).sort(),
   relations: byOid(contents.relations),
