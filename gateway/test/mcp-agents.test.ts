@@ -40,7 +40,10 @@ describe('agents from npm', () => {
         seen.push(`${request.method} ${request.url} ${(body.tools ?? []).map((one: any) => one.name).join(' ')}`);
         const events =
           request.url?.includes('/responses') === true ? responses(body, results) : messages(body, results);
-        if (!events) return void response.writeHead(404).end('{}');
+        if (!events) {
+          response.writeHead(404).end('{}');
+          return;
+        }
         response.writeHead(200, { 'content-type': 'text/event-stream' });
         response.end(events.map((one) => `event: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`).join(''));
       });
