@@ -99,7 +99,7 @@ export class Holds {
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
-    const behind = this.#behind(holding) + (holding.changes?.inWords(this.#showsValues) ?? '');
+    const behind = this.executedInWords(holding.executed) + (holding.changes?.inWords(this.#showsValues) ?? '');
     const before = await waiter.answersDelivered();
     if (before === 'skipped' || waiter.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
@@ -232,7 +232,7 @@ export class Holds {
   }
 
   /** What SQL-level EXECUTE would run: its own text says a name only. */
-  #behind({ executed }: Holding): string {
+  executedInWords(executed: Readonly<Record<string, string>>): string {
     return Object.entries(executed)
       .map(([name, text]) => `\n-- ${name}: ${redactSecrets(text, this.#key)}`)
       .join('');

@@ -399,7 +399,7 @@ export class Session implements Gate, LoginSession {
     }
     if (command.phase !== 'run') return;
     this.#running = command.id;
-    this.#review.ran(command, reviewOf(judgement), judgement.reviewed?.text ?? '');
+    this.#ran(command, judgement);
     if (answer.type === 'allow') for (const { verb } of answer.facts.actions) this.#heard(verb);
     const { hold, names } = (answer.type === 'allow' && answer.facts.session) || {};
     if (hold) this.#waits = hold === 'wait';
@@ -409,6 +409,15 @@ export class Session implements Gate, LoginSession {
     if (names) this.#sameNames = false;
     if (waiter) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
     else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
+  }
+
+  /** Of what people look at before its COMMIT. */
+  #ran(command: SqlCommand, judgement: Judgement): void {
+    const { answer, reviewed } = judgement;
+    if (!reviewed) return;
+    const executed = executedIn(command, answer);
+    const text = reviewed.text + this.#services.holds.executedInWords(executed);
+    this.#review.ran(command, reviewOf(judgement), { text, executed });
   }
 
   #heard(verb: string): void {

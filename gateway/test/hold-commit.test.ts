@@ -403,6 +403,83 @@ describe.skipIf(missing)('changes that people look at before COMMIT', () => {
     await rolledBack(37);
   });
 
+  test('nothing is shown as taken back that is committed', async () => {
+    const shown = async (...texts: string[]): Promise<string> => {
+      const client = await open();
+      await client.query('begin');
+      for (const text of texts) await client.query(text).catch(() => undefined);
+      const commit = failure(client.query('commit'));
+      const { text } = await decide('deny', 'no');
+      expect(await commit).toBe('42501');
+      await client.query('rollback');
+      return text;
+    };
+    const change = "update t set name = 'x' where id = 80";
+    // Made by a text of which the rest fails.
+    expect(await shown(change, 'savepoint s; select 1 / 0', 'rollback to s')).toContain(`-- 1. UPDATE 1\n${change}`);
+    // Gone back to by the very text that changes something behind it.
+    const behind = await shown('savepoint s', "update t set name = 'y' where id = 81", `rollback to s; ${change}`);
+    expect(behind).toMatch(/1\. UPDATE 1, taken back[^]*2\. ROLLBACK; UPDATE 1\n/);
+    await rolledBack(80);
+    // Bound before there was anything to look at, and executed behind it.
+    const line = await openLine(() => stand.client());
+    const frames = line.extended([
+      ...plain('begin'),
+      ['P', 's', 'savepoint s'],
+      ['B', 'late', 's'],
+      ...UPDATE(80),
+      ['E', 'late'],
+      ...plain('rollback to s'),
+      ...plain('commit'),
+    ]);
+    expect((await decide('deny', 'no')).text).toContain('-- 1. UPDATE 1\n');
+    expect(errors(await frames)).toContain('was denied by ada: no');
+    line.close();
+    for (;;) if ((await failure(rolledBack(80))) === 'no error') break;
+  });
+
+  test('a COMMIT that people have released commits no part of what they saw', async () => {
+    const line = await openLine(() => stand.client());
+    const frames = line.extended([
+      ...plain('begin'),
+      ...UPDATE(82),
+      ...plain('savepoint s'),
+      ...UPDATE(83),
+      ['P', 'c', 'commit'],
+      ['B', 'commit', 'c'],
+      ...plain('rollback to s'),
+      ['E', 'commit'],
+    ]);
+    await decide('approve');
+    expect(errors(await frames)).toContain('This COMMIT was bound before');
+    line.close();
+    for (const id of [82, 83]) for (;;) if ((await failure(rolledBack(id))) === 'no error') break;
+  });
+
+  test('people see what EXECUTE runs, and a release is for that alone', async () => {
+    const client = await open();
+    const attempt = async (text: string): Promise<string> => {
+      await client.query('deallocate all');
+      // No ROLLBACK takes a prepared statement back.
+      await client.query('begin');
+      await client.query(`prepare p as ${text}`);
+      await client.query('rollback');
+      await client.query("set sluice.hold = 'fail'");
+      await client.query('begin');
+      await client.query('execute p');
+      const code = await failure(client.query('commit'));
+      await client.query('rollback');
+      return code;
+    };
+    const seen = "update t set name = 'seen' where id = 84";
+    expect(await attempt(seen)).toBe('42501');
+    const { text } = await decide('approve');
+    expect(text).toMatch(/1\. UPDATE 1\nexecute p\n-- p: [^]*update t set name = 'seen' where id = 84/);
+    expect(await attempt("update t set name = 'other' where id = 84")).toBe('42501');
+    await decide('deny', 'cleared');
+    expect(await nameOf(84)).toBe('name 84');
+  });
+
   test('the function call protocol is held to it too', async () => {
     const line = await openLine(() => stand.client());
     const [{ oid }] = (await direct.query<{ oid: number }>("select 'lo_create'::regproc::oid::int as oid")).rows as [

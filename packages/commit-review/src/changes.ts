@@ -3,7 +3,7 @@
  * people read it, and what tells it from what another transaction has changed. Does not: decide when people are asked (review.ts).
  */
 import { hash } from 'node:crypto';
-import type { Facts, Parameter, ResponseEnd, SqlCommand, TransactionEffect } from '@sluice/contract';
+import type { Facts, Parameter, ResponseEnd, Savepoint, SqlCommand } from '@sluice/contract';
 
 /** Changes that people are shown one by one; of those behind them the numbers. */
 const MAX_SHOWN_CHANGES = 200;
@@ -21,6 +21,14 @@ export interface ChangedTable {
   readonly rows: number | undefined;
 }
 
+/** A command as people read it. */
+export interface ShownCommand {
+  /** Without secrets, and with what it executes by name. */
+  readonly text: string;
+  /** What the names mean that it executes. */
+  readonly executed: Readonly<Record<string, string>>;
+}
+
 interface Change {
   readonly text: string;
   readonly values: readonly string[];
@@ -29,7 +37,8 @@ interface Change {
   readonly changed: Facts['actions'];
   /** As the target says it: `UPDATE 3`. */
   summary: string;
-  takenBack: boolean;
+  /** The innermost that it has run behind for sure. */
+  readonly savepoint: Savepoint | undefined;
 }
 
 /** The changes of a transaction, for those who decide about its COMMIT. */
@@ -37,7 +46,6 @@ export class ReviewedChanges {
   readonly #shown: Change[] = [];
   /** By number of the command. */
   readonly #running = new Map<number, Change>();
-  readonly #savepoints: { readonly name: string; readonly from: number }[] = [];
   /** Behind those that are shown. */
   #others = 0;
   #othersExact = '';
@@ -46,17 +54,17 @@ export class ReviewedChanges {
     return this.#shown.length + this.#others;
   }
 
-  /** A command has been let through. `text`: without secrets. */
-  ran(command: SqlCommand, { actions }: Facts, text: string): void {
+  /** A command has been let through. `savepoint`: whoever goes back to it takes the command back; undefined where nobody can tell. */
+  ran(command: SqlCommand, { actions }: Facts, { text, executed }: ShownCommand, savepoint?: Savepoint): void {
     const { parameters = [] } = command;
-    const exact = hash('sha256', JSON.stringify([command.text, parameters.map(exactValue)]));
+    const exact = hash('sha256', JSON.stringify([command.text, parameters.map(exactValue), executed]));
     const change: Change = {
       text: shortened(text),
       values: parameters.slice(0, MAX_SHOWN_VALUES).map(shownValue),
       exact,
       changed: actions.filter(({ effects }) => effects.some((effect) => effect !== 'read' && effect !== 'session')),
       summary: '',
-      takenBack: false,
+      savepoint,
     };
     this.#running.set(command.id, change);
     if (this.#shown.length < MAX_SHOWN_CHANGES) this.#shown.push(change);
@@ -74,20 +82,9 @@ export class ReviewedChanges {
       this.#othersExact = hash('sha256', JSON.stringify([this.#othersExact, change.exact, change.summary]));
   }
 
-  /** The target has confirmed it. What a savepoint takes back is shown, and is not counted. */
-  followed({ kind, savepoint = '' }: TransactionEffect): void {
-    if (kind === 'savepoint') return void this.#savepoints.push({ name: savepoint, from: this.#shown.length });
-    if (kind !== 'release' && kind !== 'rollback to') return;
-    const at = this.#savepoints.findLastIndex(({ name }) => name === savepoint);
-    // One that was made before the first of the changes comes before all of them.
-    const from = this.#savepoints[at]?.from ?? 0;
-    if (kind === 'rollback to') for (const change of this.#shown.slice(from)) change.takenBack = true;
-    this.#savepoints.length = kind === 'release' ? Math.max(0, at) : at + 1;
-  }
-
   /** The same for the same changes with the same numbers of rows, and for no others. */
   get digest(): string {
-    const shown = this.#shown.map(({ exact, summary, takenBack }) => [exact, summary, takenBack]);
+    const shown = this.#shown.map((change) => [change.exact, change.summary, isTakenBack(change)]);
     return hash('sha256', JSON.stringify([shown, this.#others, this.#othersExact]));
   }
 
@@ -95,7 +92,7 @@ export class ReviewedChanges {
   get tables(): readonly ChangedTable[] {
     const sums = new Map<string, ChangedTable>();
     for (const change of this.#shown) {
-      if (change.takenBack) continue;
+      if (isTakenBack(change)) continue;
       for (const one of tablesOf(change)) {
         const key = `${one.verb} ${one.name}`;
         const before = sums.get(key);
@@ -108,14 +105,20 @@ export class ReviewedChanges {
 
   /** As people read it, behind the COMMIT. `values`: bound values may be shown. */
   inWords(values: boolean): string {
-    const lines = this.#shown.flatMap(({ text, values: bound, summary, takenBack }, at) => [
-      `-- ${at + 1}. ${summary === '' ? 'not finished' : summary}${takenBack ? ', taken back by ROLLBACK TO SAVEPOINT' : ''}`,
-      text,
-      ...(values ? bound.map((value, number) => `-- $${number + 1} = ${oneLine(value)}`) : []),
+    const lines = this.#shown.flatMap((change, at) => [
+      `-- ${at + 1}. ${change.summary === '' ? 'not finished' : change.summary}${isTakenBack(change) ? ', taken back by ROLLBACK TO SAVEPOINT' : ''}`,
+      change.text,
+      ...(values ? change.values.map((value, number) => `-- $${number + 1} = ${oneLine(value)}`) : []),
     ]);
     const more = this.#others === 0 ? [] : [`-- and ${this.#others} statements more, which are not shown`];
     return ['', `-- What it commits, ${this.count} statements:`, ...lines, ...more].join('\n');
   }
+}
+
+/** It is shown, and is not counted. */
+function isTakenBack({ savepoint }: Change): boolean {
+  for (let behind = savepoint; behind; behind = behind.outer) if (behind.isTakenBack) return true;
+  return false;
 }
 
 /** Rows by what the target says of each statement of the text. */

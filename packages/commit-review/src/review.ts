@@ -7,13 +7,13 @@ import type {
   DenyReason,
   Facts,
   ResponseEnd,
+  Savepoint,
   SqlCommand,
   StatementEffect,
-  TransactionEffect,
   TransactionState,
   Waiter,
 } from '@sluice/contract';
-import { ReviewedChanges } from './changes.js';
+import { ReviewedChanges, type ShownCommand } from './changes.js';
 
 /** What rules say of a command. */
 export interface ReviewedFacts {
@@ -34,7 +34,17 @@ interface OpenTransaction {
   readonly changes: ReviewedChanges;
   readonly holds: Map<string, AppliedHold>;
   timer: NodeJS.Timeout | undefined;
+  /** The innermost when the last of its changes was let through. */
+  savepoint: Savepoint | undefined;
 }
+
+const openTransaction = (number: number): OpenTransaction => ({
+  number,
+  changes: new ReviewedChanges(),
+  holds: new Map(),
+  timer: undefined,
+  savepoint: undefined,
+});
 
 /** Node's timers know no longer wait, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -52,8 +62,6 @@ const no = (code: 'cancelled' | 'review-needs-transaction' | 'review-stands-alon
 export class CommitReview {
   readonly #onLate: () => void;
   #open: OpenTransaction | undefined;
-  /** Of commands whose answers have not come. */
-  readonly #effects = new Map<number, readonly TransactionEffect[]>();
 
   /** `onLate`: a transaction with such changes is open for too long, and has to be ended. */
   constructor(onLate: () => void) {
@@ -86,24 +94,23 @@ export class CommitReview {
     if (now.state === 'none' && !isBegun) return no('review-needs-transaction');
     const number = now.state === 'none' ? now.number + 1 : now.number;
     if (this.#open?.number !== number) this.#forget();
-    const open = (this.#open ??= { number, changes: new ReviewedChanges(), holds: new Map(), timer: undefined });
+    const open = (this.#open ??= openTransaction(number));
+    open.savepoint = now.savepoint;
     for (const hold of holds) open.holds.set(hold.rule, hold);
     if (!open.timer) this.#late(open, waiter, openMsOf(open));
     return PASS;
   }
 
-  /** It has been let through. `text`: without secrets. */
-  ran(command: SqlCommand, { facts, holds }: ReviewedFacts, text: string): void {
-    if (!this.#open || command.phase !== 'run') return;
-    const effects = facts.statements.filter((one) => one.type === 'transaction');
-    if (effects.length > 0) this.#effects.set(command.id, effects);
-    if (holds.length > 0) this.#open.changes.ran(command, facts, text);
+  /** It has been let through. */
+  ran(command: SqlCommand, { facts, holds }: ReviewedFacts, shown: ShownCommand): void {
+    const open = this.#open;
+    if (!open || command.phase !== 'run' || holds.length === 0) return;
+    // Before or behind a savepoint that its own text makes or goes back to: that it is taken back nobody can say of it.
+    const isWhole = facts.statements.every(({ type }) => type !== 'transaction');
+    open.changes.ran(command, facts, shown, isWhole ? open.savepoint : undefined);
   }
 
   ended(event: ResponseEnd): void {
-    const effects = this.#effects.get(event.command);
-    this.#effects.delete(event.command);
-    if (event.outcome === 'ok') for (const effect of effects ?? []) this.#open?.changes.followed(effect);
     this.#open?.changes.ended(event);
   }
 
@@ -125,7 +132,6 @@ export class CommitReview {
   #forget(): void {
     clearTimeout(this.#open?.timer);
     this.#open = undefined;
-    this.#effects.clear();
   }
 }
 

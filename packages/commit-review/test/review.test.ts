@@ -1,6 +1,14 @@
-import type { AppliedHold, Facts, SqlCommand, StatementEffect, TransactionState, Waiter } from '@sluice/contract';
+import type {
+  AppliedHold,
+  Facts,
+  Savepoint,
+  SqlCommand,
+  StatementEffect,
+  TransactionState,
+  Waiter,
+} from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
-import { ReviewedChanges } from '../src/changes.js';
+import { ReviewedChanges, type ShownCommand } from '../src/changes.js';
 import { CommitReview } from '../src/review.js';
 
 const HOLD: AppliedHold = {
@@ -14,6 +22,8 @@ const HOLD: AppliedHold = {
   transaction: { openMs: 2 ** 40, lockWaitMs: 1_000 },
 };
 const NONE: StatementEffect = { type: 'none' };
+const shown = (text: string): ShownCommand => ({ text, executed: {} });
+const savepoint = (name: string, outer?: Savepoint) => ({ name, outer, isTakenBack: false });
 const transaction = (kind: Extract<StatementEffect, { type: 'transaction' }>['kind'], savepoint?: string) =>
   ({ type: 'transaction', kind, ...(savepoint !== undefined && { savepoint }) }) as const;
 const facts = (...statements: StatementEffect[]): Facts => ({
@@ -41,26 +51,25 @@ const end = (id: number, summary = 'UPDATE 1', outcome: 'ok' | 'error' = 'ok') =
   ({ type: 'end', command: id, outcome, summary, rows: 0, bytes: 0, data: [] }) as const;
 
 describe('what a transaction has changed', () => {
-  const run = (changes: ReviewedChanges, id: number, summary?: string): void => {
-    changes.ran(command(id), facts(NONE), command(id).text);
+  const run = (changes: ReviewedChanges, id: number, summary?: string, savepoint?: Savepoint): void => {
+    changes.ran(command(id), facts(NONE), shown(command(id).text), savepoint);
     changes.ended(end(id, summary));
   };
 
   test('is counted by table, without what savepoints took back', () => {
     const changes = new ReviewedChanges();
-    run(changes, 1, 'UPDATE 3');
-    changes.followed(transaction('savepoint', 'a'));
-    run(changes, 2, 'UPDATE 40');
-    changes.followed(transaction('savepoint', 'a'));
-    run(changes, 3, 'UPDATE 500');
-    changes.followed(transaction('rollback to', 'a'));
+    const before = savepoint('before');
+    const outer = savepoint('a', before);
+    const inner = savepoint('a', outer);
+    run(changes, 1, 'UPDATE 3', before);
+    run(changes, 2, 'UPDATE 40', outer);
+    run(changes, 3, 'UPDATE 500', inner);
+    inner.isTakenBack = true;
     expect(changes.tables).toEqual([{ verb: 'update', name: 't', rows: 43 }]);
-    // The inner one is there still, and is released: the name means the outer one again.
-    changes.followed(transaction('release', 'a'));
-    changes.followed(transaction('rollback to', 'a'));
+    outer.isTakenBack = true;
     expect(changes.tables).toEqual([{ verb: 'update', name: 't', rows: 3 }]);
     // A savepoint from before the first change.
-    changes.followed(transaction('rollback to', 'before'));
+    before.isTakenBack = true;
     expect(changes.tables).toEqual([]);
     expect(changes.count).toBe(3);
   });
@@ -81,11 +90,11 @@ describe('what a transaction has changed', () => {
   test('is shown as far as people read', () => {
     const changes = new ReviewedChanges();
     for (let id = 1; id <= 1_000; id++) run(changes, id);
-    changes.ran(command(2_000, 'x'.repeat(1_000_000)), facts(NONE), 'x'.repeat(1_000_000));
-    const shown = changes.inWords(true);
-    expect(shown).toContain('-- What it commits, 1001 statements:');
-    expect(shown).toContain('-- and 801 statements more, which are not shown');
-    expect(shown.length).toBeLessThan(200 * 2_100);
+    changes.ran(command(2_000, 'x'.repeat(1_000_000)), facts(NONE), shown('x'.repeat(1_000_000)));
+    const words = changes.inWords(true);
+    expect(words).toContain('-- What it commits, 1001 statements:');
+    expect(words).toContain('-- and 801 statements more, which are not shown');
+    expect(words.length).toBeLessThan(200 * 2_100);
   });
 });
 
@@ -104,7 +113,7 @@ describe('a review', () => {
     const review = new CommitReview(() => undefined);
     expect(review.concerns(commit)).toBe(false);
     expect(await review.enter(change, waiter)).toEqual({ type: 'pass' });
-    review.ran(command(1), change, 'update');
+    review.ran(command(1), change, shown('update'));
     expect(review.concerns(commit)).toBe(true);
     expect((await review.enter(commit, waiter)).type).toBe('ask');
     now = { state: 'failed', number: 1 };
@@ -113,6 +122,24 @@ describe('a review', () => {
     expect((await review.enter(commit, waiter)).type).toBe('ask');
     now = { state: 'open', number: 2 };
     expect((await review.enter(commit, waiter)).type).toBe('pass');
+    review.closed();
+  });
+
+  test('takes nothing for taken back that its own text may have run behind the ROLLBACK TO', async () => {
+    const before = savepoint('s');
+    const waiter = waiting(() => ({ state: 'open', number: 1, savepoint: before }));
+    const review = new CommitReview(() => undefined);
+    const mixed = { facts: facts(transaction('rollback to', 's'), NONE), holds: [HOLD] };
+    for (const [id, one] of [change, mixed].entries()) {
+      await review.enter(one, waiter);
+      review.ran(command(id), one, shown('update'));
+      review.ended(end(id, id === 0 ? 'UPDATE 4' : 'ROLLBACK; UPDATE 20'));
+    }
+    before.isTakenBack = true;
+    const asked = await review.enter(commit, waiter);
+    if (asked.type !== 'ask') throw new Error('nobody is asked');
+    expect(asked.changes.inWords(true)).toContain('-- 1. UPDATE 4, taken back by ROLLBACK TO SAVEPOINT\nupdate');
+    expect(asked.changes.inWords(true)).toContain('-- 2. ROLLBACK; UPDATE 20\nupdate');
     review.closed();
   });
 
@@ -146,7 +173,7 @@ describe('a review', () => {
     const review = new CommitReview(() => undefined);
     const begins = { facts: facts(transaction('begin'), NONE), holds: [HOLD] };
     expect(await review.enter(begins, waiter)).toEqual({ type: 'pass' });
-    review.ran(command(1), begins, 'begin; update');
+    review.ran(command(1), begins, shown('begin; update'));
     now = { state: 'open', number: 8 };
     expect((await review.enter(commit, waiter)).type).toBe('ask');
     const ends = { facts: facts(transaction('begin'), NONE, transaction('commit')), holds: [HOLD] };

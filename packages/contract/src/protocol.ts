@@ -193,6 +193,16 @@ export interface Waiter {
 export interface TransactionState {
   readonly state: 'none' | 'open' | 'failed';
   readonly number: number;
+  /** The innermost that is there. */
+  readonly savepoint?: Savepoint | undefined;
+}
+
+/** A savepoint, with those that were there when it was made. What has run behind it may be taken back later. */
+export interface Savepoint {
+  readonly name: string;
+  readonly outer: Savepoint | undefined;
+  /** By a ROLLBACK TO it: what runs behind that runs behind another savepoint of the same name. */
+  readonly isTakenBack: boolean;
 }
 
 /** Reasons of `Waiter.signal`. */

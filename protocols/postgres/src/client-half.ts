@@ -66,7 +66,7 @@ export class ClientHalf {
   /** Something was executed since the last Sync, in a transaction that ends there. */
   executed = false;
   #waiting = false;
-  /** Changes that were sent on, which people look at before their COMMIT. */
+  /** Changes that were sent on, which people look at before their COMMIT, and what has taken some of them back. */
   #changes = 0;
   #id: number;
 
@@ -277,7 +277,7 @@ export class ClientHalf {
     const command = this.#allowed('run', answer);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'query' }, command, this.#standIn.query);
     this.executed = false;
-    if (command.reviewed) this.#changes++;
+    this.#runs(command);
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
     return 'forward';
@@ -300,7 +300,7 @@ export class ClientHalf {
     try {
       const masks = command.masking?.rows(0, describeCall(called, call));
       this.executed = false;
-      if (command.reviewed) this.#changes++;
+      this.#runs(command);
       this.#shared.pipeline.push({ type: 'query', command, call: { masks } });
       return 'forward';
     } catch (error) {
@@ -425,7 +425,7 @@ export class ClientHalf {
     // People have said yes to what had been changed when it was bound.
     if (command.effects.some(commits) && command.changesBefore !== this.#changes)
       return this.#refuse({ type: 'execute' }, boundTooEarly(), this.#standIn.execute);
-    if (command.reviewed) this.#changes++;
+    this.#runs(command);
     // Masks are made for types and formats, so the target has to say them before it sends rows.
     const unasked = command.masking !== undefined && !command.describeSent;
     if (unasked) {
@@ -439,6 +439,11 @@ export class ClientHalf {
     const flush = command.meter?.timeoutMs === undefined ? [] : [FLUSH];
     if (unasked) return Buffer.concat([message(F.describe, PORTAL, name), bytes, ...flush]);
     return flush.length > 0 ? Buffer.concat([bytes, ...flush]) : 'forward';
+  }
+
+  /** What people look at before a COMMIT is another thing from here on: more of it, or less. */
+  #runs({ reviewed, effects }: CommandState): void {
+    if (reviewed || (this.#changes > 0 && effects.some(takesBack))) this.#changes++;
   }
 
   /** A cursor of DECLARE, read by the protocol's Execute: its rows are those of another statement than the one judged. */
@@ -532,4 +537,5 @@ export class ClientHalf {
 const NO_STATEMENT = { statement: undefined, again: false } as const;
 const commits = (effect: StatementEffect): boolean =>
   effect.type === 'transaction' && (effect.kind === 'commit' || effect.kind === 'prepare');
+const takesBack = (effect: StatementEffect): boolean => effect.type === 'transaction' && effect.kind === 'rollback to';
 const isCopyIn = (effect: StatementEffect): boolean => effect.type === 'copy' && effect.direction === 'in';
