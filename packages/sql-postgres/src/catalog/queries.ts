@@ -48,6 +48,13 @@ export const CHANGED_RELATIONS = (horizon: string): string => {
     union select d.adrelid from pg_attrdef d where ${isLate('d')}`;
 };
 
+/**
+ * Views that the server comes with, and that somebody has given a query with objects of their own. Views that were replaced have the
+ * rule of before, with the same number.
+ */
+export const REPLACED_VIEWS = `select distinct w.ev_class from pg_rewrite w join pg_depend d
+  on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refobjid >= 16384 where w.ev_class < 16384`;
+
 export const PARENTS = 'select inhrelid, inhparent, inhseqno from pg_inherits';
 
 export const TYPES = `select t.oid, n.nspname, t.typname, t.typtype, t.typrelid,
@@ -145,7 +152,10 @@ const VERSIONED = {
   extensions: sum('x.oid', 'pg_catalog.pg_extension x'),
   schemas: sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),
   members: sum('x.roleid, x.member', 'pg_catalog.pg_auth_members x'),
-  roles: `(select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit), ',' order by r.oid)) from pg_catalog.pg_roles r)`,
+  // Who owns the database is a member of pg_database_owner.
+  roles: `(select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit, d.oid), ',' order by r.oid))
+    from pg_catalog.pg_roles r left join pg_catalog.pg_database d on d.datdba operator(pg_catalog.=) r.oid
+      and d.datname operator(pg_catalog.=) pg_catalog.current_database())`,
 };
 export type CatalogPart = keyof typeof VERSIONED;
 export const CATALOG_PARTS = Object.keys(VERSIONED) as readonly CatalogPart[];

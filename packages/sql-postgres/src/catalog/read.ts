@@ -20,6 +20,7 @@ import {
   MOMENT,
   MADE_OPERATORS,
   PARENTS,
+  REPLACED_VIEWS,
   ROUTINES,
   SCHEMAS,
   TYPES,
@@ -93,7 +94,9 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
       (await query(EXTENSIONS)).map((row) => text(row, 0)),
     );
     const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () => pairs(await query(CLOSED)));
-    const isSpeltAnew = (oid: number): boolean => oid >= FIRST_MADE_OID || changed.has('rules');
+    const replaced = known && new Set((await query(REPLACED_VIEWS)).map(([oid]) => Number(oid)));
+    const isSpeltAnew = (oid: number): boolean =>
+      oid >= FIRST_MADE_OID || changed.has('rules') || replaced?.has(oid) === true;
     const spelled = known?.relations.map((relation) => (isSpeltAnew(relation.oid) ? unspelled(relation) : relation));
     const relations = await read([...OF_RELATIONS, ...named], spelled, () =>
       readRelations(query, before, spelled, areSchemasKept ? horizonFor(known?.moment, moment, momentRow) : undefined),
