@@ -102,7 +102,7 @@ async function readRows(query: CatalogQuery, names: readonly string[]): Promise<
 
 /**
  * The catalog with the tables of these names as they are now; undefined where that takes more than their own rows (views, generated
- * columns), so that all has to be read. The connection must be idle, outside a transaction; it is left so.
+ * columns, a table that is gone), so that all has to be read. The connection must be idle, outside a transaction; it is left so.
  *
  * @throws what `query` throws
  */
@@ -117,6 +117,9 @@ export async function withTables(
   const relations = relationsOf(rows('class'), rows('attribute'), rows('parent'), catalog);
   if (relations.some(({ unread }) => unread)) return undefined;
   const oids = new Set(relations.map(({ oid }) => oid));
+  // What is gone is in the indexes of before: by its name another one is meant now.
+  const asked = new Set(names);
+  if (catalog.relations.some(({ oid, name }) => asked.has(name) && !oids.has(oid))) return undefined;
   const types = rows('type').map(typeOf);
   const made = new Set(types.map(({ oid }) => oid));
   const { contents } = catalog;

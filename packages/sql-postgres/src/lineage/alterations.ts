@@ -9,7 +9,15 @@ import { type LineageAnalysis, Unsure } from './analysis.js';
 import { columnDef, defaultIn, defaultOf, movesDefault, ownRelation } from './definitions.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
-import { CODE_BEHIND_WRITES, bodiesInStandard, callsUnread, renamedNames, withReaders } from './other-definitions.js';
+import {
+  CODE_BEHIND_WRITES,
+  bodiesInStandard,
+  callsUnread,
+  descendants,
+  ownedByTables,
+  renamedNames,
+  withReaders,
+} from './other-definitions.js';
 import { definesCasts } from './reach.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE, item } from './scope.js';
@@ -36,6 +44,9 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
   if (commands.some(bindsTables)) analysis.effects.push({ type: 'defined', names: [CODE_BEHIND_WRITES] });
   movesDefaults(analysis, fields['relation'], commands);
   cascades(analysis, fields['relation'], commands);
+  // Sequences go with their columns.
+  const owned = subtypes.some((one) => DROPS_SEQUENCES.has(one)) ? ownedByTables(catalog) : [];
+  if (owned.length > 0) analysis.effects.push({ type: 'defined', names: owned });
   const isFollowed = !calls && subtypes.every((one) => HARMLESS.has(one) || OF_COLUMNS.has(one));
   const before = isFollowed ? (own ?? storedAsOwn(analysis, fields['relation'])) : undefined;
   if (!calls && subtypes.every((one) => HARMLESS.has(one))) changes(analysis, fields['relation'], []);
@@ -68,7 +79,8 @@ function movesDefaults(analysis: LineageAnalysis, value: unknown, commands: read
 function cascades({ catalog, effects }: LineageAnalysis, value: unknown, commands: readonly NodeFields[]): void {
   if (!commands.some(({ behavior }) => behavior === 'DROP_CASCADE')) return;
   const name = isFields(value) ? text(value, 'relname') : '';
-  const readers = withReaders(catalog, name).filter((one) => one !== name);
+  const children = descendants(catalog, name);
+  const readers = [name, ...children].flatMap((one) => withReaders(catalog, one)).filter((one) => one !== name);
   effects.push({ type: 'defined', names: [...readers, ...bodiesInStandard(catalog)] });
 }
 
@@ -174,6 +186,8 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'AT_SetStatistics',
 ]);
 
+const DROPS_SEQUENCES: ReadonlySet<string> = new Set(['AT_DropColumn', 'AT_DropIdentity']);
+
 /** What they change are columns, and they are followed. */
 const OF_COLUMNS: ReadonlySet<string> = new Set(['AT_AddColumn', 'AT_DropColumn', 'AT_AlterColumnType']);
 
@@ -225,18 +239,5 @@ function changes({ catalog, effects }: LineageAnalysis, value: unknown, also?: r
   const found = catalog.relations.filter((one) => one.name === name);
   if (also?.length === 0) effects.push({ type: 'defined', names: [] });
   else if (found.length > 0)
-    effects.push({ type: 'defined', names: [name, ...descendants(catalog, found), ...(also ?? [])] });
-}
-
-/** Names of the partitions and children of relations. */
-function descendants({ relations }: Catalog, parents: readonly Relation[]): string[] {
-  const found = new Set(parents.map(({ oid }) => oid));
-  const names: string[] = [];
-  for (const oid of found)
-    for (const child of relations)
-      if (child.parents.includes(oid) && !found.has(child.oid)) {
-        found.add(child.oid);
-        names.push(child.name);
-      }
-  return names;
+    effects.push({ type: 'defined', names: [name, ...descendants(catalog, name), ...(also ?? [])] });
 }

@@ -123,10 +123,18 @@ export function droppedNames({ catalog }: LineageAnalysis, fields: NodeFields): 
   const names = objects.map((node) => lastOf(node?.kind === 'List' ? node.fields['items'] : node?.fields['names']));
   switch (fields['removeType']) {
     case 'OBJECT_TABLE':
+    case 'OBJECT_FOREIGN_TABLE':
+      return [
+        ...ownedByTables(catalog),
+        ...goneWith(
+          catalog,
+          names.flatMap((name) => [name, ...descendants(catalog, name)]),
+          isCascade,
+        ),
+      ];
     case 'OBJECT_VIEW':
     case 'OBJECT_MATVIEW':
-    case 'OBJECT_FOREIGN_TABLE':
-      return isCascade ? names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)]) : names;
+      return goneWith(catalog, names, isCascade);
     case 'OBJECT_INDEX':
       return isCascade ? undefined : names;
     case 'OBJECT_SEQUENCE':
@@ -215,6 +223,36 @@ export function withReaders(catalog: Catalog, name: string): readonly string[] {
   for (const oid of found) for (const from of above.get(oid) ?? []) found.add(from);
   const others = [...found].flatMap((oid) => catalog.relationByOid(oid)?.name ?? []);
   return [...new Set([name, ...others])];
+}
+
+const goneWith = (catalog: Catalog, names: readonly string[], isCascade: boolean): readonly string[] =>
+  isCascade ? names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)]) : names;
+
+/** Names of the partitions and children of relations of a name. */
+export function descendants({ relations }: Catalog, name: string): string[] {
+  const found = new Set(relations.flatMap((one) => (one.name === name ? [one.oid] : [])));
+  const names: string[] = [];
+  for (const oid of found)
+    for (const child of relations)
+      if (child.parents.includes(oid) && !found.has(child.oid)) {
+        found.add(child.oid);
+        names.push(child.name);
+      }
+  return names;
+}
+
+/**
+ * Sequences that may go with a table or a column, by whose names something else is meant then that shows columns of tables. Which
+ * of them belong to which table the catalog does not say.
+ */
+export function ownedByTables({ relations, derived }: Catalog): readonly string[] {
+  let names = derived.get('sequences of shared names') as readonly string[] | undefined;
+  if (!names) {
+    const others = new Set(relations.flatMap(({ kind, name }) => (kind === 'S' ? [] : [name])));
+    const shared = relations.flatMap(({ kind, name }) => (kind === 'S' && others.has(name) ? [name] : []));
+    derived.set('sequences of shared names', (names = [...new Set(shared)]));
+  }
+  return names;
 }
 
 /** Functions that go with a table that their bodies read: another one of the name may be meant then. */

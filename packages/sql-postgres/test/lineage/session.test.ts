@@ -10,6 +10,7 @@ import {
   newSession,
   readCatalog,
 } from '../../src/index.js';
+import { withTables } from '../../src/catalog/tables.js';
 import { type Database, startDatabase } from './database.js';
 
 describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () => {
@@ -255,6 +256,42 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
     expect(both?.effects).not.toEqual([{ type: 'defined', names: [] }]);
   });
 
+  test('what goes with a table or a column is not taken for what stands behind it on the path', async () => {
+    await database.query(`create schema gone; create table gone.owner (a int, c int);
+      create sequence gone.customers owned by gone.owner.c;
+      create table gone.parts (a int) partition by range (a);
+      create table gone.person partition of gone.parts for values from (1) to (2);
+      create table gone.above (a int); create table gone.below () inherits (gone.above);
+      create view gone.other_customers as select a from gone.below`);
+    const catalog = await readCatalog(database.query, database.lineage.parse);
+    const path = newSession('postgres', ['gone', 'app']);
+    const behind = (definition: string, name: string): string | undefined => {
+      const session = database.lineage
+        .of(`begin; ${definition}`, catalog, path)
+        .reduce((now, { effects }) => afterEffects(now, effects), path);
+      const [one] = database.lineage.of(`select x::text from ${name} as x`, catalog, session);
+      return one?.unknown ?? one?.outputs[0]?.unknown;
+    };
+    expect(behind('alter table gone.owner add column b int', 'customers')).toBeUndefined();
+    for (const [definition, name] of [
+      ['alter table gone.owner drop column c', 'customers'],
+      ['alter table gone.owner alter column c drop identity', 'customers'],
+      ['drop table gone.owner', 'customers'],
+      ['drop table gone.owner cascade', 'customers'],
+      ['drop table gone.parts', 'person'],
+      ['drop table gone.above cascade', 'below'],
+      ['drop table gone.above cascade', 'other_customers'],
+      ['alter table gone.above drop column a cascade', 'other_customers'],
+    ] as const)
+      expect(behind(definition, name), definition).toMatch(/definition in the same transaction/);
+    // And once it has ended, all is read where a table of the names is no longer there.
+    await database.query('alter table gone.owner drop column c');
+    const read = (names: readonly string[]) => withTables(database.query, catalog, names);
+    expect(await read(['owner'])).toBeDefined();
+    expect(await read(['owner', 'customers'])).toBeUndefined();
+    await database.query('drop schema gone cascade');
+  });
+
   test('an altered table is not taken for one of its name in another schema', () => {
     const altered = then(start, 'begin; alter table other.customers add column more text');
     expect(sources('select email from customers', altered)).toEqual(['app.customers.email']);
@@ -286,12 +323,17 @@ const DEFINITIONS: readonly string[] = [
   'alter table app.parted_child set schema parted',
   'create role parted_role',
   'revoke all on schema parted from public',
+  'revoke all on schema public from public',
+  'alter database postgres owner to parted_role',
   'create extension pg_trgm with schema parted',
   'begin; alter schema parted rename to parted_old; create schema parted; commit',
   'alter schema parted rename to parted_too',
   'drop extension pg_trgm',
   'drop trigger parted on app.parted_view',
   'drop function app.parted_sum',
+  'create table app.replaced (name text, note text)',
+  'create or replace view information_schema.information_schema_catalog_name as select name::information_schema.sql_identifier as catalog_name from app.replaced',
+  'alter table app.replaced rename column name to other; alter table app.replaced rename column note to name',
   'drop schema parted_too cascade',
   'drop schema parted_old cascade',
   'drop table app.parted cascade',
