@@ -70,9 +70,28 @@ export async function rowsFaults(lookup: Lookup, rows: readonly TableRows[]): Pr
 }
 
 /** Roles that the login has or can take on, and that no policy holds. */
-const AROUND = `select r.rolname, case when r.rolsuper then 'is a superuser' else 'has BYPASSRLS' end
+const AROUND = `select r.rolname, case when r.rolsuper then 'is a superuser' when r.rolbypassrls then 'has BYPASSRLS'
+    else 'has CREATEROLE, and may become any role' end
   from pg_catalog.pg_roles r
- where (r.rolsuper or r.rolbypassrls) and pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER') order by 1 limit 5`;
+ where (r.rolsuper or r.rolbypassrls or (r.rolcreaterole and pg_catalog.current_setting('server_version_num')::int < 160000))
+   and pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER') order by 1 limit 5`;
+
+/** A policy is for this role: for one that it has, or for all. */
+const isFor = (policy: string, role: string): string =>
+  `exists (select from pg_catalog.unnest(${policy}.polroles) x (oid)
+    where case when x.oid = 0 then true else pg_catalog.pg_has_role(${role}, x.oid, 'USAGE') end)`;
+
+/** A role may read or change a relation. */
+const reaches = (role: string, oid: string): string =>
+  `(pg_catalog.has_any_column_privilege(${role}, ${oid}, 'SELECT, INSERT, UPDATE')
+    or pg_catalog.has_table_privilege(${role}, ${oid}, 'DELETE'))`;
+
+/** Behind SET ROLE those policies count that are for that role: whom the one that keeps rows back is not for, and another one is. */
+const AROUND_POLICY = (oid: string): string => `select r.rolname from pg_catalog.pg_roles r
+ where r.rolname <> session_user and pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER') and ${reaches('r.oid', `${oid}::oid`)}
+   and not exists (select from pg_catalog.pg_policy p where p.polrelid = ${oid} and p.polname = '${KEEPS}' and ${isFor('p', 'r.oid')})
+   and exists (select from pg_catalog.pg_policy p where p.polrelid = ${oid} and p.polpermissive and ${isFor('p', 'r.oid')})
+ order by 1 limit 5`;
 
 async function tableFaults(lookup: Lookup, { table, condition }: TableRows, parse: Parse): Promise<string[]> {
   const [found] = await lookup.query(`select c.oid, c.relrowsecurity, c.relforcerowsecurity,
@@ -87,6 +106,8 @@ async function tableFaults(lookup: Lookup, { table, condition }: TableRows, pars
   if (owned === 't') faults.push(`the login can act as the owner of ${table}`);
   for (const [way] of await lookup.query(AROUND_TABLE(oid ?? '0')))
     faults.push(`the login can read ${table} by ${way}, which its policies do not hold`);
+  for (const [role] of await lookup.query(AROUND_POLICY(oid ?? '0')))
+    faults.push(`the login can act as ${role}, whom policy ${KEEPS} of ${table} is not for`);
   const policies = await lookup.query(`select p.polpermissive, pg_catalog.pg_get_expr(p.polqual, p.polrelid),
       pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), p.polcmd
     from pg_catalog.pg_policy p where p.polrelid = ${oid} and p.polname = '${KEEPS}' and (0 = any(p.polroles) or exists (
@@ -103,20 +124,24 @@ async function tableFaults(lookup: Lookup, { table, condition }: TableRows, pars
 }
 
 /**
- * Partitions that are named themselves have policies of their own. A view reads as its owner does, unless it is a security_invoker, and so
+ * Partitions that are named themselves have policies of their own, and so has what the table is a partition or a child of. A view reads as its owner does, unless it is a security_invoker, and so
  * does what reads that view; a materialized view has rows of whoever filled it.
  */
 const AROUND_TABLE = (oid: string): string => `with recursive parts (oid) as (
     select ${oid}::oid union select i.inhrelid from pg_catalog.pg_inherits i join parts on parts.oid = i.inhparent),
+  above (oid) as (
+    select ${oid}::oid union select i.inhparent from pg_catalog.pg_inherits i join above on above.oid = i.inhrelid),
+  family (oid) as (select oid from parts union select oid from above),
   readers (oid, of) as materialized (select distinct w.ev_class, d.refobjid from pg_catalog.pg_rewrite w join pg_catalog.pg_depend d
     on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
     where w.ev_class <> d.refobjid),
-  views (oid) as (select r.oid from readers r join parts on parts.oid = r.of join pg_catalog.pg_class c on c.oid = r.oid
+  views (oid) as (select r.oid from readers r join family on family.oid = r.of join pg_catalog.pg_class c on c.oid = r.oid
       where c.relowner <> (select u.oid from pg_catalog.pg_roles u where u.rolname = session_user) and not coalesce(c.reloptions, '{}') &&
         array['security_invoker=true', 'security_invoker=on', 'security_invoker=yes', 'security_invoker=1']
     union select r.oid from readers r join views on views.oid = r.of),
-  ways (oid) as (select oid from parts where oid <> ${oid} union select oid from views)
-  select oid::regclass::text from ways where pg_catalog.has_any_column_privilege(oid, 'SELECT') order by 1 limit 5`;
+  ways (oid) as (select oid from family where oid <> ${oid} union select oid from views)
+  select oid::regclass::text from ways where exists (select from pg_catalog.pg_roles u
+    where pg_catalog.pg_has_role(session_user, u.oid, 'MEMBER') and ${reaches('u.oid', 'ways.oid')}) order by 1 limit 5`;
 
 /** The server writes a condition in its own way: with parentheses, and with the types of constants. */
 export function isSame(one: string, other: string, parse: Parse): boolean {
