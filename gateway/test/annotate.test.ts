@@ -171,7 +171,11 @@ describe.skipIf(missing).each([15, 18] as const)('the target knows who has a ses
     await direct.query('create view public.more as select * from public.settings; grant update on public.more to app');
     const { message } = (await stand.client().catch((error: unknown) => error)) as Error;
     expect(message).toMatch(/a view of pg_settings that this login may update/);
-    await direct.query('drop view public.more');
+    // Nor by a role that the login can take on, and whose rights it does not have before.
+    await direct.query(`revoke update on public.more from app; create role editor; grant update on public.more to editor;
+      grant editor to app ${major > 15 ? 'with inherit false' : ''}; alter role app noinherit`);
+    expect(((await stand.client().catch((error: unknown) => error)) as Error).message).toMatch(/a view of pg_settings/);
+    await direct.query('alter role app inherit; drop owned by editor; drop role editor; drop view public.more');
     expect(await failure((await open()).query("update public.settings set setting = 'ada'"))).toBe('42501');
   });
 

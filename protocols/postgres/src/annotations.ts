@@ -8,14 +8,15 @@ const asked = ANNOTATIONS.map(
   (name) =>
     `pg_catalog.encode(pg_catalog.convert_to(pg_catalog.current_setting('${name}', true), pg_catalog.current_setting('server_encoding')), 'hex')`,
 );
-/** An UPDATE of pg_settings is a SET, and so is one of a view of it: how many of those the login may change. */
+/** An UPDATE of pg_settings is a SET, and so is one of a view of it: how many of those the login may change, or a role that it can take on. */
 const VIEWS = `(with recursive views (oid) as (select 'pg_catalog.pg_settings'::pg_catalog.regclass::pg_catalog.oid
     union select w.ev_class from views join pg_catalog.pg_depend d on d.refobjid operator(pg_catalog.=) views.oid
       and d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
       join pg_catalog.pg_rewrite w on w.oid operator(pg_catalog.=) d.objid
       and d.classid operator(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass)
   select pg_catalog.count(*) from views where oid operator(pg_catalog.<>) 'pg_catalog.pg_settings'::pg_catalog.regclass::pg_catalog.oid
-    and pg_catalog.has_any_column_privilege(oid, 'UPDATE'))`.replaceAll(/\s+/g, ' ');
+    and exists (select from pg_catalog.pg_roles r where pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
+      and pg_catalog.has_any_column_privilege(r.oid, views.oid, 'UPDATE')))`.replaceAll(/\s+/g, ' ');
 /** In digits, so that no encoding matters. */
 const TOLD = `select pg_catalog.json_build_array(pg_catalog.pg_backend_pid(), ${VIEWS}, ${asked.join(', ')})::pg_catalog.text`;
 
