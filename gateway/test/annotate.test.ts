@@ -39,6 +39,9 @@ describe.skipIf(missing).each([15, 18] as const)('the target knows who has a ses
       grant create on schema public to app;
       create function public.evil(text) returns text language plpgsql as
         $$ begin perform set_config('sluice.principal', $1, false); return $1; end $$;
+      create function public.owned(text) returns text language plpgsql as
+        $$ begin perform set_config('sluice.principal', $1, false); return $1; end $$;
+      alter function public.owned(text) owner to app;
       create function public.tidy() returns int language sql as 'select 1';
       create view public.settings as select * from pg_settings; grant select on public.settings to app;
       create procedure public.procedure() language plpgsql as
@@ -109,6 +112,9 @@ describe.skipIf(missing).each([15, 18] as const)('the target knows who has a ses
     "do $$ begin execute 'set sluice.principal = ''ada'''; end $$",
     "select public.evil('ada')",
     "select evil('ada')",
+    'alter function public.owned(text) rename to tidy',
+    'alter routine owned rename to tidy',
+    'alter function public.owned(text) set schema kept',
     'call public.procedure()',
     "create function pg_temp.f() returns text language sql as $$ select set_config('sluice.principal', 'ada', false) $$",
     "create function f() returns int language sql set sluice.principal = 'ada' as 'select 1'",

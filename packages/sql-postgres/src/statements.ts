@@ -162,6 +162,8 @@ class StatementReader {
     draft.verb = known.verb;
     this.add(draft, ...known.effects);
     if (known.reason) this.unknown(draft, known.reason);
+    // What is trusted by its name would be other code.
+    if (namesCode(kind, fields)) this.unknown(draft, 'gives code that runs later another name');
     // X: DROP CONSTRAINT (AlterDomainStmt in parsenodes.h).
     if (kind === 'AlterDomainStmt' && /^X$|DropConstraint/.test(text(fields, 'subtype'))) this.add(draft, 'destroy');
     this.inside(draft, fields, ctes, known.effects.includes('define') ? 'define' : 'read');
@@ -571,6 +573,17 @@ function session(verb: string): Read {
     reader.add(draft, 'session');
   };
 }
+
+const CODE: ReadonlySet<string> = new Set([
+  'OBJECT_FUNCTION',
+  'OBJECT_PROCEDURE',
+  'OBJECT_ROUTINE',
+  'OBJECT_AGGREGATE',
+]);
+
+const namesCode = (kind: string, fields: NodeFields): boolean =>
+  (kind === 'RenameStmt' && CODE.has(text(fields, 'renameType'))) ||
+  (kind === 'AlterObjectSchemaStmt' && CODE.has(text(fields, 'objectType')));
 
 /** EXPLAIN ANALYZE runs the statement. Whatever is not plainly off is on. */
 const analyses = (fields: NodeFields): boolean =>
