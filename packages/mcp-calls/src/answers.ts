@@ -143,6 +143,7 @@ class MessageEvents implements EventEditor {
   }
 
   event(others: Buffer, name: string, data: Buffer): Buffer {
+    this.#messages.gave(others);
     if (data.length === 0) return others;
     if (name === 'endpoint')
       return Buffer.concat([
@@ -191,6 +192,12 @@ class Messages {
     if (given.length === 0) return undefined;
     const written = batch ? `[${given.join(',')}]` : (given[0] as string);
     return this.#masked(Buffer.from(written));
+  }
+
+  /** `lines`: of one event, besides its data. */
+  gave(lines: Buffer): void {
+    const ids = lines.length === 0 ? [] : lines.toString('utf8').matchAll(/(?:^|[\r\n])id(?:: ?([^\r\n]*))?(?=[\r\n]|$)/g);
+    for (const [, id = ''] of ids) this.#of.exchange.session.gave(id);
   }
 
   /** Nothing more comes by this way: what is not answered may be answered to whoever takes the stream up again. */

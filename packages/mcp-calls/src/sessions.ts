@@ -2,6 +2,7 @@
  * Sessions of MCP, which a server names and a client repeats: whose each is, and what is under way in it in both directions. Owns: that
  * nobody uses somebody else's. Does not: read messages.
  */
+import { hash } from 'node:crypto';
 
 /** What a client has asked, until it is answered. */
 export interface Asked {
@@ -12,7 +13,7 @@ export interface Asked {
   readonly isNextPage: boolean;
 }
 
-/** Requests of one session that are under way, or were a while ago, in each direction. */
+/** Requests of one session that are under way, or were a while ago, in each direction, and events that it was given. */
 const MAX_OPEN = 1000;
 const MAX_SESSIONS_OF_ONE = 256;
 const MAX_SESSIONS = 20_000;
@@ -26,6 +27,8 @@ export class McpSession {
   listed = 0;
   readonly #open = new Map<string, { readonly asked: Asked; isAnswered: boolean }>();
   readonly #asks = new Map<string, string>();
+  /** Ids of events that the client was given, as hashes: they may be of any length. */
+  readonly #given = new Map<string, true>();
 
   constructor(principal: string, endpoint?: string) {
     this.principal = principal;
@@ -66,6 +69,16 @@ export class McpSession {
   /** The same, and it stays. */
   ask(key: string): string | undefined {
     return this.#asks.get(key);
+  }
+
+  /** The client is given an event with this id. */
+  gave(event: string): void {
+    bounded(this.#given, hash('sha256', event, 'base64'), true);
+  }
+
+  /** It was given that event, and not too many behind it. */
+  hasGiven(event: string): boolean {
+    return this.#given.has(hash('sha256', event, 'base64'));
   }
 }
 
