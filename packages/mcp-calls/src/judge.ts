@@ -100,7 +100,7 @@ export class McpJudge {
     const ask = command.askTarget;
     // In the transport of old the answer comes elsewhere. What is pinned was listed before.
     if (!ask || session.endpoint !== undefined) return names.every(pinOf) ? undefined : UNLISTED;
-    return listTools(command, ask, calls[0]?.params, this.#parts.settings.maxBytes).then(
+    return listTools(command, ask, calls[0], this.#parts.settings.maxBytes).then(
       (tools) => {
         noteTools(tools, session, true, this.#connection, this.#parts);
         const missing = names.find((name) => !session.tools.has(name));
