@@ -222,11 +222,11 @@ export class HttpJudge {
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: forbidden });
     const about = this.#about(request, command.body);
     const judged = mcp.judge(command, about, again);
-    const inWords = (one: McpJudged): Judgement => this.#mcpInWords(mcp, command, about, one, again);
+    const inWords = (one: McpJudged): Judgement => this.#mcpInWords(mcp, command, about, one);
     return judged instanceof Promise ? judged.then(inWords) : inWords(judged);
   }
 
-  #mcpInWords(mcp: McpJudge, command: HttpCommand, about: PolicyContext, judged: McpJudged, again: boolean): Judgement {
+  #mcpInWords(mcp: McpJudge, command: HttpCommand, about: PolicyContext, judged: McpJudged): Judgement {
     if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
     const { facts, verdict, exchange, changes, meaning } = judged;
     const masks = verdict.masks.map(withTextCopies);
@@ -254,12 +254,10 @@ export class HttpJudge {
       unfollowed: (all: readonly AppliedMask[]) => edits(all, undefined),
     };
     const inWords = judgedInWords(facts, verdict, this.#recorded(shown, text), show);
-    const isHeld = inWords.held !== undefined && !again;
-    if (inWords.answer.type === 'allow' && !isHeld) exchange.begin();
     const http = withHeads(judgedEdits(this.#policy, origin, edits(masks, follow)), mcp, exchange);
     const answer: Answer = inWords.answer.type === 'deny' ? inWords.answer : { ...inWords.answer, http };
     const held = inWords.held && { ...inWords.held, meaning };
-    return { ...inWords, answer, body: this.#bodyOf(shown), ...(held && { held }) };
+    return { ...inWords, answer, body: this.#bodyOf(shown), begins: () => exchange.begin(), ...(held && { held }) };
   }
 
   /** What a server of MCP asks of its client, judged before the client has it. Undefined: it is something else. */
