@@ -149,7 +149,10 @@ describe('hostile servers', () => {
       connection: 'mcp: { max_bytes: 65536 }',
       principals: OTHER,
       target: (port) => `{ url: "http://127.0.0.1:${port}/mcp" }`,
-      rules: RULES,
+      rules: `${RULES}
+    - { rule: rows, when: 'action.resources.exists(r, r.name == "mask:rows")', mask: { json: ["/result/structuredContent/rows/*/salary"] } }
+    - { rule: addresses, when: 'action.resources.exists(r, r.name == "mask:mail")', mask: { detect: [email] } }
+`,
       serve: (request, response, body) => {
         const asked = body.length > 0 ? (JSON.parse(body.toString()) as { id?: unknown; method?: string }) : {};
         serve(request, response, asked);
@@ -312,7 +315,9 @@ describe('hostile servers', () => {
       came.push(headers['last-event-id']);
       if (method !== 'GET') return json(response, result(id), { 'Mcp-Session-Id': `s${++sessions}` });
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-      response.end(`id: of-${String(headers['mcp-session-id'])}\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\n\n`);
+      response.end(
+        `id: of-${String(headers['mcp-session-id'])}\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\n\n`,
+      );
     };
     const url = new URL(stand.url);
     const begin = async (token: string): Promise<string> =>
@@ -339,10 +344,87 @@ describe('hostile servers', () => {
       json(response, { jsonrpc: '2.0', id, result: { resultType: 'complete', tools: [{ name: 'x' }] } });
     };
     const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', note: 'ada@example.com' };
-    const params = { name: 'y', arguments: {}, _meta: { ...meta, 'io.modelcontextprotocol/clientInfo': { name: 'ada@example.com' } } };
+    const params = {
+      name: 'y',
+      arguments: {},
+      _meta: { ...meta, 'io.modelcontextprotocol/clientInfo': { name: 'ada@example.com' } },
+    };
     await send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
     expect(came.join('')).toContain('2026-07-28');
     expect(came.join('')).not.toContain('ada@example.com');
+  });
+
+  test('answers in a batch are masked as they are alone', async () => {
+    const content = (rows: object): object => ({
+      content: [{ type: 'text', text: JSON.stringify({ rows }) }],
+      structuredContent: { rows },
+    });
+    const rows = [{ name: 'Ann', salary: 'a lot' }];
+    serve = (_, response, asked) => {
+      const all = (Array.isArray(asked) ? asked : [asked]) as { id?: unknown }[];
+      const answers = all.map(({ id }) => ({ jsonrpc: '2.0', id, result: content(rows) }));
+      json(response, Array.isArray(asked) ? answers : answers[0]);
+    };
+    const read = { jsonrpc: '2.0', method: 'resources/read', params: { uri: 'mask:rows' } };
+    const alone = (await send({ ...read, id: 1 })).messages;
+    expect(JSON.stringify(alone)).toContain('Ann');
+    expect(JSON.stringify(alone)).not.toContain('a lot');
+    const [first, second] = (
+      await send([
+        { ...read, id: 1 },
+        { ...read, id: 2 },
+      ])
+    ).messages;
+    expect([first, second]).toEqual([alone[0], { ...alone[0], id: 2 }]);
+  });
+
+  test('an answer that comes by a stream has the masks of what it answers', async () => {
+    let stream: ServerResponse | undefined;
+    serve = ({ method }, response, { id }) => {
+      if (method === 'GET') {
+        stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+        return void response.write('event: endpoint\ndata: /mcp/messages?of=masks\n\n');
+      }
+      response.writeHead(202).end();
+      const note = { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'bob@example.com' } };
+      const contents = [{ uri: 'mask:mail', text: 'ada@example.com' }];
+      for (const one of [note, { jsonrpc: '2.0', id, result: { contents } }])
+        stream?.write(`event: message\ndata: ${JSON.stringify(one)}\n\n`);
+      stream?.end();
+    };
+    const headers = { Authorization: `Bearer ${stand.token}`, Accept: 'text/event-stream' };
+    const { body } = await fetch(stand.url, { headers });
+    const events = body?.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+    let text = String((await events?.next())?.value);
+    expect(text).toContain('messages?of=masks');
+    const read = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'mask:mail' } };
+    expect((await rpc(new URL(`${stand.url}/messages?of=masks`), stand.token, read)).status).toBe(202);
+    for (let next = await events?.next(); next?.done === false; next = await events?.next()) text += next.value;
+    expect(text).toContain('"text":"[masked:EMAIL]"');
+    expect(text).toContain('"data":"[masked:EMAIL]"');
+    expect(text).not.toContain('@example.com');
+  });
+
+  test('a text in bytes that no detector reads is hidden', async () => {
+    const mail = 'ada@example.com';
+    const bytes = [
+      ['text/plain', Buffer.from(mail, 'utf16le')],
+      ['text/plain; charset=utf-16be', Buffer.from(mail, 'utf16le').swap16()],
+      ['text/plain; charset=utf-7', Buffer.from('ada+AEA-example.com')],
+      ['text/plain', Buffer.from(mail)],
+    ] as const;
+    serve = (_, response, { id }) => {
+      const contents = bytes.map(([mimeType, one]) => ({ uri: 'mask:x', mimeType, blob: one.toString('base64') }));
+      json(response, { jsonrpc: '2.0', id, result: { contents } });
+    };
+    const read = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'mask:mail' } };
+    const [{ result }] = (await send(read)).messages as [{ result: { contents: { blob?: string; text?: string }[] } }];
+    const hidden = (type: string, length: number): string =>
+      `[masked: ${length} bytes of ${type}, which no mask can read]`;
+    expect(result.contents.map(({ blob, text }) => text ?? Buffer.from(blob ?? '', 'base64').toString())).toEqual([
+      ...bytes.slice(0, 3).map(([type, { length }]) => hidden(type, length)),
+      '[masked:EMAIL]',
+    ]);
   });
 
   test('messages of the transport of old go nowhere else', async () => {
@@ -366,6 +448,8 @@ describe('where rules allow everything else', () => {
       target: (port) => `{ url: "http://127.0.0.1:${port}/mcp" }`,
       rules: `
     - { rule: no-etc, when: 'tool.argument("/path").startsWith("/etc/")', deny: Nothing is read there. }
+    - { rule: no-secret, when: 'body("/params/arguments/path") == "/secret"', deny: That is a secret. }
+    - { rule: placed, when: 'tool.name == "send"', mask: { request: true, json: ["/params/arguments/card"] } }
     - { rule: few, when: 'action.verb == "tools/call:think"', budget: { statements: 1, hold: { approvers: ["user:ada"] } } }
     - { rule: two-eyes, when: 'tool.name == "deploy"', hold: { approvers: ["user:ada"] } }
     - { rule: all, when: 'true', allow: true }
@@ -374,7 +458,7 @@ describe('where rules allow everything else', () => {
         const { id, method } = JSON.parse(body.toString()) as { id?: unknown; method?: string };
         if (method !== 'tools/list') came.push(body.toString());
         if (id === undefined) return void response.writeHead(202).end();
-        const tools = ['read', 'think', 'deploy'].map((name) => ({ name, inputSchema: { type: 'object' } }));
+        const tools = ['read', 'think', 'deploy', 'send'].map((name) => ({ name, inputSchema: { type: 'object' } }));
         const result = method === 'tools/list' ? { tools } : { content: [] };
         response.writeHead(200, { 'Content-Type': 'application/json', 'Mcp-Session-Id': 'one' });
         response.end(JSON.stringify({ jsonrpc: '2.0', id, result }));
@@ -397,6 +481,27 @@ describe('where rules allow everything else', () => {
     const call = { method: 'tools/call', params: { name: 'read', arguments: { path: '/etc/passwd' } } };
     expect((await send({ id: 1, ...call })).text).toContain('Nothing is read there.');
     expect((await send(call)).status).toBe(400);
+    expect(came).toEqual([]);
+  });
+
+  test('messages of a batch are judged as they are alone', async () => {
+    const call = (name: string, args: object): object => ({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name, arguments: args },
+    });
+    const secret = call('read', { path: '/secret' });
+    const card = call('send', { card: 'ours' });
+    const at = async (body: object): Promise<string> => (await rpc(new URL(stand.url), stand.token, body)).text;
+    expect(await at(secret)).toContain('That is a secret.');
+    expect(await at([secret])).toContain('That is a secret.');
+    expect(came).toEqual([]);
+    await at(card);
+    expect(came.splice(0).map((one) => JSON.stringify(JSON.parse(one).params.arguments))).toEqual([
+      '{"card":"[masked]"}',
+    ]);
+    expect(await at([card])).toContain('Send each message by itself.');
     expect(came).toEqual([]);
   });
 

@@ -22,7 +22,14 @@ import type {
 import { denyInWords } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, judgesMessages } from '@sluice/guardrails';
 import { type GrpcCalls, legible, plainCall, unmaskable } from '@sluice/grpc-messages';
-import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT, hasMask } from '@sluice/http-bodies';
+import {
+  BodyUnmasked,
+  HttpMasks,
+  type HttpMaskOptions,
+  type JsonParts,
+  OF_THE_SENT,
+  hasMask,
+} from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -230,13 +237,19 @@ export class HttpJudge {
     if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
     const { facts, verdict, exchange, changes, meaning } = judged;
     const masks = verdict.masks.map(withTextCopies);
-    const sent = this.#sent(command, masks, undefined);
+    const { asks } = exchange.read;
+    const isBatch = asks.type === 'messages' && asks.messages.batch;
+    const isUnplaced = isBatch && masks.some((one) => isForRequests(one) && one.json?.length);
+    const sent = isUnplaced ? BATCH_MASKED : this.#sent(command, masks, undefined);
     const shown = shownAs(command, sent);
     const text =
       sent?.type === 'whole' ? (this.#masksOf(masks.filter(isForRequests))?.text(judged.text) ?? '') : judged.text;
     if (sent?.type === 'deny' && verdict.decision.type !== 'deny') return this.#refused(shown, facts, sent, text);
     const later = { ...about, request: new Request(command, UNREAD, '', this.#with.reading), found: unread };
-    const follow = mcp.editors(exchange, later, this.#with.masks.unread);
+    exchange.masks = masks;
+    const partsWith = (more: readonly AppliedMask[]): JsonParts | undefined =>
+      this.#masksOf(withoutCopies([...masks, ...more]), this.#replaced.inward)?.parts;
+    const follow = mcp.editors(exchange, later, this.#with.masks.unread, partsWith);
     const edits = (all: readonly AppliedMask[], own: typeof follow | undefined): HttpEdits | undefined =>
       this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : undefined, own);
     const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
@@ -420,6 +433,11 @@ function withHeads(edits: HttpEdits | undefined, mcp: McpJudge, exchange: McpExc
   };
 }
 
+/** Each once: a value that is masked twice would be another one. */
+const withoutCopies = (masks: readonly AppliedMask[]): readonly AppliedMask[] => [
+  ...new Map(masks.map((one) => [JSON.stringify(one), one])).values(),
+];
+
 const STRUCTURED = '/result/structuredContent';
 /** Where servers write the same once more, as a text. */
 const AS_TEXT = '/result/content/*/text';
@@ -499,6 +517,14 @@ const MASK_WRITTEN: Deny = {
   rule: 'gateway',
   message: 'This request would write a masked value over a real one.',
   hint: 'Leave the field out, or give it a value of your own.',
+};
+
+/** Places are those of one message. */
+const BATCH_MASKED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'What is sent here is masked by its place, and a batch has no such places.',
+  hint: 'Send each message by itself.',
 };
 
 /** It goes on in the frames in which it came, and nobody follows what is answered to it. */

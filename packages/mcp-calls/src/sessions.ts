@@ -3,6 +3,7 @@
  * nobody uses somebody else's. Does not: read messages.
  */
 import { hash } from 'node:crypto';
+import type { AppliedMask } from '@sluice/contract';
 
 /** What a client has asked, until it is answered. */
 export interface Asked {
@@ -11,6 +12,8 @@ export interface Asked {
   readonly name: string | undefined;
   /** A list goes on from here: it is not its first page. */
   readonly isNextPage: boolean;
+  /** What its answer has masked, by whatever way that comes. */
+  readonly masks?: readonly AppliedMask[];
 }
 
 /** Requests of one session that are under way, or were a while ago, in each direction, and events that it was given. */
@@ -26,6 +29,7 @@ export class McpSession {
   readonly tools = new Map<string, string>();
   listed = 0;
   readonly #open = new Map<string, { readonly asked: Asked; isAnswered: boolean }>();
+  readonly #masks = new Map<string, AppliedMask>();
   readonly #asks = new Map<string, string>();
   /** Ids of events that the client was given, as hashes: they may be of any length. */
   readonly #given = new Map<string, true>();
@@ -38,6 +42,12 @@ export class McpSession {
   /** A client asks. `key`: the id as JSON. */
   asked(key: string, asked: Asked): void {
     bounded(this.#open, key, { asked, isAnswered: false });
+    for (const mask of asked.masks ?? []) bounded(this.#masks, JSON.stringify(mask), mask);
+  }
+
+  /** Of all that was asked in it: what a server says by itself may be about any of that. */
+  get masks(): readonly AppliedMask[] {
+    return [...this.#masks.values()];
   }
 
   isOpen(key: string): boolean {
