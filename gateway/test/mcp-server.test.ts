@@ -342,6 +342,29 @@ describe('the tools of the gateway', () => {
     });
   });
 
+  describe('what a text sets', () => {
+    const rowsOf = async (sql: string): Promise<unknown> => {
+      const { results } = (await client.call('query', { connection: 'db', sql })).structuredContent;
+      return [results.at(-1).columns[0].values, results.at(-1).rows];
+    };
+
+    check('bytes are in Base64 all the same', async () => {
+      const value = String.raw`'\x005cff41'::bytea`;
+      expect(await rowsOf(`select ${value} as b`)).toEqual(['base64', [['AFz/QQ==']]]);
+      expect(await rowsOf(`set bytea_output = 'escape'; select ${value} as b`)).toEqual(['base64', [['AFz/QQ==']]]);
+      expect(await rowsOf(`set bytea_output = 'escape'; select mail::bytea as b from people where id = 1`)).toEqual([
+        'base64',
+        [['[masked]']],
+      ]);
+    });
+
+    check('letters in another encoding are refused instead of being read wrong', async () => {
+      expect(await rowsOf("set client_encoding = 'UTF8'; select 'é' as t")).toEqual(['string', [['é']]]);
+      const sql = "set client_encoding = 'LATIN1'; select 'é' as t";
+      expect(await client.refusal('query', { connection: 'db', sql })).toContain('client_encoding = UTF8');
+    });
+  });
+
   describe('calls that wait', () => {
     check('say so, and give the number when they have waited long enough; the repeated call passes once', async () => {
       const sql = 'select 42 as n /* HOLD: once */';

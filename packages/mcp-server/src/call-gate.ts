@@ -98,7 +98,7 @@ export function callGate(session: CallSession, parts: GateParts): Gate {
     login: (_, wanted, account = '') => challenge.of(wanted === connection, account),
     hasConnection: (name) => gate.hasConnection?.(name) ?? false,
     turn: (client) => gate.turn(client),
-    opened: () => gate.opened(),
+    opened: (process) => gate.opened(process),
     broke: (reason) => gate.broke(reason),
     targetFailed: (reason) => gate.targetFailed(reason),
     dial: () => gate.dial(),
@@ -113,7 +113,10 @@ export function callGate(session: CallSession, parts: GateParts): Gate {
   };
 }
 
-/** It waits for so long. Then the request stays open, and the identical command passes once when it has been approved. */
+/**
+ * It waits for so long. Then the request stays open, and the identical command passes once when it has been approved. It has no `transaction`: a
+ * text is a session of its own, so that nobody can look at what it changes before its COMMIT, and the change is refused before it runs.
+ */
 const patient = (waiter: Waiter, { holdWait, notice }: CallOptions): Waiter => ({
   answersDelivered: () => waiter.answersDelivered(),
   say: (one) => {
