@@ -354,7 +354,7 @@ describe('the tools of the gateway', () => {
       expect(await rowsOf(`set bytea_output = 'escape'; select ${value} as b`)).toEqual(['base64', [['AFz/QQ==']]]);
       expect(await rowsOf(`set bytea_output = 'escape'; select mail::bytea as b from people where id = 1`)).toEqual([
         'base64',
-        [['[masked]']],
+        [[null]],
       ]);
     });
 
@@ -521,5 +521,30 @@ describe('the tools of the gateway', () => {
       'the end of what it had opened',
     );
     expect(page.cursor).toBeDefined();
+  });
+
+  check('budgets and bounds hold for each call, also of a batch', async () => {
+    await stand.reload(`
+    - { rule: short, max_rows: 300 }
+    - { rule: few, budget: { statements: 5, within: 1h } }`);
+    const own = new SmallClient(stand.url, await stand.token('dev'));
+    const params = { protocolVersion: '2025-03-26', capabilities: {}, clientInfo: { name: 't', version: '1' } };
+    const begun = await own.post({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
+    own.session = begun.headers.get('mcp-session-id') ?? '';
+    const first = (await own.call('query', { connection: 'db', sql: 'select id from many' })).structuredContent;
+    expect(first.results[0].rows).toHaveLength(200);
+    expect(await own.refusal('query', { cursor: first.cursor })).toContain('300');
+    const arguments_ = { connection: 'db', sql: 'select 1 as n' };
+    const batch = [1, 2, 3].map((id) => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: 'query', arguments: arguments_ },
+    }));
+    const answers = (await (await own.post(batch)).json()) as any[];
+    expect(answers.map(({ result }) => result.isError ?? false)).toEqual([false, false, false]);
+    expect(await own.refusal('query', { connection: 'db', sql: 'select 1; select 2' })).toContain('"few"');
+    expect(await own.refusal('query', arguments_)).toBe('not refused');
+    expect(await own.refusal('query', arguments_)).toContain('"few"');
   });
 });
