@@ -523,6 +523,21 @@ describe('the tools of the gateway', () => {
     expect(page.cursor).toBeDefined();
   });
 
+  check('a session that an administrator ends while its cursor waits is gone with its cursor', async () => {
+    const token = await stand.token('dev');
+    const own = await SmallClient.open(stand.url, token);
+    const sql = 'select id from many';
+    const page = (await own.call('query', { connection: 'db', sql, max_rows: 1 })).structuredContent;
+    expect(page.cursor).toBeDefined();
+    const id = /^sluice_([a-z0-9]+)_/.exec(token)?.[1] ?? '';
+    const sessions = (): string[] =>
+      [...stand.gateway.sessions.values()].flatMap((one) => (one.tokenId === id ? one.id : []));
+    const [session = ''] = sessions();
+    stand.gateway.sessions.get(session)?.end({ code: 'ended-by-administrator' });
+    expect(await own.refusal('query', { cursor: page.cursor })).toContain('There is no such cursor of yours.');
+    await until(() => sessions().length === 0 || undefined, 'its end');
+  });
+
   check('budgets and bounds hold for each call, also of a batch', async () => {
     await stand.reload(`
     - { rule: short, max_rows: 300 }

@@ -47,6 +47,8 @@ export interface OpenCall {
   /** Logs in on that stream, once. */
   readonly secret: string;
   readonly heard: Heard;
+  /** Aborted when the session ends, whoever ends it. */
+  readonly ended: AbortSignal;
   /** Nobody waits for it any more. */
   giveUp(): void;
 }
@@ -57,7 +59,7 @@ export function openCall(session: CallSession, connection: string, options: Call
   const secret = randomBytes(32).toString('base64url');
   const heard: Heard = { denied: undefined, changes: false, refused: undefined, masked: [] };
   session.serve(served, callGate(session, { connection, secret, heard, ...options }));
-  return { stream, secret, heard, giveUp: () => session.giveUp() };
+  return { stream, secret, heard, ended: session.gate.signal, giveUp: () => session.giveUp() };
 }
 
 interface GateParts extends CallOptions {
