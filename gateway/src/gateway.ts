@@ -368,7 +368,9 @@ export class Gateway implements Controlled {
       await pause(20);
     }
     for (const one of [...this.sessions.values(), ...this.#doors]) one.end(drain(reason));
-    for (let i = 0; i < 100 && this.#isServing; i++) await pause(20);
+    // One whose peer reads nothing is cut off after a while, and its end is on record only until the journal is closed.
+    const last = Date.now() + LINGER_MS + CUT_OFF_MS;
+    while (this.#isServing && Date.now() < last) await pause(20);
     clearInterval(this.#sweep);
     // Connections of the gateway's own lead through agents as well.
     this.#maskTargets.close();
@@ -699,6 +701,8 @@ export class Gateway implements Controlled {
 }
 
 const LINGER_MS = 5_000;
+/** For so long what is cut off may take to be gone, in milliseconds. */
+const CUT_OFF_MS = 2_000;
 /** When agents of a gateway that goes may try again, in milliseconds. */
 const AGENT_RETRY_MS = 1_000;
 /** Room for at least one large batch of records. */

@@ -149,7 +149,10 @@ describe('hostile servers', () => {
       connection: 'mcp: { max_bytes: 65536 }',
       principals: OTHER,
       target: (port) => `{ url: "http://127.0.0.1:${port}/mcp" }`,
-      rules: RULES,
+      rules: `${RULES}
+    - { rule: rows, when: 'action.resources.exists(r, r.name == "mask:rows")', mask: { json: ["/result/structuredContent/rows/*/salary"] } }
+    - { rule: addresses, when: 'action.resources.exists(r, r.name == "mask:mail")', mask: { detect: [email] } }
+`,
       serve: (request, response, body) => {
         const asked = body.length > 0 ? (JSON.parse(body.toString()) as { id?: unknown; method?: string }) : {};
         serve(request, response, asked);
@@ -272,6 +275,158 @@ describe('hostile servers', () => {
     expect([status, headers.get('www-authenticate')]).toEqual([502, null]);
   });
 
+  test('whoever has an address of the transport of old reaches no other one by its name', async () => {
+    const came: string[] = [];
+    let streams = 0;
+    serve = ({ method, url }, response) => {
+      came.push(`${method} ${url}`);
+      if (method !== 'GET') return void response.writeHead(202).end();
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      response.write(`event: endpoint\ndata: /mcp/messages?of=${++streams}\n\n`);
+    };
+    const other = await tokenOfOther(stand);
+    const stop = new AbortController();
+    const listen = async (token: string): Promise<void> => {
+      const headers = { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' };
+      const { body } = await fetch(stand.url, { headers, signal: stop.signal });
+      await body?.getReader().read();
+    };
+    await listen(stand.token);
+    await listen(other);
+    let id = 0;
+    const at = async (path: string, headers: Record<string, string>): Promise<number> =>
+      (await rpc(new URL(`${stand.url}${path}`), other, { jsonrpc: '2.0', id: ++id, method: 'ping' }, headers)).status;
+    came.length = 0;
+    expect(await at('/messages?of=2', {})).toBe(202);
+    const own = { 'Mcp-Session-Id': '/messages?of=2' };
+    for (const path of ['/messages?of=1', '/messages?of=2', '/admin', '']) expect(await at(path, own)).toBe(404);
+    for (const method of ['GET', 'DELETE']) {
+      const headers = { Authorization: `Bearer ${other}`, ...own };
+      expect((await fetch(`${stand.url}/admin`, { method, headers })).status).toBe(404);
+    }
+    stop.abort();
+    expect(came).toEqual(['POST /mcp/messages?of=2']);
+  });
+
+  test('a stream is taken up only where its own session has come to', async () => {
+    const came: unknown[] = [];
+    let sessions = 0;
+    serve = ({ method, headers }, response, { id }) => {
+      came.push(headers['last-event-id']);
+      if (method !== 'GET') return json(response, result(id), { 'Mcp-Session-Id': `s${++sessions}` });
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      response.end(
+        `id: of-${String(headers['mcp-session-id'])}\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\n\n`,
+      );
+    };
+    const url = new URL(stand.url);
+    const begin = async (token: string): Promise<string> =>
+      (await rpc(url, token, INITIALIZE)).headers.get('mcp-session-id') ?? '';
+    const other = await tokenOfOther(stand);
+    const listen = async (token: string, session: string, last?: string): Promise<number> => {
+      const own = { Authorization: `Bearer ${token}`, Accept: 'text/event-stream', 'Mcp-Session-Id': session };
+      const answer = await fetch(url, { headers: last === undefined ? own : { ...own, 'Last-Event-ID': last } });
+      await answer.text();
+      return answer.status;
+    };
+    const [mine, theirs] = [await begin(stand.token), await begin(other)];
+    expect([await listen(stand.token, mine), await listen(other, theirs)]).toEqual([200, 200]);
+    came.length = 0;
+    expect(await listen(stand.token, mine, `of-${mine}`)).toBe(200);
+    for (const last of [`of-${mine}`, 'of-nobody', '']) expect(await listen(other, theirs, last)).toBe(400);
+    expect(came).toEqual([`of-${mine}`]);
+  });
+
+  test('before a call is judged, nothing of it goes to the server', async () => {
+    const came: string[] = [];
+    serve = (_, response, { id, ...rest }) => {
+      came.push(JSON.stringify(rest));
+      json(response, { jsonrpc: '2.0', id, result: { resultType: 'complete', tools: [{ name: 'x' }] } });
+    };
+    const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', note: 'ada@example.com' };
+    const params = {
+      name: 'y',
+      arguments: {},
+      _meta: { ...meta, 'io.modelcontextprotocol/clientInfo': { name: 'ada@example.com' } },
+    };
+    await send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+    expect(came.join('')).toContain('2026-07-28');
+    expect(came.join('')).not.toContain('ada@example.com');
+  });
+
+  test('answers in a batch are masked as they are alone', async () => {
+    const content = (rows: object): object => ({
+      content: [{ type: 'text', text: JSON.stringify({ rows }) }],
+      structuredContent: { rows },
+    });
+    const rows = [{ name: 'Ann', salary: 'a lot' }];
+    serve = (_, response, asked) => {
+      const all = (Array.isArray(asked) ? asked : [asked]) as { id?: unknown }[];
+      const answers = all.map(({ id }) => ({ jsonrpc: '2.0', id, result: content(rows) }));
+      json(response, Array.isArray(asked) ? answers : answers[0]);
+    };
+    const read = { jsonrpc: '2.0', method: 'resources/read', params: { uri: 'mask:rows' } };
+    const alone = (await send({ ...read, id: 1 })).messages;
+    expect(JSON.stringify(alone)).toContain('Ann');
+    expect(JSON.stringify(alone)).not.toContain('a lot');
+    const [first, second] = (
+      await send([
+        { ...read, id: 1 },
+        { ...read, id: 2 },
+      ])
+    ).messages;
+    expect([first, second]).toEqual([alone[0], { ...alone[0], id: 2 }]);
+  });
+
+  test('an answer that comes by a stream has the masks of what it answers', async () => {
+    let stream: ServerResponse | undefined;
+    serve = ({ method }, response, { id }) => {
+      if (method === 'GET') {
+        stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+        return void response.write('event: endpoint\ndata: /mcp/messages?of=masks\n\n');
+      }
+      response.writeHead(202).end();
+      const note = { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'bob@example.com' } };
+      const contents = [{ uri: 'mask:mail', text: 'ada@example.com' }];
+      for (const one of [note, { jsonrpc: '2.0', id, result: { contents } }])
+        stream?.write(`event: message\ndata: ${JSON.stringify(one)}\n\n`);
+      stream?.end();
+    };
+    const headers = { Authorization: `Bearer ${stand.token}`, Accept: 'text/event-stream' };
+    const { body } = await fetch(stand.url, { headers });
+    const events = body?.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+    let text = String((await events?.next())?.value);
+    expect(text).toContain('messages?of=masks');
+    const read = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'mask:mail' } };
+    expect((await rpc(new URL(`${stand.url}/messages?of=masks`), stand.token, read)).status).toBe(202);
+    for (let next = await events?.next(); next?.done === false; next = await events?.next()) text += next.value;
+    expect(text).toContain('"text":"[masked:EMAIL]"');
+    expect(text).toContain('"data":"[masked:EMAIL]"');
+    expect(text).not.toContain('@example.com');
+  });
+
+  test('a text in bytes that no detector reads is hidden', async () => {
+    const mail = 'ada@example.com';
+    const bytes = [
+      ['text/plain', Buffer.from(mail, 'utf16le')],
+      ['text/plain; charset=utf-16be', Buffer.from(mail, 'utf16le').swap16()],
+      ['text/plain; charset=utf-7', Buffer.from('ada+AEA-example.com')],
+      ['text/plain', Buffer.from(mail)],
+    ] as const;
+    serve = (_, response, { id }) => {
+      const contents = bytes.map(([mimeType, one]) => ({ uri: 'mask:x', mimeType, blob: one.toString('base64') }));
+      json(response, { jsonrpc: '2.0', id, result: { contents } });
+    };
+    const read = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'mask:mail' } };
+    const [{ result }] = (await send(read)).messages as [{ result: { contents: { blob?: string; text?: string }[] } }];
+    const hidden = (type: string, length: number): string =>
+      `[masked: ${length} bytes of ${type}, which no mask can read]`;
+    expect(result.contents.map(({ blob, text }) => text ?? Buffer.from(blob ?? '', 'base64').toString())).toEqual([
+      ...bytes.slice(0, 3).map(([type, { length }]) => hidden(type, length)),
+      '[masked:EMAIL]',
+    ]);
+  });
+
   test('messages of the transport of old go nowhere else', async () => {
     serve = (_, response) => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -281,5 +436,101 @@ describe('hostile servers', () => {
       headers: { Authorization: `Bearer ${stand.token}`, Accept: 'text/event-stream' },
     });
     expect(await answer.text().catch(() => 'broken off')).not.toContain('evil.example');
+  });
+});
+
+describe('where rules allow everything else', () => {
+  let stand: HttpStand;
+  const came: string[] = [];
+  beforeAll(async () => {
+    stand = await openHttpStand({
+      connection: 'mcp: {}',
+      target: (port) => `{ url: "http://127.0.0.1:${port}/mcp" }`,
+      rules: `
+    - { rule: no-etc, when: 'tool.argument("/path").startsWith("/etc/")', deny: Nothing is read there. }
+    - { rule: no-secret, when: 'body("/params/arguments/path") == "/secret"', deny: That is a secret. }
+    - { rule: placed, when: 'tool.name == "send"', mask: { request: true, json: ["/params/arguments/card"] } }
+    - { rule: few, when: 'action.verb == "tools/call:think"', budget: { statements: 1, hold: { approvers: ["user:ada"] } } }
+    - { rule: two-eyes, when: 'tool.name == "deploy"', hold: { approvers: ["user:ada"] } }
+    - { rule: all, when: 'true', allow: true }
+`,
+      serve: (_, response, body) => {
+        const { id, method } = JSON.parse(body.toString()) as { id?: unknown; method?: string };
+        if (method !== 'tools/list') came.push(body.toString());
+        if (id === undefined) return void response.writeHead(202).end();
+        const tools = ['read', 'think', 'deploy', 'send'].map((name) => ({ name, inputSchema: { type: 'object' } }));
+        const result = method === 'tools/list' ? { tools } : { content: [] };
+        response.writeHead(200, { 'Content-Type': 'application/json', 'Mcp-Session-Id': 'one' });
+        response.end(JSON.stringify({ jsonrpc: '2.0', id, result }));
+      },
+    });
+  });
+  afterEach(() => void (came.length = 0));
+  afterAll(() => stand.stop());
+
+  const send = (message: object, headers = {}): ReturnType<typeof rpc> =>
+    rpc(new URL(stand.url), stand.token, { jsonrpc: '2.0', ...message }, headers);
+  const released = async (): Promise<void> => {
+    const waiting = (): number | undefined => stand.gateway.approvals.waiting()[0]?.number;
+    await expect.poll(waiting, { timeout: 10_000 }).toBeDefined();
+    const ada = { name: 'ada', kind: 'person', groups: [], roles: ['user', 'approver'] } as const;
+    await stand.gateway.approvals.decide(waiting() as number, ada, 'approve', '');
+  };
+
+  test('a call without an id is none, so that no rule about its arguments is passed over', async () => {
+    const call = { method: 'tools/call', params: { name: 'read', arguments: { path: '/etc/passwd' } } };
+    expect((await send({ id: 1, ...call })).text).toContain('Nothing is read there.');
+    expect((await send(call)).status).toBe(400);
+    expect(came).toEqual([]);
+  });
+
+  test('messages of a batch are judged as they are alone', async () => {
+    const call = (name: string, args: object): object => ({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name, arguments: args },
+    });
+    const secret = call('read', { path: '/secret' });
+    const card = call('send', { card: 'ours' });
+    const at = async (body: object): Promise<string> => (await rpc(new URL(stand.url), stand.token, body)).text;
+    expect(await at(secret)).toContain('That is a secret.');
+    expect(await at([secret])).toContain('That is a secret.');
+    expect(came).toEqual([]);
+    await at(card);
+    expect(came.splice(0).map((one) => JSON.stringify(JSON.parse(one).params.arguments))).toEqual([
+      '{"card":"[masked]"}',
+    ]);
+    expect(await at([card])).toContain('Send each message by itself.');
+    expect(came).toEqual([]);
+  });
+
+  test('a call for which a budget has no room passes once when it is released', async () => {
+    expect((await send(INITIALIZE)).status).toBe(200);
+    const session = { 'Mcp-Session-Id': 'one' };
+    const call = { method: 'tools/call', params: { name: 'think' } };
+    expect((await send({ id: 1, ...call }, session)).messages[0]).toHaveProperty('result');
+    const held = send({ id: 2, ...call }, session);
+    await released();
+    expect((await held).messages[0]).toHaveProperty('result');
+  });
+
+  test('people are shown all that a call has beside its arguments, and release no other one', async () => {
+    const call = (more: object): object => ({
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'deploy', arguments: { to: 'staging' }, ...more },
+    });
+    const now = { Prefer: 'wait=0' };
+    const number = (text: string): string | undefined => /"request":(\d+)/.exec(text)?.[1];
+    const first = number((await send(call({}), now)).text);
+    expect(first).toBeDefined();
+    const other = number((await send(call({ requestState: 'production' }), now)).text);
+    expect(other).not.toBe(first);
+    const texts = stand.gateway.approvals.waiting().map(({ text }) => text.split('\n')[0]);
+    expect(texts).toEqual([
+      'tools/call deploy {"to":"staging"} with {"requestState":"production"}',
+      'tools/call deploy {"to":"staging"}',
+    ]);
   });
 });

@@ -342,6 +342,29 @@ describe('the tools of the gateway', () => {
     });
   });
 
+  describe('what a text sets', () => {
+    const rowsOf = async (sql: string): Promise<unknown> => {
+      const { results } = (await client.call('query', { connection: 'db', sql })).structuredContent;
+      return [results.at(-1).columns[0].values, results.at(-1).rows];
+    };
+
+    check('bytes are in Base64 all the same', async () => {
+      const value = String.raw`'\x005cff41'::bytea`;
+      expect(await rowsOf(`select ${value} as b`)).toEqual(['base64', [['AFz/QQ==']]]);
+      expect(await rowsOf(`set bytea_output = 'escape'; select ${value} as b`)).toEqual(['base64', [['AFz/QQ==']]]);
+      expect(await rowsOf(`set bytea_output = 'escape'; select mail::bytea as b from people where id = 1`)).toEqual([
+        'base64',
+        [[null]],
+      ]);
+    });
+
+    check('letters in another encoding are refused instead of being read wrong', async () => {
+      expect(await rowsOf("set client_encoding = 'UTF8'; select 'é' as t")).toEqual(['string', [['é']]]);
+      const sql = "set client_encoding = 'LATIN1'; select 'é' as t";
+      expect(await client.refusal('query', { connection: 'db', sql })).toContain('client_encoding = UTF8');
+    });
+  });
+
   describe('calls that wait', () => {
     check('say so, and give the number when they have waited long enough; the repeated call passes once', async () => {
       const sql = 'select 42 as n /* HOLD: once */';
@@ -498,5 +521,45 @@ describe('the tools of the gateway', () => {
       'the end of what it had opened',
     );
     expect(page.cursor).toBeDefined();
+  });
+
+  check('a session that an administrator ends while its cursor waits is gone with its cursor', async () => {
+    const token = await stand.token('dev');
+    const own = await SmallClient.open(stand.url, token);
+    const sql = 'select id from many';
+    const page = (await own.call('query', { connection: 'db', sql, max_rows: 1 })).structuredContent;
+    expect(page.cursor).toBeDefined();
+    const id = /^sluice_([a-z0-9]+)_/.exec(token)?.[1] ?? '';
+    const sessions = (): string[] =>
+      [...stand.gateway.sessions.values()].flatMap((one) => (one.tokenId === id ? one.id : []));
+    const [session = ''] = sessions();
+    stand.gateway.sessions.get(session)?.end({ code: 'ended-by-administrator' });
+    expect(await own.refusal('query', { cursor: page.cursor })).toContain('There is no such cursor of yours.');
+    await until(() => sessions().length === 0 || undefined, 'its end');
+  });
+
+  check('budgets and bounds hold for each call, also of a batch', async () => {
+    await stand.reload(`
+    - { rule: short, max_rows: 300 }
+    - { rule: few, budget: { statements: 5, within: 1h } }`);
+    const own = new SmallClient(stand.url, await stand.token('dev'));
+    const params = { protocolVersion: '2025-03-26', capabilities: {}, clientInfo: { name: 't', version: '1' } };
+    const begun = await own.post({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
+    own.session = begun.headers.get('mcp-session-id') ?? '';
+    const first = (await own.call('query', { connection: 'db', sql: 'select id from many' })).structuredContent;
+    expect(first.results[0].rows).toHaveLength(200);
+    expect(await own.refusal('query', { cursor: first.cursor })).toContain('300');
+    const arguments_ = { connection: 'db', sql: 'select 1 as n' };
+    const batch = [1, 2, 3].map((id) => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: 'query', arguments: arguments_ },
+    }));
+    const answers = (await (await own.post(batch)).json()) as any[];
+    expect(answers.map(({ result }) => result.isError ?? false)).toEqual([false, false, false]);
+    expect(await own.refusal('query', { connection: 'db', sql: 'select 1; select 2' })).toContain('"few"');
+    expect(await own.refusal('query', arguments_)).toBe('not refused');
+    expect(await own.refusal('query', arguments_)).toContain('"few"');
   });
 });

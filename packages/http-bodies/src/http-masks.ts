@@ -79,6 +79,11 @@ export class HttpMasks {
     this.#headers = headers;
   }
 
+  /** What is masked in JSON. */
+  get parts(): JsonParts {
+    return this.#parts;
+  }
+
   /** Something of bodies is masked, and not of heads alone. */
   get readsBodies(): boolean {
     return this.#bodies;

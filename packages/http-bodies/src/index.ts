@@ -6,6 +6,6 @@ export { BodyUnmasked, unmasked } from './fault.js';
 export { foundIn, foundInTexts } from './found.js';
 export { HttpMasks, OF_THE_SENT, WHOLE_AND_PLAIN, type HttpMaskOptions } from './http-masks.js';
 export { hasMask } from './marks.js';
-export { type Kind, type Unread, choiceFor, kindOf } from './media.js';
+export { type Kind, type Unread, choiceFor, kindOf, unreadCharset } from './media.js';
 export { JsonMask, JsonParts, NotJson } from './json.js';
 export { leafMask } from './text.js';

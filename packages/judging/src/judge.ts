@@ -110,14 +110,16 @@ export class Judge {
    */
   judge(asked: Command, again = false, isOpening = false): Judgement | Promise<Judgement> {
     const judged = this.#judge(asked, again);
-    if (isOpening || !this.#spending) return judged;
-    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, again));
-    return this.#spent(judged, asked, again);
+    const spending = isOpening ? undefined : this.#spending;
+    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, again, spending));
+    return this.#spent(judged, asked, again, spending);
   }
 
-  #spent(judgement: Judgement, asked: Command, again: boolean): Judgement {
-    if (!judgement.spends || !this.#spending) return judgement;
-    return spend(judgement, asked, this.#spending, again, () => this.#redact(asked.text));
+  #spent(judgement: Judgement, asked: Command, again: boolean, spending: Spending | undefined): Judgement {
+    const isSpent = judgement.spends && spending;
+    const spent = isSpent ? spend(judgement, asked, spending, again, () => this.#redact(asked.text)) : judgement;
+    if (spent.begins && spent.answer.type === 'allow' && (!spent.held || again)) spent.begins();
+    return spent;
   }
 
   #judge(asked: Command, again: boolean): Judgement | Promise<Judgement> {

@@ -37,6 +37,8 @@ export interface Judgement {
   readonly charge?: Taken | undefined;
   /** What it uses up, and what its answer may have. */
   readonly spends?: Spends;
+  /** Told when it passes, behind rules and budgets: from now on it is under way. */
+  readonly begins?: () => void;
   /** What people are shown of a request; absent: its text. */
   readonly shown?: () => string;
   /** The body of a request, as it is recorded behind the command. */

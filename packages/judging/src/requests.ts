@@ -22,7 +22,14 @@ import type {
 import { denyInWords } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, judgesMessages } from '@sluice/guardrails';
 import { type GrpcCalls, legible, plainCall, unmaskable } from '@sluice/grpc-messages';
-import { BodyUnmasked, HttpMasks, type HttpMaskOptions, OF_THE_SENT, hasMask } from '@sluice/http-bodies';
+import {
+  BodyUnmasked,
+  HttpMasks,
+  type HttpMaskOptions,
+  type JsonParts,
+  OF_THE_SENT,
+  hasMask,
+} from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -222,21 +229,27 @@ export class HttpJudge {
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: forbidden });
     const about = this.#about(request, command.body);
     const judged = mcp.judge(command, about, again);
-    const inWords = (one: McpJudged): Judgement => this.#mcpInWords(mcp, command, about, one, again);
+    const inWords = (one: McpJudged): Judgement => this.#mcpInWords(mcp, command, about, one);
     return judged instanceof Promise ? judged.then(inWords) : inWords(judged);
   }
 
-  #mcpInWords(mcp: McpJudge, command: HttpCommand, about: PolicyContext, judged: McpJudged, again: boolean): Judgement {
+  #mcpInWords(mcp: McpJudge, command: HttpCommand, about: PolicyContext, judged: McpJudged): Judgement {
     if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
     const { facts, verdict, exchange, changes, meaning } = judged;
     const masks = verdict.masks.map(withTextCopies);
-    const sent = this.#sent(command, masks, undefined);
+    const { asks } = exchange.read;
+    const isBatch = asks.type === 'messages' && asks.messages.batch;
+    const isUnplaced = isBatch && masks.some((one) => isForRequests(one) && one.json?.length);
+    const sent = isUnplaced ? BATCH_MASKED : this.#sent(command, masks, undefined);
     const shown = shownAs(command, sent);
     const text =
       sent?.type === 'whole' ? (this.#masksOf(masks.filter(isForRequests))?.text(judged.text) ?? '') : judged.text;
     if (sent?.type === 'deny' && verdict.decision.type !== 'deny') return this.#refused(shown, facts, sent, text);
     const later = { ...about, request: new Request(command, UNREAD, '', this.#with.reading), found: unread };
-    const follow = mcp.editors(exchange, later, this.#with.masks.unread);
+    exchange.masks = masks;
+    const partsWith = (more: readonly AppliedMask[]): JsonParts | undefined =>
+      this.#masksOf(withoutCopies([...masks, ...more]), this.#replaced.inward)?.parts;
+    const follow = mcp.editors(exchange, later, this.#with.masks.unread, partsWith);
     const edits = (all: readonly AppliedMask[], own: typeof follow | undefined): HttpEdits | undefined =>
       this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : undefined, own);
     const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
@@ -254,12 +267,10 @@ export class HttpJudge {
       unfollowed: (all: readonly AppliedMask[]) => edits(all, undefined),
     };
     const inWords = judgedInWords(facts, verdict, this.#recorded(shown, text), show);
-    const isHeld = inWords.held !== undefined && !again;
-    if (inWords.answer.type === 'allow' && !isHeld) exchange.begin();
     const http = withHeads(judgedEdits(this.#policy, origin, edits(masks, follow)), mcp, exchange);
     const answer: Answer = inWords.answer.type === 'deny' ? inWords.answer : { ...inWords.answer, http };
     const held = inWords.held && { ...inWords.held, meaning };
-    return { ...inWords, answer, body: this.#bodyOf(shown), ...(held && { held }) };
+    return { ...inWords, answer, body: this.#bodyOf(shown), begins: () => exchange.begin(), ...(held && { held }) };
   }
 
   /** What a server of MCP asks of its client, judged before the client has it. Undefined: it is something else. */
@@ -422,6 +433,11 @@ function withHeads(edits: HttpEdits | undefined, mcp: McpJudge, exchange: McpExc
   };
 }
 
+/** Each once: a value that is masked twice would be another one. */
+const withoutCopies = (masks: readonly AppliedMask[]): readonly AppliedMask[] => [
+  ...new Map(masks.map((one) => [JSON.stringify(one), one])).values(),
+];
+
 const STRUCTURED = '/result/structuredContent';
 /** Where servers write the same once more, as a text. */
 const AS_TEXT = '/result/content/*/text';
@@ -501,6 +517,14 @@ const MASK_WRITTEN: Deny = {
   rule: 'gateway',
   message: 'This request would write a masked value over a real one.',
   hint: 'Leave the field out, or give it a value of your own.',
+};
+
+/** Places are those of one message. */
+const BATCH_MASKED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'What is sent here is masked by its place, and a batch has no such places.',
+  hint: 'Send each message by itself.',
 };
 
 /** It goes on in the frames in which it came, and nobody follows what is answered to it. */

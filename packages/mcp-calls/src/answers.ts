@@ -2,7 +2,7 @@
  * What a server of MCP says, message by message, as its client may have it. Owns: that answers are those of somebody's question, that lists
  * have what may be used, that nothing is asked of a client that no rule allows, and bytes that no mask can read. Does not: mask texts.
  */
-import { type ProposalAnswer, type Propose, Unmasked } from '@sluice/contract';
+import { type AppliedMask, type ProposalAnswer, type Propose, Unmasked } from '@sluice/contract';
 import {
   type Editor,
   type EventEditor,
@@ -18,12 +18,15 @@ import {
   kindOf,
   leafMask,
   looksLikeText,
+  unreadCharset,
 } from '@sluice/http-bodies';
 import { type Json, jsonOf } from '@sluice/http-requests';
 import {
   LISTS,
+  type ErrorMessage,
   type Message,
   MessageError,
+  type NotificationMessage,
   PING,
   REFUSED,
   type RequestMessage,
@@ -53,6 +56,14 @@ export interface AnswerParts {
   readonly exchange: McpExchange;
   readonly listing: ListContext;
   readonly unread: Unread;
+  /** What is masked in JSON with these masks besides those of the request that it answers. */
+  readonly partsWith: (masks: readonly AppliedMask[]) => JsonParts | undefined;
+}
+
+/** A message as the client may have it, and what is masked in it. */
+interface Given {
+  readonly text: string;
+  readonly parts: JsonParts;
 }
 
 /** Longer messages of a server's own are nothing that it may need an answer to. */
@@ -143,6 +154,7 @@ class MessageEvents implements EventEditor {
   }
 
   event(others: Buffer, name: string, data: Buffer): Buffer {
+    this.#messages.gave(others);
     if (data.length === 0) return others;
     if (name === 'endpoint')
       return Buffer.concat([
@@ -185,12 +197,22 @@ class Messages {
   given(text: string, isFault: boolean): Buffer | undefined {
     const read = this.#read(text, isFault);
     // What proxies and frameworks say is wrong, in other words than those of JSON-RPC.
-    if (!read) return this.#masked(Buffer.from(text));
+    if (!read) return this.#masked(Buffer.from(text), this.#parts);
     const { batch, messages } = read;
-    const given = messages.flatMap((message) => this.#message(message, isFault) ?? []);
-    if (given.length === 0) return undefined;
-    const written = batch ? `[${given.join(',')}]` : (given[0] as string);
-    return this.#masked(Buffer.from(written));
+    // Places that rules name are those of one message.
+    const given = messages.flatMap((message) => {
+      const one = this.#message(message, isFault);
+      return one ? [this.#masked(Buffer.from(one.text), one.parts)] : [];
+    });
+    const [first] = given;
+    return first && batch ? Buffer.from(`[${given.join(',')}]`) : first;
+  }
+
+  /** `lines`: of one event, besides its data. */
+  gave(lines: Buffer): void {
+    const ids =
+      lines.length === 0 ? [] : lines.toString('utf8').matchAll(/(?:^|[\r\n])id(?:: ?([^\r\n]*))?(?=[\r\n]|$)/g);
+    for (const [, id = ''] of ids) this.#of.exchange.session.gave(id);
   }
 
   /** Nothing more comes by this way: what is not answered may be answered to whoever takes the stream up again. */
@@ -208,32 +230,53 @@ class Messages {
     }
   }
 
-  /** As JSON; undefined: it does not pass. */
-  #message(message: Message, isFault: boolean): string | undefined {
-    if (message.type === 'request') return this.#ask(message);
-    if (message.type === 'notification') return this.#notification(message.method, message.json);
-    if (message.type === 'error' && !message.id) return isFault ? jsonOf(message.json) : undefined;
-    const key = message.id ? jsonOf(message.id) : '';
-    const asked = this.#of.exchange.take(key);
+  /** Undefined: it does not pass. */
+  #message(message: Message, isFault: boolean): Given | undefined {
+    const { exchange } = this.#of;
+    const { read, session } = exchange;
+    if (message.type === 'request' || message.type === 'notification') {
+      const parts = read.asks.type === 'stream' ? this.#partsWith(session.masks) : this.#parts;
+      const text = message.type === 'request' ? this.#ask(message, parts) : this.#notification(message, parts);
+      return text === undefined ? undefined : { text, parts };
+    }
+    if (message.type === 'error' && !message.id)
+      return isFault ? { text: jsonOf(message.json), parts: this.#parts } : undefined;
+    const asked = exchange.take(message.id ? jsonOf(message.id) : '');
     if (!asked) return undefined;
-    if (message.type === 'result') return this.#result(message, asked);
+    const parts = this.#partsWith(asked.masks ?? []);
+    return {
+      text: message.type === 'result' ? this.#result(message, asked, parts) : this.#fault(message, parts),
+      parts,
+    };
+  }
+
+  /** An answer may come by a stream, whose own request has other masks than what it answers. */
+  #partsWith(masks: readonly AppliedMask[]): JsonParts {
+    return (masks.length > 0 ? this.#of.partsWith(masks) : undefined) ?? this.#parts;
+  }
+
+  #fault(message: ErrorMessage & Pick<Message, 'json'>, parts: JsonParts): string {
     const elicitations = message.code === URL_ELICITATION_REQUIRED ? message.data : undefined;
-    const no = elicitations && this.#refusalOf('elicitation/create', elicitations);
-    return no ? refusal(message, no) : this.#written(message.json);
+    const no = elicitations && this.#refusalOf('elicitation/create', elicitations, parts);
+    return no ? refusal(message, no) : this.#written(message.json, parts);
   }
 
   /** What a server wants of its client is judged as a call of its own; a no goes back to the server. */
-  #ask(message: RequestMessage & Pick<Message, 'json'>): string | undefined {
+  #ask(message: RequestMessage & Pick<Message, 'json'>, parts: JsonParts): string | undefined {
     const { session } = this.#of.exchange.read;
     const key = jsonOf(message.id);
-    const no = message.method === PING ? undefined : this.#refusalOf(message.method, message.params);
+    const no = message.method === PING ? undefined : this.#refusalOf(message.method, message.params, parts);
     if (no) this.#refuse(message, no);
-    return !no && session.asks(key, message.method) ? this.#written(message.json) : undefined;
+    return !no && session.asks(key, message.method) ? this.#written(message.json, parts) : undefined;
   }
 
-  #refusalOf(method: string, params: Json | undefined): Extract<ProposalAnswer, { type: 'deny' }> | undefined {
+  #refusalOf(
+    method: string,
+    params: Json | undefined,
+    parts: JsonParts,
+  ): Extract<ProposalAnswer, { type: 'deny' }> | undefined {
     const input = params ? jsonOf(params) : '{}';
-    const shown = leafMask(this.#parts, '', input);
+    const shown = leafMask(parts, '', input);
     const answer = this.#propose({ tool: method, input, shown, about: new ServerAsk(this.#of.exchange) });
     if (answer instanceof Promise) return { type: 'deny', rule: 'gateway', message: 'It could not be judged in time.' };
     return answer.type === 'deny' ? answer : undefined;
@@ -255,18 +298,19 @@ class Messages {
       .catch(() => undefined);
   }
 
-  #notification(method: string, json: Json): string {
+  #notification({ method, json }: NotificationMessage & Pick<Message, 'json'>, parts: JsonParts): string {
     // Its next call has the tools listed anew.
     if (method === 'notifications/tools/list_changed') this.#of.exchange.session.listed = 0;
-    return this.#written(json);
+    return this.#written(json, parts);
   }
 
-  #result(message: ResultMessage & Pick<Message, 'json'>, asked: Asked): string {
+  #result(message: ResultMessage & Pick<Message, 'json'>, asked: Asked, parts: JsonParts): string {
     const { members } = message.result;
     if (textIn(members, 'resultType') === 'input_required') {
       for (const [, wanted] of objectIn(members, 'inputRequests')?.members ?? []) {
         const method = wanted.type === 'object' ? textIn(wanted.members, 'method') : undefined;
-        const no = this.#refusalOf(method ?? 'input', wanted.type === 'object' ? wanted.members.get('params') : wanted);
+        const input = wanted.type === 'object' ? wanted.members.get('params') : wanted;
+        const no = this.#refusalOf(method ?? 'input', input, parts);
         if (no) return refusal(message, no);
       }
     }
@@ -279,28 +323,30 @@ class Messages {
       const kept = listedItems(asked.method, items.items, listing);
       return this.#written(
         put(message.json, 'result', put(message.result, list.member, { type: 'array', items: kept })),
+        parts,
       );
     }
-    return this.#written(message.json);
+    return this.#written(message.json, parts);
   }
 
   /** Without bytes that no mask can read, where something is masked. */
-  #written(json: Json): string {
-    const { detectors, pointers } = this.#parts;
-    if (!detectors && !pointers) return jsonOf(json);
-    const mask = (text: string): string => leafMask(this.#parts, '', text);
+  #written(json: Json, parts: JsonParts): string {
+    if (!parts.detectors && !parts.pointers) return jsonOf(json);
+    const mask = (text: string): string => leafMask(parts, '', text);
     return jsonOf(withoutBlobs(json, (media, bytes) => this.#choice(media, bytes), mask) ?? json);
   }
 
   #choice(media: string, bytes: Buffer): 'pass' | 'text' | 'hide' {
     const choice = choiceFor(this.#of.unread, media);
     if (choice === 'pass' && kindOf(media) === 'other' && !looksLikeText(bytes)) return 'pass';
+    // In other letters than those of ASCII, a byte each, detectors find nothing.
+    if (unreadCharset(media) !== undefined || bytes.includes(0)) return 'hide';
     return choice !== undefined || kindOf(media) !== 'other' ? 'text' : 'hide';
   }
 
-  #masked(document: Buffer): Buffer {
+  #masked(document: Buffer, parts: JsonParts): Buffer {
     try {
-      const mask = new JsonMask(this.#parts);
+      const mask = new JsonMask(parts);
       return Buffer.concat([mask.push(document), mask.end()]);
     } catch (error) {
       if (error instanceof NotJson) throw unfit(`${error.message} where JSON is expected`);

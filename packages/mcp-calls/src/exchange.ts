@@ -2,7 +2,7 @@
  * One request to a server of MCP that may pass, and what its answer may be. Owns: what of it is under way. Does not: judge, or edit the answer
  * (answers.ts).
  */
-import type { HttpCommand } from '@sluice/contract';
+import type { AppliedMask, HttpCommand } from '@sluice/contract';
 import { jsonOf } from '@sluice/http-requests';
 import { type Message, textIn } from '@sluice/mcp';
 import { nameOf } from './facts.js';
@@ -16,6 +16,8 @@ export class McpExchange {
   session: McpSession;
   /** What it asks, by ids as JSON. */
   readonly expected: ReadonlyMap<string, Asked>;
+  /** What is masked of its answers. */
+  masks: readonly AppliedMask[] = [];
   /** Those that have been answered. */
   readonly answered = new Set<string>();
 
@@ -34,7 +36,7 @@ export class McpExchange {
     const { session, read } = this;
     // Without a session each client counts its ids for itself.
     if (read.sessionId !== '' || session.endpoint !== undefined)
-      for (const [key, asked] of this.expected) session.asked(key, asked);
+      for (const [key, asked] of this.expected) session.asked(key, { ...asked, masks: this.masks });
     for (const message of messagesOf(this.read))
       if ((message.type === 'result' || message.type === 'error') && message.id) session.takeAsk(jsonOf(message.id));
   }

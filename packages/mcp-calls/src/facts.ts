@@ -9,6 +9,7 @@ import { toolName } from '@sluice/language-models';
 import {
   CALL,
   INVALID_PARAMS,
+  INVALID_REQUEST,
   type Message,
   type NotificationMessage,
   type RequestMessage,
@@ -64,7 +65,9 @@ export function knownCall(
     owner,
     ownOf(server, name, tool),
   );
-  return { facts, text: `${CALL} ${name} ${input}`, tool: seenTool(server, name, input) };
+  const more = without(message.params, ['name', 'arguments', '_meta']);
+  const text = `${CALL} ${name} ${input}${more === undefined ? '' : ` with ${more}`}`;
+  return { facts, text, tool: seenTool(server, name, input) };
 }
 
 const UNPINNED = { effects: ['execute', 'unknown'] as const, reasons: ['is a tool that nobody here has seen'] };
@@ -88,13 +91,15 @@ export const toolAhead = (server: string, name: string): NonNullable<PolicyConte
 });
 
 /** What is asked for besides tools. */
-export function knownMessage(message: Asking, server: string): KnownMessage {
-  const { method, params } = message;
+export function knownMessage(message: Asking, server: string): KnownMessage | Deny {
+  const { type, method, params } = message;
+  // Some servers run it all the same, and rules about tools would have nothing to look at.
+  if (type === 'notification' && method === CALL) return refused(400, INVALID_REQUEST, 'calls a tool without an id');
   const name = nameOf(message);
-  const rest = params ? jsonOf(withoutMeta(params)) : '';
+  const rest = without(params, ['_meta']);
   return {
     facts: factsOf([actionOf(method, name, server)]),
-    text: rest === '' || rest === '{}' ? method : `${method} ${rest}`,
+    text: rest === undefined ? method : `${method} ${rest}`,
   };
 }
 
@@ -136,7 +141,8 @@ const resourceOf = (method: string, name: string, server: string): Resource =>
 
 const factsOf = (actions: readonly Action[]): Facts => ({ actions, confidence: 'parsed', statements: [] });
 
-/** Without what belongs to one sending of it. */
-function withoutMeta(params: Extract<Json, { type: 'object' }>): Json {
-  return { type: 'object', members: new Map([...params.members].filter(([name]) => name !== '_meta')) };
+/** Parameters as JSON without some, of which `_meta` belongs to one sending. Undefined: there are no others. */
+function without(params: RequestMessage['params'], names: readonly string[]): string | undefined {
+  const rest = [...(params?.members ?? [])].filter(([name]) => !names.includes(name));
+  return rest.length === 0 ? undefined : jsonOf({ type: 'object', members: new Map(rest) });
 }

@@ -20,7 +20,7 @@ import {
   valuesOf,
 } from '@sluice/mcp';
 import { type JudgedCall, seenTool } from '@sluice/proposed-calls';
-import { ServerAsk, answerEditors } from './answers.js';
+import { type AnswerParts, ServerAsk, answerEditors } from './answers.js';
 import { McpExchange, messagesOf } from './exchange.js';
 import {
   type KnownMessage,
@@ -100,7 +100,7 @@ export class McpJudge {
     const ask = command.askTarget;
     // In the transport of old the answer comes elsewhere. What is pinned was listed before.
     if (!ask || session.endpoint !== undefined) return names.every(pinOf) ? undefined : UNLISTED;
-    return listTools(command, ask, calls[0]?.params, this.#parts.settings.maxBytes).then(
+    return listTools(command, ask, calls[0], this.#parts.settings.maxBytes).then(
       (tools) => {
         noteTools(tools, session, true, this.#connection, this.#parts);
         const missing = names.find((name) => !session.tools.has(name));
@@ -180,8 +180,9 @@ export class McpJudge {
     again: boolean,
   ): McpJudged {
     const { command } = exchange;
+    const alone = aloneIn(exchange);
     const verdicts = known.map(({ text, tool }, at) =>
-      this.#policy.judge(facts[at] as Facts, text, { ...about, ...(tool && { tool }) }),
+      this.#policy.judge(facts[at] as Facts, text, { ...about, ...alone(at), ...(tool && { tool }) }),
     );
     const changes = known.flatMap(({ change }) => change ?? []);
     const holds = changes.map((change) => holdFor(change, this.#parts.settings));
@@ -234,6 +235,7 @@ export class McpJudge {
     exchange: McpExchange,
     context: PolicyContext,
     unread: Unread,
+    partsWith: AnswerParts['partsWith'],
   ): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
     const listing = {
       policy: this.#policy,
@@ -244,7 +246,7 @@ export class McpJudge {
         return exchange.session;
       },
     };
-    return answerEditors({ exchange, listing, unread });
+    return answerEditors({ exchange, listing, unread, partsWith });
   }
 
   /** The head of an answer. Returns its headers as the client may have them. @throws Unmasked */
@@ -288,6 +290,18 @@ function mergedFacts(all: readonly Facts[]): Facts {
   const actions = all.flatMap(({ actions: own }, statement) => own.map((action) => ({ ...action, statement })));
   const fault = all.find(({ forbidden }) => forbidden !== undefined)?.forbidden;
   return { actions, confidence: 'parsed', statements: [], ...(fault !== undefined && { forbidden: fault }) };
+}
+
+/** Of a batch, what rules see of the request is each message by itself: a place in one is none in an array of them. */
+function aloneIn({ command, read }: McpExchange): (at: number) => Pick<PolicyContext, 'request' | 'found'> {
+  const messages = messagesOf(read);
+  const isBatch = read.asks.type === 'messages' && read.asks.messages.batch;
+  return (at) => {
+    const message = isBatch ? messages[at] : undefined;
+    if (!message) return {};
+    const body = { type: 'whole', media: 'application/json', bytes: Buffer.from(jsonOf(message.json)) } as const;
+    return { request: new Request(command, body), found: () => foundIn(body, command.query) };
+  };
 }
 
 /** Each message has to pass. `holds`: besides those of rules. */

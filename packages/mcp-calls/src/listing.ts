@@ -5,7 +5,18 @@
 import type { AskTarget, Header, HttpCommand, TargetAnswer } from '@sluice/contract';
 import { type EventEditor, EventsMask, JsonParts, NO_BYTES } from '@sluice/http-bodies';
 import { type Json, jsonOf } from '@sluice/http-requests';
-import { MessageError, type JsonObject, type Message, objectIn, readMessages, requestText, textIn } from '@sluice/mcp';
+import {
+  CAPABILITIES_META,
+  CLIENT_META,
+  MessageError,
+  type JsonObject,
+  type Message,
+  VERSION_META,
+  readMessages,
+  requestText,
+  textIn,
+  versionIn,
+} from '@sluice/mcp';
 
 /** Pages of one list. */
 const MAX_PAGES = 50;
@@ -17,13 +28,13 @@ let asked = 0;
 export async function listTools(
   command: HttpCommand,
   ask: AskTarget,
-  params: JsonObject | undefined,
+  call: Message | undefined,
   maxBytes: number,
 ): Promise<readonly Json[]> {
   const tools: Json[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
-    const result = await onePage(command, ask, metaOf(params), cursor, maxBytes);
+    const result = await onePage(command, ask, metaOf(call), cursor, maxBytes);
     const listed = result.members.get('tools');
     if (listed?.type !== 'array') throw new Error('its list of tools is none');
     tools.push(...listed.items);
@@ -33,24 +44,26 @@ export async function listTools(
   throw new Error(`its list of tools has more than ${MAX_PAGES} pages`);
 }
 
-/** `_meta` of the call: in the era without sessions it says by which revision it is. */
-function metaOf(params: JsonObject | undefined): JsonObject | undefined {
-  const meta = params && objectIn(params.members, '_meta');
-  if (!meta) return undefined;
-  return { type: 'object', members: new Map([...meta.members].filter(([name]) => name !== 'progressToken')) };
+/** In the era without sessions `_meta` says by which revision it is. Nothing else of the call is in it, which nobody has judged or masked yet. */
+function metaOf(message: Message | undefined): string | undefined {
+  const version = message && versionIn(message);
+  if (version === undefined) return undefined;
+  return JSON.stringify({ [VERSION_META]: version, [CLIENT_META]: OWN_NAME, [CAPABILITIES_META]: {} });
 }
+
+const OWN_NAME = { name: 'sluice', version: '1' };
 
 async function onePage(
   command: HttpCommand,
   ask: AskTarget,
-  meta: JsonObject | undefined,
+  meta: string | undefined,
   cursor: string | undefined,
   maxBytes: number,
 ): Promise<JsonObject> {
   const id = { type: 'string', text: `sluice-list-${++asked}` } as const;
   const said = [
     ...(cursor === undefined ? [] : [`"cursor":${JSON.stringify(cursor)}`]),
-    ...(meta ? [`"_meta":${jsonOf(meta)}`] : []),
+    ...(meta === undefined ? [] : [`"_meta":${meta}`]),
   ];
   const answer = await ask({
     method: 'POST',

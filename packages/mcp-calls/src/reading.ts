@@ -58,14 +58,13 @@ export function readRequest(command: HttpCommand, where: Where, sessions: McpSes
   // Whatever else the same host has would take a message for something else.
   if (found.session.endpoint === undefined && !isServer(command, where))
     return refused(404, INVALID_REQUEST, 'goes to an address that is not the one of the server', ADDRESS);
+  const lasts = valuesOf(headers, 'last-event-id');
+  const stranger = lasts.length > 0 ? eventFault(lasts, found) : undefined;
+  if (stranger) return stranger;
   if (method !== 'POST') {
     if (body.type !== 'none') return refused(400, INVALID_REQUEST, `is a ${method} with a body`);
     if (method === 'DELETE') return { ...found, asks: { type: 'end' } };
-    const [last] = valuesOf(headers, 'last-event-id');
-    // Whoever guesses the id of an event would have somebody else's stream.
-    if (last !== undefined && found.sessionId === '')
-      return refused(400, INVALID_REQUEST, 'goes on with a stream without a session, which could be anybody’s');
-    return { ...found, asks: { type: 'stream', again: last !== undefined } };
+    return { ...found, asks: { type: 'stream', again: lasts.length > 0 } };
   }
   try {
     const messages = read(command);
@@ -75,6 +74,17 @@ export function readRequest(command: HttpCommand, where: Where, sessions: McpSes
     if (!(error instanceof MessageError)) throw error;
     return refused(400, error.code, error.message);
   }
+}
+
+/** Whoever guesses the id of an event would have somebody else's stream: servers may count events of all sessions together. */
+function eventFault(
+  [last = '', ...others]: readonly string[],
+  { session, sessionId }: Pick<ReadRequest, 'session' | 'sessionId'>,
+): Deny | undefined {
+  if (sessionId === '')
+    return refused(400, INVALID_REQUEST, 'goes on with a stream without a session, which could be anybody’s');
+  if (others.length === 0 && session.hasGiven(last)) return undefined;
+  return refused(400, INVALID_REQUEST, 'goes on behind an event that this session has not had of late');
 }
 
 /** @throws MessageError */
@@ -136,7 +146,8 @@ function sessionOf(
   if (id === undefined && method === 'POST' && sessions.isKnown(connection, address)) return SESSION_OF_NOBODY;
   if (id === undefined) return { session: sessions.unnamed(connection, principal), sessionId: '' };
   const session = sessions.find(connection, id, principal);
-  return session ? { session, sessionId: id } : SESSION_OF_NOBODY;
+  // By the name of an address that is somebody's, any other address would be reached.
+  return session && session.endpoint === undefined ? { session, sessionId: id } : SESSION_OF_NOBODY;
 }
 
 /** The same whether it is somebody else's or was never there. By its status a client begins another one. */

@@ -2,6 +2,8 @@
  * Sessions of MCP, which a server names and a client repeats: whose each is, and what is under way in it in both directions. Owns: that
  * nobody uses somebody else's. Does not: read messages.
  */
+import { hash } from 'node:crypto';
+import type { AppliedMask } from '@sluice/contract';
 
 /** What a client has asked, until it is answered. */
 export interface Asked {
@@ -10,9 +12,11 @@ export interface Asked {
   readonly name: string | undefined;
   /** A list goes on from here: it is not its first page. */
   readonly isNextPage: boolean;
+  /** What its answer has masked, by whatever way that comes. */
+  readonly masks?: readonly AppliedMask[];
 }
 
-/** Requests of one session that are under way, or were a while ago, in each direction. */
+/** Requests of one session that are under way, or were a while ago, in each direction, and events that it was given. */
 const MAX_OPEN = 1000;
 const MAX_SESSIONS_OF_ONE = 256;
 const MAX_SESSIONS = 20_000;
@@ -25,7 +29,10 @@ export class McpSession {
   readonly tools = new Map<string, string>();
   listed = 0;
   readonly #open = new Map<string, { readonly asked: Asked; isAnswered: boolean }>();
+  readonly #masks = new Map<string, AppliedMask>();
   readonly #asks = new Map<string, string>();
+  /** Ids of events that the client was given, as hashes: they may be of any length. */
+  readonly #given = new Map<string, true>();
 
   constructor(principal: string, endpoint?: string) {
     this.principal = principal;
@@ -35,6 +42,12 @@ export class McpSession {
   /** A client asks. `key`: the id as JSON. */
   asked(key: string, asked: Asked): void {
     bounded(this.#open, key, { asked, isAnswered: false });
+    for (const mask of asked.masks ?? []) bounded(this.#masks, JSON.stringify(mask), mask);
+  }
+
+  /** Of all that was asked in it: what a server says by itself may be about any of that. */
+  get masks(): readonly AppliedMask[] {
+    return [...this.#masks.values()];
   }
 
   isOpen(key: string): boolean {
@@ -66,6 +79,16 @@ export class McpSession {
   /** The same, and it stays. */
   ask(key: string): string | undefined {
     return this.#asks.get(key);
+  }
+
+  /** The client is given an event with this id. */
+  gave(event: string): void {
+    bounded(this.#given, hash('sha256', event, 'base64'), true);
+  }
+
+  /** It was given that event, and not too many behind it. */
+  hasGiven(event: string): boolean {
+    return this.#given.has(hash('sha256', event, 'base64'));
   }
 }
 

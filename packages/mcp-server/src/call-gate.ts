@@ -47,6 +47,8 @@ export interface OpenCall {
   /** Logs in on that stream, once. */
   readonly secret: string;
   readonly heard: Heard;
+  /** Aborted when the session ends, whoever ends it. */
+  readonly ended: AbortSignal;
   /** Nobody waits for it any more. */
   giveUp(): void;
 }
@@ -57,7 +59,7 @@ export function openCall(session: CallSession, connection: string, options: Call
   const secret = randomBytes(32).toString('base64url');
   const heard: Heard = { denied: undefined, changes: false, refused: undefined, masked: [] };
   session.serve(served, callGate(session, { connection, secret, heard, ...options }));
-  return { stream, secret, heard, giveUp: () => session.giveUp() };
+  return { stream, secret, heard, ended: session.gate.signal, giveUp: () => session.giveUp() };
 }
 
 interface GateParts extends CallOptions {
@@ -98,7 +100,7 @@ export function callGate(session: CallSession, parts: GateParts): Gate {
     login: (_, wanted, account = '') => challenge.of(wanted === connection, account),
     hasConnection: (name) => gate.hasConnection?.(name) ?? false,
     turn: (client) => gate.turn(client),
-    opened: () => gate.opened(),
+    opened: (process) => gate.opened(process),
     broke: (reason) => gate.broke(reason),
     targetFailed: (reason) => gate.targetFailed(reason),
     dial: () => gate.dial(),
@@ -113,7 +115,10 @@ export function callGate(session: CallSession, parts: GateParts): Gate {
   };
 }
 
-/** It waits for so long. Then the request stays open, and the identical command passes once when it has been approved. */
+/**
+ * It waits for so long. Then the request stays open, and the identical command passes once when it has been approved. It has no `transaction`: a
+ * text is a session of its own, so that nobody can look at what it changes before its COMMIT, and the change is refused before it runs.
+ */
 const patient = (waiter: Waiter, { holdWait, notice }: CallOptions): Waiter => ({
   answersDelivered: () => waiter.answersDelivered(),
   say: (one) => {

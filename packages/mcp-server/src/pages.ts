@@ -157,20 +157,31 @@ interface OpenCursor {
   readonly owner: string;
   readonly statement: RunningStatement;
   readonly timer: NodeJS.Timeout;
+  /** Of its session. */
+  readonly ended: AbortSignal;
+  readonly drop: () => void;
 }
 
 /** Statements whose next page somebody may ask for. Whose they are, and for how long. */
 export class Cursors {
   readonly #open = new Map<string, OpenCursor>();
 
-  /** `owner`: the key of the caller. The oldest one of theirs goes where there are too many. */
-  keep(owner: string, statement: RunningStatement): string {
+  /**
+   * The oldest one of theirs goes where there are too many, and each as soon as its session ends: nobody would read its last words.
+   *
+   * @param owner the key of the caller
+   * @param ended of its session
+   */
+  keep(owner: string, statement: RunningStatement, ended: AbortSignal): string {
     const own = [...this.#open].filter(([, one]) => one.owner === owner);
     const [oldest] = own;
     if (oldest && own.length >= MAX_CURSORS_OF_ONE) this.#drop(oldest[0]);
     const name = randomBytes(18).toString('base64url');
-    const timer = setTimeout(() => this.#drop(name), CURSOR_IDLE_MS).unref();
-    this.#open.set(name, { owner, statement, timer });
+    const drop = (): void => this.#drop(name);
+    const timer = setTimeout(drop, CURSOR_IDLE_MS).unref();
+    this.#open.set(name, { owner, statement, timer, ended, drop });
+    ended.addEventListener('abort', drop);
+    if (ended.aborted) drop();
     return name;
   }
 
@@ -178,15 +189,20 @@ export class Cursors {
   take(owner: string, name: string): RunningStatement | undefined {
     const found = this.#open.get(name);
     if (found?.owner !== owner) return undefined;
-    clearTimeout(found.timer);
-    this.#open.delete(name);
+    this.#remove(name, found);
     return found.statement;
   }
 
   #drop(name: string): void {
     const found = this.#open.get(name);
+    if (!found) return;
+    this.#remove(name, found);
+    found.statement.close();
+  }
+
+  #remove(name: string, { timer, ended, drop }: OpenCursor): void {
     this.#open.delete(name);
-    clearTimeout(found?.timer);
-    found?.statement.close();
+    clearTimeout(timer);
+    ended.removeEventListener('abort', drop);
   }
 }

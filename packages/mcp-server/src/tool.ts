@@ -1,5 +1,5 @@
 /** What a tool is, and what it has to do with. Owns: these words, and how a no reads to an agent. Does not: any tool. */
-import { type Deny, type Noun, type Refusal, denyInWords, refusalInWords } from '@sluice/contract';
+import { type Deny, type DenyReason, type Noun, type Refusal, denyInWords, refusalInWords } from '@sluice/contract';
 import type { Refused } from '@sluice/mcp';
 import { z } from 'zod';
 import type { Failure } from './clients/statement.js';
@@ -90,7 +90,7 @@ export function deniedError(deny: Deny, noun: Noun): ToolError {
   const url = reason?.code === 'approval-needed' ? reason.page : undefined;
   const freeAt = reason?.code === 'budget-used-up' ? reason.free : undefined;
   const free = freeAt === undefined ? undefined : Math.ceil((freeAt - Date.now()) / 1000);
-  const next = hint ?? ASK_EXPLAIN;
+  const next = reason && REVIEWED.has(reason.code) ? BY_NATIVE_CLIENT : (hint ?? ASK_EXPLAIN);
   return new ToolError({ message, hint: next, rule, request, url, retryAfter: free });
 }
 
@@ -113,6 +113,11 @@ export const failedError = ({ message, detail, hint, code, position }: Failure):
 
 const sentence = (text: string): string =>
   `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+
+/** A call has one text, and what is reviewed needs several. */
+const REVIEWED: ReadonlySet<DenyReason['code']> = new Set(['review-needs-transaction', 'review-stands-alone']);
+const BY_NATIVE_CLIENT =
+  'A call of this tool is a session of its own, so it cannot make such a change: that takes a native client (psql), which sends BEGIN, the change and COMMIT one after the other.';
 
 const ASK_EXPLAIN =
   'The tool "explain" says what the rules would say of another one, without running it. Do not try to get around the rule: say what you need to the person you work for.';

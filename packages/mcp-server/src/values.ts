@@ -26,6 +26,15 @@ export function cellOf(text: string, written: Written): Cell {
   return text;
 }
 
+/** The same of bytes that are not masked, whatever `bytea_output` is ("bytea Escape Format" of the manual): what is no hexadecimal is that. */
+export function bytesOf(text: string): Cell {
+  if (text.startsWith('\\x')) return cellOf(text, 'base64');
+  const bytes = text.replaceAll(/\\(?:\\|([0-7]{3}))/g, (_, octal?: string) =>
+    octal === undefined ? '\\' : String.fromCodePoint(Number.parseInt(octal, 8)),
+  );
+  return Buffer.from(bytes, 'latin1').toString('base64');
+}
+
 /** A number only where it is written as the text is: no digit is lost, and none comes to it. */
 function numberOf(text: string): Cell {
   const number = Number(text);

@@ -90,6 +90,13 @@ describe('what is said of commands', () => {
     expect(heard.denied).toBe(answers[2]);
   });
 
+  test('what serves the session at the target is told', () => {
+    const told: (number | undefined)[] = [];
+    const { gate } = gateOf(ADMITTED, { opened: (process) => void told.push(process) });
+    gate.opened(7);
+    expect(told).toEqual([7]);
+  });
+
   test('a command that can wait does so for a while only', () => {
     let waits: number | undefined;
     const { gate } = gateOf(ADMITTED, {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cellOf, mysqlColumn, postgresColumn } from '../src/values.js';
+import { bytesOf, cellOf, mysqlColumn, postgresColumn } from '../src/values.js';
 
 test.each([
   ['7', 7],
@@ -25,6 +25,13 @@ test('a number that is given as one is read back as the same text', () => {
       expect(String(cellOf(text, 'number'))).toBe(text);
     }),
   );
+});
+
+test('bytes in either format', () => {
+  expect(bytesOf(String.raw`\x005cff41`)).toBe('AFz/QQ==');
+  expect(bytesOf(String.raw`\000\\\377A`)).toBe('AFz/QQ==');
+  expect(bytesOf(String.raw`\\x00`)).toBe(Buffer.from(String.raw`\x00`).toString('base64'));
+  expect(bytesOf('')).toBe('');
 });
 
 test('other values', () => {

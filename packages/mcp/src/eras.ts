@@ -10,7 +10,8 @@ export const SESSION_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024
 export const STATELESS_VERSIONS = ['2026-07-28'] as const;
 
 /** Names of members of `_meta` in the era without sessions. */
-const VERSION_META = 'io.modelcontextprotocol/protocolVersion';
+export const VERSION_META = 'io.modelcontextprotocol/protocolVersion';
+export const CLIENT_META = 'io.modelcontextprotocol/clientInfo';
 export const CAPABILITIES_META = 'io.modelcontextprotocol/clientCapabilities';
 
 const STATELESS: ReadonlySet<string> = new Set(STATELESS_VERSIONS);

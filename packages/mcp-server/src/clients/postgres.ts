@@ -16,7 +16,7 @@ import {
 } from 'pg-protocol/dist/messages.js';
 import { Parser } from 'pg-protocol/dist/parser.js';
 import type { OpenCall } from '../call-gate.js';
-import { type Column, cellOf, postgresColumn } from '../values.js';
+import { type Column, bytesOf, cellOf, postgresColumn } from '../values.js';
 import {
   ClientError,
   type Failure,
@@ -63,7 +63,9 @@ class PostgresClient implements StatementClient {
   async *run(text: string): AsyncGenerator<StatementEvent, void> {
     const { stream } = this.#call;
     stream.write(serialize.query(text));
+    const { masked } = this.#call.heard;
     let columns: readonly Column[] = [];
+    let described = 0;
     let failed = false;
     for (;;) {
       const message = await this.#next().catch((error: unknown) => {
@@ -75,8 +77,9 @@ class PostgresClient implements StatementClient {
       failed ||= message instanceof DatabaseError;
       if (message instanceof RowDescriptionMessage) {
         columns = message.fields.map(({ name, dataTypeID }) => postgresColumn(name, dataTypeID));
+        described++;
         yield { type: 'columns', columns };
-      } else if (message instanceof DataRowMessage) yield rowOf(message, columns);
+      } else if (message instanceof DataRowMessage) yield rowOf(message, columns, masked[described - 1]);
       else if (message instanceof CommandCompleteMessage) yield { type: 'done', summary: message.text };
       else if (message instanceof NoticeMessage) yield { type: 'notice', text: noticeOf(message) };
       else if (message instanceof DatabaseError) yield { type: 'failed', failure: failureOf(message) };
@@ -112,12 +115,17 @@ class PostgresClient implements StatementClient {
   }
 }
 
-function rowOf({ fields }: DataRowMessage, columns: readonly Column[]): StatementEvent {
+function rowOf(
+  { fields }: DataRowMessage,
+  columns: readonly Column[],
+  masked: readonly boolean[] | undefined,
+): StatementEvent {
   let bytes = 0;
   const cells = (fields as readonly (string | null)[]).map((text, at) => {
     if (text === null) return null;
     bytes += text.length;
-    return cellOf(text, columns[at]?.values ?? 'string');
+    const values = columns[at]?.values ?? 'string';
+    return values === 'base64' && masked?.[at] !== true ? bytesOf(text) : cellOf(text, values);
   });
   return { type: 'row', cells, bytes };
 }

@@ -76,7 +76,7 @@ export const query = tool({
       throw new ToolError({ message: 'Give "connection" and "sql", or "cursor" alone.' });
     const found = connectionOf(call.caller, connection, DATABASES);
     const { statement, page } = await runStatement(call, found, sql, input, input.max_rows);
-    return given(page, statement, call);
+    return given(page, { statement, open: openOf.get(statement) }, call);
   },
 });
 
@@ -129,7 +129,7 @@ async function nextPage(
     const { signal } = call;
     const page = await bounded(open, { signal, timeout }, () => statement.page(maxRows));
     if (page.failure) throw failedError(page.failure);
-    return given(page, statement, call);
+    return given(page, { statement, open }, call);
   } catch (error) {
     statement.close();
     throw inWords(error, open, 'statement');
@@ -138,14 +138,14 @@ async function nextPage(
 
 function given(
   { results, notices, complete }: Page,
-  statement: RunningStatement,
+  { statement, open }: { readonly statement: RunningStatement; readonly open: OpenCall | undefined },
   { cursors, caller }: ToolCall,
 ): object {
   const omitted = results.some((one) => one.omitted !== undefined);
   return {
     results: results.map(({ cut, ...rest }) => ({ ...rest, ...(cut.length > 0 && { cut }) })),
     complete,
-    ...(!complete && { cursor: cursors.keep(caller.key, statement) }),
+    ...(!complete && { cursor: cursors.keep(caller.key, statement, open?.ended ?? AbortSignal.abort()) }),
     ...(notices.length > 0 && { notices }),
     ...(omitted && { note: OMITTED }),
     ...(!complete && { note: MORE }),
