@@ -170,6 +170,23 @@ describe('refused, in the shape of the provider and once', () => {
     };
     const stranger = stand.openai.withOptions({ apiKey: 'nobody' }).models.list();
     expect((await error(stranger)).message).toContain('401 This request shows no token or certificate');
+    // Whoever has proven nothing learns nothing of what there is.
+    for (const path of [
+      '/v1/chat/completions',
+      '/v1/messages',
+      '/v1beta/models/g:generateContent',
+      '/v1/threads',
+      '/',
+    ]) {
+      const told = async (name: string): Promise<unknown> => {
+        const answer = await fetch(`${stand.url.replace(/[^/]+$/, name)}${path}`, { method: 'POST', body: '{}' });
+        const headers = [...answer.headers].filter(([header]) => header !== 'date');
+        return { status: answer.status, headers, body: await answer.text() };
+      };
+      const own = stand.url.split('/').at(-1) ?? '';
+      expect(await told(own)).toEqual(await told('n'.repeat(own.length)));
+      expect(await told(own)).toMatchObject({ status: 401 });
+    }
     const cases = [
       ['/chat/completions', '{"model":"m","messages":"hi"}', 'has messages that are no list'],
       ['/chat/completions', '{"model":"m","messages":[{"content":"hi"}]}', 'has a message without a role'],

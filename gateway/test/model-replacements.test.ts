@@ -280,11 +280,13 @@ describe('calls of tools', () => {
       const text = command.replace('TOKEN', token);
       return { calls: [{ tool, input: { command: text, query: text } }] };
     };
-    const { text } = await callsOf(stand, true, 'Look at Ada@Db7.Example.com');
+    const { text } = await callsOf(stand, true, 'Look at Ada@Database-Seven.Example.com');
     expect(text).toContain('was refused by rule "gateway"');
     const journal = await journalOf(stand);
     expect(journal).toContain('tok_email_');
-    expect(journal.toLowerCase()).not.toContain('db7');
+    // Longer than what a hash or a token has by chance.
+    expect(journal.toLowerCase()).not.toContain('database');
+    expect(journal.toLowerCase()).not.toContain('seven.');
   });
 
   test('are refused for what the value makes of them', async () => {

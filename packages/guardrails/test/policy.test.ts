@@ -57,6 +57,7 @@ describe('without rules', () => {
       matched: [],
       masks: [],
       budgets: [],
+      bounds: [],
     });
   });
 
@@ -131,6 +132,7 @@ describe('observe', () => {
       matched: [{ rule: 'all', effect: 'deny', observed: true }],
       masks: [],
       budgets: [],
+      bounds: [],
     });
   });
 
@@ -175,6 +177,7 @@ describe('what no rule can allow', () => {
       matched: [],
       masks: [],
       budgets: [],
+      bounds: [],
     });
   });
 

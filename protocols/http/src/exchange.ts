@@ -34,8 +34,9 @@ import type { ClientSide, ExchangeEvents, IncomingRequest, RequestPath } from '.
 import { type Preference, readPreference } from './preference.js';
 import { refuseKeysIn, refuseProofsIn } from './proof.js';
 import { ExchangeRecorder } from './recorder.js';
-import type { ProblemDetails } from './problem.js';
+import { type ProblemDetails, UNAUTHORISED } from './problem.js';
 import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
+import { apiForStrangers } from './refusal-model.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
 import { phraseOf } from './status.js';
 import { Transfer, type TransferOwner } from './transfer.js';
@@ -372,7 +373,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   refuse(problem: ProblemDetails): void {
     this.over();
-    refuse(this.#client, this.#request, problem, this.#api, this.#body);
+    const api = problem.status === UNAUTHORISED ? apiForStrangers(this.#request.target) : this.#api;
+    refuse(this.#client, this.#request, problem, api, this.#body);
     this.#client.done();
   }
 

@@ -1,5 +1,8 @@
-/** A no by HTTP before it has a shape. Types only. */
+/** A no by HTTP before it has a shape. */
 import type { Header } from '@sluice/contract';
+
+/** The status of whoever has proven nothing. */
+export const UNAUTHORISED = 401;
 
 /** A no on its way to the client. */
 export interface ProblemDetails {

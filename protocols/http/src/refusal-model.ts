@@ -9,6 +9,22 @@ type ModelApi = Exclude<HttpApi, 'rest' | 'mcp'>;
 
 export const isModelApi = (api: HttpApi): api is ModelApi => api !== 'rest' && api !== 'mcp';
 
+/** Ends of paths that SDKs of a provider ask for. */
+const ASKED: readonly (readonly [pattern: RegExp, api: ModelApi])[] = [
+  [/\/(?:completions|responses|embeddings|models|files|batches)\/?$/i, 'openai'],
+  [/\/messages(?:\/count_tokens)?\/?$/i, 'anthropic'],
+  [/:(?:streamGenerateContent|generateContent|embedContent|batchEmbedContents|countTokens)$/i, 'gemini'],
+];
+
+/**
+ * In whose idiom somebody is told no who has proven nothing. By what is asked for alone: which connections there are, and what they serve, is
+ * nothing for them. `target`: as sent.
+ */
+export function apiForStrangers(target: string): HttpApi {
+  const [path = ''] = target.split('?', 1);
+  return ASKED.find(([pattern]) => pattern.test(path))?.[1] ?? 'rest';
+}
+
 const OPENAI_TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   403: 'permission_error',

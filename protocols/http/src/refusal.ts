@@ -21,7 +21,7 @@ import {
 import { phraseOf } from './status.js';
 import { valueOf } from './headers.js';
 import type { ClientSide, IncomingRequest } from './ports.js';
-import type { ProblemDetails } from './problem.js';
+import { type ProblemDetails, UNAUTHORISED } from './problem.js';
 import { rpcRefusal } from './refusal-mcp.js';
 import { isModelApi, laterFor, modelError, retryHeaders } from './refusal-model.js';
 
@@ -35,7 +35,6 @@ const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'record-unwritable': 503,
 };
 
-const UNAUTHORISED = 401;
 /** When an approval may have come, in seconds. */
 const RETRY_AFTER_HOLD_S = 30;
 

@@ -29,7 +29,7 @@ import { NoConnection, Pool } from './pool.js';
 import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
 import { trailersGoingOn } from './proof.js';
 import type { ExchangeRecorder } from './recorder.js';
-import type { ProblemDetails } from './problem.js';
+import { type ProblemDetails, UNAUTHORISED } from './problem.js';
 import { badGateway, denied, ended } from './refusal.js';
 import { outgoing } from './request.js';
 import { faultOfAnswer } from './websocket/handshake.js';
@@ -38,8 +38,6 @@ import { relayWebSocket } from './websocket/relay.js';
 /** Safe to send twice (RFC 9110 section 9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
-/** The target does not know whoever shows this credential (RFC 9110 section 15.5.2). */
-const UNAUTHORISED = 401;
 const CREDENTIAL_REFUSED = 'the target answers 401: it does not accept the credential of this connection';
 
 /** Whatever goes wrong while an answer is judged is a no. */

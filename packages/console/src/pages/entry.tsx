@@ -108,6 +108,8 @@ const EFFECTS: Readonly<Record<string, string>> = {
   hold_commit: 'holds the COMMIT',
   risk: 'adds risk',
   budget: 'counts',
+  bound: 'bounds the answer',
+  tripwire: 'counts',
 };
 
 /** Rules that matched, and what each does. The one that decided is said already. */

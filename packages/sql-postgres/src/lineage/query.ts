@@ -2,6 +2,7 @@
 import { type NodeFields, type Node, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { type LineageAnalysis, VISITS_PER_MERGE, Unsure, listOf } from './analysis.js';
 import { condition } from './conditions.js';
+import { withSorted } from './constants.js';
 import { expression, windowOf } from './expression.js';
 import { readFrom } from './from.js';
 import { MODIFICATIONS } from './modify.js';
@@ -80,7 +81,7 @@ function values(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Co
   return columns;
 }
 
-function plainSelect(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): Column[] {
+function plainSelect(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
   const from = readFrom(analysis, outer, listOf(fields, 'fromClause'));
   const scope = fields['windowClause'] === undefined ? from : withWindows(analysis, from, fields);
   const columns = readTargets(analysis, scope, listOf(fields, 'targetList'));
@@ -88,7 +89,7 @@ function plainSelect(analysis: LineageAnalysis, outer: Scope, fields: NodeFields
   condition(analysis, scope, fields['whereClause']);
   condition(analysis, scope, fields['havingClause']);
   ordering(analysis, scope, fields, columns);
-  return columns;
+  return withSorted(fields, columns, isOutput);
 }
 
 function withWindows(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Scope {

@@ -1,0 +1,85 @@
+/** What the pages say of masks and hidden values, and the notification of a request, in Chromium. */
+import { missingPostgres } from '@sluice/testkit';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ConsoleStand, loggedIn, missingChromium, openBrowser, openConsoleStand } from './console-stand.js';
+
+const START_MS = 180_000;
+const MASKS = `
+    - { rule: mails, mask: { columns: [people.email], with: redact } }
+`;
+
+describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('masks on the pages', () => {
+  let it: ConsoleStand;
+  let browser: Browser;
+  let token: string;
+
+  beforeAll(async () => {
+    it = await openConsoleStand({ rules: MASKS });
+    browser = await openBrowser();
+    const ana = await loggedIn(browser, it.origin, 'ana', '/');
+    token = await it.tokenOf(ana.page);
+  }, START_MS);
+  afterAll(async () => {
+    await browser?.close();
+    await it?.stop();
+  });
+
+  test('a session shows what its client was given, which rules masked it, and what is hidden and why', async () => {
+    const client = await it.stand.client({ user: 'ana', password: token });
+    try {
+      await client.query('create table people (id int, email text)');
+      await client.query("insert into people values (1, 'ada@example.com')");
+      const { rows } = await client.query('select id, email from people');
+      expect(rows).toEqual([{ id: 1, email: '[masked:EMAIL]' }]);
+      expect((await client.query('select length(email) as told from people')).rows).toEqual([{ told: null }]);
+    } finally {
+      await client.end();
+    }
+    const { page, complaints } = await loggedIn(browser, it.origin, 'olga', '/sessions?principal=ana');
+    await page.getByRole('table').getByRole('link').first().click();
+    await page.getByText('select id, email from people').first().waitFor();
+    const text = (): Promise<string> => page.locator('main').innerText();
+    await expect.poll(text, { timeout: 60_000 }).toContain('mails (masks)');
+    await expect.poll(text, { timeout: 60_000 }).toMatch(/Hidden: 1 column, because: \S/);
+    for (const open of await page.getByText('What the client was given, masks applied').all()) await open.click();
+    await page.getByRole('cell', { name: '[masked:EMAIL]' }).first().waitFor();
+    expect(await page.content()).not.toContain('ada@example.com</td>');
+    expect(complaints).toEqual([]);
+  }, 240_000);
+
+  test('whoever allowed it and looks elsewhere is notified of a request, without a word of its statement', async () => {
+    const { page } = await loggedIn(browser, it.origin, 'ben', '/approvals');
+    // What a browser shows of a notification is outside of the page: it is taken where the page hands it over.
+    await page.evaluate(() => {
+      const told: { title: string; body?: string }[] = [];
+      class Taken extends EventTarget {
+        static readonly permission = 'granted';
+        constructor(title: string, { body }: NotificationOptions) {
+          super();
+          told.push({ title, ...(body !== undefined && { body }) });
+        }
+      }
+      Object.assign(globalThis, { Notification: Taken, told });
+      Object.defineProperty(document, 'hidden', { get: () => true });
+    });
+    const client = await it.stand.client({ user: 'ana', password: token });
+    try {
+      await page.getByText('Nothing waits').waitFor();
+      const waiting = client.query('delete from people where id = 300').catch((error: Error) => error.message);
+      await page.getByText('ana on db').waitFor();
+      const told = (): Promise<unknown> => page.evaluate(() => (globalThis as { told?: unknown }).told);
+      await expect
+        .poll(told, { timeout: 60_000 })
+        .toEqual([{ title: 'Sluice', body: expect.stringMatching(/^Request \d+ waits for you\.$/) as string }]);
+      await page.keyboard.press('j');
+      await page.getByRole('region', { name: /^Request \d/ }).waitFor();
+      await page.keyboard.press('a');
+      await page.getByRole('dialog').getByRole('textbox').fill('fine');
+      await page.keyboard.press('Control+Enter');
+      expect(await waiting).not.toBeTypeOf('string');
+    } finally {
+      await client.end();
+    }
+  }, 240_000);
+});
