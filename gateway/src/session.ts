@@ -122,6 +122,7 @@ export class Session implements Gate, LoginSession {
   #waits = true;
   /** Commands that wait for people. */
   #waiting = 0;
+  #isClosed = false;
   readonly #review = new CommitReview(() => this.end({ code: 'transaction-too-long' }));
   /** What serves it at the target. */
   #process = 0;
@@ -201,6 +202,7 @@ export class Session implements Gate, LoginSession {
 
   /** The connection is gone. */
   closed(): void {
+    this.#isClosed = true;
     clearTimeout(this.#deadline);
     this.masks?.closed();
     this.#review.closed();
@@ -318,6 +320,8 @@ export class Session implements Gate, LoginSession {
 
   /** What is bound and never executed has no end: the oldest of many are over. */
   #charged(command: number, charge: Taken): void {
+    // Its client has hung up meanwhile, and nobody would say that it is over.
+    if (this.#isClosed) return charge.undo();
     this.#charges.set(command, charge);
     const [oldest] = this.#charges.keys();
     if (this.#charges.size > MAX_CHARGES && oldest !== undefined) this.#settle(oldest);

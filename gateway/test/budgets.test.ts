@@ -1,5 +1,6 @@
 /** Budgets and bounds of answers at a real PostgreSQL: never one row more than allowed, whichever way rows are asked for, and words for who is stopped. */
 import { cpSync, globSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
@@ -300,6 +301,23 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     await direct.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'");
     expect([(await first).code, (await second).code]).toEqual(['57014', '57014']);
     await (three as pg.Client).query('SELECT 1');
+  });
+
+  test('at once: who hangs up while a statement is judged leaves nothing behind that runs', async () => {
+    const stand = await open(`
+    - { rule: one, budget: { at_once: 1 } }`);
+    const left = await Promise.all(Array.from({ length: 4 }, () => stand.client()));
+    for (const [at, client] of left.entries()) {
+      const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+      const text = Buffer.from(`SELECT ${at}${', 1 + 1'.repeat(1_000)}\0`);
+      const head = Buffer.from([0x51, 0, 0, 0, 0]);
+      head.writeInt32BE(4 + text.length, 1);
+      stream.end(Buffer.concat([head, text]), () => stream.destroy());
+    }
+    while (stand.gateway.sessions.size > 0) await sleep(10);
+    const client = await connected(stand);
+    // Judged behind those of the others.
+    for (let n = 0; n < 8; n++) await client.query(`SELECT ${n}${', 2 + 2'.repeat(1_000)}`);
   });
 
   async function running(count: number): Promise<void> {
