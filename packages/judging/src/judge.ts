@@ -14,6 +14,7 @@ import {
 } from '@sluice/analysis';
 import type {
   AnswerCommand,
+  AppliedHold,
   Command,
   Deny,
   Dialect,
@@ -105,19 +106,19 @@ export class Judge {
   }
 
   /**
-   * `again`: people have released a command that was judged before, and its guesses are counted already. `isOpening`: it is a setting that the
-   * session begins with, which uses nothing up.
+   * `released`: the holds by which people have released a command that was judged before, and whose guesses are counted already. `isOpening`: it
+   * is a setting that the session begins with, which uses nothing up.
    */
-  judge(asked: Command, again = false, isOpening = false): Judgement | Promise<Judgement> {
-    const judged = this.#judge(asked, again);
+  judge(asked: Command, released?: readonly AppliedHold[], isOpening = false): Judgement | Promise<Judgement> {
+    const judged = this.#judge(asked, released !== undefined);
     if (isOpening || !this.#spending) return judged;
-    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, again));
-    return this.#spent(judged, asked, again);
+    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, released));
+    return this.#spent(judged, asked, released);
   }
 
-  #spent(judgement: Judgement, asked: Command, again: boolean): Judgement {
+  #spent(judgement: Judgement, asked: Command, released: readonly AppliedHold[] | undefined): Judgement {
     if (!judgement.spends || !this.#spending) return judgement;
-    return spend(judgement, asked, this.#spending, again, () => this.#redact(asked.text));
+    return spend(judgement, asked, this.#spending, released, () => this.#redact(asked.text));
   }
 
   #judge(asked: Command, again: boolean): Judgement | Promise<Judgement> {
