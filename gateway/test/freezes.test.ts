@@ -192,6 +192,25 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     await connected(stand, 'ben');
   });
 
+  test('logins that a budget has no room for are no failed ones', async () => {
+    const stand = await open(`
+    - { rule: logins, budget: { logins: 1 } }
+    - { rule: trip, tripwire: { failed_logins: 2 } }`);
+    await (await stand.client()).end();
+    for (let n = 0; n < 4; n++) expect(await message(stand.client())).toMatch(/^Budget "logins" is used up/);
+    expect(frozen(stand)).toEqual([]);
+  });
+
+  test('what somebody follows who is frozen ends', async () => {
+    const stand = await open('');
+    const authorization = `Bearer ${await tokenOf(stand, 'boss')}`;
+    const { status, body } = await fetch(new URL('/v1/events', stand.gateway.url), { headers: { authorization } });
+    expect([status, body !== null]).toEqual([200, true]);
+    await stand.gateway.admissions.freeze('user:boss', 'ada', 'looks odd');
+    // For ever, if it did not end.
+    for await (const _ of body ?? []);
+  });
+
   test('who may freeze and thaw: by the API, with reasons, on record, never oneself', async () => {
     const { path: folder, remove } = temporaryFolder('freezes');
     stops.push(remove);

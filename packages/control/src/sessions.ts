@@ -16,6 +16,7 @@ import { beginEvents, problems, textOf } from './answers.js';
 import { ById } from './openapi.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 import { claimOf, hasAll, isEarlier, liveRow, recordedRow } from './session-rows.js';
+import { stillReads } from './streams.js';
 
 const limit = z.coerce.number().int().min(1).max(10_000);
 
@@ -257,7 +258,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       const reading = readings.read(who.principal.name, wanted);
       const forget = gateway.streams.add({
         may: () => {
-          const principal = gateway.identity.still(who);
+          const principal = stillReads(gateway, who);
           return principal !== undefined && mayRead(ownerOf(wanted.session), principal);
         },
         end: () => {
