@@ -6,10 +6,10 @@ import type { ServerResponse } from 'node:http';
 import type { Principal } from '@sluice/contract';
 import { type Proven, samePerson } from '@sluice/identity';
 import { beginEvents, textOf } from './answers.js';
+import { stillReads } from './callers.js';
 import type { Controlled } from './controlled.js';
 import { maySeeRequest } from './events.js';
 import { ControlError, type Routes, type TokenScope } from './routes.js';
-import { stillReads } from './streams.js';
 
 /** Streams of events that one principal may have open at a time: one for each page that somebody has open. */
 const MAX_STREAMS_OF_ONE = 32;

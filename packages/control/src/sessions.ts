@@ -13,10 +13,10 @@ import { z } from 'zod';
 import { ReadFailure, type SessionReading, type SessionQuestionWithoutEnd } from '@sluice/reading';
 import { actorOf } from '@sluice/audit';
 import { beginEvents, problems, textOf } from './answers.js';
+import { stillReads } from './callers.js';
 import { ById } from './openapi.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 import { claimOf, hasAll, isEarlier, liveRow, recordedRow } from './session-rows.js';
-import { stillReads } from './streams.js';
 
 const limit = z.coerce.number().int().min(1).max(10_000);
 
