@@ -37,6 +37,9 @@ export function currentOf(proof: LoginProof, services: Services, address: string
 const MAX_PAUSE_MS = 2_000;
 const refusal = (reason: RefusalReason): Refusal => ({ type: 'refusal', reason });
 
+/** What somebody has tried who may not: tripwires count it. */
+const OUT_OF_REACH: ReadonlySet<RefusalReason['code']> = new Set(['no-access', 'unknown-account']);
+
 /** Times to choose a machine, and to have a login confirmed, in milliseconds. */
 const CHOICE_MS = 120_000;
 const CONFIRMATION_MS = 5 * 60_000 + 1_000;
@@ -158,9 +161,9 @@ export class SessionLogin {
     const user = proven.principal.name;
     const refuse = (reason: RefusalReason): Refusal => {
       services.log.loginRefused(this.#session, user, name, REFUSAL_KINDS[reason.code]);
-      // Of wrong proofs nobody knows whose they are: whoever could have others frozen by them would.
+      // Of wrong proofs nobody knows whose they are: whoever could have others frozen by them would. A full disk is nobody's fault.
       const connection = services.connections.get(name);
-      if (reason.code !== 'frozen') services.admissions.trip({ ...proven, connection }, 'failed_logins');
+      if (OUT_OF_REACH.has(reason.code)) services.admissions.trip({ ...proven, connection }, 'failed_logins');
       return refusal(reason);
     };
     const room = services.log.room();

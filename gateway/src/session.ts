@@ -122,6 +122,7 @@ export class Session implements Gate, LoginSession {
   #waits = true;
   /** Commands that wait for people. */
   #waiting = 0;
+  #isClosed = false;
   readonly #review = new CommitReview(() => this.end({ code: 'transaction-too-long' }));
   /** What serves it at the target. */
   #process = 0;
@@ -201,6 +202,7 @@ export class Session implements Gate, LoginSession {
 
   /** The connection is gone. */
   closed(): void {
+    this.#isClosed = true;
     clearTimeout(this.#deadline);
     this.masks?.closed();
     this.#review.closed();
@@ -261,7 +263,7 @@ export class Session implements Gate, LoginSession {
     }
     this.#services.barrier.began();
     const isOpening = command.type === 'sql' && !waiter;
-    const judgement = (this.#judge ??= this.#services.judge(this)).judge(command, false, isOpening);
+    const judgement = (this.#judge ??= this.#services.judge(this)).judge(command, undefined, isOpening);
     return judgement instanceof Promise
       ? judgement.then((late) => this.#answer(command, late, waiter))
       : this.#answer(command, judgement, waiter);
@@ -318,6 +320,8 @@ export class Session implements Gate, LoginSession {
 
   /** What is bound and never executed has no end: the oldest of many are over. */
   #charged(command: number, charge: Taken): void {
+    // Its client has hung up meanwhile, and nobody would say that it is over.
+    if (this.#isClosed) return charge.undo();
     this.#charges.set(command, charge);
     const [oldest] = this.#charges.keys();
     if (this.#charges.size > MAX_CHARGES && oldest !== undefined) this.#settle(oldest);
@@ -437,6 +441,7 @@ export class Session implements Gate, LoginSession {
     // It takes from budgets when it passes.
     judgement.charge?.undo();
     if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY, rule));
+    const target = this.#boundTo();
     this.#waiting++;
     const entered = await this.#review.enter(reviewOf(judgement), waiter).finally(() => this.#waiting--);
     if (entered.type === 'refuse') return this.#refusedLate(command, denied(command, entered.reason, rule));
@@ -446,15 +451,7 @@ export class Session implements Gate, LoginSession {
       const text = judgement.held?.text ?? judgement.reviewed?.text ?? command.text;
       return this.#hold(command, judgement, { holds, text }, waiter, asked?.changes);
     }
-    // Rules, masks and the catalog are those of now.
-    const again = await (this.#judge ??= this.#services.judge(this)).judge(command, true);
-    if (again.answer.type === 'deny') return this.#refusedLate(command, again.answer);
-    if (!this.#services.log.recording) {
-      again.charge?.undo();
-      return denied(command, UNRECORDED);
-    }
-    this.#passes(command, { ...judgement, charge: again.charge }, waiter);
-    return again.answer;
+    return this.#judgedAgain(command, judgement, { released: [], target }, waiter);
   }
 
   /** People are asked. What they released is judged again: rules, masks and the catalog are those of now. */
@@ -466,7 +463,7 @@ export class Session implements Gate, LoginSession {
     changes?: ReviewedChanges,
   ): Promise<Answer> {
     if (!waiter) return this.#refusedLate(command, denied(command, TOO_EARLY));
-    const { log, draining, holds: people } = this.#services;
+    const { draining, holds: people } = this.#services;
     const kept = command.type === 'sql' ? keptValues(command) : command;
     const target = this.#boundTo();
     // Whoever waits for a while only sends it again.
@@ -500,24 +497,43 @@ export class Session implements Gate, LoginSession {
         this.denied++;
         return refused;
       }
-      if (this.#outdated) {
-        this.end(this.#outdated);
-        return this.#refusedLate(command, denied(command, OUTDATED));
-      }
-      const again = await (this.#judge ??= this.#services.judge(this)).judge(kept, true);
-      const own = judgement.held?.holds ?? [];
-      const same = (!again.held || termsOf(again.held.holds) === termsOf(own)) && target === this.#boundTo();
-      const answer: Answer = again.answer.type === 'deny' || same ? again.answer : denied(kept, CHANGED);
-      const gone = waiter.signal.aborted ? denied(kept, CANCELLED) : undefined;
-      if (gone || answer.type === 'deny' || !log.recording) again.charge?.undo();
-      if (gone) return this.#refusedLate(command, gone);
-      if (answer.type === 'deny') return this.#refusedLate(command, answer);
-      if (!log.recording) return denied(kept, UNRECORDED);
-      this.#passes(command, { ...judgement, charge: again.charge }, waiter);
-      return answer;
+      return await this.#judgedAgain(kept, judgement, { released: holds, target }, waiter);
     } finally {
       this.#waiting--;
     }
+  }
+
+  /**
+   * What has waited is judged again: rules, masks and the catalog are those of now. It passes by what people have `released` it by, and where
+   * that is as it was.
+   */
+  async #judgedAgain(
+    command: Command,
+    judgement: Judgement,
+    { released, target }: { readonly released: readonly AppliedHold[]; readonly target: string },
+    waiter: Waiter,
+  ): Promise<Answer> {
+    if (this.#outdated) {
+      this.end(this.#outdated);
+      return this.#refusedLate(command, denied(command, OUTDATED));
+    }
+    const again = await (this.#judge ??= this.#services.judge(this)).judge(command, released);
+    const terms = new Set(released.map((one) => termsOf([one])));
+    const isSame = (again.held?.holds ?? []).every((one) => terms.has(termsOf([one]))) && target === this.#boundTo();
+    const answer = this.#answerAgain(command, again, isSame, waiter);
+    if (answer.type === 'deny') {
+      again.charge?.undo();
+      return answer;
+    }
+    this.#passes(command, { ...judgement, charge: again.charge }, waiter);
+    return answer;
+  }
+
+  #answerAgain(command: Command, { answer }: Judgement, isSame: boolean, waiter: Waiter): Answer {
+    if (waiter.signal.aborted) return this.#refusedLate(command, denied(command, CANCELLED));
+    if (answer.type === 'deny') return this.#refusedLate(command, answer);
+    if (!isSame) return this.#refusedLate(command, denied(command, CHANGED));
+    return this.#services.log.recording ? answer : denied(command, UNRECORDED);
   }
 
   #boundTo(): string {

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { VERSION } from '@sluice/api';
 import { isPackaged, protocolNamed } from '@sluice/config';
-import type { Gate, OwnAnswer, OwnRequest } from '@sluice/contract';
+import type { Gate, OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
 import { type Controlled, explained } from '@sluice/control';
 import { type CallSession, type Caller, McpServer } from '@sluice/mcp-server';
 import type { Door } from './http/door.js';
@@ -47,8 +47,11 @@ export class ToolCallers {
     this.#sessions = sessions;
   }
 
-  answer(request: OwnRequest, proof: LoginProof, from: From): Promise<OwnAnswer> {
+  async answer(request: OwnRequest, proof: LoginProof, from: From): Promise<OwnAnswer | Refusal> {
     const { principal } = proof;
+    // Tools that need no session look at rules, and ask people.
+    const frozen = this.#services.admissions.frozen({ ...proof, connection: undefined });
+    if (frozen) return { type: 'refusal', reason: { code: 'frozen', subject: frozen.subject, why: frozen.why } };
     const caller: Caller = {
       principal,
       key: proofKey(proof),

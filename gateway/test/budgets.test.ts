@@ -1,7 +1,9 @@
 /** Budgets and bounds of answers at a real PostgreSQL: never one row more than allowed, whichever way rows are asked for, and words for who is stopped. */
 import { cpSync, globSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApprovalRequest } from '@sluice/approvals';
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -302,6 +304,23 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     await (three as pg.Client).query('SELECT 1');
   });
 
+  test('at once: who hangs up while a statement is judged leaves nothing behind that runs', async () => {
+    const stand = await open(`
+    - { rule: one, budget: { at_once: 1 } }`);
+    const left = await Promise.all(Array.from({ length: 4 }, () => stand.client()));
+    for (const [at, client] of left.entries()) {
+      const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+      const text = Buffer.from(`SELECT ${at}${', 1 + 1'.repeat(1_000)}\0`);
+      const head = Buffer.from([0x51, 0, 0, 0, 0]);
+      head.writeInt32BE(4 + text.length, 1);
+      stream.end(Buffer.concat([head, text]), () => stream.destroy());
+    }
+    while (stand.gateway.sessions.size > 0) await sleep(10);
+    const client = await connected(stand);
+    // Judged behind those of the others.
+    for (let n = 0; n < 8; n++) await client.query(`SELECT ${n}${', 2 + 2'.repeat(1_000)}`);
+  });
+
   async function running(count: number): Promise<void> {
     for (;;) {
       const { rows } = await direct.query(
@@ -330,6 +349,36 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     const [request] = await stand.gateway.approvals.recent(1);
     await stand.gateway.approvals.decide(request?.number ?? 0, ADA, 'approve', '');
     expect((await waiting).rows).toEqual([{ n: 2 }]);
+  });
+
+  test('who releases a statement by another rule releases no budget, and each rule has its own people', async () => {
+    const stand = await open(
+      `
+    - { rule: looked-at, when: 'action.verb == "select"', hold: { approvers: ["user:ada"], timeout: 1m } }
+    - { rule: few, budget: { statements: 1, hold: { approvers: ["user:bob"], timeout: 1m } } }
+    - { rule: fewer, budget: { statements: 1, within: 2h, hold: { approvers: ["user:cleo"], timeout: 1m } } }`,
+      {
+        principals: `  bob: { groups: [engineers], roles: [approver] }\n  cleo: { groups: [engineers], roles: [approver] }`,
+      },
+    );
+    const client = await connected(stand);
+    const asked = async (): Promise<ApprovalRequest> => {
+      while (stand.gateway.approvals.pending === 0) await sleep(10);
+      const [request] = await stand.gateway.approvals.recent(1);
+      return request as ApprovalRequest;
+    };
+    const says = async (name: string): Promise<void> => {
+      const { number } = await asked();
+      await stand.gateway.approvals.decide(number, { ...ADA, name }, 'approve', '');
+    };
+    const first = client.query('SELECT 1 AS n');
+    expect((await asked()).requirements.map(({ rule }) => rule)).toEqual(['looked-at']);
+    await says('ada');
+    expect((await first).rows).toEqual([{ n: 1 }]);
+    const second = client.query('SELECT 2 AS n');
+    expect((await asked()).requirements.map(({ rule }) => rule)).toEqual(['looked-at', 'few', 'fewer']);
+    for (const name of ['ada', 'bob', 'cleo']) await says(name);
+    expect((await second).rows).toEqual([{ n: 2 }]);
   });
 
   describe('bounds of one answer', () => {

@@ -375,6 +375,14 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     ])
       expect([at, (await allow({ at, state, challenge })).status]).toEqual([at, 400]);
     expect((await allow({ at: '127.0.0.1:1', state, challenge }, own(''))).status).toBe(401);
+    // Whoever is frozen lets nothing in, and has no other key from then on.
+    const { admissions } = it.stand.gateway;
+    await admissions.freeze('user:s-ana', 'ada', 'looks odd');
+    expect((await allow({ at: '127.0.0.1:1', state, challenge })).status).toBe(403);
+    const key = JSON.stringify({ to: 'add', name: 'phone' });
+    const added = await ask('/auth/keys/question', { method: 'POST', headers: own(cookie), body: key });
+    expect(await added.text()).toContain('user:s-ana is frozen: looks odd');
+    await admissions.thaw('user:s-ana', { actor: 'ada' }, 'it was a test');
     expect(
       (await allow({ at: '127.0.0.1:1', state, challenge }, { ...own(cookie), origin: 'http://evil.example' })).status,
     ).toBe(403);

@@ -192,6 +192,25 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     await connected(stand, 'ben');
   });
 
+  test('logins that a budget has no room for are no failed ones', async () => {
+    const stand = await open(`
+    - { rule: logins, budget: { logins: 1 } }
+    - { rule: trip, tripwire: { failed_logins: 2 } }`);
+    await (await stand.client()).end();
+    for (let n = 0; n < 4; n++) expect(await message(stand.client())).toMatch(/^Budget "logins" is used up/);
+    expect(frozen(stand)).toEqual([]);
+  });
+
+  test('what somebody follows who is frozen ends', async () => {
+    const stand = await open('');
+    const authorization = `Bearer ${await tokenOf(stand, 'boss')}`;
+    const { status, body } = await fetch(new URL('/v1/events', stand.gateway.url), { headers: { authorization } });
+    expect([status, body !== null]).toEqual([200, true]);
+    await stand.gateway.admissions.freeze('user:boss', 'ada', 'looks odd');
+    // For ever, if it did not end.
+    for await (const _ of body ?? []);
+  });
+
   test('who may freeze and thaw: by the API, with reasons, on record, never oneself', async () => {
     const { path: folder, remove } = temporaryFolder('freezes');
     stops.push(remove);
@@ -251,5 +270,26 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     expect((await boss('POST', '/v1/budgets/reset', { rule: 'few', of: 'ben' })).status).toBe(404);
     expect((await boss('POST', '/v1/budgets/reset', { rule: 'few', of: 'dev' })).body).toEqual({ reset: 1 });
     expect((await dev.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  });
+
+  test('nobody resets what they have used up themselves, however it is counted', async () => {
+    const stand = await open(`
+    - { rule: each, budget: { statements: 9, per: [agent] } }
+    - { rule: groups, budget: { statements: 9, per: [group] } }
+    - { rule: both, budget: { statements: 9, per: [principal, group] } }
+    - { rule: all, budget: { statements: 9, per: [] } }`);
+    for (const who of ['boss', 'dev']) await (await connected(stand, who, await tokenOf(stand, who))).query('SELECT 1');
+    const boss = calling(stand, await tokenOf(stand, 'boss'));
+    const reset = async (rule: string, of: string): Promise<number> =>
+      (await boss('POST', '/v1/budgets/reset', { rule, of })).status;
+    expect(await reset('each', 'agent:boss')).toBe(403);
+    expect(await reset('groups', 'group:engineers')).toBe(403);
+    expect(await reset('both', 'boss in group:engineers')).toBe(403);
+    expect(await reset('all', 'all')).toBe(403);
+    expect(await reset('each', 'agent:dev')).toBe(200);
+    expect(await reset('both', 'dev in group:engineers')).toBe(200);
+    const operator = calling(stand, await tokenOf(stand, 'operator'));
+    const { body } = await operator('POST', '/v1/budgets/reset', { rule: 'all' });
+    expect(body).toEqual({ reset: 1 });
   });
 });

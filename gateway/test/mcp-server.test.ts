@@ -74,6 +74,18 @@ describe('the tools of the gateway', () => {
       expect((await client.post(ping)).status).toBe(200);
     });
 
+    check('whoever is frozen has no tools either, and is told why', async () => {
+      const { admissions } = stand.gateway;
+      await admissions.freeze('user:eve', 'ada', 'looks odd');
+      const response = await eve.post({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+      expect([response.status, await response.text()]).toEqual([
+        403,
+        expect.stringContaining('user:eve is frozen: looks odd'),
+      ]);
+      await admissions.thaw('user:eve', { actor: 'ada' }, 'it was a test');
+      expect((await eve.post({ jsonrpc: '2.0', id: 1, method: 'tools/list' })).status).toBe(200);
+    });
+
     check('the control API has no tools', async () => {
       const response = await fetch(`${stand.gateway.url}/mcp`, { method: 'POST', body: '{}' });
       expect(response.status).not.toBe(200);

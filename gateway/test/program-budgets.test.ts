@@ -1,6 +1,8 @@
 /** Budgets and bounds of what is answered with bytes: requests by HTTP and commands by SSH. A cut answer is never taken for a whole one. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { missingSshd } from '@sluice/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
@@ -112,6 +114,31 @@ describe.skipIf(missing !== undefined)(`SSH${missing === undefined ? '' : ` (${m
     expect(refused.status).toBe(126);
     expect(refused.stderr).toContain('sluice: Budget "few" is used up: 1 of 1 statements today. (rule "few")');
     expect(refused.stderr).toContain('Ask ada.');
+  });
+
+  test('at once: what is asked for ahead of a command does not run, and leaves room for it', async () => {
+    const stand = await open(`
+    - { rule: one, budget: { at_once: 1 } }
+    - { rule: all, when: 'true', allow: true }`);
+    const ran = await stand.ssh(['-A', '-o', 'SetEnv=COLOUR=red BACK=blue', 'true'], {
+      env: { SSH_AUTH_SOCK: '/nonexistent' },
+    });
+    expect([ran.status, ran.stderr]).toEqual([0, '']);
+  });
+
+  test('a timeout ends a forwarded connection', async () => {
+    const stand = await open(`
+    - { rule: fast, timeout: 500ms }
+    - { rule: all, when: 'true', allow: true }`);
+    const silent = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    try {
+      // It would never end by itself.
+      const { port } = silent.address() as AddressInfo;
+      await Promise.all([once(silent, 'connection'), stand.ssh(['-W', `127.0.0.1:${port}`])]);
+    } finally {
+      silent.close();
+    }
   });
 
   test('bytes: output ends at the bound with a line and a status that is no success', async () => {

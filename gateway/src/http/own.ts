@@ -12,7 +12,7 @@ import { isMetadata } from './metadata.js';
 
 /** Answers calls of the gateway's own tools. */
 export interface ToolAnswers {
-  answer(request: OwnRequest, proof: LoginProof, from: Threshold['caller']): Promise<OwnAnswer>;
+  answer(request: OwnRequest, proof: LoginProof, from: Threshold['caller']): Promise<OwnAnswer | Refusal>;
 }
 
 export class OwnPaths {

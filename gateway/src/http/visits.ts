@@ -135,6 +135,8 @@ export async function unreleased(
 ): Promise<Refusal | undefined> {
   const { sessionApprovals } = services;
   if (!connection?.approval || !mayReach(services, proof, connection)) return undefined;
+  // Who is frozen is told so by the login, and nobody is asked about them.
+  if (services.admissions.frozen({ ...proof, connection })) return undefined;
   const { principal, tokenId: token, makers = [] } = proof;
   const { issuer, subject } = principal;
   const source = { issuer, subject, token, makers };

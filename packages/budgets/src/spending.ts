@@ -24,14 +24,14 @@ export class Spending {
   }
 
   /**
-   * Takes what a command takes before it goes; undefined: nothing is counted or bounded. `statements`: so many are in it. `released`: people
-   * have let it pass, so that it takes from budgets with `hold` what is not there.
+   * Takes what a command takes before it goes; undefined: nothing is counted or bounded. `statements`: so many are in it. `released`: the rules
+   * by which people have let it pass, so that it takes from budgets of theirs what is not there.
    */
   spend(
     budgets: readonly AppliedBudget[],
     bounds: readonly AppliedBound[],
     noun: Noun,
-    released = false,
+    released: readonly string[] = [],
     statements = 1,
   ): Spent | NoRoom | undefined {
     const shares = budgets.length === 0 ? NO_SHARES : this.#sharesOf(budgets);

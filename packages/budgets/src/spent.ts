@@ -5,10 +5,10 @@
 import {
   type AnswerMeter,
   type AppliedBound,
+  type AppliedHold,
   type CommandUnit,
   type Deny,
   type DenyReason,
-  type HoldRule,
   type Noun,
   denyInWords,
 } from '@sluice/contract';
@@ -21,11 +21,18 @@ const MAX_LEASE = 256 * 1024;
 
 export type Shares = Readonly<Record<CommandUnit, readonly Share[]>>;
 
-/** A budget has no room for a command. `hold`: people may release it all the same. */
+/** A budget has no room for a command. `holds`: by these people may release it all the same; empty: nobody may. */
 export interface NoRoom {
   readonly type: 'no-room';
   readonly answer: Deny;
-  readonly hold?: HoldRule | undefined;
+  readonly holds: readonly AppliedHold[];
+}
+
+/** A share that has no room for a command. */
+interface Lacking {
+  readonly share: Share;
+  readonly reason: DenyReason;
+  readonly hold?: AppliedHold | undefined;
 }
 
 export const NO_SHARES: Shares = { statements: [], rows: [], bytes: [], time: [], at_once: [], logins: [] };
@@ -91,27 +98,27 @@ export class Spent implements AnswerMeter {
     this.timeoutMs = this.#timeout();
   }
 
-  /** Takes its statements, and one of the commands that run. Returns why there is no room, and nothing is taken then. */
-  begin(released: boolean): NoRoom | undefined {
-    const { statements, rows, bytes, time, at_once: atOnce } = this.#shares;
-    const { atOnce: running } = this.#ledger;
-    const passes = ({ budget }: Share): boolean => released && budget.hold !== undefined;
-    const count = this.#statements;
-    for (const share of statements)
-      if (!share.hasRoom(count) && !passes(share)) return this.#noRoom(share, share.budget.hold, count);
-    for (const some of [rows, bytes, time]) for (const share of some) if (!share.hasRoom(1)) return this.#noRoom(share);
-    for (const share of atOnce) {
-      const used = running.get(keyOf(share)) ?? 0;
-      if (used < share.limit || share.budget.observed === true || passes(share)) continue;
-      const reason = { ...share.usedUp(1), used, free: undefined };
-      return { type: 'no-room', answer: denied(reason, share, this.#noun), hold: share.budget.hold };
+  /**
+   * Takes its statements, and one of the commands that run. Returns why there is no room, and nothing is taken then. `released`: the rules by
+   * which people have let it pass.
+   */
+  begin(released: readonly string[]): NoRoom | undefined {
+    const lacking = this.#lacking().filter(({ hold }) => !hold || !released.includes(hold.rule));
+    const first = lacking.find(({ hold }) => !hold) ?? lacking[0];
+    if (first) {
+      const holds = first.hold ? lacking.flatMap(({ hold }) => hold ?? []) : [];
+      const each = [...new Map(holds.map((hold) => [hold.rule, hold])).values()];
+      return { type: 'no-room', answer: denied(first.reason, first.share, this.#noun), holds: each };
     }
+    const { statements, time, at_once: atOnce } = this.#shares;
+    const { atOnce: running } = this.#ledger;
+    const count = this.#statements;
     const slots: number[] = [];
     for (const share of statements) {
       const slot = share.add(count);
       if (slot === undefined) {
         for (const [at, taken] of slots.entries()) statements[at]?.addAt(taken, -count);
-        return { type: 'no-room', answer: uncounted(share, this.#noun) };
+        return { type: 'no-room', answer: uncounted(share, this.#noun), holds: [] };
       }
       slots.push(slot);
     }
@@ -121,8 +128,21 @@ export class Spent implements AnswerMeter {
     return undefined;
   }
 
-  #noRoom(share: Share, hold?: HoldRule, wanted = 1): NoRoom {
-    return { type: 'no-room', answer: denied(share.usedUp(wanted), share, this.#noun), hold };
+  /** All that have no room for it: people of each of them may have to release it. */
+  #lacking(): Lacking[] {
+    const { statements, rows, bytes, time, at_once: atOnce } = this.#shares;
+    const count = this.#statements;
+    const lacking: Lacking[] = [];
+    for (const share of statements)
+      if (!share.hasRoom(count)) lacking.push({ share, reason: share.usedUp(count), hold: holdOf(share) });
+    for (const some of [rows, bytes, time])
+      for (const share of some) if (!share.hasRoom(1)) lacking.push({ share, reason: share.usedUp(1) });
+    for (const share of atOnce) {
+      const used = this.#ledger.atOnce.get(keyOf(share)) ?? 0;
+      if (used < share.limit || share.budget.observed === true) continue;
+      lacking.push({ share, reason: { ...share.usedUp(1), used, free: undefined }, hold: holdOf(share) });
+    }
+    return lacking;
   }
 
   get ended(): Deny | undefined {
@@ -288,6 +308,8 @@ const roomOf = (bound: number, leases: readonly Lease[]): number =>
   leases.reduce((room, { left }) => Math.min(room, left), Math.min(bound, MAX_ROOM));
 
 const keyOf = ({ owner, what }: Share): string => `${owner}\0${what}`;
+
+const holdOf = ({ budget: { hold, rule } }: Share): AppliedHold | undefined => hold && { ...hold, rule };
 
 const least = (bounds: readonly AppliedBound[], which: 'maxRows' | 'maxBytes' | 'timeoutMs'): number =>
   bounds.reduce((most, one) => Math.min(most, one[which] ?? Infinity), Infinity);

@@ -174,7 +174,7 @@ describe('at the edge', () => {
 test('a text of several statements takes so many, or none', async () => {
   const stand = await open();
   const budgets = [budget({ statements: 5 })];
-  const spend = (count: number) => session(stand).spend(budgets, [], 'statement', false, count);
+  const spend = (count: number) => session(stand).spend(budgets, [], 'statement', [], count);
   expect(isSpent(spend(4))).toBe(true);
   expect(isSpent(spend(2))).toBe(false);
   const last = spend(1);
@@ -381,8 +381,11 @@ describe('other amounts', () => {
     const budgets = [budget({ statements: 1, hold })];
     begun(session(stand), budgets);
     const refused = session(stand).spend(budgets, [], 'statement');
-    expect(isSpent(refused) ? undefined : refused?.hold).toEqual(hold);
-    expect(isSpent(session(stand).spend(budgets, [], 'statement', true))).toBe(true);
+    const { rule } = budgets[0] as AppliedBudget;
+    expect(isSpent(refused) ? undefined : refused?.holds).toEqual([{ ...hold, rule }]);
+    // By another rule people have released something else.
+    expect(isSpent(session(stand).spend(budgets, [], 'statement', ['other']))).toBe(false);
+    expect(isSpent(session(stand).spend(budgets, [], 'statement', [rule]))).toBe(true);
     const again = session(stand).spend(budgets, [], 'statement');
     expect(isSpent(again) ? undefined : again?.answer.reason).toMatchObject({ used: 2, limit: 1 });
     await stand.counts.close();

@@ -2,7 +2,16 @@
  * One's own security keys. Owns: that one is registered or removed only by who has just shown their issuer who they are, and shows a key of
  * theirs if they have one. Does not: check what keys sign (packages/step-up), or ask for one at a decision (packages/control).
  */
-import { Assertion, ControlError, OPEN, keysInWords, relyingParty, tellOfKey, toKeyRow } from '@sluice/control';
+import {
+  Assertion,
+  ControlError,
+  OPEN,
+  keysInWords,
+  refuseFrozen,
+  relyingParty,
+  tellOfKey,
+  toKeyRow,
+} from '@sluice/control';
 import type { Proven } from '@sluice/identity';
 import type { Bound, KeyOwner } from '@sluice/step-up';
 import type { FastifyRequest } from 'fastify';
@@ -42,6 +51,7 @@ export function keyRoutes({ app, gateway, logins, found }: LoginRoutes): void {
   };
   const fresh = (request: FastifyRequest): Visitor => {
     const who = visitor(request);
+    refuseFrozen(gateway, who.proven);
     if (!logins.isFresh(who.login))
       throw new ControlError(403, 'This takes a login of just now, at your identity provider.', 'Log in again.');
     return who;

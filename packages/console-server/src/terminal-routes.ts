@@ -3,7 +3,7 @@
  * code, and only when somebody said so. Does not: codes (packages/identity), or the token that it is exchanged for (packages/control).
  */
 import { actorOf } from '@sluice/audit';
-import { ControlError, OPEN } from '@sluice/control';
+import { ControlError, OPEN, refuseFrozen } from '@sluice/control';
 import { z } from 'zod';
 import type { LoginRoutes } from './login-routes.js';
 
@@ -21,6 +21,7 @@ export function terminalRoutes({ app, gateway, found }: LoginRoutes): void {
   app.post('/auth/terminal', { schema: { ...OPEN, body: Wish } }, (request): { readonly to: string } => {
     const known = found(request);
     if (!known) throw new ControlError(401, 'You are not logged in, or not any more.', 'Log in again.');
+    refuseFrozen(gateway, known.proven);
     const { at, state, challenge } = request.body;
     const to = new URL(`http://${at}/callback`);
     to.searchParams.set('code', gateway.loginCodes.begin(known.proven, challenge));

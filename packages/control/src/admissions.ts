@@ -97,22 +97,15 @@ export class Admissions {
   budgets(of?: Pick<Visitor, 'principal' | 'makers'>): readonly BudgetUse[] {
     const all = usage(this.#parts.ledger.counts, this.#rules);
     if (!of?.principal) return all;
-    const { principal, makers = [] } = of;
-    const own = personOf(ownerOf(principal, makers));
-    const groups = principal.groups.map((group) => `group:${group}`);
-    const mine = new Set([
-      '',
-      own,
-      `agent:${personOf(principal)}`,
-      ...groups,
-      ...groups.map((group) => `${own}${group}`),
-    ]);
+    const mine = this.countersOf(of.principal, of.makers);
     return all.filter(({ owner }) => mine.has(owner));
   }
 
-  /** Whose the counters are that are of a person. */
-  ownerKey({ principal, makers }: { readonly principal: Principal; readonly makers: readonly Maker[] }): string {
-    return personOf(ownerOf(principal, makers));
+  /** Whose the counters are that somebody takes from: their own, and those that they share with others. */
+  countersOf(principal: Principal, makers: readonly Maker[] = []): ReadonlySet<string> {
+    const own = personOf(ownerOf(principal, makers));
+    const groups = principal.groups.map((group) => `group:${group}`);
+    return new Set(['', own, `agent:${personOf(principal)}`, ...groups, ...groups.map((group) => `${own}${group}`)]);
   }
 
   resetBudget(rule: string, isChosen: (owner: string) => boolean): number {

@@ -2,7 +2,7 @@
  * Who calls a route, before it answers: rates, proofs, roles, scopes. Owns: that no route is reached around them, by whichever
  * listener. Does not: how a caller is known, which each listener says (`Entry`), or what routes do.
  */
-import type { Role } from '@sluice/contract';
+import type { Principal, Role } from '@sluice/contract';
 import type { Proven } from '@sluice/identity';
 import { addressGroup } from '@sluice/addresses';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -55,9 +55,7 @@ export function admitCallers(app: App, gateway: Controlled, entry: Entry, socket
     }
     if (known) sockets?.loggedIn(request.raw.socket, known.principal.name);
     const proven = permitted(entry, known, config.roles ?? []);
-    const frozen = config.about !== 'caller' && gateway.admissions.frozen({ ...proven, connection: undefined });
-    if (frozen)
-      throw new ControlError(403, `${frozen.subject} is frozen: ${frozen.why}`, 'Somebody else has to thaw it.');
+    if (config.about !== 'caller') refuseFrozen(gateway, proven);
     if (config.about === 'gateway') admit(scopeOf(proven), undefined);
     callers.set(request.raw, proven);
     if (!config.inTurn) return undefined;
@@ -81,6 +79,20 @@ export function admitCallers(app: App, gateway: Controlled, entry: Entry, socket
     return scopeOf(caller(request));
   };
   return { app, gateway, caller, scope };
+}
+
+/** @throws ControlError for whoever is frozen: they do nothing until somebody else thaws them */
+export function refuseFrozen({ admissions }: Pick<Controlled, 'admissions'>, proven: Proven): void {
+  const frozen = admissions.frozen({ ...proven, connection: undefined });
+  if (frozen)
+    throw new ControlError(403, `${frozen.subject} is frozen: ${frozen.why}`, 'Somebody else has to thaw it.');
+}
+
+/** Whoever reads, as they are now; undefined: they may read nothing any more. */
+export function stillReads({ identity, admissions }: Controlled, who: Proven): Principal | undefined {
+  const principal = identity.still(who);
+  const isKeptOut = principal && admissions.frozen({ ...who, principal, connection: undefined }) !== undefined;
+  return isKeptOut ? undefined : principal;
 }
 
 const scopeOf =

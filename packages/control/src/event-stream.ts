@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import type { Principal } from '@sluice/contract';
 import { type Proven, samePerson } from '@sluice/identity';
 import { beginEvents, textOf } from './answers.js';
+import { stillReads } from './callers.js';
 import type { Controlled } from './controlled.js';
 import { maySeeRequest } from './events.js';
 import { ControlError, type Routes, type TokenScope } from './routes.js';
@@ -56,7 +57,7 @@ export function eventRoutes({ app, gateway, caller, scope }: Routes): void {
 
 /** Tells one reader until they may not read any more. Returns what stops it. */
 function follow(gateway: Controlled, who: Proven, within: TokenScope, raw: ServerResponse): () => void {
-  const now = (): Principal | undefined => gateway.identity.still(who);
+  const now = (): Principal | undefined => stillReads(gateway, who);
   // What is written to an answer that has ended is an error of the process, if nobody listens for it.
   raw.on('error', () => raw.destroy());
   const send = (text: string): void => {

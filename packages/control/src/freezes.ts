@@ -96,8 +96,8 @@ export function budgetRoutes({ app, gateway, caller }: Routes): void {
   app.post('/v1/budgets/reset', { config: { roles: ['admin'], about: 'gateway' }, schema: reset }, (request) => {
     const { rule, of } = request.body;
     const proven = caller(request);
-    const own = ownerInWords(gateway.admissions.ownerKey(proven));
-    if (proven.principal.name !== OPERATOR && (of === undefined || of === own))
+    const own = [...gateway.admissions.countersOf(proven.principal, proven.makers)].map(ownerInWords);
+    if (proven.principal.name !== OPERATOR && (of === undefined || own.includes(of)))
       throw new ControlError(
         403,
         'What you have used up yourself is given back by somebody else.',

@@ -1,7 +1,7 @@
 /** The control API: its routes, and what it needs of the gateway. */
 export { Admissions } from './admissions.js';
 export { toRow, toldAs } from './approval-row.js';
-export { type Entry, admitCallers } from './callers.js';
+export { type Entry, admitCallers, refuseFrozen } from './callers.js';
 export { contentPolicy } from './content-policy.js';
 export type { Controlled, Readiness } from './controlled.js';
 export { UnusableConfiguration } from './controlled.js';

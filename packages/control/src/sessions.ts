@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { ReadFailure, type SessionReading, type SessionQuestionWithoutEnd } from '@sluice/reading';
 import { actorOf } from '@sluice/audit';
 import { beginEvents, problems, textOf } from './answers.js';
+import { stillReads } from './callers.js';
 import { ById } from './openapi.js';
 import { ControlError, type Routes, type TokenScope, admit } from './routes.js';
 import { claimOf, hasAll, isEarlier, liveRow, recordedRow } from './session-rows.js';
@@ -257,7 +258,7 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
       const reading = readings.read(who.principal.name, wanted);
       const forget = gateway.streams.add({
         may: () => {
-          const principal = gateway.identity.still(who);
+          const principal = stillReads(gateway, who);
           return principal !== undefined && mayRead(ownerOf(wanted.session), principal);
         },
         end: () => {

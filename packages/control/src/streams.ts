@@ -1,6 +1,6 @@
 /**
  * Answers of the control API that go on. Owns: ending each once whoever reads it may no more: the token revoked or expired, a
- * role or an access gone. Does not: sessions, which have rules of their own.
+ * role or an access gone, or they are frozen. Does not: sessions, which have rules of their own.
  */
 
 interface OpenStream {

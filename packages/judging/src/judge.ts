@@ -14,6 +14,7 @@ import {
 } from '@sluice/analysis';
 import type {
   AnswerCommand,
+  AppliedHold,
   Command,
   Deny,
   Dialect,
@@ -105,20 +106,25 @@ export class Judge {
   }
 
   /**
-   * `again`: people have released a command that was judged before, and its guesses are counted already. `isOpening`: it is a setting that the
-   * session begins with, which uses nothing up.
+   * `released`: the holds by which people have released a command that was judged before, and whose guesses are counted already. `isOpening`: it
+   * is a setting that the session begins with, which uses nothing up.
    */
-  judge(asked: Command, again = false, isOpening = false): Judgement | Promise<Judgement> {
-    const judged = this.#judge(asked, again);
+  judge(asked: Command, released?: readonly AppliedHold[], isOpening = false): Judgement | Promise<Judgement> {
+    const judged = this.#judge(asked, released !== undefined);
     const spending = isOpening ? undefined : this.#spending;
-    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, again, spending));
-    return this.#spent(judged, asked, again, spending);
+    if (judged instanceof Promise) return judged.then((late) => this.#spent(late, asked, released, spending));
+    return this.#spent(judged, asked, released, spending);
   }
 
-  #spent(judgement: Judgement, asked: Command, again: boolean, spending: Spending | undefined): Judgement {
+  #spent(
+    judgement: Judgement,
+    asked: Command,
+    released: readonly AppliedHold[] | undefined,
+    spending: Spending | undefined,
+  ): Judgement {
     const isSpent = judgement.spends && spending;
-    const spent = isSpent ? spend(judgement, asked, spending, again, () => this.#redact(asked.text)) : judgement;
-    if (spent.begins && spent.answer.type === 'allow' && (!spent.held || again)) spent.begins();
+    const spent = isSpent ? spend(judgement, asked, spending, released, () => this.#redact(asked.text)) : judgement;
+    if (spent.begins && spent.answer.type === 'allow' && (!spent.held || released)) spent.begins();
     return spent;
   }
 

@@ -102,16 +102,18 @@ export function judgedInWords(facts: Facts, verdict: Verdict, own: string, shown
   return { answer, record, matched, changes: false, transaction: false, ...more };
 }
 
-/** What was let through is not, after all: `answer` says why, or it is held. The record says so. */
+/** What was let through, or held, is not, after all: `answer` says why, or it is held. The record says so. */
 export function otherwise(judgement: Judgement, answer: Deny | 'hold'): Judgement {
   const decision =
     answer === 'hold' ? { decision: 'hold' } : { decision: 'deny', rule: answer.rule, message: answer.message };
-  const record = `${judgement.record.slice(0, -ALLOWED.length)}${JSON.stringify(decision).slice(1, -1)}`;
+  const before = judgement.record.endsWith(HELD) ? HELD : ALLOWED;
+  const record = `${judgement.record.slice(0, -before.length)}${JSON.stringify(decision).slice(1, -1)}`;
   return { ...judgement, record, ...(answer !== 'hold' && { answer }) };
 }
 
 /** How the record of what is let through ends. */
 const ALLOWED = '"decision":"allow"';
+const HELD = '"decision":"hold"';
 
 /** A request that the gateway itself refuses. */
 export const refusedFacts = (facts: Facts, answer: Deny, own: string): Judgement => ({

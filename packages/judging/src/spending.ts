@@ -3,34 +3,40 @@
  * (packages/budgets).
  */
 import type { NoRoom, Spending, Spent } from '@sluice/budgets';
-import type { Command, Facts } from '@sluice/contract';
+import type { AppliedHold, Command, Facts } from '@sluice/contract';
 import { type Judgement, type Taken, otherwise } from './judgement.js';
 
-/** `again`: people have released it. `show`: what people are shown of it. */
+/** `released`: by these holds people have let it pass; undefined: nobody was asked yet. `show`: what people are shown of it. */
 export function spend(
   judgement: Judgement,
   command: Command,
   spending: Spending,
-  again: boolean,
+  released: readonly AppliedHold[] | undefined,
   show: () => string,
 ): Judgement {
   const { answer, spends, held, charge } = judgement;
-  if (!spends || answer.type === 'deny' || (held && !again) || !isRun(command)) return judgement;
+  if (!spends || answer.type === 'deny' || !isRun(command)) return judgement;
   const isSql = command.type === 'sql';
   const statements = howMany(command, answer.facts);
   const noun = isSql ? 'statement' : 'command';
-  const spent = spending.spend(spends.budgets, spends.bounds, noun, again, statements);
+  const rules = released?.map(({ rule }) => rule);
+  const spent = spending.spend(spends.budgets, spends.bounds, noun, rules, statements);
   if (!spent) return judgement;
-  if (isNoRoom(spent)) return withoutRoom(judgement, spent, again, show);
+  if (isNoRoom(spent)) return withoutRoom(judgement, spent, released !== undefined, show);
+  if (held && !released) {
+    // It takes when people have released it. That there is room now spares them a question in vain.
+    spent.undo();
+    return judgement;
+  }
   return { ...judgement, answer: { ...answer, meter: spent }, charge: charge ? both(charge, spent) : spent };
 }
 
-function withoutRoom(judgement: Judgement, { answer, hold }: NoRoom, again: boolean, show: () => string): Judgement {
+function withoutRoom(judgement: Judgement, { answer, holds }: NoRoom, again: boolean, show: () => string): Judgement {
   judgement.charge?.undo();
-  const { charge: _, ...rest } = judgement;
-  if (!hold || again) return otherwise(rest, answer);
-  const text = (judgement.shown ?? show)();
-  return { ...otherwise(rest, 'hold'), held: { holds: [{ ...hold, rule: answer.rule }], text } };
+  const { charge: _, held, ...rest } = judgement;
+  if (holds.length === 0 || again) return otherwise(rest, answer);
+  const text = held?.text ?? (judgement.shown ?? show)();
+  return { ...otherwise(rest, 'hold'), held: { ...held, holds: [...(held?.holds ?? []), ...holds], text } };
 }
 
 /** A text may have many statements, and a request many calls. */

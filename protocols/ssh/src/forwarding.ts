@@ -4,6 +4,7 @@
 import type { Answer, AnswerMeter } from '@sluice/contract';
 import { SshFields } from '@sluice/keys';
 import { NOBODY } from './channel.js';
+import type { Clock } from './clock.js';
 import type { ForwardWish } from './context.js';
 import type { ChannelMux, ChannelOpening } from './channel-mux.js';
 import { OpenFailure } from './messages.js';
@@ -17,6 +18,7 @@ const MAX_LISTENING = 50;
 interface Owner {
   readonly gate: ConstructorParameters<typeof Pipe>[0];
   readonly client: ChannelMux;
+  readonly clock: Clock;
   target(): Promise<ChannelMux>;
   askForward(wish: ForwardWish, answered: (answer: Answer, id: number) => void): void;
 }
@@ -103,7 +105,7 @@ export class Forwarding {
     const side = other === this.#owner.client ? 1 : 0;
     other.open(opening.type, opening.details, {
       opened: (far) => {
-        const pipe = new Pipe(this.#owner.gate, id, meter);
+        const pipe = new Pipe(this.#owner.gate, id, meter, this.#owner.clock);
         const near = opening.accept(NOBODY);
         near.events = pipe.events(near, far, side);
         return pipe.events(far, near, side === 0 ? 1 : 0);

@@ -1,6 +1,7 @@
 /** A forwarded connection, byte for byte. Owns: its record. Does not: ask whether it may (forwarding.ts). */
-import type { AnswerMeter, Gate } from '@sluice/contract';
+import type { AnswerMeter, Deny, Gate } from '@sluice/contract';
 import type { Channel, ChannelEvents } from './channel.js';
+import type { Clock } from './clock.js';
 import { WindowRelay } from './window-relay.js';
 import { ByteCount } from './byte-count.js';
 
@@ -10,21 +11,26 @@ export class Pipe {
   readonly #id: number;
   readonly #counts: readonly [ByteCount, ByteCount] = [new ByteCount(true), new ByteCount(true)];
   readonly #meter: AnswerMeter | undefined;
+  readonly #windows: (WindowRelay | undefined)[] = [undefined, undefined];
+  readonly #ends: Channel[] = [];
+  readonly #stopTimer: (() => void) | undefined;
   #left = 2;
 
-  constructor(gate: Gate, id: number, meter?: AnswerMeter) {
+  constructor(gate: Gate, id: number, meter: AnswerMeter | undefined, clock: Clock) {
     this.#gate = gate;
     this.#id = id;
     this.#meter = meter;
+    if (meter?.timeoutMs !== undefined) this.#stopTimer = clock.after(meter.timeoutMs, () => this.#cut(meter.expire()));
   }
 
   /** Events of `from`, whose bytes go to `to`. `side` 0: from the client. */
   events(from: Channel, to: Channel, side: 0 | 1): ChannelEvents {
     const window = new WindowRelay(from, () => to.waiting);
     this.#windows[side] = window;
+    this.#ends.push(from);
     return {
       data: (bytes, type) => {
-        if (side === 1 && this.#meter?.take(0, bytes.length) === false) return this.#cut(from, to);
+        if (side === 1 && this.#meter?.take(0, bytes.length) === false) return this.#cut(this.#meter.ended);
         this.#counts[side].add(bytes);
         to.write(bytes, type);
         window.came(bytes.length);
@@ -36,25 +42,24 @@ export class Pipe {
       sent: () => this.#windows[1 - side]?.returnWindow(),
       closed: () => {
         to.close();
-        if (this.#left > 0 && --this.#left === 0) this.#end();
+        if (this.#left > 0 && --this.#left === 0) this.#end('ok');
       },
     };
   }
 
   /** The client may have no more of it, and can be told nothing but that it is over. */
-  #cut(from: Channel, to: Channel): void {
-    from.close(true);
-    to.close(true);
-    if (this.#left > 0) this.#end();
+  #cut(why: Deny | undefined): void {
+    for (const one of this.#ends) one.close(true);
+    if (this.#left > 0) this.#end('error', why?.message);
     this.#left = 0;
   }
 
-  readonly #windows: (WindowRelay | undefined)[] = [undefined, undefined];
-
-  #end(): void {
+  #end(outcome: 'ok' | 'error', why?: string): void {
+    this.#stopTimer?.();
     const [sent, received] = this.#counts;
     const { bytes } = received;
-    const summary = `sent ${sent.end()}, received ${received.end()}`;
-    this.#gate.record({ type: 'end', command: this.#id, outcome: 'ok', summary, rows: 0, bytes, data: [] });
+    const counted = `sent ${sent.end()}, received ${received.end()}`;
+    const summary = why === undefined ? counted : `${why} ${counted}`;
+    this.#gate.record({ type: 'end', command: this.#id, outcome, summary, rows: 0, bytes, data: [] });
   }
 }

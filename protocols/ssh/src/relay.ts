@@ -110,12 +110,22 @@ export class Relay implements ClientContext {
     if (this.menu) return answered(words.NO_MACHINE_YET, 0);
     if (wish.kind !== 'environment' && this.without(kind)) return answered(words.NOT_BY_THIS_KEY, 0);
     const id = this.nextId();
-    const late = (answer: Answer): void => {
-      if (!this.#over) answered(answer, id);
+    const waiter = this.#waiterFor(wish);
+    const now = (answer: Answer): void => {
+      // Nothing of it runs: each connection and each program is asked about by itself.
+      if (answer.type === 'allow' && !waiter) this.#settled(id);
+      answered(answer, id);
     };
-    const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish }, this.#waiterFor(wish));
-    if (!(answer instanceof Promise)) answered(answer, id);
+    const late = (answer: Answer): void => {
+      if (!this.#over) now(answer);
+    };
+    const answer = this.gate.ask({ type: 'forward', id, account: this.account, ...wish }, waiter);
+    if (!(answer instanceof Promise)) now(answer);
     else void answer.then(late, () => late(words.REQUEST_UNJUDGED));
+  }
+
+  #settled(command: number): void {
+    this.gate.record({ type: 'end', command, outcome: 'ok', summary: 'let through', rows: 0, bytes: 0, data: [] });
   }
 
   /** Connections wait for their answer; what is asked for ahead of a program does not. */

@@ -61,7 +61,7 @@ describe('before anything has started', () => {
         ['GOOD', '1'],
       ],
     });
-    expect(session.recorded()).toEqual(['3 size 100x50']);
+    expect(session.recorded()).toEqual(['1 end ok let through', '3 size 100x50']);
   });
 
   test('a channel that is closed again leaves nothing behind', () => {
