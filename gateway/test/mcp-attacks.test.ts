@@ -280,7 +280,10 @@ describe('hostile servers', () => {
     let streams = 0;
     serve = ({ method, url }, response) => {
       came.push(`${method} ${url}`);
-      if (method !== 'GET') return void response.writeHead(202).end();
+      if (method !== 'GET') {
+        response.writeHead(202).end();
+        return;
+      }
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
       response.write(`event: endpoint\ndata: /mcp/messages?of=${++streams}\n\n`);
     };
@@ -383,7 +386,8 @@ describe('hostile servers', () => {
     serve = ({ method }, response, { id }) => {
       if (method === 'GET') {
         stream = response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-        return void response.write('event: endpoint\ndata: /mcp/messages?of=masks\n\n');
+        response.write('event: endpoint\ndata: /mcp/messages?of=masks\n\n');
+        return;
       }
       response.writeHead(202).end();
       const note = { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'bob@example.com' } };
@@ -457,7 +461,10 @@ describe('where rules allow everything else', () => {
       serve: (_, response, body) => {
         const { id, method } = JSON.parse(body.toString()) as { id?: unknown; method?: string };
         if (method !== 'tools/list') came.push(body.toString());
-        if (id === undefined) return void response.writeHead(202).end();
+        if (id === undefined) {
+          response.writeHead(202).end();
+          return;
+        }
         const tools = ['read', 'think', 'deploy', 'send'].map((name) => ({ name, inputSchema: { type: 'object' } }));
         const result = method === 'tools/list' ? { tools } : { content: [] };
         response.writeHead(200, { 'Content-Type': 'application/json', 'Mcp-Session-Id': 'one' });

@@ -561,12 +561,12 @@ describe('the tools of the gateway', () => {
     const first = (await own.call('query', { connection: 'db', sql: 'select id from many' })).structuredContent;
     expect(first.results[0].rows).toHaveLength(200);
     expect(await own.refusal('query', { cursor: first.cursor })).toContain('300');
-    const arguments_ = { connection: 'db', sql: 'select 1 as n' };
+    const asked = { connection: 'db', sql: 'select 1 as n' };
     const batch = [1, 2, 3].map((id) => ({
       jsonrpc: '2.0',
       id,
       method: 'tools/call',
-      params: { name: 'query', arguments: arguments_ },
+      params: { name: 'query', arguments: asked },
     }));
     const answers = (await (await own.post(batch)).json()) as any[];
     expect(answers.map(({ result }) => result.isError ?? false)).toEqual([false, false, false]);

@@ -1,4 +1,4 @@
-/** A no by HTTP before it has a shape. */
+/** A no by HTTP before it has a shape. Owns: what is said in one. Does not: word it, or send it (refusal.ts). */
 import type { Header } from '@sluice/contract';
 
 /** The status of whoever has proven nothing. */
