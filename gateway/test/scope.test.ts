@@ -71,6 +71,13 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'POST /v1/approvals/{number}/deny': [`/v1/approvals/${number}/deny`, { reason: 'no' }, 403],
       'POST /v1/approvals/{number}/revoke': [`/v1/approvals/${number}/revoke`, {}, 403],
       'POST /v1/approvals/{number}/question': [`/v1/approvals/${number}/question`, { decision: 'approve' }, 403],
+      'POST /v1/approvals/{number}/break-glass': [`/v1/approvals/${number}/break-glass`, { reason: 'mine' }, 403],
+      'POST /v1/approvals/{number}/review': [`/v1/approvals/${number}/review`, { reason: 'mine' }, 403],
+      'GET /v1/budgets': ['/v1/budgets', undefined, 403],
+      'POST /v1/budgets/reset': ['/v1/budgets/reset', { rule: 'few', of: 'dev', reason: 'mine' }, 403],
+      'GET /v1/freezes': ['/v1/freezes', undefined, 403],
+      'POST /v1/freezes': ['/v1/freezes', { subject: 'connection:other', reason: 'mine' }, 403],
+      'DELETE /v1/freezes/{subject}': ['/v1/freezes/connection:other', { reason: 'mine' }, 403],
       'GET /v1/connections': ['/v1/connections', undefined, 200],
       'GET /v1/connections/{connection}/clients': ['/v1/connections/other/clients', undefined, 403],
       // What it is told of is no more than what it sees.
