@@ -41,7 +41,7 @@ describe('what a statement does to the session', () => {
   test('one for each statement, in order', () => {
     expect(
       analyzer.analyze('BEGIN; DECLARE c CURSOR FOR SELECT 1; CLOSE c').statements.map(({ type }) => type),
-    ).toEqual(['none', 'declare', 'close']);
+    ).toEqual(['transaction', 'declare', 'close']);
   });
 
   test('a PREPARE is cut out of a text that is not all ASCII', () => {
