@@ -120,6 +120,25 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   'SLUICE_AGENT_TOKEN=agent_... sluice agent --gateway wss://gateway.example:7443 --allow allow.txt':
     'its address is made up: the agent of the demo is started by packages/demo/src/agent.ts',
   'sluice agent login 1': 'what a signature begins with, and no command',
+  ...Object.fromEntries(
+    [
+      'sluice approvals break-glass 7 --reason "payments are down, nobody answers"',
+      'sluice approvals break-glass 7 --reason "..."',
+      'sluice approvals review 7 --reason "..."',
+    ].map((command) => [command, 'no rule of the demo lets anybody do that: gateway/test/break-glass.test.ts']),
+  ),
+  ...Object.fromEntries(
+    ['sluice budgets show an-hour -o json', 'sluice budgets reset an-hour --of dana'].map((command) => [
+      command,
+      'the demo has no such budget: gateway/test/budgets.test.ts',
+    ]),
+  ),
+  'sluice freeze': 'the name of several commands, and none by itself: gateway/test/freezes.test.ts',
+  'sluice rows sql': 'no connection of the demo has rows: packages/sql-postgres/test/rows.test.ts',
+  'sluice check --targets': 'the targets of the demo are up as long as it is: packages/sql-postgres/test/rows.test.ts',
+  'sluice mcp files': 'its server is another one: gateway/test/mcp-cli.test.ts',
+  'sluice mcp': 'the same',
+  [`sluice policy explain --path / --body '{"jsonrpc":"2.0",...}'`]: 'the same',
   'sluice up --config sluice.yaml': OWN_DATABASE,
   'sluice doctor': OWN_DATABASE,
   'sluice doctor -c sluice.yaml': OWN_DATABASE,
