@@ -141,10 +141,10 @@ describe('client-config mcp', () => {
   }, 240_000);
 
   test('asks for the address of whoever has no connection that says it', async () => {
-    await expect(sluice(stand.stranger, 'client-config', 'mcp')).rejects.toThrow(/--url has the address/);
-    expect(await sluice(stand.stranger, 'client-config', 'mcp', 'json', '--url', 'https://a.example/mcp')).toContain(
-      '"url": "https://a.example/mcp"',
-    );
+    await expect(sluice(stand.stranger, 'client-config', 'mcp')).rejects.toThrow(/--address has it/);
+    expect(
+      await sluice(stand.stranger, 'client-config', 'mcp', 'json', '--address', 'https://a.example/mcp'),
+    ).toContain('"url": "https://a.example/mcp"');
     await expect(config('notepad')).rejects.toThrow(/There is no client "notepad" here/);
   }, 240_000);
 });

@@ -103,7 +103,7 @@ function tools(sluice: string, gateway: Gateway, folder: string, token: string):
   return `${paint.bold('Tools for an agent')}, by MCP: queries, commands and requests under the same rules.
 ${line(`export SLUICE_TOKEN=${token} NODE_EXTRA_CA_CERTS=${quoted(`${folder}/gateway.crt`)}`)}
 ${line(`claude mcp add --transport http sluice ${url} --header "Authorization: Bearer $SLUICE_TOKEN"`)}
-${line(`${sluice} client-config mcp --url ${url}`)}  ${paint.dim('files for Claude Code, Codex, Cursor, VS Code, Claude Desktop')}`;
+${line(`${sluice} client-config mcp --address ${url}`)}  ${paint.dim('files for Claude Code, Codex, Cursor, VS Code, Claude Desktop')}`;
 }
 
 /** What to try with the SDKs of language models, or why it cannot be. */

@@ -83,15 +83,15 @@ export function addMcpConfig(command: Command, context: CommandContext): void {
     .description(`the gateway's tools, for ${MCP_CLIENTS.map(({ name }) => name).join(', ')}; without a name for all`)
     .argument('[client]', 'one of them')
     .option('--host <name>', 'what clients call the gateway')
-    .option('--url <address>', 'the address of the tools, where the gateway cannot tell it')
-    .action(async (client: string | undefined, options: { host?: string; url?: string }) => {
+    .option('--address <url>', 'the address of the tools, where the gateway cannot tell it')
+    .action(async (client: string | undefined, options: { host?: string; address?: string }) => {
       const wanted = client === undefined ? MCP_CLIENTS : MCP_CLIENTS.filter(({ name }) => name === client);
       if (wanted.length === 0)
         throw new CliError(
           `There is no client "${client}" here.`,
           `There are: ${MCP_CLIENTS.map(({ name }) => name).join(', ')}.`,
         );
-      const url = options.url ?? (await addressOf(context, options.host));
+      const url = options.address ?? (await addressOf(context, options.host));
       if (context.format() === 'json')
         return printJson(wanted.map(({ name, file, text }) => ({ client: name, file, text: text(url) })));
       const [only] = wanted;
@@ -107,6 +107,6 @@ async function addressOf(context: CommandContext, host: string | undefined): Pro
   if (origin !== undefined) return `${origin}/mcp`;
   throw new CliError(
     'You have no connection by HTTP that says where the gateway listens for it.',
-    '--url has the address: https://HOST:PORT/mcp, with the port of listeners.http.',
+    '--address has it: https://HOST:PORT/mcp, with the port of listeners.http.',
   );
 }
