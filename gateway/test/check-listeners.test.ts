@@ -45,9 +45,9 @@ policies:
     'On connection "db" rule "broken" never applies: it asks about an answer by HTTP.',
     'On connection "db" rule "keys" never applies: it asks about an answer by HTTP.',
     'On connection "db" rule "dear" asks about calls of language models, of which there are none without "llm".',
-    'On connection "db" rule "few" never applies: budgets are of calls of language models ("llm").',
+    'On connection "db" rule "few" never applies: requests, tokens and cost are of calls of language models ("llm").',
     'On connection "web" rule "keys" asks about calls of language models, of which there are none without "llm".',
     'On connection "web" rule "dear" asks about calls of language models, of which there are none without "llm".',
-    'On connection "web" rule "few" never applies: budgets are of calls of language models ("llm").',
+    'On connection "web" rule "few" never applies: requests, tokens and cost are of calls of language models ("llm").',
   ]);
 });
