@@ -65,6 +65,7 @@ export class ToolCallers {
       },
       requestAccess: (name) => unreleased(this.#services, NO_SESSION, proof, this.#reached(name, proof)),
       approvals: this.#gateway.approvals,
+      broke: (reason) => this.#services.log.operator.error({ principal: principal.name }, reason),
     };
     return this.#server.answer(request, caller);
   }

@@ -20,7 +20,9 @@ export interface Caller {
   /** Has people asked for sessions on a connection. Undefined: nobody has to be, or they have agreed. */
   requestAccess(connection: string): Promise<Refusal | undefined>;
   /** Requests that anybody made, and where people find them. */
-  readonly approvals: Pick<Approvals, 'recent' | 'pageOf'>;
+  readonly approvals: Pick<Approvals, 'recent' | 'waiting' | 'pageOf'>;
+  /** Something of the gateway's own failed: for whoever runs it. */
+  broke(reason: string): void;
 }
 
 export interface ToolConnection {

@@ -87,7 +87,8 @@ export async function answer(message: RequestMessage, words: ServerWords, call: 
         return errorText(id, INVALID_PARAMS, `There is no tool "${(name ?? '').slice(0, 100)}" for you here.`);
       try {
         return done(await called(found, params, call));
-      } catch {
+      } catch (error) {
+        call.caller.broke(`the tool ${found.name} failed: ${error instanceof Error ? error.message : String(error)}`);
         return errorText(id, INTERNAL_ERROR, 'The gateway could not carry out this call.');
       }
     }

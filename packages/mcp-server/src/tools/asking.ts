@@ -122,7 +122,7 @@ export const myRequests = tool({
   name: 'my_requests',
   title: 'See your requests',
   description:
-    'What people were asked for you, the newest first, and what became of it. When a request is approved, the identical call passes once.',
+    'What people were asked for you, what waits first, and what became of it. When a request is approved, the identical call passes once.',
   input: z.strictObject({}),
   output: z.object({
     requests: z.array(
@@ -139,20 +139,25 @@ export const myRequests = tool({
         url: z.string().optional().describe('Where people answer it.'),
       }),
     ),
+    truncated: z.boolean().describe('There may be older ones, which are not given. All that wait are looked at.'),
   }),
   isFor: known,
   annotations: () => READS,
-  run: async (_, { caller }) => ({ requests: await requestsOf(caller) }),
+  run: (_, { caller }) => requestsOf(caller),
 });
 
-/** Of all requests, so many are looked through, and so many of one caller given. */
+/** Of all requests that are over, so many are looked through; and so many of one caller given. */
 const MAX_LOOKED = 500;
 const MAX_GIVEN = 50;
 
-async function requestsOf({ principal, approvals }: Caller): Promise<object[]> {
+async function requestsOf({ principal, approvals }: Caller): Promise<{ requests: object[]; truncated: boolean }> {
   const recent = await approvals.recent(MAX_LOOKED);
-  const own = recent.filter((one) => samePerson(askerOf(one), principal)).slice(0, MAX_GIVEN);
-  return own.map((one) => stateOf(one, approvals.pageOf(one.number)));
+  const all = new Map([...approvals.waiting(), ...recent].map((one) => [one.number, one]));
+  const own = [...all.values()].filter((one) => samePerson(askerOf(one), principal));
+  return {
+    requests: own.slice(0, MAX_GIVEN).map((one) => stateOf(one, approvals.pageOf(one.number))),
+    truncated: recent.length === MAX_LOOKED || own.length > MAX_GIVEN,
+  };
 }
 
 function stateOf(one: ApprovalRequest, url: string | undefined): object {
