@@ -99,7 +99,7 @@ export class Holds {
     // Read now: values are views of memory that is read into again.
     const digest = this.#digest(holding);
     const parameters = this.#shown(holding.command);
-    const behind = this.executedInWords(holding.executed) + (holding.changes?.inWords(this.#showsValues) ?? '');
+    const written = holding.text + this.executedInWords(holding.executed);
     const before = await waiter.answersDelivered();
     if (before === 'skipped' || waiter.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
@@ -110,7 +110,7 @@ export class Holds {
       principal: holding.principal,
       source: holding.source,
       connection: holding.connection,
-      text: holding.text + behind,
+      text: holding.changes?.behind(written, this.#showsValues) ?? written,
       parameters,
       digest,
       requirements: holds.map((hold) => requirementOf(hold.rule, hold)),

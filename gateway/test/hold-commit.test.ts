@@ -108,10 +108,10 @@ describe.skipIf(missing)('changes that people look at before COMMIT', () => {
       'commit',
       '-- What it commits, 2 statements:',
       '-- 1. UPDATE 3',
-      'update t set name = $1 where id < 4',
+      '  update t set name = $1 where id < 4',
       '-- $1 = seen',
       '-- 2. DELETE 1, taken back by ROLLBACK TO SAVEPOINT',
-      'delete from t where id = 4',
+      '  delete from t where id = 4',
     ]);
     expect(request.impact).toMatchObject({
       tables: [{ verb: 'update', table: 't', rows: 3, totalRows: 100 }],
@@ -416,7 +416,7 @@ describe.skipIf(missing)('changes that people look at before COMMIT', () => {
     };
     const change = "update t set name = 'x' where id = 80";
     // Made by a text of which the rest fails.
-    expect(await shown(change, 'savepoint s; select 1 / 0', 'rollback to s')).toContain(`-- 1. UPDATE 1\n${change}`);
+    expect(await shown(change, 'savepoint s; select 1 / 0', 'rollback to s')).toContain(`-- 1. UPDATE 1\n  ${change}`);
     // Gone back to by the very text that changes something behind it.
     const behind = await shown('savepoint s', "update t set name = 'y' where id = 81", `rollback to s; ${change}`);
     expect(behind).toMatch(/1\. UPDATE 1, taken back[^]*2\. ROLLBACK; UPDATE 1\n/);
@@ -474,7 +474,7 @@ describe.skipIf(missing)('changes that people look at before COMMIT', () => {
     const seen = "update t set name = 'seen' where id = 84";
     expect(await attempt(seen)).toBe('42501');
     const { text } = await decide('approve');
-    expect(text).toMatch(/1\. UPDATE 1\nexecute p\n-- p: [^]*update t set name = 'seen' where id = 84/);
+    expect(text).toMatch(/1\. UPDATE 1\n  execute p\n  -- p: [^]*update t set name = 'seen' where id = 84/);
     expect(await attempt("update t set name = 'other' where id = 84")).toBe('42501');
     await decide('deny', 'cleared');
     expect(await nameOf(84)).toBe('name 84');

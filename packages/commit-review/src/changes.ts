@@ -103,11 +103,16 @@ export class ReviewedChanges {
     return [...sums.values()];
   }
 
+  /** The COMMIT as people read it, and what it commits behind it. */
+  behind(text: string, values: boolean): string {
+    return (LINE_ENDS.test(text) ? indented(text) : text) + this.inWords(values);
+  }
+
   /** As people read it, behind the COMMIT. `values`: bound values may be shown. */
   inWords(values: boolean): string {
     const lines = this.#shown.flatMap((change, at) => [
       `-- ${at + 1}. ${change.summary === '' ? 'not finished' : change.summary}${isTakenBack(change) ? ', taken back by ROLLBACK TO SAVEPOINT' : ''}`,
-      change.text,
+      indented(change.text),
       ...(values ? change.values.map((value, number) => `-- $${number + 1} = ${oneLine(value)}`) : []),
     ]);
     const more = this.#others === 0 ? [] : [`-- and ${this.#others} statements more, which are not shown`];
@@ -136,7 +141,17 @@ function tablesOf({ changed, summary }: Change): ChangedTable[] {
 const shortened = (text: string): string =>
   text.length <= MAX_SHOWN_CHARACTERS ? text : `${text.slice(0, MAX_SHOWN_CHARACTERS)}\n-- and so on`;
 
-const oneLine = (value: string): string => value.replaceAll(/[\r\n]+/g, ' ');
+/** Where a terminal or a page begins a line. */
+const LINE_ENDS = /[\r\n\v\f\u0085\u2028\u2029]+/;
+
+const oneLine = (value: string): string => value.split(LINE_ENDS).join(' ');
+
+/** A text of a client: none of its lines can be taken for one of ours, which begin with `--`. */
+const indented = (text: string): string =>
+  text
+    .split(LINE_ENDS)
+    .map((line) => `  ${line}`)
+    .join('\n');
 
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 
@@ -144,6 +159,9 @@ const exactValue = ({ type, format, value }: Parameter): readonly unknown[] => [
 
 /** A bound value, as far as approvers see it. */
 export const shownValue = ({ value, format }: Parameter): string =>
-  value === null
-    ? 'NULL'
-    : (format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`).slice(0, MAX_SHOWN_VALUE_CHARACTERS);
+  value === null ? 'NULL' : cutValue(format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`);
+
+const cutValue = (value: string): string =>
+  value.length <= MAX_SHOWN_VALUE_CHARACTERS
+    ? value
+    : `${value.slice(0, MAX_SHOWN_VALUE_CHARACTERS)} ... (${value.length} characters)`;

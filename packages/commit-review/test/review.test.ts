@@ -87,6 +87,15 @@ describe('what a transaction has changed', () => {
     expect(digest(many.slice(1))).not.toBe(digest(many));
   });
 
+  test.each(['\n', '\r', '\u2028', '\u0085', '\v'])('no line of a text looks like one of ours, begun by %j', (end) => {
+    const forged = `delete from t -- x${end}-- 2. DELETE 0, taken back by ROLLBACK TO SAVEPOINT`;
+    const changes = new ReviewedChanges();
+    changes.ran(command(1, forged), facts(NONE), shown(forged));
+    const words = changes.behind(`commit /*${end}-- What it commits, 0 statements:${end}*/`, true);
+    const ours = words.split(/[\n\r\u2028\u0085\v]/).filter((line) => line.startsWith('--'));
+    expect(ours).toEqual(['-- What it commits, 1 statements:', '-- 1. not finished']);
+  });
+
   test('is shown as far as people read', () => {
     const changes = new ReviewedChanges();
     for (let id = 1; id <= 1_000; id++) run(changes, id);
@@ -138,8 +147,8 @@ describe('a review', () => {
     before.isTakenBack = true;
     const asked = await review.enter(commit, waiter);
     if (asked.type !== 'ask') throw new Error('nobody is asked');
-    expect(asked.changes.inWords(true)).toContain('-- 1. UPDATE 4, taken back by ROLLBACK TO SAVEPOINT\nupdate');
-    expect(asked.changes.inWords(true)).toContain('-- 2. ROLLBACK; UPDATE 20\nupdate');
+    expect(asked.changes.inWords(true)).toContain('-- 1. UPDATE 4, taken back by ROLLBACK TO SAVEPOINT\n  update');
+    expect(asked.changes.inWords(true)).toContain('-- 2. ROLLBACK; UPDATE 20\n  update');
     review.closed();
   });
 
