@@ -571,7 +571,7 @@ describe('the tools of the gateway', () => {
     const answers = (await (await own.post(batch)).json()) as any[];
     expect(answers.map(({ result }) => result.isError ?? false)).toEqual([false, false, false]);
     expect(await own.refusal('query', { connection: 'db', sql: 'select 1; select 2' })).toContain('"few"');
-    expect(await own.refusal('query', arguments_)).toBe('not refused');
-    expect(await own.refusal('query', arguments_)).toContain('"few"');
+    expect(await own.refusal('query', asked)).toBe('not refused');
+    expect(await own.refusal('query', asked)).toContain('"few"');
   });
 });
