@@ -484,6 +484,20 @@ describe('tokens of pipelines', () => {
     expect(JSON.stringify(records(stand))).not.toContain(own);
   });
 
+  test('are exchanged for nothing while their owner is frozen: a token of then would be good afterwards', async () => {
+    const { issuer, stand } = await withIssuer();
+    const asked = { grant_type: GRANT, subject_token: await issuer.token(), subject_token_type: JWT };
+    const first = await exchange(stand, asked);
+    expect(first.status).toBe(200);
+    const { access_token: own } = JSON.parse(first.text) as { access_token: string };
+    const proven = await stand.gateway.identity.authenticate(own);
+    const { name = '', kind } = proven?.principal ?? {};
+    await stand.gateway.admissions.freeze(`${kind === 'agent' ? 'agent' : 'user'}:${name}`, 'ada', 'looks odd');
+    const refused = await exchange(stand, asked);
+    expect([refused.status, JSON.parse(refused.text)]).toMatchObject([400, { error: 'invalid_grant' }]);
+    expect(refused.text).toContain('looks odd');
+  });
+
   test('what is no good exchange is refused as RFC 8693 has it', async () => {
     const { issuer, stand } = await withIssuer();
     const good = { grant_type: GRANT, subject_token: await issuer.token(), subject_token_type: JWT };

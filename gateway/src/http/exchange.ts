@@ -2,7 +2,8 @@
  * Token exchange (RFC 8693): the token of a CI job, which lives for minutes, gives a gateway token for the length of the job. Owns: the
  * request, its answers, and how long such a token lives. Does not: check tokens, or keep any.
  */
-import type { Header, OwnAnswer, OwnRequest } from '@sluice/contract';
+import { type Header, type OwnAnswer, type OwnRequest, refusalInWords } from '@sluice/contract';
+import type { Admissions } from '@sluice/control';
 import { type Log, type SessionView, actorOf } from '@sluice/audit';
 import { type Directory, type Proven, TokenError, TokenLimitError } from '@sluice/identity';
 import { mediaType } from '@sluice/http-requests';
@@ -23,6 +24,7 @@ interface ExchangeServices {
   readonly identity: Directory;
   readonly log: Log;
   readonly connections: ReadonlyMap<string, unknown>;
+  readonly admissions: Pick<Admissions, 'refusal'>;
 }
 
 class ExchangeError extends Error {
@@ -58,6 +60,8 @@ export class TokenExchange {
     if (!request.secure && !from.loopback)
       throw new ExchangeError('invalid_request', 'Tokens are exchanged over TLS only.');
     const proven = await this.#subject(form, from);
+    const kept = this.#parts.admissions.refusal({ ...proven, connection: undefined });
+    if (kept) throw new ExchangeError('invalid_grant', refusalInWords(kept).message);
     const { connections, expires } = this.#wish(form, proven);
     try {
       const { token, stored } = await this.#parts.identity.createToken({
