@@ -42,7 +42,7 @@ function withoutRoom(judgement: Judgement, { answer, holds }: NoRoom, again: boo
 /** A text may have many statements, and a request many calls. */
 function howMany({ type }: Command, { statements, actions }: Facts): number {
   if (type === 'sql') return Math.max(1, statements.length);
-  return type === 'request' ? 1 + Math.max(0, ...actions.map(({ statement }) => statement)) : 1;
+  return type === 'request' ? 1 + actions.reduce((last, { statement }) => Math.max(last, statement), 0) : 1;
 }
 
 const isNoRoom = (one: Spent | NoRoom): one is NoRoom => 'type' in one;
