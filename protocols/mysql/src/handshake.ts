@@ -5,7 +5,10 @@
 import { malformed } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { PayloadReader, counted, encoded, terminated, uint } from './packets.js';
-import { NONCE_BYTES } from './scramble.js';
+import { ED25519, NONCE_BYTES } from './scramble.js';
+
+/** Of MariaDB's plug-in `ed25519`, which sends no NUL behind it. */
+const ED25519_NONCE_BYTES = 32;
 
 export interface Greeting {
   readonly version: string;
@@ -170,6 +173,7 @@ export function readAuthSwitch(payload: Buffer): { plugin: string; nonce: Buffer
   // A bare 0xfe asks for the scramble of MySQL before 4.1.
   if (fields.left === 0) throw malformed('it asks for a password of MySQL before 4.1');
   const plugin = fields.terminated().toString('latin1');
-  const data = fields.rest();
-  return { plugin, nonce: Buffer.from(data.at(-1) === 0 ? data.subarray(0, -1) : data) };
+  // A nonce has a length of its own: what is behind it is a NUL, and a NUL within is part of it.
+  const nonce = Buffer.from(fields.rest().subarray(0, plugin === ED25519 ? ED25519_NONCE_BYTES : NONCE_BYTES));
+  return { plugin, nonce };
 }

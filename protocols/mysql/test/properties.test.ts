@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readDefinition } from '../src/definitions.js';
 import { ed25519Proof } from '../src/ed25519.js';
-import { greeting, readGreeting, readResponse } from '../src/handshake.js';
+import { authSwitch, greeting, readAuthSwitch, readGreeting, readResponse } from '../src/handshake.js';
 import { PayloadReader, HEADER_BYTES, counted, encoded, framed } from '../src/packets.js';
 import { decodeResult, textRow } from '../src/results.js';
 import { encryptedPassword, nativeFits, nativeProof, newNonce, sha2Fits, sha2Proof } from '../src/scramble.js';
@@ -189,6 +189,15 @@ test('a signature of ed25519 verifies with the key of the password', () => {
   const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), key]);
   expect(verify(null, nonce, createPublicKey({ key: spki, format: 'der', type: 'spki' }), proof)).toBe(true);
   expect(ed25519Proof('secret2', nonce)).not.toEqual(proof);
+});
+
+test('a nonce that ends with a NUL is read whole', () => {
+  // MariaDB's plug-in sends 32 random bytes and nothing behind them: one login in 256 has such an end.
+  const nonce = Buffer.concat([Buffer.alloc(31, 7), Buffer.alloc(1)]);
+  const named = Buffer.concat([Buffer.from([0xfe]), Buffer.from('client_ed25519\0')]);
+  expect(readAuthSwitch(Buffer.concat([named, nonce]))).toEqual({ plugin: 'client_ed25519', nonce });
+  const short = newNonce();
+  expect(readAuthSwitch(authSwitch('caching_sha2_password', short)).nonce).toEqual(short);
 });
 
 test('two texts that differ in their bytes are two texts', () => {
