@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
-import { missingSshd } from '@sluice/testkit';
+import { type SshdOptions, missingSshd, ordinaryAccount } from '@sluice/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
 import { type SshStand, openSshStand, until } from './ssh-stand.js';
@@ -100,8 +100,8 @@ describe('HTTP', () => {
 const missing = missingSshd();
 
 describe.skipIf(missing !== undefined)(`SSH${missing === undefined ? '' : ` (${missing})`}`, () => {
-  async function open(rules: string): Promise<SshStand> {
-    const stand = await openSshStand({ rules });
+  async function open(rules: string, sshd: SshdOptions = {}): Promise<SshStand> {
+    const stand = await openSshStand({ rules, sshd });
     stops.push(stand.stop);
     return stand;
   }
@@ -151,12 +151,23 @@ describe.skipIf(missing !== undefined)(`SSH${missing === undefined ? '' : ` (${m
     expect(cut.stderr).toContain('The answer has more than the 65,536 bytes that rule "most" allows');
   });
 
-  test('a timeout ends a command, at the target as well', async () => {
-    const stand = await open(`
-    - { rule: fast, timeout: 500ms }`);
+  const account = ordinaryAccount();
+
+  test.skipIf(account === undefined)('a timeout ends a command, at the target as well', async () => {
+    const stand = await open(
+      `
+    - { rule: fast, timeout: 2s }
+    - { rule: all, when: 'true', allow: true }`,
+      { account: account as string },
+    );
     const mark = `41.${process.pid}`;
-    const late = await stand.ssh([`sleep ${mark}`]);
-    expect([late.status, late.stderr]).toEqual([124, expect.stringContaining('took longer than the 500 ms')]);
+    // It has begun when its line comes, and it takes no notice of a polite signal.
+    const late = await stand.ssh([`trap '' TERM; echo begun; sleep ${mark}; true`]);
+    expect([late.status, late.stdout.toString(), late.stderr]).toEqual([
+      124,
+      'begun\n',
+      expect.stringContaining('took longer than the 2,000 ms'),
+    ]);
     const isGone = (): boolean => !execFileSync('ps', ['-eo', 'args']).toString().includes(`sleep ${mark}`);
     await until(isGone, 'the command to end at the target');
   });

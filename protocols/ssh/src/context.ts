@@ -2,6 +2,7 @@
 import type { Answer, ForwardCommand, Gate } from '@sluice/contract';
 import type { Clock } from './clock.js';
 import type { ChannelMux } from './channel-mux.js';
+import type { EndingPrograms } from './ending-programs.js';
 
 /** A program that has begun and not ended. `lost`: one of the two connections is gone. */
 export interface RunningProgram {
@@ -17,6 +18,7 @@ export interface ClientContext {
   readonly account: string;
   /** Programs that have begun and not ended. */
   readonly running: Set<RunningProgram>;
+  readonly ending: EndingPrograms;
   nextId(): number;
   /** The target, logged in. Rejects with a sentence. */
   target(): Promise<ChannelMux>;

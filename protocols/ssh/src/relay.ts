@@ -6,6 +6,7 @@ import type { Admission, Answer, Ending, Gate, WaitEnded, Menu, Notice, Waiter }
 import { pack } from '@sluice/keys';
 import { type MessageTransport, NOBODY } from './channel.js';
 import type { ClientContext, ForwardWish, RunningProgram } from './context.js';
+import { EndingPrograms } from './ending-programs.js';
 import { Forwarding } from './forwarding.js';
 import type { Clock } from './clock.js';
 import { ChannelMux, type MuxEvents, type ChannelOpening } from './channel-mux.js';
@@ -42,6 +43,7 @@ export class Relay implements ClientContext {
   readonly gate: Gate;
   readonly clock: Clock;
   readonly running = new Set<RunningProgram>();
+  readonly ending: EndingPrograms;
   readonly client: ChannelMux;
   #admission: Admission | undefined;
   readonly #openTarget: OpenTarget;
@@ -62,6 +64,7 @@ export class Relay implements ClientContext {
   constructor(gate: Gate, transport: MessageTransport, who: LoggedIn, { clock, openTarget }: RelaySurroundings) {
     this.gate = gate;
     this.clock = clock;
+    this.ending = new EndingPrograms(clock);
     this.#openTarget = openTarget;
     const events: MuxEvents = {
       opening: (opening) => this.#opening(opening),
@@ -191,7 +194,7 @@ export class Relay implements ClientContext {
     this.client.lost();
     // Before the target's channels are gone, which would be an end like any other.
     for (const program of this.running) program.fail(words.CLIENT_GONE, 'lost');
-    this.#targetMux?.transport.disconnect(Disconnect.byApplication, '');
+    this.ending.whenOver(() => this.#targetMux?.transport.disconnect(Disconnect.byApplication, ''));
   }
 
   #admit(admission: Admission): void {

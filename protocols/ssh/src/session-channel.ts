@@ -34,9 +34,6 @@ const CTRL_C = 3;
 /** Requests of a client that a running program is told of as they are. */
 const PASSED_TO_TARGET = new Set(['signal', 'window-change', 'break', 'xon-xoff', 'eow@openssh.com']);
 
-/** Of a request "signal" (RFC 4254 section 6.9). */
-const TERMINATE = Buffer.from([0, 0, 0, 4, 0x54, 0x45, 0x52, 0x4d]);
-
 const NO_STATUS = { summary: 'ended without a status', failed: false };
 
 /**
@@ -278,7 +275,9 @@ export class SessionChannel implements ChannelEvents {
     }
     const start = (): void =>
       target.request(kind, body, (success) => {
-        if (!success) this.fail(words.notStarted(kind));
+        if (success) return;
+        target.close(true);
+        this.fail(words.notStarted(kind));
       });
     const { meter } = program;
     if (meter?.timeoutMs !== undefined)
@@ -322,7 +321,6 @@ export class SessionChannel implements ChannelEvents {
     this.#say(words.commandRefused(why));
     const { reason } = why;
     const isLate = reason?.code === 'answer-bound' && reason.unit === 'timeout';
-    this.#atTarget?.target.request('signal', TERMINATE);
     this.#finish(isLate ? EXIT_TIMEOUT : EXIT_REFUSED, why.message);
   }
 
@@ -351,7 +349,9 @@ export class SessionChannel implements ChannelEvents {
     this.#client.later('exit-status', details(status));
     this.#client.eof();
     this.#end(outcome, reason);
-    target?.close(true);
+    // A terminal that is closed ends its programs; others may run on, whoever is gone.
+    if (target && outcome === 'error' && !this.#requests.hasTerminal) this.#context.ending.end(target);
+    else target?.close(true);
     this.#client.close();
   }
 

@@ -538,6 +538,40 @@ describe('the end', () => {
     expect(session.recorded()).toEqual([]);
   });
 
+  test('a program that is killed ends at the target by TERM, or by KILL, and the connection lives until then', async () => {
+    const session = await running();
+    session.kill(KILLED);
+    expect(session.target.got()).toEqual(['signal TERM']);
+    session.clock.pass(999);
+    expect([session.target.got(), session.target.ended]).toEqual([[], undefined]);
+    session.clock.pass(1);
+    expect([session.target.got(), session.target.ended]).toEqual([['signal KILL'], undefined]);
+    session.target.writes('last words').closes();
+    expect([session.target.got(), session.target.ended]).toEqual([['close'], '']);
+    expect(session.clock.pending).toBe(0);
+  });
+
+  test('a target that knows no signals is left in the end', async () => {
+    const session = await running();
+    session.kill(KILLED);
+    session.clock.pass(2_000);
+    expect([session.target.got(), session.target.ended]).toEqual([['signal TERM', 'signal KILL', 'close'], '']);
+    expect(session.clock.pending).toBe(0);
+  });
+
+  test('programs of a terminal end with it', async () => {
+    const session = talk();
+    session.client
+      .opens()
+      .asks('pty-req', ...PTY)
+      .asks('exec', 'id');
+    await session.answer(allow);
+    session.target.confirms().grants();
+    session.target.got();
+    session.kill(KILLED);
+    expect([session.target.got(), session.target.ended]).toEqual([['close'], '']);
+  });
+
   test('what is let through after a kill is not run, and the record has its end', async () => {
     const session = started();
     session.kill(KILLED);

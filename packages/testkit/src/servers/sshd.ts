@@ -14,6 +14,8 @@ export interface SshdOptions {
   readonly userCa?: string;
   /** As root, what is run has the rights of nobody: for machines that others log in to. */
   readonly unprivileged?: boolean;
+  /** Commands run as an account has them, with its own home: sshd passes signals to no others, and none to root's. */
+  readonly account?: string;
   /** Further lines of sshd_config. */
   readonly settings?: readonly string[];
 }
@@ -39,6 +41,13 @@ const START = 10_000;
 /** Debian's nobody and nogroup; setpriv is part of util-linux, which is always there. */
 const NOBODY = 65534;
 const AS_NOBODY = `setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups --no-new-privs --inh-caps=-all`;
+
+/** An account that is not root's and has a shell: one's own, or the one of Debian's PostgreSQL. */
+export function ordinaryAccount(): string | undefined {
+  const own = userInfo();
+  if (own.uid !== 0) return own.username;
+  return /^postgres:.*\/bash$/m.test(readFileSync('/etc/passwd', 'utf8')) ? 'postgres' : undefined;
+}
 
 /** Why no server can be started here; undefined when one can. */
 export function missingSshd(): string | undefined {
@@ -77,7 +86,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<SshdServer> 
   return {
     host: '127.0.0.1',
     port,
-    user: userInfo().username,
+    user: options.account ?? userInfo().username,
     folder,
     home,
     hostKey: readFileSync(join(folder, 'host_key.pub'), 'utf8').split(' ').slice(0, 2).join(' ').trim(),
@@ -107,6 +116,8 @@ export function makeKey(file: string, ...more: readonly string[]): void {
 function configure(folder: string, home: string, port: number, options: SshdOptions): string {
   const authority = join(folder, 'user_ca.pub');
   if (options.userCa !== undefined) writeFileSync(authority, `${options.userCa}\n`);
+  // sshd reads its keys with the rights of the account.
+  if (options.account !== undefined) chmodSync(folder, 0o711);
   writeFileSync(join(folder, 'authorized_keys'), readFileSync(join(folder, 'client_key.pub')));
   const dropped = options.unprivileged && process.getuid?.() === 0 ? `${AS_NOBODY} ` : '';
   if (dropped !== '') chownSync(home, NOBODY, NOBODY);
@@ -131,10 +142,11 @@ exec ${dropped}/bin/bash --norc --noprofile -i
     `HostKey "${join(folder, 'host_key')}"`,
     `AuthorizedKeysFile "${join(folder, 'authorized_keys')}"`,
     ...(options.userCa === undefined ? [] : [`TrustedUserCAKeys "${authority}"`]),
-    `ForceCommand '${enter}'`,
+    ...(options.account === undefined ? [`ForceCommand '${enter}'`] : []),
     'Subsystem sftp /usr/lib/openssh/sftp-server',
     'PidFile none',
-    'UsePAM no',
+    // Without PAM an account that has no password is refused as a locked one.
+    `UsePAM ${options.account !== undefined && process.getuid?.() === 0 ? 'yes' : 'no'}`,
     'StrictModes no',
     'PermitRootLogin prohibit-password',
     'PasswordAuthentication no',
