@@ -27,6 +27,11 @@ interface ConsoleSetting {
 }
 
 export async function benchConsole(): Promise<string> {
+  // First: where there is none, nothing else has been started.
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  });
   const { path, remove } = temporaryFolder('bench-console');
   const server = await startPostgres({ major: 15, settings: { synchronous_commit: 'off' } });
   const stub = await openStub();
@@ -34,10 +39,6 @@ export async function benchConsole(): Promise<string> {
   const origin = `http://127.0.0.1:${port}`;
   const issuer = await startIssuer(0, { console: origin });
   const gateway = await spawnGateway(path, yamlOf(issuer.url, { db: server.port, many: stub.port }), { console: port });
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu'],
-  });
   const client = async (database: string): Promise<pg.Client> => {
     const made = new pg.Client({
       host: '127.0.0.1',

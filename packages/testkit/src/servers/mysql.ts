@@ -9,6 +9,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeCertificates } from '../certificates.js';
 import { freePort, temporaryFolder } from '../places.js';
+import { copyOfTemplate } from './templates.js';
 
 export type MySqlFlavour = 'mariadb' | 'mysql';
 
@@ -134,15 +135,17 @@ function initialise(flavour: MySqlFlavour, program: string, folder: string, owne
   // Servers of the same process number, in two containers, would use each other's temporary tables.
   const common = ['--no-defaults', `--datadir=${dataOf(folder)}`, `--tmpdir=${folder}`];
   writeFileSync(initFile(folder), accounts(flavour), { mode: 0o644 });
-  const made =
-    flavour === 'mariadb'
-      ? spawnSync(
-          'mariadb-install-db',
-          [...common, '--auth-root-authentication-method=normal', '--skip-test-db', ...userOption(owner, 'mysql')],
-          { cwd: folder, encoding: 'utf8' },
-        )
-      : spawnSync(program, [...common, '--initialize-insecure', ...rootOption()], { cwd: folder, encoding: 'utf8' });
-  if (made.status !== 0) throw new Error(`${flavour}: no data folder: ${made.stdout}${made.stderr}`);
+  copyOfTemplate([program], dataOf(folder), () => {
+    const made =
+      flavour === 'mariadb'
+        ? spawnSync(
+            'mariadb-install-db',
+            [...common, '--auth-root-authentication-method=normal', '--skip-test-db', ...userOption(owner, 'mysql')],
+            { cwd: folder, encoding: 'utf8' },
+          )
+        : spawnSync(program, [...common, '--initialize-insecure', ...rootOption()], { cwd: folder, encoding: 'utf8' });
+    if (made.status !== 0) throw new Error(`${flavour}: no data folder: ${made.stdout}${made.stderr}`);
+  });
 }
 
 /** Run when the server starts, as its own administrator. */

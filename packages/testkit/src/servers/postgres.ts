@@ -16,6 +16,7 @@ import { makeCertificates } from '../certificates.js';
 import { freePort, temporaryFolder } from '../places.js';
 import { type Major, type Owner, programs, reachable, unprivileged } from './installation.js';
 import { clearFormer, end, isReady } from './postmaster.js';
+import { copyOfTemplate } from './templates.js';
 
 export interface PostgresOptions {
   readonly major: Major;
@@ -68,7 +69,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       throw new Error(`PostgreSQL runs as another user, who cannot get to ${folder}.`);
     }
     const fresh = !existsSync(data);
-    if (fresh) initialise(bin, data, options, owner);
+    const make = (place: string): void => initialise(bin, place, options.auth ?? 'trust', owner);
+    if (fresh && temporary) copyOfTemplate([join(bin, 'initdb'), options.auth ?? 'trust'], data, make);
+    else if (fresh) make(data);
     else await clearFormer(data, readStarter(folder));
     const ca = options.tls ? secure(data, options.tls, owner) : undefined;
     const { server, port } = await launch(bin, folder, options, owner);
@@ -97,22 +100,13 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 }
 
 /** Builds the data folder under another name: an initdb that is interrupted leaves nothing that looks finished. */
-function initialise(bin: string, data: string, options: PostgresOptions, owner: Owner | undefined): void {
+function initialise(bin: string, data: string, auth: string, owner: Owner | undefined): void {
   const unfinished = `${data}.unfinished`;
   const passwordFile = `${data}.password`;
   rmSync(unfinished, { recursive: true, force: true });
   writeFileSync(passwordFile, SUPERUSER_PASSWORD, { mode: 0o600 });
   give(passwordFile, owner);
-  const identity = [
-    '-U',
-    SUPERUSER,
-    '--pwfile',
-    passwordFile,
-    '--auth-host',
-    options.auth ?? 'trust',
-    '--auth-local',
-    'trust',
-  ];
+  const identity = ['-U', SUPERUSER, '--pwfile', passwordFile, '--auth-host', auth, '--auth-local', 'trust'];
   const made = spawnSync(
     join(bin, 'initdb'),
     ['-D', unfinished, ...identity, '-E', 'UTF8', '--locale=C', '--no-sync'],
