@@ -25,6 +25,7 @@ const WANTED = [
   { name: 'curl', file: '/usr/bin/curl', use: 'tests of HTTP with curl' },
   { name: 'python3-requests', file: '/usr/lib/python3/dist-packages/requests', use: 'tests of HTTP with requests' },
   { name: 'golang-go', file: '/usr/bin/go', use: 'tests of HTTP with net/http of Go' },
+  { name: 'chromium', file: '/usr/bin/chromium', use: 'tests of the console and of logins with a browser' },
   { name: 'nghttp2-client', file: '/usr/bin/nghttp', use: 'tests of HTTP/2 with nghttp and h2load' },
   { name: 'alembic', file: '/usr/bin/alembic', use: 'compatibility with Alembic' },
   { name: 'python3-django', file: '/usr/lib/python3/dist-packages/django', use: 'compatibility with Django' },

@@ -19,6 +19,11 @@ const SESSION = 'million-1';
 const WANTED = 912_345;
 
 export async function benchRecord(): Promise<string> {
+  // First: where there is none, nothing else has been started.
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu'],
+  });
   const { path, remove } = temporaryFolder('bench-record');
   const server = await startPostgres({ major: 15, settings: { synchronous_commit: 'off' } });
   const port = await freePort();
@@ -26,10 +31,6 @@ export async function benchRecord(): Promise<string> {
   const issuer = await startIssuer(0, { console: origin });
   const written = writeRecord(join(path, 'data', 'journal'));
   const gateway = await spawnGateway(path, yamlOf(issuer.url, server.port), { console: port });
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu'],
-  });
   try {
     return `## A record of ${COMMANDS.toLocaleString('en')} commands\n\n\`pnpm bench console-record\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; one session, ${written} MiB.\n\n${await reading(browser, origin, gateway)}`;
   } finally {
