@@ -115,10 +115,13 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     if (type !== undefined) webhooks.send(type, { ...toRow(request), ...who });
   };
   const securityKeys = await SecurityKeys.open(store.securityKeys);
+  const freezes = new Freezes(await store.freezes.all());
   const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
     // What a key that was removed has signed counts no more.
     standing: (word) =>
-      word.key === undefined || securityKeys.hasSince(word.key, word.at) ? standing(identity, word) : undefined,
+      word.key === undefined || securityKeys.hasSince(word.key, word.at)
+        ? standing(identity, freezes, word)
+        : undefined,
     keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
   const unsaved = ({ message }: Error): void =>
@@ -127,7 +130,6 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
   // As JSON: names of rules have no quotes.
   const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, `["${rule}","${unit}"]`, amount);
-  const freezes = new Freezes(await store.freezes.all());
   const pins = await Pins.open(store.pins, ({ message }) =>
     operator.warn({ error: message }, 'pins of tools cannot be saved: a restart would forget them'),
   );
@@ -165,9 +167,17 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   };
 }
 
-/** Who said it, if they may still: their token is not revoked, and they have the role for it. Undefined: they may not. */
-function standing(identity: Directory, { who, token, claimed, decision }: Word): Principal | undefined {
-  if (!who || token === undefined) return who;
+/**
+ * Who said it, if they may still: they are not frozen, their token is not revoked, and they have the role for it. Undefined: they may not.
+ */
+function standing(
+  identity: Directory,
+  freezes: Freezes,
+  { who, token, makers = [], claimed, decision }: Word,
+): Principal | undefined {
+  const owner = { name: makers.at(-1) ?? who?.name ?? '' };
+  if (!who || freezes.find({ principal: who, owner, connection: '' })) return undefined;
+  if (token === undefined) return who;
   // Of the gateway's own one that is not kept any more may have been revoked; those of issuers have a colon in their id.
   const known = identity.token(token);
   if (known ? known.revoked !== undefined : !token.includes(':')) return undefined;
