@@ -66,7 +66,7 @@ import type { SshKeys } from './ssh/keys.js';
 import { HandshakeTurns, LoginLimits, Places, type StrangerSockets } from '@sluice/strangers';
 import { masksPackets } from './protocols.js';
 import { reachOf } from './reach.js';
-import { ToolCallers } from './tool-callers.js';
+import { type InsideSessions, ToolCallers } from './tool-callers.js';
 import { ROOT } from './root.js';
 import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
@@ -189,12 +189,13 @@ export class Gateway implements Controlled {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
       over: (session) => this.#over(session),
     };
-    const tools = new ToolCallers(this.#services, this, {
+    const inside: InsideSessions = {
       session: (listener, client) => this.#newSession(listener, client),
       door: (caller) => this.#newDoor(caller),
       enter: (...who) => this.#http.visits.enter(...who),
       serve: (stream, gate, to, spoken) => this.#serveOn(stream, gate, to, () => this.#gone(gate), spoken),
-    });
+    };
+    const tools = new ToolCallers(this.#services, this, inside, components.redactionKey);
     this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places }, tools);
     this.#sweep = setInterval(() => this.#look(), SWEEP_MS);
     this.#sweep.unref();
