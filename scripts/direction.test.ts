@@ -87,7 +87,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
   mysql: ['contract', 'wire'],
   ssh: ['contract', 'keys', 'wire'],
   http: ['contract', 'mcp', 'wire'],
-  agent: ['addresses', 'contract', 'tunnel', 'config'],
+  agent: ['addresses', 'contract', 'tunnel', 'config', 'http-requests', 'mcp', 'printable'],
   cli: ['addresses', 'api', 'contract', 'config', 'printable'],
   reading: ['api', 'contract', 'recording', 'store'],
   audit: ['addresses', 'config', 'contract', 'identity', 'printable', 'reading', 'recording', 'store', 'wire'],

@@ -601,7 +601,8 @@ export class Session implements Gate, LoginSession {
     masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
     const who = connection.annotate && annotationsOf(proven.principal, this.id);
-    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account, who);
+    const { principal } = proven;
+    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account, who, principal);
     return {
       type: 'admission',
       principal: proven.principal.name,

@@ -250,6 +250,8 @@ export interface HttpSettings {
   readonly base: string;
   /** The Unix socket to connect to; undefined: host and port. */
   readonly socket: string | undefined;
+  /** The program of the agent of `via` that is the target; undefined: it is dialled. */
+  readonly program: string | undefined;
   readonly http2: boolean;
   readonly credential: HttpCredential;
   /** Shown to the target, PEM. */
