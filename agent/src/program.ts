@@ -1,6 +1,6 @@
 /**
  * One running program. Owns: its start without a shell, its lines and how long they may be, and that it ends with all that it has started.
- * Does not: know whose it is, or what a line says (program-sessions.ts).
+ * Does not: know whose it is, or what a line says (program-session.ts).
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { printableLine } from '@sluice/printable';

@@ -1,6 +1,6 @@
 /**
  * The programs that an agent may run: servers of MCP that speak over their input and output. Owns: reading the list of command lines. Does
- * not: run one (program.ts), or say to whom it speaks (program-sessions.ts).
+ * not: run one (program.ts), or say to whom it speaks (program-session.ts).
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, normalize } from 'node:path';
