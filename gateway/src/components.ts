@@ -20,7 +20,8 @@ import { Counts, Freezes, Ledger, ModelBudgets, type UsedUp } from '@sluice/budg
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
-import { privateFolder } from './private-files.js';
+import { Grants } from '@sluice/grants';
+import { privateFolder, privateKeyIn } from './private-files.js';
 import { Readings } from '@sluice/reading';
 import { SecurityKeys } from '@sluice/step-up';
 import { SshKeys } from './ssh/keys.js';
@@ -45,6 +46,7 @@ export interface Components {
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
   readonly mcp: McpState;
+  readonly grants: Grants;
   readonly ledger: Ledger;
   readonly freezes: Freezes;
   readonly revocations: Revocations;
@@ -133,6 +135,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const pins = await Pins.open(store.pins, ({ message }) =>
     operator.warn({ error: message }, 'pins of tools cannot be saved: a restart would forget them'),
   );
+  const grants = await Grants.open(store.grants, privateKeyIn(join(config.data, 'grants.key')), ({ message }) =>
+    operator.warn({ error: message }, 'grants of people cannot be saved: a restart would have them asked again'),
+  );
   for (const what of revocations.left())
     await revokeAgain(what, { identity, agents, approvals, revocations, freezes, store });
   const redactionKey = await secretOf(store, 'record.secret');
@@ -154,6 +159,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     ledger: new Ledger(counts, used),
     freezes,
     mcp: { pins, sessions: new McpSessions() },
+    grants,
     revocations,
     webhooks,
     events,

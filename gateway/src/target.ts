@@ -61,7 +61,7 @@ export class TargetDialer {
     const agentSecret = (): string | undefined => this.#agentSecret;
     const { tls, database } = connection.target;
     const account = this.#account === '' ? user : this.#account;
-    const http = this.#services.httpTargets?.target(connection);
+    const http = this.#services.httpTargets?.target(connection, this.#principal);
     const ssh = hasHostKeys(connection) ? this.#services.ssh.target(connection, account) : undefined;
     return {
       host,

@@ -284,6 +284,14 @@ export type HttpCredential =
       readonly clientSecret: Secret;
       readonly scope: string | undefined;
       readonly audience: string | undefined;
+    }
+  /** Each person's own. `issuer` undefined: the target says it. */
+  | {
+      readonly type: 'grant';
+      readonly clientId: string;
+      readonly clientSecret: Secret | undefined;
+      readonly issuer: string | undefined;
+      readonly scope: string | undefined;
     };
 
 /** A connection to a host that is known by its keys. */

@@ -181,6 +181,22 @@ function credential(outside: ConfigSources) {
         })
         .optional()
         .describe('client credentials (RFC 6749 section 4.4): a token is got, and renewed before it ends'),
+      grant: z
+        .strictObject({
+          client_id: z.string().min(1),
+          client_secret: words.optional(),
+          issuer: z
+            .url({ protocol: /^https?$/, error: 'write an https URL' })
+            .refine(isSafe, { error: 'people are sent there: without https anybody between could send them on' })
+            .optional()
+            .describe('where people log in; without it, where the target says'),
+          scope: z.string().min(1).optional().describe('what is asked for, parted by blanks'),
+        })
+        .refine(({ client_secret: own, issuer }) => own === undefined || issuer !== undefined, {
+          error: 'name the "issuer" that "client_secret" is for: it goes to no one whom the target names',
+        })
+        .optional()
+        .describe('each person gives a grant of their own, in the console (RFC 6749 section 4.1)'),
       certificate: z
         .strictObject({ cert: fileText(outside), key: privateFileText(outside) })
         .optional()
@@ -194,7 +210,7 @@ function credential(outside: ConfigSources) {
     .prefault({});
 }
 
-const KINDS = ['bearer', 'basic', 'header', 'query', 'oauth2'] as const;
+const KINDS = ['bearer', 'basic', 'header', 'query', 'oauth2', 'grant'] as const;
 
 function isSafe(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -341,11 +357,16 @@ function credentialOf({
   header,
   query,
   oauth2,
+  grant,
 }: z.output<ReturnType<typeof credential>>): HttpCredential {
   if (bearer) return { type: 'bearer', token: bearer };
   if (basic) return { type: 'basic', ...basic };
   if (header) return { type: 'header', ...header };
   if (query) return { type: 'query', ...query };
+  if (grant) {
+    const { client_id: clientId, client_secret: clientSecret, issuer, scope } = grant;
+    return { type: 'grant', clientId, clientSecret, issuer, scope };
+  }
   if (!oauth2) return { type: 'none' };
   const { token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope, audience } = oauth2;
   return { type: 'oauth2', tokenUrl, clientId, clientSecret, scope, audience };
