@@ -181,7 +181,10 @@ export class ProgramSession {
     }
     const [token] = message.method === PROGRESS ? tokenOf(message) : [];
     const own = token === undefined ? undefined : [...this.#exchanges].find(({ tokens }) => tokens.has(token));
-    if (own) return void (own.response && this.#write(own.response, text));
+    if (own) {
+      if (own.response) this.#write(own.response, text);
+      return;
+    }
     const open = [...this.#exchanges].flatMap(({ response }) => response ?? []);
     // Which of several calls it belongs to nobody can say, and what is masked in one may stand open in another.
     const place = this.#listener ?? (open.length === 1 ? open[0] : undefined);

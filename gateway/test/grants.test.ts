@@ -43,7 +43,10 @@ class Browser {
     return known;
   }
 
-  async fetch(url: string, init: RequestInit = {}): Promise<Response> {
+  async fetch(
+    url: string,
+    init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ): Promise<Response> {
     const own = this.cookies(url);
     const cookie = [...own].map(([name, value]) => `${name}=${value}`).join('; ');
     const answer = await fetch(url, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } });
@@ -142,10 +145,10 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${port}`;
   issuer = await startIssuer(0, { people: PEOPLE, console: origin, grants: `${origin}/grants/back` });
   named = issuer.url;
-  people = createServer(async (request, response) => {
+  people = createServer((request, response) => {
     const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part);
-    await serve(request, response, Buffer.concat(parts));
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => void serve(request, response, Buffer.concat(parts)));
   });
   await new Promise<void>((resolve) => people.listen(0, '127.0.0.1', resolve));
   await open();

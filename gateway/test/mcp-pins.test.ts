@@ -86,7 +86,7 @@ describe('pins', () => {
     await first.close();
     meta = { 'ui/resource': 'ui://evil' };
     const client = await stand.client();
-    expect((await client.listTools()).tools[0]?._meta).toEqual({ 'ui/resource': 'ui://plain' });
+    expect((await client.listTools()).tools[0]).toMatchObject({ _meta: { 'ui/resource': 'ui://plain' } });
     await expect(client.callTool({ name: 'add' })).rejects.toThrow(/needs an approval: request 1/);
     expect((await pending(stand)).text).toContain('+ /_meta/ui/resource: "ui://evil"');
     await client.close();

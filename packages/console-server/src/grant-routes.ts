@@ -14,7 +14,7 @@ import { ATTEMPT_MS, type LoginRoutes } from './login-routes.js';
 import { seal, unseal } from './sealed.js';
 
 /** Where the browser comes back to, as it is registered at each issuer: a page of ours, which has the cookie of its own site. */
-export const GRANT_PAGE = '/grants/back';
+const GRANT_PAGE = '/grants/back';
 
 const Wish = z.strictObject({ connection: z.string().min(1).max(200) });
 const Back = z.strictObject({

@@ -47,7 +47,10 @@ async function documentAt(url: URL): Promise<Readonly<Record<string, unknown>> |
       headers: { accept: 'application/json' },
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    if (!answer.ok) return void (await answer.body?.cancel());
+    if (!answer.ok) {
+      await answer.body?.cancel();
+      return undefined;
+    }
     const parts: Uint8Array[] = [];
     let bytes = 0;
     for await (const part of answer.body ?? []) {
