@@ -7,6 +7,8 @@ import { type Goaway, Tunnel } from '@sluice/tunnel';
 import type { AllowList } from './allow.js';
 import { type GatewayAddress, RefusedByGateway, login } from './connect.js';
 import type { Identity } from './connect.js';
+import { ProgramServer } from './program-server.js';
+import type { Programs } from './programs.js';
 import type { Secrets } from './secrets.js';
 import { serve } from './target.js';
 
@@ -21,6 +23,7 @@ export interface AgentOptions {
   readonly identity: Omit<Identity, 'allow'>;
   readonly allow: AllowList;
   readonly secrets: Secrets;
+  readonly programs: Programs;
   readonly log: (level: 'info' | 'warn', message: string) => void;
 }
 
@@ -29,9 +32,11 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #stop = new AbortController();
   readonly #tunnels = new Set<Tunnel>();
+  readonly #programServer: ProgramServer;
 
   constructor(options: AgentOptions) {
     this.#options = options;
+    this.#programServer = new ProgramServer((message) => options.log('info', message));
   }
 
   /** Resolves when it was stopped. @throws Refused when the gateway will never let this agent in */
@@ -61,18 +66,26 @@ export class Agent {
     this.#stop.abort();
     const goaway = { deadline, retry: 0, reason: 'the agent was stopped' };
     await Promise.all([...this.#tunnels].map((tunnel) => tunnel.drain(goaway)));
+    await this.#programServer.stop();
   }
 
   /** `over` resolves, with the least time to wait in milliseconds, once another tunnel is needed. */
   async #connect(): Promise<{ over: Promise<number>; since: number }> {
-    const { gateway, identity, allow, secrets, log } = this.#options;
-    const { transport, name, enrolled } = await login(gateway, { ...identity, allow: allow.lines });
+    const { gateway, identity, allow, secrets, programs, log } = this.#options;
+    const lines = [...allow.lines, ...programs.lines];
+    const { transport, name, enrolled } = await login(gateway, { ...identity, allow: lines });
     const { promise: over, resolve } = Promise.withResolvers<number>();
     const tunnel = new Tunnel({
       transport,
       peer: 'the gateway',
       onOpen: (opening) =>
-        void serve(opening, { allow, secrets, dialled: (target, outcome) => log('info', `${target}: ${outcome}`) }),
+        void serve(opening, {
+          allow,
+          secrets,
+          programs,
+          programServer: this.#programServer,
+          dialled: (target, outcome) => log('info', `${target}: ${outcome}`),
+        }),
       onGoaway: ({ retry, reason }: Goaway) => {
         log('info', `the gateway is going away: ${reason}; another attempt in ${retry} ms`);
         resolve(retry);

@@ -1,6 +1,6 @@
 /**
  * One stream of the tunnel and the target behind it. Owns: the allow-list check, the dial, and TLS with the target when the
- * gateway asks. Does not: read what it carries.
+ * gateway asks. Does not: read what it carries, or run programs (program-server.ts).
  */
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
@@ -15,6 +15,8 @@ import {
   secureUpstream,
 } from '@sluice/tunnel';
 import type { AllowList } from './allow.js';
+import type { ProgramServer } from './program-server.js';
+import type { Programs } from './programs.js';
 import type { Secrets } from './secrets.js';
 
 /** How long a target may take to accept a connection, in milliseconds. Less than the gateway waits, so that it hears why. */
@@ -24,6 +26,8 @@ const DIAL_TIMEOUT_MS = 9_000;
 export interface Dialer {
   readonly allow: AllowList;
   readonly secrets: Secrets;
+  readonly programs: Programs;
+  readonly programServer: ProgramServer;
   readonly dialled: (target: string, outcome: string) => void;
 }
 
@@ -42,6 +46,15 @@ export async function serve(opening: StreamOpening, dialer: Dialer): Promise<voi
   };
   try {
     const request = readDialRequest(opening.payload);
+    if (request.program !== undefined) {
+      const { program, owner } = request;
+      target = `the program ${program}`;
+      const line = dialer.programs.find(program);
+      if (!line) return refuse('denied', `"${program}" is not on the list of programs of the agent`);
+      const stream = opening.accept(json({ address: target }));
+      if (stream) dialer.programServer.accept(stream, line, owner);
+      return;
+    }
     if (request.socket !== undefined) {
       const { socket: path, name } = request;
       target = path;

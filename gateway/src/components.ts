@@ -20,7 +20,8 @@ import { Counts, Freezes, Ledger, ModelBudgets, type UsedUp } from '@sluice/budg
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
-import { privateFolder } from './private-files.js';
+import { Grants } from '@sluice/grants';
+import { privateFolder, privateKeyIn } from './private-files.js';
 import { Readings } from '@sluice/reading';
 import { SecurityKeys } from '@sluice/step-up';
 import { SshKeys } from './ssh/keys.js';
@@ -45,6 +46,7 @@ export interface Components {
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
   readonly mcp: McpState;
+  readonly grants: Grants;
   readonly ledger: Ledger;
   readonly freezes: Freezes;
   readonly revocations: Revocations;
@@ -115,10 +117,13 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     if (type !== undefined) webhooks.send(type, { ...toRow(request), ...who });
   };
   const securityKeys = await SecurityKeys.open(store.securityKeys);
+  const freezes = new Freezes(await store.freezes.all());
   const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {
     // What a key that was removed has signed counts no more.
     standing: (word) =>
-      word.key === undefined || securityKeys.hasSince(word.key, word.at) ? standing(identity, word) : undefined,
+      word.key === undefined || securityKeys.hasSince(word.key, word.at)
+        ? standing(identity, freezes, word)
+        : undefined,
     keepTaken: async (number, save) => void (await revocations.keep(`approval:${number}`, save)),
   });
   const unsaved = ({ message }: Error): void =>
@@ -127,9 +132,11 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
   // As JSON: names of rules have no quotes.
   const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, `["${rule}","${unit}"]`, amount);
-  const freezes = new Freezes(await store.freezes.all());
   const pins = await Pins.open(store.pins, ({ message }) =>
     operator.warn({ error: message }, 'pins of tools cannot be saved: a restart would forget them'),
+  );
+  const grants = await Grants.open(store.grants, privateKeyIn(join(config.data, 'grants.key')), ({ message }) =>
+    operator.warn({ error: message }, 'grants of people cannot be saved: a restart would have them asked again'),
   );
   for (const what of revocations.left())
     await revokeAgain(what, { identity, agents, approvals, revocations, freezes, store });
@@ -152,6 +159,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     ledger: new Ledger(counts, used),
     freezes,
     mcp: { pins, sessions: new McpSessions() },
+    grants,
     revocations,
     webhooks,
     events,
@@ -165,9 +173,17 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   };
 }
 
-/** Who said it, if they may still: their token is not revoked, and they have the role for it. Undefined: they may not. */
-function standing(identity: Directory, { who, token, claimed, decision }: Word): Principal | undefined {
-  if (!who || token === undefined) return who;
+/**
+ * Who said it, if they may still: they are not frozen, their token is not revoked, and they have the role for it. Undefined: they may not.
+ */
+function standing(
+  identity: Directory,
+  freezes: Freezes,
+  { who, token, makers = [], claimed, decision }: Word,
+): Principal | undefined {
+  const owner = { name: makers.at(-1) ?? who?.name ?? '' };
+  if (!who || freezes.find({ principal: who, owner, connection: '' })) return undefined;
+  if (token === undefined) return who;
   // Of the gateway's own one that is not kept any more may have been revoked; those of issuers have a colon in their id.
   const known = identity.token(token);
   if (known ? known.revoked !== undefined : !token.includes(':')) return undefined;

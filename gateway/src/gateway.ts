@@ -36,6 +36,7 @@ import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice
 import { type Counts, type ModelBudgets, Spending, guessCounter, personOf, targetName } from '@sluice/budgets';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
+import type { Grants } from '@sluice/grants';
 import { HttpTargets } from './http/credentials.js';
 import { Door } from './http/door.js';
 import type { HttpComponents } from './http/components.js';
@@ -66,7 +67,7 @@ import type { SshKeys } from './ssh/keys.js';
 import { HandshakeTurns, LoginLimits, Places, type StrangerSockets } from '@sluice/strangers';
 import { masksPackets } from './protocols.js';
 import { reachOf } from './reach.js';
-import { ToolCallers } from './tool-callers.js';
+import { type InsideSessions, ToolCallers } from './tool-callers.js';
 import { ROOT } from './root.js';
 import { openTargetLookup } from './target.js';
 import { VERSION } from '@sluice/api';
@@ -113,6 +114,7 @@ export class Gateway implements Controlled {
   readonly #pools: Components['pools'];
   readonly #services: Services;
   readonly #draining: AbortController;
+  readonly grants: Grants;
   readonly #servers: OpenPort['server'][] = [];
   /** Sockets whose requests each say who they are from. */
   readonly #doors = new Set<Door>();
@@ -121,7 +123,7 @@ export class Gateway implements Controlled {
   readonly #estimates = new Estimates();
   readonly #maskTargets: MaskTargets;
   readonly #packetMaskTargets: MySqlMaskTargets;
-  readonly #httpTargets = new HttpTargets();
+  readonly #httpTargets: HttpTargets;
   #control: Control | undefined;
   #console: Console | undefined;
   #snapshot: Snapshot;
@@ -154,6 +156,11 @@ export class Gateway implements Controlled {
     this.keeper = components.keeper;
     this.counters = components.counters;
     this.#store = components.store;
+    this.grants = components.grants;
+    this.#httpTargets = new HttpTargets({
+      grants: this.grants,
+      page: (connection) => this.#console && `${this.#console.origin}/grants/${encodeURIComponent(connection)}`,
+    });
     this.#counts = components.counts;
     this.#budgets = components.budgets;
     this.#mcp = components.mcp;
@@ -189,12 +196,13 @@ export class Gateway implements Controlled {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
       over: (session) => this.#over(session),
     };
-    const tools = new ToolCallers(this.#services, this, {
+    const inside: InsideSessions = {
       session: (listener, client) => this.#newSession(listener, client),
       door: (caller) => this.#newDoor(caller),
       enter: (...who) => this.#http.visits.enter(...who),
       serve: (stream, gate, to, spoken) => this.#serveOn(stream, gate, to, () => this.#gone(gate), spoken),
-    });
+    };
+    const tools = new ToolCallers(this.#services, this, inside, components.redactionKey);
     this.#http = assembleHttp(this.#services, { sessions, approvals: this.approvals, places: this.places }, tools);
     this.#sweep = setInterval(() => this.#look(), SWEEP_MS);
     this.#sweep.unref();
@@ -624,7 +632,7 @@ export class Gateway implements Controlled {
     const { notFollowed } = connection;
     const maxText = this.config.limits.text;
     const { languages } = this;
-    const http = this.#httpJudging(connection, owner, redactionKey, streamKey);
+    const http = this.#httpJudging(connection, principal, owner, redactionKey, streamKey);
     const names = this.#namesOf(connection);
     return new Judge({
       languages,
@@ -650,13 +658,14 @@ export class Gateway implements Controlled {
 
   #httpJudging(
     connection: Connection,
+    principal: Principal,
     owner: Person,
     redactionKey: Uint8Array,
     maskKey: Uint8Array = redactionKey,
   ): HttpJudging | undefined {
     if (!connection.http) return undefined;
     const { limits, record } = this.config;
-    const edits = this.#httpTargets.edits(connection);
+    const edits = this.#httpTargets.edits(connection, principal);
     const { reading, unread, models, mcp, descriptors, base, authority } = connection.http;
     const { languages } = this;
     const mark = markedWith(redactionKey);

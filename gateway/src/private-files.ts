@@ -1,7 +1,8 @@
 /** Files and folders for this user alone. Owns: how they are made, and the refusal of what others can write to. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 
+const KEY_BYTES = 32;
 const BY_GROUP = 0o020;
 const BY_OTHERS = 0o002;
 
@@ -15,6 +16,14 @@ export function writePrivate(file: string, content: string): void {
     rmSync(draft, { force: true });
     throw error;
   }
+}
+
+/** 32 bytes in a file for this user only, made at the first call. @throws Error for a file with anything else in it */
+export function privateKeyIn(file: string): Buffer {
+  if (!existsSync(file)) writePrivate(file, `${randomBytes(KEY_BYTES).toString('base64')}\n`);
+  const key = Buffer.from(readFileSync(file, 'utf8').trim(), 'base64');
+  if (key.length !== KEY_BYTES) throw new Error(`The file ${file} has no key of ${KEY_BYTES} bytes in it.`);
+  return key;
 }
 
 /**

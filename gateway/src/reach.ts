@@ -20,7 +20,9 @@ export function reachOf(connection: ConnectionConfig, services: Reach): TargetRe
       ...(rows && { faults: (lookup) => rowsFaults(lookup, rows) }),
     };
   if (hasHostKeys(connection)) return { dial, login: () => loginBySsh(way) };
-  const { http } = connection.http ? way.login : {};
+  // Nobody's grant is used to try whether a target answers.
+  const isTried = connection.http && connection.http.credential.type !== 'grant';
+  const { http } = isTried ? way.login : {};
   return { dial, ...(http && { login: () => httpAnswer(way, http) }) };
 }
 

@@ -47,6 +47,7 @@ import { personOf } from '@sluice/budgets';
 import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
 import { denied, termsOf } from './holds.js';
 import { boundTo } from './snapshot.js';
+import { notingAsks } from './http/own-asks.js';
 import { TargetDialer, openTargetLookup } from './target.js';
 import { secureClient } from '@sluice/strangers';
 
@@ -263,10 +264,11 @@ export class Session implements Gate, LoginSession {
     }
     this.#services.barrier.began();
     const isOpening = command.type === 'sql' && !waiter;
-    const judgement = (this.#judge ??= this.#services.judge(this)).judge(command, undefined, isOpening);
+    const asked = command.type === 'request' ? notingAsks(command, this, this.#services.log) : command;
+    const judgement = (this.#judge ??= this.#services.judge(this)).judge(asked, undefined, isOpening);
     return judgement instanceof Promise
-      ? judgement.then((late) => this.#answer(command, late, waiter))
-      : this.#answer(command, judgement, waiter);
+      ? judgement.then((late) => this.#answer(asked, late, waiter))
+      : this.#answer(asked, judgement, waiter);
   }
 
   split(text: string, dialect: Dialect): readonly TextRange[] | undefined {
@@ -599,7 +601,8 @@ export class Session implements Gate, LoginSession {
     masks?.belongsTo(personOf(proven.principal), () => this.end({ code: 'long-row-unread' }));
     services.log.sessionOpened(this);
     const who = connection.annotate && annotationsOf(proven.principal, this.id);
-    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account, who);
+    const { principal } = proven;
+    this.#dialer = new TargetDialer(connection, services, this.id, this.signal, account, who, principal);
     return {
       type: 'admission',
       principal: proven.principal.name,

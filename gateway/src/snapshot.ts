@@ -60,7 +60,7 @@ export function sameTarget(one: Config, other: Config, name: string): boolean {
 
 /** Where a connection leads, by which way, and as whom; `account` where it is not that of the credential. */
 function targetOf({ protocol, target, credential, via, options, http }: ConnectionConfig, account = ''): string {
-  const place = http && [http.https, http.authority, http.base, http.socket, http.http2, http.credential];
+  const place = http && [http.https, http.authority, http.base, http.socket, http.program, http.http2, http.credential];
   return JSON.stringify([protocol, target, account || credential.user, credential.secret, via, options, place]);
 }
 

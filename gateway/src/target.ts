@@ -3,7 +3,8 @@
  * not: log in, which each protocol does.
  */
 import type { Duplex } from 'node:stream';
-import type { Lookup, Secured, Target } from '@sluice/contract';
+import { personOf } from '@sluice/budgets';
+import type { Lookup, Principal, Secured, Target } from '@sluice/contract';
 import { NotNow } from '@sluice/analysis';
 import type { Log } from '@sluice/audit';
 import { type ConnectionConfig as Connection, hasHostKeys, protocolNamed } from '@sluice/config';
@@ -22,6 +23,7 @@ export class TargetDialer {
   readonly #connection: Connection;
   readonly #services: Reach;
   readonly #who: string;
+  readonly #principal: Principal | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #account: string;
   readonly #annotations: Target['annotations'];
@@ -30,7 +32,8 @@ export class TargetDialer {
 
   /**
    * `who` is on record as the one that had an agent dial; the signal ends attempts; `account` is the one at the target,
-   * where that is not the one of the configuration; `annotations`: what the target is told of who has the session.
+   * where that is not the one of the configuration; `annotations`: what the target is told of who has the session; `principal`: whose session
+   * it is.
    */
   constructor(
     connection: Connection,
@@ -39,12 +42,14 @@ export class TargetDialer {
     signal?: AbortSignal,
     account = '',
     annotations?: Target['annotations'],
+    principal?: Principal,
   ) {
     this.#account = account;
     this.#annotations = annotations;
     this.#connection = connection;
     this.#services = services;
     this.#who = who;
+    this.#principal = principal;
     this.#signal = signal;
   }
 
@@ -56,7 +61,7 @@ export class TargetDialer {
     const agentSecret = (): string | undefined => this.#agentSecret;
     const { tls, database } = connection.target;
     const account = this.#account === '' ? user : this.#account;
-    const http = this.#services.httpTargets?.target(connection);
+    const http = this.#services.httpTargets?.target(connection, this.#principal);
     const ssh = hasHostKeys(connection) ? this.#services.ssh.target(connection, account) : undefined;
     return {
       host,
@@ -119,7 +124,9 @@ export class TargetDialer {
     const late = AbortSignal.timeout(DIAL_TIMEOUT_MS);
     const signal = this.#signal ? AbortSignal.any([this.#signal, late]) : late;
     try {
-      const { stream, secret } = await dialVia(this.#services.agents, this.#connection, this.#who, signal);
+      const { agents } = this.#services;
+      const owner = this.#principal ? personOf(this.#principal) : '';
+      const { stream, secret } = await dialVia(agents, this.#connection, this.#who, owner, signal);
       this.#agentSecret = secret;
       return stream;
     } catch (error) {

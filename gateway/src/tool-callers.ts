@@ -3,11 +3,15 @@
  * session begins. Does not: judge it otherwise than any other one, or speak a protocol.
  */
 import type { Duplex } from 'node:stream';
+import { NotNow } from '@sluice/analysis';
 import { VERSION } from '@sluice/api';
+import { shownOf } from '@sluice/audit';
 import { isPackaged, protocolNamed } from '@sluice/config';
 import type { Gate, OwnAnswer, OwnRequest, Refusal } from '@sluice/contract';
-import { type Controlled, explained } from '@sluice/control';
-import { type CallSession, type Caller, McpServer } from '@sluice/mcp-server';
+import { ControlError, type Controlled, explained } from '@sluice/control';
+import { type Mark, redactBody, redactQuery } from '@sluice/http-requests';
+import { type CallSession, type Caller, type Explain, McpServer, ToolError } from '@sluice/mcp-server';
+import { redactSecrets } from '@sluice/recording';
 import type { Door } from './http/door.js';
 import { proofKey } from './http/proofs.js';
 import { type Caller as From, type Visits, unreleased } from './http/visits.js';
@@ -15,6 +19,27 @@ import { type LoginProof, SessionLogin, mayReach } from './login.js';
 import { loadProtocol } from './protocols.js';
 import type { Connection, Listener, Services } from './services.js';
 import type { Session } from './session.js';
+
+/** What goes on record of a call that begins no session. */
+const MAX_NOTED_CHARACTERS = 4_000;
+
+/** What somebody has asked about, without secrets. */
+function askedInWords(asked: Explain, key: Uint8Array, mark: Mark): string {
+  if ('text' in asked) return redactSecrets(asked.text, key);
+  const { method, path: written, body = '' } = asked.request;
+  const [path = '', ...query] = written.split('?');
+  const shown = query.length === 0 ? path : `${path}?${redactQuery(query.join('?'), mark)}`;
+  const media = /^\s*[[{]/.test(body) ? 'application/json' : 'application/x-www-form-urlencoded';
+  return `${method ?? (body === '' ? 'GET' : 'POST')} ${shown} ${redactBody(body, media, mark)}`.trim();
+}
+
+/** What is for a caller; all else is for whoever runs the gateway. */
+function inWords(error: unknown): never {
+  if (error instanceof ControlError) throw new ToolError({ message: error.message, hint: error.hint });
+  if (error instanceof NotNow)
+    throw new ToolError({ message: `It cannot be said at the moment: ${error.message}.`, hint: 'Try again.' });
+  throw error;
+}
 
 /** Whoever asks for access has not begun one. */
 const NO_SESSION = { id: '', signal: new AbortController().signal };
@@ -40,11 +65,14 @@ export class ToolCallers {
   readonly #sessions: InsideSessions;
   readonly #server = new McpServer({ version: VERSION });
   readonly #listeners = new Map<string, Promise<Listener>>();
+  readonly #redactionKey: Uint8Array;
 
-  constructor(services: Services, gateway: Parts, sessions: InsideSessions) {
+  /** `redactionKey`: by which secrets are left out of the record. */
+  constructor(services: Services, gateway: Parts, sessions: InsideSessions, redactionKey: Uint8Array) {
     this.#services = services;
     this.#gateway = gateway;
     this.#sessions = sessions;
+    this.#redactionKey = redactionKey;
   }
 
   async answer(request: OwnRequest, proof: LoginProof, from: From): Promise<OwnAnswer | Refusal> {
@@ -59,9 +87,16 @@ export class ToolCallers {
       begin: (name) => this.#begin(name, proof, from),
       explain: async (name, asked) => {
         const found = this.#gateway.explainer(name);
-        if (!found) throw new Error(`There is no connection "${name}".`);
+        if (!found) throw new ToolError({ message: `There is no connection "${name}".` });
         const wish = 'text' in asked ? { sql: asked.text } : asked;
-        return explained(this.#gateway, { found, principal, owner: principal.name, wish });
+        return explained(this.#gateway, { found, principal, owner: principal.name, wish }).catch(inWords);
+      },
+      noted: (what, about, asked) => {
+        const { log, mark } = this.#services;
+        const words = asked ? `${about}: ${askedInWords(asked, this.#redactionKey, mark)}` : about;
+        const rest = words.length - MAX_NOTED_CHARACTERS;
+        const detail = rest > 0 ? `${words.slice(0, MAX_NOTED_CHARACTERS)} (${rest} more characters)` : words;
+        log.admin({ actor: principal.name, ...shownOf(proof.tokenId, proof.makers ?? []) }, `mcp.${what}`, detail);
       },
       requestAccess: (name) => unreleased(this.#services, NO_SESSION, proof, this.#reached(name, proof)),
       approvals: this.#gateway.approvals,

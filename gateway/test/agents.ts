@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Agent, AllowList, Secrets, checkUrl, ownKey } from '@sluice/agent';
+import { Agent, AllowList, Programs, Secrets, checkUrl, ownKey } from '@sluice/agent';
 import type { Stand } from './stand.js';
 
 export const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
@@ -16,7 +16,7 @@ export interface RunningAgent {
 /** An agent in this process. Without a token it must have enrolled with this key before. */
 export function startAgent(
   stand: { readonly folder: string; readonly gateway: Stand['gateway'] },
-  options: { key?: string; token?: string; allow: string; secrets?: string; ca?: string },
+  options: { key?: string; token?: string; allow: string; secrets?: string; programs?: string; ca?: string },
 ): RunningAgent {
   const log: string[] = [];
   const agent = new Agent({
@@ -24,6 +24,7 @@ export function startAgent(
     identity: { key: ownKey(join(stand.folder, options.key ?? 'agent.key')), token: options.token, version: 'test' },
     allow: new AllowList(options.allow),
     secrets: new Secrets(options.secrets ?? ''),
+    programs: new Programs(options.programs ?? ''),
     log: (_, message) => log.push(message),
   });
   return { agent, log, done: agent.run() };

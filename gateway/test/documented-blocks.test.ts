@@ -99,13 +99,19 @@ function whole({ file, text }: Block, sections: Tree): Tree {
   const connections = new Map<string, Tree>();
   for (const [name, one] of Object.entries(own)) {
     const protocol = protocolOf(one) ?? PROTOCOL_OF[name] ?? usual;
-    connections.set(name, merged(CONNECTIONS[protocol] ?? {}, one) as Tree);
+    // A program of an agent has neither an address nor a credential.
+    const isProgram = isTree(one) && isTree(one['target']) && one['target']['program'] !== undefined;
+    const base = isProgram ? {} : (CONNECTIONS[protocol] ?? {});
+    // Of several kinds of credential a connection has one.
+    const kept =
+      isTree(one) && isTree(one['credential']) && 'grant' in one['credential'] ? { ...base, credential: {} } : base;
+    connections.set(name, merged(kept, one) as Tree);
   }
   for (const policy of policies.filter((name) => !named.includes(name)))
     connections.set(`of-${policy}`, { ...(CONNECTIONS[PROTOCOL_OF[policy] ?? ''] ?? target), policies: [policy] });
   const rest: Tree = parse(REST);
-  // People come back to the console from a provider by SAML, and show security keys there.
-  if (/^ *saml:|step_up:/m.test(text)) rest['listeners'] = merged(rest['listeners'], CONSOLE);
+  // People come back to the console from a provider by SAML, show security keys there, and give grants.
+  if (/^ *saml:|step_up:|grant:/m.test(text)) rest['listeners'] = merged(rest['listeners'], CONSOLE);
   // Each issuer has a prefix where there are several.
   if (isTree(sections['issuers'])) delete rest['issuers'];
   const issuers = Object.entries(isTree(sections['issuers']) ? sections['issuers'] : {});

@@ -211,6 +211,27 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     for await (const _ of body ?? []);
   });
 
+  test('what somebody has approved who is frozen by then passes nothing', async () => {
+    const stand = await open(`
+    - { rule: two-eyes, when: '"write" in action.effects', hold: { approvers: ["user:boss", "user:ada"], on_timeout: deny } }`);
+    const dev = await connected(stand, 'dev', stand.token);
+    await dev.query('SET sluice.hold = fail');
+    const attempt = (): Promise<string> => message(dev.query('CREATE TABLE frozen_words AS SELECT 1 AS n'));
+    const asked = async (): Promise<number> => Number(/request (\d+)/i.exec(await attempt())?.[1]);
+    const approve = async (who: string, number: number): Promise<number> =>
+      (await calling(stand, await tokenOf(stand, who))('POST', `/v1/approvals/${number}/approve`, {})).status;
+    const first = await asked();
+    expect(await approve('boss', first)).toBe(200);
+    await stand.gateway.admissions.freeze('user:boss', 'ada', 'looks odd');
+    const second = await asked();
+    expect(second).toBeGreaterThan(first);
+    expect((await stand.gateway.approvals.find(first))?.state).toBe('withdrawn');
+    expect(await approve('boss', second)).toBe(403);
+    // Others are not held up by it.
+    expect(await approve('ada', second)).toBe(200);
+    expect(await attempt()).toBe('no error');
+  });
+
   test('who may freeze and thaw: by the API, with reasons, on record, never oneself', async () => {
     const { path: folder, remove } = temporaryFolder('freezes');
     stops.push(remove);

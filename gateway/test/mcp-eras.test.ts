@@ -171,6 +171,55 @@ describe('revision 2026-07-28', () => {
   });
 });
 
+test('a call that waits says where, and passes when its client comes back from there', async () => {
+  const reached: string[] = [];
+  const handler = createMcpHandler(() => {
+    const server = new McpServer({ name: 'modern', version: '1.0.0' });
+    const annotations = { readOnlyHint: true };
+    server.registerTool('deploy', { inputSchema: z.object({ to: z.string() }), annotations }, ({ to }) => ({
+      content: [{ type: 'text', text: `deployed to ${to}` }],
+    }));
+    return server;
+  });
+  const stand = await openHttpStand({
+    connection: 'mcp: {}\n    hold_wait: off',
+    target: (port) => `{ url: "http://127.0.0.1:${port}/mcp" }`,
+    rules: `
+    - { rule: two-eyes, when: 'tool.name == "deploy"', hold: { approvers: ["user:ada"], timeout: 1m } }
+`,
+    serve: (request, response, body) => {
+      if (body.includes('tools/call')) reached.push(body.toString());
+      void answered(handler, request, response, body);
+    },
+  });
+  const { approvals } = stand.gateway;
+  approvals.console = 'https://console.example';
+  const capabilities = { elicitation: { form: {}, url: {} } };
+  const client = new ModernClient({ name: 't', version: '1' }, { versionNegotiation: { mode: 'auto' }, capabilities });
+  await client.connect(new ModernTransport(new URL(stand.url), { requestInit: bearer(stand.token) }));
+  const ada = { name: 'ada', kind: 'person', groups: ['engineers'], roles: ['approver'] } as const;
+  const shown: unknown[] = [];
+  let decision: 'approve' | undefined = 'approve';
+  client.setRequestHandler('elicitation/create', async ({ params }) => {
+    shown.push(params);
+    const [waiting] = approvals.waiting();
+    if (decision) await approvals.decide(waiting?.number ?? 0, ada, decision, '');
+    return { action: 'accept' };
+  });
+  const call = { name: 'deploy', arguments: { to: 'production' } };
+  expect((await client.callTool(call)).content).toEqual([{ type: 'text', text: 'deployed to production' }]);
+  expect(shown).toMatchObject([{ mode: 'url', url: 'https://console.example/approvals/1' }]);
+  // The server was called once, and what its client answered to the gateway is nothing for it.
+  expect(reached).toHaveLength(1);
+  expect(reached[0]).not.toContain('inputResponses');
+  // That somebody has opened the page is no approval.
+  decision = undefined;
+  await expect(client.callTool(call)).rejects.toThrow(/needs an approval: request 2/);
+  expect([shown.length, reached.length]).toEqual([2, 1]);
+  await client.close();
+  await stand.stop();
+});
+
 /** A server of npm that speaks over its input and output, by HTTP: a process for each session. */
 async function bridged(
   file: string,

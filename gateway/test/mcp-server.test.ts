@@ -1,5 +1,7 @@
 /** What a client of MCP meets: eras, sessions, pages, holds, cancellations; and what somebody who means harm does. */
 /* oxlint-disable typescript/no-explicit-any -- answers are what is tested, whatever their shape */
+import { join } from 'node:path';
+import { readJournal } from '@sluice/recording';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type McpStand, SmallClient, missingForTools, openMcpStand } from './mcp-tools-stand.js';
@@ -241,6 +243,46 @@ describe('the tools of the gateway', () => {
         'There is no connection "none"',
       );
     });
+
+    check(
+      'what begins no session is on record all the same, without secrets; a fault of the gateway stays with it',
+      async () => {
+        await client.tools();
+        await client.call('list_connections', {});
+        await client.call('explain', { connection: 'db', text: "alter role dev password 'hunter2'" });
+        const body = JSON.stringify({ name: 'x', password: 'hunter2' });
+        await client.call('explain', { connection: 'svc', method: 'PUT', path: '/a?token=hunter2&b=c', body });
+        await client.call('my_requests', {});
+        stand.gateway.log.flush();
+        const noted = [...readJournal(join(stand.folder, 'data', 'journal'))].flatMap(({ header }) =>
+          header.k === 'admin' && header.actor === 'dev' && header.action.startsWith('mcp.')
+            ? [`${header.action} ${header.detail}`]
+            : [],
+        );
+        expect(noted).toContain(
+          'mcp.tools/list list_connections describe query exec request explain request_access my_requests',
+        );
+        expect(noted).toContain('mcp.list_connections db shop vm svc guarded');
+        expect(noted.some((one) => one.startsWith('mcp.explain db: alter role dev password '))).toBe(true);
+        expect(noted.some((one) => /^mcp\.explain svc: PUT \/a\?token=.*&b=c \{"name":"x"/.test(one))).toBe(true);
+        expect(noted.join('\n')).not.toContain('hunter2');
+        expect(noted).toContain('mcp.my_requests ');
+
+        const { explainer } = stand.gateway;
+        Object.assign(stand.gateway, {
+          explainer: () => {
+            throw new Error('cannot open /var/lib/sluice/secret');
+          },
+        });
+        const failed = await client.messages('tools/call', {
+          name: 'explain',
+          arguments: { connection: 'db', text: 'select 1' },
+        });
+        Object.assign(stand.gateway, { explainer });
+        expect(failed[0].error.message).toBe('The gateway could not carry out this call.');
+        expect(JSON.stringify(failed)).not.toContain('/var/lib');
+      },
+    );
 
     check('names that mean harm are described like others, and run nothing', async () => {
       const { tables } = (await client.call('describe', { connection: 'db' })).structuredContent;

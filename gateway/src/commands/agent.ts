@@ -1,16 +1,17 @@
 /** `sluice agent`: runs an agent until a signal ends it. Owns: its options in words. Does not: what an agent does (agent). */
-import { Agent, AllowList, RefusedByGateway, Secrets, checkUrl, checkedCa, ownKey } from '@sluice/agent';
+import { Agent, AllowList, Programs, RefusedByGateway, Secrets, checkUrl, checkedCa, ownKey } from '@sluice/agent';
 import { CliError, note, readInput } from '@sluice/cli';
 import { operatorLog } from '@sluice/audit';
 import { VERSION } from '@sluice/api';
 
 export interface AgentCommand {
   readonly gateway: string;
-  readonly allow: string;
+  readonly allow?: string;
   readonly key: string;
   readonly token?: string;
   readonly ca?: string;
   readonly secrets?: string;
+  readonly programs?: string;
 }
 
 /** Runs an agent until a signal ends it. The first signal drains, the second does not wait. */
@@ -18,11 +19,19 @@ export async function runAgent(options: AgentCommand): Promise<void> {
   const log = operatorLog(process.stderr.isTTY);
   const agent = inWords(() => {
     const { ca, secrets } = options;
-    const allow = new AllowList(readInput(options.allow));
+    const allow = new AllowList(options.allow === undefined ? '' : readInput(options.allow));
+    const programs = new Programs(options.programs === undefined ? '' : readInput(options.programs));
+    const lines = [
+      ...allow.lines.map((line) => `may reach ${line}`),
+      ...programs.lines.map((line) => `may run ${line}`),
+    ];
     // Before anything is sent: a token is good for one enrolment.
-    if (allow.lines.length === 0)
-      throw new Error(`${options.allow} names no target, so that this agent would reach nothing; no token was used.`);
-    for (const line of allow.lines) log.info(`may reach ${line}`);
+    if (lines.length === 0) {
+      const lists = [options.allow, options.programs].filter((one) => one !== undefined).join(' and ');
+      const what = lists === '' ? 'Neither --allow nor --programs was given' : `${lists} names no target`;
+      throw new Error(`${what}, so that this agent would reach nothing; no token was used.`);
+    }
+    for (const line of lines) log.info(line);
     // A token in the environment is not in the list of processes.
     const token = options.token ?? process.env['SLUICE_AGENT_TOKEN'];
     return new Agent({
@@ -33,6 +42,7 @@ export async function runAgent(options: AgentCommand): Promise<void> {
       identity: { key: ownKey(options.key), token, version: VERSION },
       allow,
       secrets: new Secrets(secrets === undefined ? '' : readInput(secrets)),
+      programs,
       log: (level, message) => log[level](message),
     });
   });

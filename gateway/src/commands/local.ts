@@ -32,7 +32,11 @@ export function addLocalCommands(program: Command, policy: Command): void {
     .command('agent')
     .description('runs an agent inside a private network: it dials out to a gateway and reaches targets for it')
     .requiredOption('--gateway <url>', 'wss://host:port of the gateway')
-    .requiredOption('--allow <file>', 'what it may reach: host:port, one a line; * and CIDR ranges')
+    .option('--allow <file>', 'what it may reach: host:port, one a line; * and CIDR ranges')
+    .option(
+      '--programs <file>',
+      'servers of MCP that it may run: NAME VARIABLE=value /path/of/program arguments, one a line',
+    )
     .option(
       '--token <token>',
       'one-time token, for the first start; better in SLUICE_AGENT_TOKEN: others can read a command line',

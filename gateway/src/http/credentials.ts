@@ -4,8 +4,12 @@
  */
 import type { ConnectionConfig, HttpCredential, HttpSettings } from '@sluice/config';
 import { CredentialError, type Header, type HttpEdits, type HttpTarget, type Outgoing } from '@sluice/contract';
+import { personOf } from '@sluice/budgets';
 import { formsOf, hidesSecret } from '@sluice/http-requests';
+import { grantSettings } from '@sluice/grants';
+import { type GrantSource, grantCredential } from './grant-credential.js';
 import { apiOf } from './routes.js';
+import type { TargetCredential } from './target-credential.js';
 
 /** A token is renewed when it has so much time left, in milliseconds. */
 const RENEWED_BEFORE_MS = 30_000;
@@ -25,24 +29,41 @@ interface KnownCredential {
   readonly edits: HttpEdits | undefined;
 }
 
-interface TargetCredential {
-  authorise(request: Outgoing): Outgoing | Promise<Outgoing>;
-  /** What must not come back. */
-  readonly secrets: () => readonly string[];
-}
+/** Whose requests they are, where the credential is one of their own. */
+type Who = Parameters<typeof personOf>[0];
 
 /** Targets by HTTP, and how each is logged in at. */
 export class HttpTargets {
   readonly #known = new WeakMap<HttpSettings, KnownCredential>();
+  readonly #grants: GrantSource | undefined;
+
+  /** Without `grants` nobody is logged in at targets that want to know people. */
+  constructor(grants?: GrantSource) {
+    this.#grants = grants;
+  }
 
   /** Undefined where the connection is by another protocol. */
-  target({ http }: Pick<ConnectionConfig, 'http'>): HttpTarget | undefined {
-    return http && this.#of(http).target;
+  target(connection: ConnectionConfig, who?: Who): HttpTarget | undefined {
+    const { http } = connection;
+    if (!http) return undefined;
+    const { target } = this.#of(http);
+    const own = this.#own(connection, who);
+    return own
+      ? { ...target, authorise: (request) => own.authorise(request), refused: (request) => own.refused?.(request) }
+      : target;
   }
 
   /** What has to happen to each request of a connection, and to its answer; undefined: nothing. */
-  edits({ http }: Pick<ConnectionConfig, 'http'>): HttpEdits | undefined {
-    return http && this.#of(http).edits;
+  edits(connection: ConnectionConfig, who: Who): HttpEdits | undefined {
+    const { http } = connection;
+    const own = this.#own(connection, who);
+    return own ? editsOf(own) : http && this.#of(http).edits;
+  }
+
+  #own(connection: ConnectionConfig, who: Who | undefined): TargetCredential | undefined {
+    const settings = grantSettings(connection);
+    if (!settings || !this.#grants || !who) return undefined;
+    return grantCredential(this.#grants, connection, settings, personOf(who));
   }
 
   #of(http: HttpSettings): KnownCredential {
@@ -62,14 +83,14 @@ export class HttpTargets {
       ...(reading.grpc && { unreadGrpc: (path) => reading.grpc?.fault(path) }),
       authorise: (request) => credential.authorise(request),
     };
-    const made = { http, credential, target, edits: editsOf(http.credential, credential) };
+    const edits = http.credential.type === 'none' ? undefined : editsOf(credential);
+    const made = { http, credential, target, edits };
     this.#known.set(http, made);
     return made;
   }
 }
 
-function editsOf({ type }: HttpCredential, { secrets }: TargetCredential): HttpEdits | undefined {
-  if (type === 'none') return undefined;
+function editsOf({ secrets }: TargetCredential): HttpEdits {
   let before: readonly string[] = [];
   let forms = formsOf(before);
   return hidesSecret(() => {
@@ -101,6 +122,8 @@ function credentialOf(from: HttpCredential): TargetCredential {
     }
     case 'oauth2':
       return new ClientCredentials(from);
+    case 'grant':
+      return { authorise: () => Promise.reject(new CredentialError(NOBODY)), secrets: () => [] };
     default:
       return from satisfies never;
   }
@@ -210,6 +233,7 @@ class ClientCredentials implements TargetCredential {
   }
 }
 
+const NOBODY = 'The target wants to know who sends a request, and this one is of nobody.';
 const UNOBTAINABLE = 'The gateway cannot get a token for the target at the moment.';
 
 async function bounded(answer: Response): Promise<string> {

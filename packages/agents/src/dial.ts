@@ -13,18 +13,20 @@ export interface Dialled {
   readonly secret: string | undefined;
 }
 
-/** Has the agent dial. It does so where it is: the name means what it means there. */
+/** Has the agent dial. It does so where it is: the name means what it means there. `owner`: for whom, by a name that stays the same. */
 export async function dialVia(
   agents: Agents,
   { via = '', target, credential, http }: Connection,
   session: string,
+  owner: string,
   signal: AbortSignal,
 ): Promise<Dialled> {
   const { host, port } = target;
   const { secret } = credential;
-  const path = http?.socket;
-  const wanted: DialRequest =
-    path === undefined ? { host, port, ...(secret !== undefined && { secret }) } : { socket: path, name: host };
+  const { socket: path, program } = http ?? {};
+  let wanted: DialRequest = { host, port, ...(secret !== undefined && { secret }) };
+  if (path !== undefined) wanted = { socket: path, name: host };
+  if (program !== undefined) wanted = { program, owner };
   const { stream, answer } = await agents.dial(via, wanted, signal, session);
   try {
     return { stream, secret: readDialAnswer(answer).secret };

@@ -223,6 +223,18 @@ export const FreezeRow = named(
 );
 export type FreezeRow = z.output<typeof FreezeRow>;
 
+export const GrantRow = named(
+  'Grant',
+  'What somebody has allowed the gateway to do in their name at a target.',
+)(
+  z.strictObject({
+    connection: text,
+    principal: text.describe('Whose it is, as they were called when they gave it.'),
+    since: time,
+  }),
+);
+export type GrantRow = z.output<typeof GrantRow>;
+
 export const WhoAmI = named(
   'WhoAmI',
   'The caller, as the gateway sees them.',

@@ -10,6 +10,7 @@ import { completion } from './commands/completion.js';
 import { connections } from './commands/connections.js';
 import { mcp } from './commands/mcp.js';
 import { budgets, freezes } from './commands/freezes.js';
+import { grants } from './commands/grants.js';
 import { login } from './commands/login.js';
 import { confirmLogin } from './commands/login-confirm.js';
 import { policy } from './commands/policy.js';
@@ -62,6 +63,7 @@ export function sluice(local: LocalCommands, defaults: { data: string; version: 
   connections(program, context);
   mcp(program, context);
   freezes(program, context);
+  grants(program, context);
   confirmLogin(login(program, context), context);
   policy(policies, context);
   ready(program, context);

@@ -250,6 +250,8 @@ export interface HttpSettings {
   readonly base: string;
   /** The Unix socket to connect to; undefined: host and port. */
   readonly socket: string | undefined;
+  /** The program of the agent of `via` that is the target; undefined: it is dialled. */
+  readonly program: string | undefined;
   readonly http2: boolean;
   readonly credential: HttpCredential;
   /** Shown to the target, PEM. */
@@ -282,6 +284,14 @@ export type HttpCredential =
       readonly clientSecret: Secret;
       readonly scope: string | undefined;
       readonly audience: string | undefined;
+    }
+  /** Each person's own. `issuer` undefined: the target says it. */
+  | {
+      readonly type: 'grant';
+      readonly clientId: string;
+      readonly clientSecret: Secret | undefined;
+      readonly issuer: string | undefined;
+      readonly scope: string | undefined;
     };
 
 /** A connection to a host that is known by its keys. */

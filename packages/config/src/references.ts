@@ -168,10 +168,17 @@ function ofConnection(value: unknown, path: Path, known: KnownNames): Mistake[] 
     ...ofAccess(record(record(approval)['escalate'])['to'], [...path, 'approval', 'escalate', 'to'], known),
     ...ofApprovers(record(approval)['break_glass'], [...path, 'approval', 'break_glass'], known),
     ...ofStepUp(approval, [...path, 'approval'], known.listeners['console']),
+    ...ofGrant(record(credential)['grant'], [...path, 'credential', 'grant'], known.listeners['console']),
     ...ofApprovers(record(changes)['approvers'], [...path, 'mcp', 'changes', 'approvers'], known),
     ...ofApprovers(record(record(changes)['escalate'])['to'], [...path, 'mcp', 'changes', 'escalate', 'to'], known),
     ...ofStepUp(changes, [...path, 'mcp', 'changes'], known.listeners['console']),
   ];
+}
+
+/** A grant is given by somebody who is logged in with a browser: by nobody else for them. */
+function ofGrant(grant: unknown, path: Path, console: unknown): Mistake[] {
+  if (grant === undefined || console !== undefined) return [];
+  return [{ path, message: 'nobody can give a grant, since there is no console', hint: 'Add listeners.console.' }];
 }
 
 /** Security keys are shown in the console, and nobody else has one. */

@@ -1,7 +1,7 @@
 /** Cookies of the console. Owns: their names and flags. Does not: what is in them. Pure. */
 
-/** What a cookie is for: a login that is under way, one that is done, or one that failed. */
-export type CookieName = 'login' | 'session' | 'failure';
+/** What a cookie is for: a login that is under way, one that is done, or one that failed; a grant that is under way. */
+export type CookieName = 'login' | 'session' | 'failure' | 'grant';
 
 /**
  * With TLS `__Host-`: browsers take it from this host alone, for every path, and send it by TLS alone (RFC 6265bis, section 4.1.3).
@@ -10,11 +10,11 @@ export type CookieName = 'login' | 'session' | 'failure';
 const fullName = (name: CookieName, secure: boolean): string => `${secure ? '__Host-' : ''}sluice-${name}`;
 
 /**
- * A line for `set-cookie`. A session is sent along with requests of our own pages only (Strict). The others have to be: the browser
+ * A line for `set-cookie`. A session and a grant are sent along with requests of our own pages only (Strict). The others have to be: the browser
  * comes back from another site (Lax). `seconds`: 0 takes it away.
  */
 export function cookieLine(name: CookieName, value: string, secure: boolean, seconds: number): string {
-  const sameSite = name === 'session' ? 'Strict' : 'Lax';
+  const sameSite = name === 'session' || name === 'grant' ? 'Strict' : 'Lax';
   const life = `Max-Age=${Math.floor(seconds)}`;
   return `${fullName(name, secure)}=${value}; Path=/; HttpOnly; SameSite=${sameSite}; ${life}${secure ? '; Secure' : ''}`;
 }

@@ -23,6 +23,7 @@ import { type HandshakeTurns, ListenError, TLS_SETTINGS, selfSigned, takeTurns }
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { type AppFiles, appFilesIn } from './app-files.js';
 import { cookieIn } from './cookies.js';
+import { grantRoutes } from './grant-routes.js';
 import { keyRoutes } from './key-routes.js';
 import { ATTEMPT_MS, loginRoutes } from './login-routes.js';
 import { ConsoleLogins, type SettingsOf } from './logins.js';
@@ -164,6 +165,7 @@ async function appWith(
   samlRoutes(entrance);
   terminalRoutes(entrance);
   keyRoutes(entrance);
+  grantRoutes(entrance);
   return app;
 }
 

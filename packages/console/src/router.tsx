@@ -91,6 +91,22 @@ const keys = createRoute({
   component: lazyRouteComponent(() => import('./pages/keys.js'), 'Keys'),
 });
 
+const grants = createRoute({
+  getParentRoute: () => root,
+  path: '/grants',
+  component: lazyRouteComponent(() => import('./pages/grants.js'), 'Grants'),
+});
+const giveGrant = createRoute({
+  getParentRoute: () => root,
+  path: '/grants/$connection',
+  component: lazyRouteComponent(() => import('./pages/grants.js'), 'GiveGrant'),
+});
+const grantGiven = createRoute({
+  getParentRoute: () => root,
+  path: '/grants/back',
+  component: lazyRouteComponent(() => import('./pages/grants.js'), 'GrantGiven'),
+});
+
 /** Which commands are looked for, over all sessions. Times are ISO 8601. */
 export type CommandSearch = { readonly decision?: Decision } & Partial<
   Record<'text' | 'principal' | 'connection' | 'since' | 'until', string>
@@ -135,6 +151,9 @@ export const router = createRouter({
     letIn,
     confirm,
     keys,
+    grants,
+    giveGrant,
+    grantGiven,
   ]),
   defaultPreload: 'intent',
   defaultErrorComponent: Trouble,

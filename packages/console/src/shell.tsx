@@ -202,6 +202,9 @@ function Me({ who }: { readonly who: WhoAmI }): ReactNode {
         {'Notification' in globalThis && Notification.permission === 'default' && (
           <Menu.Item onClick={() => void Notification.requestPermission()}>Notify me of requests</Menu.Item>
         )}
+        <Menu.Item component={Link} to="/grants">
+          Grants
+        </Menu.Item>
         <Menu.Item component={Link} to="/keys">
           Your security keys
         </Menu.Item>

@@ -90,6 +90,8 @@ export interface HttpTarget {
    * @throws CredentialError when there is none to be had now; its message is a sentence for the client
    */
   authorise(request: Outgoing): Outgoing | Promise<Outgoing>;
+  /** The target does not take the credential of this request (401). Absent: there is nothing to be done about it. */
+  refused?(request: Outgoing): void;
 }
 
 /** A request as it is about to leave. */
@@ -101,7 +103,7 @@ export interface Outgoing {
 
 /** The gateway has no credential for the target at the moment. */
 export class CredentialError extends Error {
-  override readonly name = 'CredentialError';
+  override readonly name: string = 'CredentialError';
 }
 
 /** What is known of a request before its body. */

@@ -4,6 +4,7 @@ export * from './column-names.js';
 export * from './command.js';
 export * from './decision.js';
 export * from './facts.js';
+export * from './grant-needed.js';
 export * from './http.js';
 export * from './login.js';
 export * from './lookup.js';

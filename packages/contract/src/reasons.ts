@@ -29,6 +29,8 @@ export type DenyReason =
   /** It changes such a thing, and ends a transaction as well. */
   | { readonly code: 'review-stands-alone' }
   | { readonly code: 'session-outdated' }
+  /** The target wants to know people, and whoever asks has given no grant there. `page`: where they do, with a browser; undefined: nowhere. */
+  | { readonly code: 'grant-needed'; readonly connection: string; readonly page?: string | undefined }
   /** Rules read the body of a request, and this one is longer than `limit` bytes. */
   | { readonly code: 'body-too-long'; readonly limit: number }
   /**

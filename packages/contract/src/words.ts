@@ -67,6 +67,14 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: `People look at what this ${noun} changes before it is committed, and the same text ends a transaction.`,
         hint: 'Send COMMIT or ROLLBACK by itself.',
       };
+    case 'grant-needed':
+      return {
+        message: `"${reason.connection}" wants to know who you are, by a grant of your own.`,
+        hint:
+          reason.page === undefined
+            ? `This gateway has no console to give it in: ${ASK_ADMINISTRATOR}`
+            : `Give it at ${reason.page}, and send the ${noun} again.`,
+      };
     case 'session-outdated':
       return {
         message: 'The configuration of the gateway has changed, and this session cannot go on under it.',

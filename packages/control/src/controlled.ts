@@ -10,6 +10,7 @@ import type { Config, ConnectionConfig } from '@sluice/config';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
 import type { Directory, LoginCodes, PendingLogins, SetupToken } from '@sluice/identity';
+import type { Grants } from '@sluice/grants';
 import type { Journal } from '@sluice/recording';
 import type { Agents } from '@sluice/agents';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
@@ -50,6 +51,7 @@ export interface Controlled {
   readonly approvals: Approvals;
   readonly admissions: Admissions;
   readonly securityKeys: SecurityKeys;
+  readonly grants: Grants;
   readonly revocations: Revocations;
   readonly agents: Agents;
   /** The gateway's own keys for SSH, as `known_hosts` and `TrustedUserCAKeys` want them. */

@@ -23,6 +23,7 @@ const TAGS = {
   gateway: 'The gateway itself.',
   budgets: 'What of which budget is used up, and by whom.',
   freezes: 'Who is frozen until somebody thaws them.',
+  grants: 'What people have allowed the gateway to do in their name at targets, each for themselves.',
 };
 
 const MEANING: Readonly<Record<string, string>> = {

@@ -15,6 +15,7 @@ import { connectionRoutes } from './connections.js';
 import { documentationRoutes } from './documentation.js';
 import { eventRoutes } from './event-stream.js';
 import { budgetRoutes, freezeRoutes } from './freezes.js';
+import { grantRoutes } from './grants.js';
 import { healthRoutes } from './health.js';
 import { identityRoutes, whoAmIRoute } from './identity.js';
 import { confirmationPage, confirmationRoutes } from './logins.js';
@@ -101,6 +102,7 @@ export function addRoutesForPeople(routes: Routes): void {
   contextRoute(routes);
   eventRoutes(routes);
   freezeRoutes(routes);
+  grantRoutes(routes);
   whoAmIRoute(routes);
   sshClientRoutes(routes);
   operatingRoutes(routes);

@@ -134,6 +134,7 @@ const NOT_HERE: Readonly<Record<string, string>> = {
     ]),
   ),
   'sluice freeze': 'the name of several commands, and none by itself: gateway/test/freezes.test.ts',
+  'sluice grants revoke CONNECTION': 'no target of the demo wants a grant: gateway/test/grants.test.ts',
   'sluice rows sql': 'no connection of the demo has rows: packages/sql-postgres/test/rows.test.ts',
   'sluice check --targets': 'the targets of the demo are up as long as it is: packages/sql-postgres/test/rows.test.ts',
   'sluice mcp files': 'its server is another one: gateway/test/mcp-cli.test.ts',

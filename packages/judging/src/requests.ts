@@ -54,7 +54,7 @@ import {
   saysSomething,
   withTexts,
 } from '@sluice/language-models';
-import { type McpExchange, McpJudge, type McpJudged, type McpParts } from '@sluice/mcp-calls';
+import { type McpExchange, McpJudge, type McpJudged, type McpParts, withoutOwnAnswer } from '@sluice/mcp-calls';
 import { type Mode, Replacements } from '@sluice/masking';
 import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent, remembered } from '@sluice/wire';
@@ -219,7 +219,8 @@ export class HttpJudge {
   }
 
   /** Each message is judged by itself, with what its server says of tools. */
-  #judgeMcp(mcp: McpJudge, command: HttpCommand, again: boolean): Judgement | Promise<Judgement> {
+  #judgeMcp(mcp: McpJudge, came: HttpCommand, again: boolean): Judgement | Promise<Judgement> {
+    const command = withoutOwnAnswer(came);
     const request = new Request(command, command.body, command.upgrade, this.#with.reading, command.message?.kind);
     const forbidden = factsOf(request)?.forbidden;
     const leaked = hasToken(`${command.path} ${command.query}`) || command.headers.some(([, value]) => hasToken(value));
@@ -229,11 +230,18 @@ export class HttpJudge {
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: forbidden });
     const about = this.#about(request, command.body);
     const judged = mcp.judge(command, about, again);
-    const inWords = (one: McpJudged): Judgement => this.#mcpInWords(mcp, command, about, one);
+    const inWords = (one: McpJudged): Judgement => this.#mcpInWords(mcp, command, about, one, command !== came);
     return judged instanceof Promise ? judged.then(inWords) : inWords(judged);
   }
 
-  #mcpInWords(mcp: McpJudge, command: HttpCommand, about: PolicyContext, judged: McpJudged): Judgement {
+  /** `isOurs`: the body of the command is not the one that came, and goes in its place. */
+  #mcpInWords(
+    mcp: McpJudge,
+    command: HttpCommand,
+    about: PolicyContext,
+    judged: McpJudged,
+    isOurs: boolean,
+  ): Judgement {
     if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
     const { facts, verdict, exchange, changes, meaning } = judged;
     const masks = verdict.masks.map(withTextCopies);
@@ -250,8 +258,9 @@ export class HttpJudge {
     const partsWith = (more: readonly AppliedMask[]): JsonParts | undefined =>
       this.#masksOf(withoutCopies([...masks, ...more]), this.#replaced.inward)?.parts;
     const follow = mcp.editors(exchange, later, this.#with.masks.unread, partsWith);
+    const plain = isOurs && command.body.type === 'whole' ? command.body.bytes : undefined;
     const edits = (all: readonly AppliedMask[], own: typeof follow | undefined): HttpEdits | undefined =>
-      this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : undefined, own);
+      this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : plain, own);
     const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
     const show = (): string =>
       [line(), `(${command.method} ${command.host}${command.path})`, changes].join('\n').trim();

@@ -5,3 +5,4 @@ export { type Pin, type PinRecord, type PinStore, Pins, pinnedTool } from './pin
 export { McpSessions } from './sessions.js';
 export type { McpParts, McpState } from './state.js';
 export { type SeenMcp, seenMcp } from './written.js';
+export { withoutOwnAnswer } from './own-answer.js';

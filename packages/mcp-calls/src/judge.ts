@@ -3,7 +3,7 @@
  * listed and looked at, and what of that people are shown. Does not: read HTTP, or put anything on record.
  */
 import type { AppliedHold, Deny, Facts, Header, HttpCommand, Propose, ToolCommand } from '@sluice/contract';
-import { Unmasked } from '@sluice/contract';
+import { GrantNeeded, Unmasked } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import { type JsonParts, type OwnEditors, type Unread, foundIn } from '@sluice/http-bodies';
 import { Request, jsonOf } from '@sluice/http-requests';
@@ -109,7 +109,9 @@ export class McpJudge {
           : refused(200, INVALID_PARAMS, `calls "${missing.slice(0, 100)}", which is no tool of this server`, LIST);
       },
       (error: Error) =>
-        refused(502, INVALID_REQUEST, `calls a tool, and its server did not say which there are: ${error.message}`),
+        error instanceof GrantNeeded
+          ? error.deny
+          : refused(502, INVALID_REQUEST, `calls a tool, and its server did not say which there are: ${error.message}`),
     );
   }
 

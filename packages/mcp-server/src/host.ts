@@ -15,12 +15,14 @@ export interface Caller {
   connections(): readonly ToolConnection[];
   /** A session of theirs that nobody has logged in to yet. Undefined: they may not use such a connection now. */
   begin(connection: string): Promise<CallSession | undefined>;
-  /** What the rules say of a command, without running it. @throws Error whose message is a sentence for the caller */
+  /** What the rules say of a command, without running it. @throws ToolError for what cannot be explained; all else is a fault of its own */
   explain(connection: string, asked: Explain): Promise<Explained>;
   /** Has people asked for sessions on a connection. Undefined: nobody has to be, or they have agreed. */
   requestAccess(connection: string): Promise<Refusal | undefined>;
   /** Requests that anybody made, and where people find them. */
   readonly approvals: Pick<Approvals, 'recent' | 'waiting' | 'pageOf'>;
+  /** Puts on record what no session of theirs has. `what`: a method or a tool; `asked` may hold secrets, and be of any length. */
+  noted(what: string, about: string, asked?: Explain): void;
   /** Something of the gateway's own failed: for whoever runs it. */
   broke(reason: string): void;
 }

@@ -78,8 +78,11 @@ export async function answer(message: RequestMessage, words: ServerWords, call: 
         capabilities: { tools: {} },
         instructions: INSTRUCTIONS,
       });
-    case 'tools/list':
-      return done({ ...lasting(call), tools: toolsOf(call.caller).map((one) => listed(one, call.caller)) });
+    case 'tools/list': {
+      const tools = toolsOf(call.caller);
+      call.caller.noted(method, tools.map(({ name }) => name).join(' '));
+      return done({ ...lasting(call), tools: tools.map((one) => listed(one, call.caller)) });
+    }
     case 'tools/call': {
       const name = params && textIn(params.members, 'name');
       const found = toolsOf(call.caller).find((one) => one.name === name);

@@ -87,7 +87,7 @@ export function deniedError(deny: Deny, noun: Noun): ToolError {
   if (syntaxError) return failedError({ ...syntaxError, code: '42601' });
   const { message, hint } = reason ? denyInWords(reason, noun) : deny;
   const request = reason && 'request' in reason ? reason.request : undefined;
-  const url = reason?.code === 'approval-needed' ? reason.page : undefined;
+  const url = reason && 'page' in reason ? reason.page : undefined;
   const freeAt = reason?.code === 'budget-used-up' ? reason.free : undefined;
   const free = freeAt === undefined ? undefined : Math.ceil((freeAt - Date.now()) / 1000);
   const next = reason && REVIEWED.has(reason.code) ? BY_NATIVE_CLIENT : (hint ?? ASK_EXPLAIN);

@@ -14,7 +14,7 @@ const MAX_DEFINITION_CHARACTERS = 128 * 1024;
 
 export interface Tool {
   readonly name: string;
-  /** All that the server says of it, but for `_meta`, in an order of its own: equal texts, equal tools. */
+  /** All that the server says of it, in an order of its own: equal texts, equal tools. */
   readonly definition: string;
   /** Of that. */
   readonly sha256: string;
@@ -26,8 +26,7 @@ export function toolIn(json: Json): Tool | undefined {
   if (json.type !== 'object') return undefined;
   const name = textIn(json.members, 'name');
   if (name === undefined || !isName(name)) return undefined;
-  const members = new Map([...json.members].filter(([one]) => one !== '_meta'));
-  const definition = ordered({ type: 'object', members });
+  const definition = ordered(json);
   if (definition.length > MAX_DEFINITION_CHARACTERS) return undefined;
   return { name, definition, sha256: hash('sha256', definition, 'hex'), json };
 }
@@ -108,9 +107,7 @@ function leaves(json: JsonObject): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const walk = (value: Json, place: string): void => {
     if (value.type === 'object' && value.members.size > 0)
-      for (const [name, inner] of value.members) {
-        if (place !== '' || name !== '_meta') walk(inner, `${place}/${visible(name)}`);
-      }
+      for (const [name, inner] of value.members) walk(inner, `${place}/${visible(name)}`);
     else if (value.type === 'array' && value.items.length > 0)
       value.items.forEach((inner, at) => walk(inner, `${place}/${at}`));
     else found.set(place, visible(jsonOf(value)));

@@ -14,6 +14,18 @@ export interface Database {
   console_logins: ConsoleLoginsTable;
   security_keys: SecurityKeysTable;
   pins: PinsTable;
+  grants: GrantsTable;
+}
+
+export interface GrantsTable {
+  connection: string;
+  /** Whose it is, as JSON. */
+  owner: string;
+  /** How they were called when they gave it. */
+  principal: string;
+  since: number;
+  /** Tokens, encrypted, base64. */
+  sealed: string;
 }
 
 export interface PinsTable {
@@ -291,6 +303,19 @@ export const MIGRATIONS: Record<string, Migration> = {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable('approvals').addColumn('review', 'text').execute();
       await sql`create index approvals_review on approvals (review)`.execute(db);
+    },
+  },
+  '0016_grants': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('grants')
+        .addColumn('connection', 'text', (column) => column.notNull())
+        .addColumn('owner', 'text', (column) => column.notNull())
+        .addColumn('principal', 'text', (column) => column.notNull())
+        .addColumn('since', 'bigint', (column) => column.notNull())
+        .addColumn('sealed', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('grants_key', ['connection', 'owner'])
+        .execute();
     },
   },
 };

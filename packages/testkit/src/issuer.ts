@@ -17,6 +17,10 @@ import {
 /** The identity provider of the demo: certified software, made-up people, no passwords. On loopback only. */
 export interface DevIssuer {
   readonly url: string;
+  /** Whose an access token is, and what it is for; undefined: it is none, or not any more. */
+  whose(token: string): Promise<{ readonly account: string; readonly resource: string | undefined } | undefined>;
+  /** Ends every access token that there is; those for renewal stay. */
+  endAccess(): void;
   close(): Promise<void>;
 }
 
@@ -25,7 +29,12 @@ export interface DevIssuerOptions {
   readonly people?: IssuerPeople;
   /** Where the console is that people log in to, `http://127.0.0.1:7440`. */
   readonly console?: string;
+  /** People may give `GRANT_CLIENT` leave to use resources in their name, and come back to this address. */
+  readonly grants?: string;
 }
+
+/** What asks people for grants at resources, without a secret. */
+export const GRANT_CLIENT = 'sluice-grants';
 
 /** What the console is registered as, where there is one. The secret is for a demo on loopback. */
 export const CONSOLE_CLIENT = { id: 'sluice-console', secret: 'of-the-demo-and-of-tests-only' } as const;
@@ -35,12 +44,12 @@ const CLIENT_ID = 'sluice';
 /** `port`: 0 for any. One that is taken is not used. */
 export async function startIssuer(
   port: number,
-  { people = PEOPLE, console }: DevIssuerOptions = {},
+  { people = PEOPLE, console, grants }: DevIssuerOptions = {},
 ): Promise<DevIssuer> {
   const server = createServer();
   await listening(server, port).catch(() => listening(server, 0));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const provider = new Provider(url, configuration(people, console));
+  const provider = new Provider(url, configuration(people, console, grants));
   const answer = provider.callback();
   server.on('request', (request, response) => {
     const choosing = /^\/choose\/[\w-]+$/.test(request.url ?? '');
@@ -51,6 +60,11 @@ export async function startIssuer(
   });
   return {
     url,
+    whose: async (token) => {
+      const found = await provider.AccessToken.find(token);
+      return found && { account: found.accountId, resource: [found.aud].flat()[0] };
+    },
+    endAccess: () => Memory.forget('AccessToken'),
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -94,6 +108,7 @@ async function choose(
   // Programs on one's own machine are asked about each time (RFC 8252 section 8.6): to choose is to consent.
   const grant = new provider.Grant({ clientId: String(params['client_id']), accountId });
   grant.addOIDCScope(String(params['scope'] ?? 'openid'));
+  if (typeof params['resource'] === 'string') grant.addResourceScope(params['resource'], RESOURCE_SCOPE);
   const result = { login: { accountId }, consent: { grantId: await grant.save() } };
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
@@ -109,7 +124,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return body;
 }
 
-function configuration(people: IssuerPeople, console: string | undefined): Configuration {
+/** What anybody may do who has a token for a resource. */
+const RESOURCE_SCOPE = 'use';
+
+function configuration(people: IssuerPeople, console: string | undefined, grants: string | undefined): Configuration {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = {
     ...privateKey.export({ format: 'jwk' }),
@@ -134,6 +152,7 @@ function configuration(people: IssuerPeople, console: string | undefined): Confi
         redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'],
       },
       ...(console === undefined ? [] : [consoleClient(console)]),
+      ...(grants === undefined ? [] : [grantClient(grants)]),
     ],
     scopes: ['openid', 'profile', 'groups'],
     claims: { openid: ['sub'], profile: ['name'], groups: ['groups'] },
@@ -145,6 +164,17 @@ function configuration(people: IssuerPeople, console: string | undefined): Confi
         : undefined,
     features: {
       devInteractions: { enabled: false },
+      ...(grants !== undefined && {
+        resourceIndicators: {
+          enabled: true,
+          useGrantedResource: () => true,
+          getResourceServerInfo: (_, resource) => ({
+            scope: RESOURCE_SCOPE,
+            audience: resource,
+            accessTokenFormat: 'opaque' as const,
+          }),
+        },
+      }),
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => void (ctx.body = logoutPage(form)),
@@ -190,6 +220,18 @@ const consoleClient = (origin: string): NonNullable<Configuration['clients']>[nu
   post_logout_redirect_uris: [`${origin}/`],
 });
 
+/** A client of the web that keeps no secret. */
+const grantClient = (redirect: string): NonNullable<Configuration['clients']>[number] => ({
+  client_id: GRANT_CLIENT,
+  client_name: 'a gateway that acts for you',
+  application_type: 'web',
+  token_endpoint_auth_method: 'none',
+  id_token_signed_response_alg: 'ES256',
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+  redirect_uris: [redirect],
+});
+
 /** Everything is forgotten when the demo stops. Bounded: the oldest goes. */
 class Memory implements Adapter {
   static readonly #kept = new Map<string, { payload: AdapterPayload; until: number }>();
@@ -198,6 +240,10 @@ class Memory implements Adapter {
 
   constructor(model: string) {
     this.#model = model;
+  }
+
+  static forget(model: string): void {
+    for (const key of Memory.#kept.keys()) if (key.startsWith(`${model}:`)) Memory.#kept.delete(key);
   }
 
   upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<undefined> {

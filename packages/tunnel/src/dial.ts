@@ -4,7 +4,8 @@ import { read } from './messages.js';
 
 /**
  * The payload of an open: which target, and which of the agent's secrets goes with it. A Unix socket has no `host`, so that an agent that
- * knows of none refuses it, and a `name` that the certificate behind it is held against.
+ * knows of none refuses it, and a `name` that the certificate behind it is held against. A program of the agent's list has neither, and an
+ * `owner`: for whom it is, whose programs nobody else is given.
  */
 const DialRequest = z.union([
   z.object({
@@ -12,11 +13,19 @@ const DialRequest = z.union([
     port: z.int().min(1).max(65535),
     secret: z.string().max(200).optional(),
     socket: z.undefined().optional(),
+    program: z.undefined().optional(),
   }),
   z.object({
     socket: z.string().startsWith('/').max(200),
     name: z.string().min(1).max(255),
     host: z.undefined().optional(),
+    program: z.undefined().optional(),
+  }),
+  z.object({
+    program: z.string().min(1).max(64),
+    owner: z.string().max(4_000),
+    host: z.undefined().optional(),
+    socket: z.undefined().optional(),
   }),
 ]);
 export type DialRequest = z.infer<typeof DialRequest>;

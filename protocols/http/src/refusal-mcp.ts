@@ -3,14 +3,23 @@
  * that shape, and where people are to go who release something. Does not: make sentences.
  */
 import type { HttpBody } from '@sluice/contract';
-import { CAPABILITIES_META, type RpcError, URL_ELICITATION_REQUIRED, refusedError } from '@sluice/mcp';
+import {
+  CAPABILITIES_META,
+  OWN_INPUT,
+  type RpcError,
+  TAKES_INPUT,
+  URL_ELICITATION_REQUIRED,
+  VERSION_META,
+  isStateless,
+  refusedError,
+} from '@sluice/mcp';
 import type { ProblemDetails } from './problem.js';
 
 /** What of a request its refusal hangs on. Read as it is written: what is refused goes nowhere. */
 interface AskedBody {
   readonly id?: unknown;
   readonly method?: unknown;
-  readonly params?: { readonly _meta?: Readonly<Record<string, unknown>> } | null;
+  readonly params?: { readonly _meta?: Readonly<Record<string, unknown>>; readonly inputResponses?: unknown } | null;
 }
 
 export interface RpcRefusal {
@@ -27,7 +36,7 @@ export function rpcRefusal(problem: ProblemDetails, body: HttpBody | undefined):
   const written = (one: AskedBody | undefined): object => ({
     jsonrpc: '2.0',
     id: one?.id ?? null,
-    error: one ? withAddress(error, problem, one) : error,
+    ...(one ? answerTo(one, error, problem) : { error }),
   });
   // Who has asked nothing that has an id hears of it by the status alone.
   if (requests.length === 0) return { status: problem.status, body: JSON.stringify(written(undefined)) };
@@ -48,13 +57,24 @@ function errorOf({ message, hint, rule, request, command, page, retryAfter, rpc,
   return { ...error, code: rpc?.code ?? error.code, data: { ...error.data, reason: code } };
 }
 
-/** Clients that open addresses for people are told where their request waits: that is no approval, and nobody agrees to anything by it. */
-function withAddress(error: RpcError, { request, page, message }: ProblemDetails, { params }: AskedBody): RpcError {
-  const { _meta: meta } = params ?? {};
+/**
+ * Clients that open addresses for people are told where their request waits: that is no approval, and nobody agrees to anything by it. In the
+ * era without sessions that is a result, behind which the client sends its call again; before it, an error.
+ */
+function answerTo({ method, params }: AskedBody, error: RpcError, { request, page, message }: ProblemDetails): object {
+  const { _meta: meta, inputResponses } = params ?? {};
   const declared = meta?.[CAPABILITIES_META] as { elicitation?: { url?: unknown } } | undefined;
-  if (request === undefined || page === undefined || declared?.elicitation?.url === undefined) return error;
-  const elicitation = { mode: 'url', elicitationId: `sluice-${request}`, url: page, message };
-  return { ...error, code: URL_ELICITATION_REQUIRED, data: { ...error.data, elicitations: [elicitation] } };
+  if (page === undefined || declared?.elicitation?.url === undefined) return { error };
+  const elicitation = { mode: 'url', elicitationId: `sluice-${request ?? 'grant'}`, url: page, message };
+  const version = meta?.[VERSION_META];
+  if (typeof version !== 'string' || !isStateless(version))
+    return {
+      error: { ...error, code: URL_ELICITATION_REQUIRED, data: { ...error.data, elicitations: [elicitation] } },
+    };
+  // Whoever comes back with answers has shown it already, or answers its server, which this would make forgotten.
+  if (inputResponses !== undefined || !TAKES_INPUT.has(String(method))) return { error };
+  const inputRequests = { [OWN_INPUT]: { method: 'elicitation/create', params: elicitation } };
+  return { result: { resultType: 'input_required', inputRequests } };
 }
 
 const isId = (id: unknown): boolean => typeof id === 'string' || typeof id === 'number';

@@ -58,8 +58,9 @@ export function denied(deny: Deny, command: number, async: boolean): ProblemDeta
   const isLate = reason?.code === 'answer-bound' && reason.unit === 'timeout';
   const own = isLate ? 504 : reason && DENY_STATUS[reason.code];
   const status = rpc?.status ?? own ?? (deny.syntaxError ? 400 : 403);
+  const page = reason?.code === 'grant-needed' ? { page: reason.page } : {};
   const free = reason?.code === 'budget-used-up' ? { retryAfter: secondsUntil(reason.free ?? 0) } : {};
-  return { ...about, ...request, ...free, status, code: reason?.code ?? 'refused' };
+  return { ...about, ...request, ...page, ...free, status, code: reason?.code ?? 'refused' };
 }
 
 const secondsUntil = (time: number): number => Math.max(1, Math.ceil((time - Date.now()) / 1000));

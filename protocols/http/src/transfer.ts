@@ -8,6 +8,7 @@ import {
   type AnswerMeter,
   type AnswerQuestion,
   CredentialError,
+  GrantNeeded,
   type Deny,
   type Ending,
   type Header,
@@ -160,7 +161,10 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   }
 
   answer(head: AnswerHead): void {
-    if (head.status === UNAUTHORISED && this.#isOurLogin) this.#parts.visit.gate.targetFailed(CREDENTIAL_REFUSED);
+    if (head.status === UNAUTHORISED && this.#isOurLogin) {
+      this.#parts.visit.gate.targetFailed(CREDENTIAL_REFUSED);
+      if (this.#outgoing) this.#parts.visit.admission.target.http.refused?.(this.#outgoing);
+    }
     this.#answer.head(head);
   }
 
@@ -413,6 +417,8 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   #later<Value>(make: () => Value | Promise<Value>, act: (value: Value) => void): void {
     const failed = (error: unknown): void => {
       const known = error instanceof CredentialError || error instanceof NoConnection;
+      if (error instanceof GrantNeeded)
+        return this.#fail(denied(error.deny, this.#parts.command.id, false), error.message, 'error');
       if (error instanceof CredentialError) this.#parts.visit.gate.targetFailed(error.message);
       this.failed(known ? error.message : 'the gateway could not send this request');
       if (!known) this.#parts.visit.gate.broke(`a request failed: ${String(error)}`);

@@ -63,3 +63,37 @@ test('whoever can open an address is told where their request waits', () => {
     error: { code: -31002, data: { request: 7, url: later.page } },
   });
 });
+
+test('in the era without sessions that is a result, behind which the same call comes again', () => {
+  const call = (method: string, more: object = {}, version = '2026-07-28'): HttpBody => {
+    const capabilities = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: { url: {} } } };
+    const meta = { 'io.modelcontextprotocol/protocolVersion': version, ...capabilities };
+    return body({ id: 1, method, params: { name: 'x', ...more, _meta: meta } });
+  };
+  const answer = rpcRefusal(later, call('tools/call'));
+  expect([answer.status, told(answer)]).toEqual([
+    200,
+    {
+      jsonrpc: '2.0',
+      id: 1,
+      result: {
+        resultType: 'input_required',
+        inputRequests: {
+          sluice_approval: {
+            method: 'elicitation/create',
+            params: { mode: 'url', elicitationId: 'sluice-7', url: later.page, message: later.message },
+          },
+        },
+      },
+    },
+  ]);
+  // Who comes back, whoever answers its server, and whoever cannot be answered so has the number.
+  for (const one of [
+    call('tools/call', { inputResponses: { sluice_approval: { action: 'accept' } } }),
+    call('tools/call', { inputResponses: { name: { action: 'accept', content: {} } }, requestState: 's' }),
+    call('completion/complete'),
+  ])
+    expect(told(rpcRefusal(later, one))).toMatchObject({ error: { code: -31002, data: { request: 7 } } });
+  expect(told(rpcRefusal(refused, call('tools/call')))).toMatchObject({ error: { code: -31001 } });
+  expect(told(rpcRefusal(later, call('tools/call', {}, '2025-11-25')))).toMatchObject({ error: { code: -32042 } });
+});

@@ -40,7 +40,10 @@ export const http: ProtocolFile = {
     ...listMistakes(record(value), path, rules),
   ],
   warnings: ({ name: connection, target, http: settings }) => [
-    ...(settings?.https === false && settings.socket === undefined && !isLoopback(target.host)
+    ...(settings?.https === false &&
+    settings.socket === undefined &&
+    settings.program === undefined &&
+    !isLoopback(target.host)
       ? [`Connection "${connection}" talks to ${target.host} without TLS: others can read and change what is sent.`]
       : []),
     ...(settings?.https === true && target.tls === 'require'
@@ -149,6 +152,9 @@ const targetUrl = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** How a program is spoken to, which has no address. */
+const PROGRAM_URL = new URL('http://program.invalid/mcp');
+
 function credential(outside: ConfigSources) {
   const words = secret(outside).refine(isOneLine, 'a secret that goes into a request is one line of Latin letters');
   return z
@@ -175,6 +181,22 @@ function credential(outside: ConfigSources) {
         })
         .optional()
         .describe('client credentials (RFC 6749 section 4.4): a token is got, and renewed before it ends'),
+      grant: z
+        .strictObject({
+          client_id: z.string().min(1),
+          client_secret: words.optional(),
+          issuer: z
+            .url({ protocol: /^https?$/, error: 'write an https URL' })
+            .refine(isSafe, { error: 'people are sent there: without https anybody between could send them on' })
+            .optional()
+            .describe('where people log in; without it, where the target says'),
+          scope: z.string().min(1).optional().describe('what is asked for, parted by blanks'),
+        })
+        .refine(({ client_secret: own, issuer }) => own === undefined || issuer !== undefined, {
+          error: 'name the "issuer" that "client_secret" is for: it goes to no one whom the target names',
+        })
+        .optional()
+        .describe('each person gives a grant of their own, in the console (RFC 6749 section 4.1)'),
       certificate: z
         .strictObject({ cert: fileText(outside), key: privateFileText(outside) })
         .optional()
@@ -188,7 +210,7 @@ function credential(outside: ConfigSources) {
     .prefault({});
 }
 
-const KINDS = ['bearer', 'basic', 'header', 'query', 'oauth2'] as const;
+const KINDS = ['bearer', 'basic', 'header', 'query', 'oauth2', 'grant'] as const;
 
 function isSafe(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -201,7 +223,12 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
       protocol: z.literal(NAME),
       target: z
         .strictObject({
-          url: targetUrl.describe('where requests go; its path stands in front of theirs'),
+          url: targetUrl.optional().describe('where requests go; its path stands in front of theirs'),
+          program: name
+            .optional()
+            .describe(
+              'in place of "url": a program on the list of the agent of "via", which speaks MCP over its input',
+            ),
           socket: z
             .string()
             .startsWith('/', 'write the path of a Unix socket')
@@ -210,7 +237,14 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
           http2: z.boolean().default(false).describe('the target is spoken to by HTTP/2, as gRPC needs it'),
           ...targetTls(outside),
         })
-        .superRefine(checkAuthority),
+        .superRefine(checkAuthority)
+        .transform((one, context) => {
+          const { url, program } = one;
+          if (url && program === undefined) return { ...one, url };
+          if (!url && program !== undefined) return { ...one, url: PROGRAM_URL };
+          context.addIssue({ code: 'custom', message: 'a target has either "url" or "program"' });
+          return z.NEVER;
+        }),
       credential: credential(outside),
       hosts: z.array(hostName).default([]).describe('host names by which clients reach it; without one it is /NAME/'),
       paths: z
@@ -246,18 +280,35 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
       if (llm === undefined || mcp === undefined) return;
       context.addIssue({ code: 'custom', path: ['mcp'], message: 'a target is either a model or a server of MCP' });
     })
+    .superRefine((one, context) => {
+      const { program, socket, http2 } = one.target;
+      if (program === undefined) return;
+      const amiss = (path: string[], message: string): void =>
+        context.addIssue({ code: 'custom', path, message: `"program" ${message}` });
+      if (one.via === undefined) amiss(['target', 'program'], 'is run by an agent: name it in "via"');
+      if (one.mcp === undefined) amiss(['target', 'program'], 'speaks MCP: add "mcp: {}" to the connection');
+      if (socket !== undefined || http2) amiss(['target', 'program'], 'is reached by neither "socket" nor "http2"');
+      if (Object.keys(one.credential).length > 0)
+        amiss(['credential'], 'takes no credential: the agent puts what it needs into its environment');
+    })
+    .superRefine(({ credential: own, via }, context) => {
+      if (via === undefined || !own.grant || own.grant.issuer !== undefined) return;
+      const message = 'what is reached by an agent is not asked where people log in: name it here';
+      context.addIssue({ code: 'custom', path: ['credential', 'grant', 'issuer'], message });
+    })
     .superRefine(({ credential: own, via }, context) => {
       if (via === undefined || own.certificate === undefined) return;
       context.addIssue({ code: 'custom', path: ['via'], message: 'an agent does not show client certificates yet' });
     })
     .transform((one): WrittenConnection => {
-      const { url, socket, http2, tls, ca } = one.target;
+      const { url, socket, program, http2, tls, ca } = one.target;
       const https = url.protocol === 'https:';
       const settings: HttpSettings = {
         https,
         authority: url.host,
         base: url.pathname.replace(/\/+$/, ''),
         socket,
+        program,
         http2,
         credential: credentialOf(one.credential),
         certificate: one.credential.certificate,
@@ -281,7 +332,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         ...reached(one),
         protocol: NAME,
         target: {
-          host: url.hostname.replace(/^\[|\]$/g, ''),
+          host: program ?? url.hostname.replace(/^\[|\]$/g, ''),
           port: url.port === '' ? (https ? 443 : 80) : Number(url.port),
           tls: https ? tls : 'disable',
           ca,
@@ -306,11 +357,16 @@ function credentialOf({
   header,
   query,
   oauth2,
+  grant,
 }: z.output<ReturnType<typeof credential>>): HttpCredential {
   if (bearer) return { type: 'bearer', token: bearer };
   if (basic) return { type: 'basic', ...basic };
   if (header) return { type: 'header', ...header };
   if (query) return { type: 'query', ...query };
+  if (grant) {
+    const { client_id: clientId, client_secret: clientSecret, issuer, scope } = grant;
+    return { type: 'grant', clientId, clientSecret, issuer, scope };
+  }
   if (!oauth2) return { type: 'none' };
   const { token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope, audience } = oauth2;
   return { type: 'oauth2', tokenUrl, clientId, clientSecret, scope, audience };

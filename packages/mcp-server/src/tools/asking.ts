@@ -33,20 +33,20 @@ export const listConnections = tool({
   }),
   isFor: () => true,
   annotations: () => READS,
-  run: (_, { caller }) =>
-    Promise.resolve({
-      connections: caller
-        .connections()
-        .filter(({ protocol }) => KNOWN.includes(protocol))
-        .map((one) => ({
-          name: one.name,
-          protocol: one.protocol,
-          tools: toolsFor(one.protocol),
-          read_only: readsOnly(one, caller.principal),
-          masks: one.rules.some(({ then, mode }) => then.type === 'mask' && mode === 'enforce'),
-          approval: one.approval !== undefined,
-        })),
-    }),
+  run: (_, { caller }) => {
+    const own = caller.connections().filter(({ protocol }) => KNOWN.includes(protocol));
+    caller.noted('list_connections', own.map(({ name }) => name).join(' '));
+    return Promise.resolve({
+      connections: own.map((one) => ({
+        name: one.name,
+        protocol: one.protocol,
+        tools: toolsFor(one.protocol),
+        read_only: readsOnly(one, caller.principal),
+        masks: one.rules.some(({ then, mode }) => then.type === 'mask' && mode === 'enforce'),
+        approval: one.approval !== undefined,
+      })),
+    });
+  },
 });
 
 export const explain = tool({
@@ -79,12 +79,9 @@ export const explain = tool({
     if (isService !== (path !== undefined) || isService === (text !== undefined))
       throw new ToolError({ message: 'Give "path" for a service, and "text" for a database or a machine.' });
     const asked = path === undefined ? { text: text ?? '' } : { request: { method, path, body } };
-    try {
-      const { decision, rule, message, hint, text: reasons } = await caller.explain(connection, asked);
-      return { decision, rule, message, hint, text: reasons };
-    } catch (error) {
-      throw new ToolError({ message: (error as Error).message });
-    }
+    caller.noted('explain', connection, asked);
+    const { decision, rule, message, hint, text: reasons } = await caller.explain(connection, asked);
+    return { decision, rule, message, hint, text: reasons };
   },
 });
 
@@ -143,7 +140,10 @@ export const myRequests = tool({
   }),
   isFor: known,
   annotations: () => READS,
-  run: (_, { caller }) => requestsOf(caller),
+  run: (_, { caller }) => {
+    caller.noted('my_requests', '');
+    return requestsOf(caller);
+  },
 });
 
 /** Of all requests that are over, so many are looked through; and so many of one caller given. */
