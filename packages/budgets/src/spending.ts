@@ -57,7 +57,7 @@ export class Spending {
   #sharesOf(budgets: readonly AppliedBudget[]): Shares {
     const known = this.#shares.get(budgets);
     if (known) return known;
-    const name = budgets.map(({ key }) => key).join('\n');
+    const name = budgets.map(({ key, at_once: places }) => (places === undefined ? key : `${key} +`)).join('\n');
     const shares = this.#named.get(name) ?? this.#makeShares(budgets);
     this.#shares.set(budgets, shares);
     this.#named.set(name, shares);

@@ -426,6 +426,7 @@ export class ClientHalf {
     if (command.effects.some(commits) && command.changesBefore !== this.#changes)
       return this.#refuse({ type: 'execute' }, boundTooEarly(), this.#standIn.execute);
     this.#runs(command);
+    command.executed = true;
     // Masks are made for types and formats, so the target has to say them before it sends rows.
     const unasked = command.masking !== undefined && !command.describeSent;
     if (unasked) {
