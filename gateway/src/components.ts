@@ -46,6 +46,7 @@ export interface Components {
   readonly budgets: ModelBudgets;
   readonly mcp: McpState;
   readonly ledger: Ledger;
+  readonly touched: Touched;
   readonly freezes: Freezes;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;

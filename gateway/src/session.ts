@@ -38,7 +38,7 @@ import { givenOn } from '@sluice/proposed-calls';
 import { CommitReview, type ReviewedChanges, type ReviewedFacts } from '@sluice/commit-review';
 import { commitImpactOf, watchLocks } from '@sluice/sql-postgres';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
-import type { Judge, Judgement, Taken } from '@sluice/judging';
+import { type Judge, type Judgement, type Taken, otherwise } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
@@ -348,6 +348,7 @@ export class Session implements Gate, LoginSession {
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
   #answer(command: Command, judgement: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
+    const judgement = this.#untouched(command, judged);
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) {
       judgement.charge?.undo();
       return denied(command, UNRECORDED);
@@ -360,6 +361,17 @@ export class Session implements Gate, LoginSession {
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
     else this.#passes(command, judgement, waiter);
     return judgement.answer;
+  }
+
+  /** It may be the first that touches a table, and end what its principal may do. What waits for people touches nothing yet. */
+  #untouched(command: Command, judgement: Judgement): Judgement {
+    const { answer, held } = judgement;
+    if (answer.type === 'deny' || held || !isRun(command) || this.#review.concerns(reviewOf(judgement)))
+      return judgement;
+    const reason = this.#services.admissions.touches(this, answer.facts.actions);
+    if (!reason) return judgement;
+    judgement.charge?.undo();
+    return otherwise(judgement, denied(command, reason));
   }
 
   /** Slips of the pen are no refusals, and budgets are counted by themselves. */
@@ -533,6 +545,8 @@ export class Session implements Gate, LoginSession {
     if (waiter.signal.aborted) return this.#refusedLate(command, denied(command, CANCELLED));
     if (answer.type === 'deny') return this.#refusedLate(command, answer);
     if (!isSame) return this.#refusedLate(command, denied(command, CHANGED));
+    const touched = isRun(command) ? this.#services.admissions.touches(this, answer.facts.actions) : undefined;
+    if (touched) return this.#refusedLate(command, denied(command, touched));
     return this.#services.log.recording ? answer : denied(command, UNRECORDED);
   }
 

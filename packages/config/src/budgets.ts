@@ -11,12 +11,14 @@ import {
   type TripwireRule,
 } from '@sluice/contract';
 import { z } from 'zod';
-import { duration, size } from './values.js';
+import { duration, durationOrOff, size } from './values.js';
 
 const MIN_WINDOW_MS = 60_000;
 const MAX_WINDOW_MS = 86_400_000;
 /** Different people that it takes at least to freeze a connection. */
 const MIN_PEOPLE = 2;
+/** So long after its first table nobody is frozen for others. */
+const LEARN_MS = 86_400_000;
 
 const amount = z.number().positive().optional();
 const whole = z.number().int().positive().max(Number.MAX_SAFE_INTEGER).optional();
@@ -94,13 +96,19 @@ export const tripwire = z
       .int()
       .min(MIN_PEOPLE)
       .max(1_000)
+    new_tables: whole.describe('tables that the principal has never touched before at this connection'),
+    learn: durationOrOff
+      .optional()
+      .describe('of new_tables: so long after the first one nothing is counted, 24h unless it says otherwise'),
       .default(3)
       .describe('of a connection: how many different people it takes'),
   })
   .superRefine(({ freeze, people, ...wanted }, context) => {
     const amounts = TRIPS.flatMap((trip) => wanted[trip] ?? []);
     const say = (message: string): void => context.addIssue({ code: 'custom', message });
-    if (amounts.length === 0) say('a tripwire needs "refusals", "guesses", "failed_logins" or "budget_ends"');
+    if (amounts.length === 0)
+      say('a tripwire needs "refusals", "guesses", "failed_logins", "budget_ends" or "new_tables"');
+    if (wanted.learn !== undefined && wanted.new_tables === undefined) say('"learn" is for "new_tables"');
     if (freeze === 'connection' && amounts.some((one) => one < people))
       say(`each of its ${people} people has to count: amounts below "people" cannot freeze a connection`);
   });
@@ -134,7 +142,7 @@ export function toBound({
   return { type: 'bound', ...given({ maxRows, maxBytes, timeoutMs }) };
 }
 
-export const toTripwire = ({ within, freeze, people, ...trips }: z.output<typeof tripwire>): TripwireRule => ({
+export const toTripwire = ({ within, learn, freeze, people, ...trips }: z.output<typeof tripwire>): TripwireRule => ({
   type: 'tripwire',
   withinMs: within,
   freeze,
@@ -147,6 +155,7 @@ type Given<T> = { readonly [Key in keyof T]?: Exclude<T[Key], undefined> };
 /** Without what is not there. */
 const given = <T extends object>(of: T): Given<T> =>
   Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as Given<T>;
+  ...(trips.new_tables !== undefined && { learnMs: learn ?? LEARN_MS }),
 
 function isZone(text: string): boolean {
   try {

@@ -97,8 +97,8 @@ export interface AppliedBound extends BoundRule {
   readonly rule: string;
 }
 
-/** What a tripwire counts. `failed_logins`: of somebody who has proven who they are. */
-export const TRIPS = ['refusals', 'guesses', 'failed_logins', 'budget_ends'] as const;
+/** What a tripwire counts. `failed_logins`: of somebody who has proven who they are; `new_tables`: that the principal has never touched before. */
+export const TRIPS = ['refusals', 'guesses', 'failed_logins', 'budget_ends', 'new_tables'] as const;
 export type Trip = (typeof TRIPS)[number];
 
 /** So many of these within a time freeze somebody, until a person thaws them. */
@@ -111,6 +111,8 @@ export interface TripwireRule extends Partial<Readonly<Record<Trip, number>>> {
 }
 
 export interface AppliedTripwire extends TripwireRule {
+  /** Of `new_tables`: so long after the first table of a principal at a connection nothing is counted, in milliseconds. */
+  readonly learnMs?: number;
   readonly rule: string;
   readonly key: string;
 }

@@ -57,6 +57,9 @@ export type DenyReason =
     }
   | { readonly code: 'record-unwritable' };
 
+  /** It touches a table that its principal never touched before, which has frozen them. `subject`: as `sluice freeze` names it. */
+  | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
+  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
 /** Why a login did not succeed. Reveals nothing that the caller has not proven to know. */
 export type RefusalReason =
   /** `tokens`: so many of one name are tried, the newest. */
@@ -83,6 +86,8 @@ export type RefusalReason =
   | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
   /** A budget of logins is used up. */
   | { readonly code: 'logins-used-up'; readonly message: string; readonly hint: string }
+  /** What a tripwire of the connection counts cannot be counted. */
+  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
   | { readonly code: 'too-many-sessions-of-user'; readonly user: string; readonly sessions: number }
   | { readonly code: 'too-many-sessions'; readonly sessions: number }
   /** People have to agree to the session. */
@@ -103,6 +108,7 @@ export type Ending =
   | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
   | { readonly code: 'connection-removed' }
   /** Another configuration is in force, and what comes next is for a session under it. */
+  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
   | { readonly code: 'reconfigured' }
   | { readonly code: 'connection-forbidden' }
   | { readonly code: 'account-forbidden' }
@@ -154,6 +160,7 @@ export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>>
   frozen: 'access',
   'logins-used-up': 'limit',
   'too-many-sessions-of-user': 'limit',
+  'tripwire-uncounted': 'unavailable',
   'too-many-sessions': 'limit',
   'session-approval-needed': 'access',
   'session-denied': 'access',
@@ -174,6 +181,7 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   frozen: 'killed',
   'connection-removed': 'killed',
   reconfigured: 'drain',
+  'tripwire-uncounted': 'failure',
   'connection-forbidden': 'killed',
   'account-forbidden': 'killed',
   'columns-masked': 'killed',

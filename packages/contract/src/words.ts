@@ -91,6 +91,10 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: 'The record cannot be written at the moment, so nothing is run.',
         hint: 'An administrator finds the cause in the log of the gateway and under /readyz.',
       };
+    case 'frozen':
+      return frozenInWords(reason);
+    case 'tripwire-uncounted':
+      return { message: `${uncountedTripwire(reason.rule)}, so the ${noun} is not run.`, hint: SEE_LOG };
     default:
       return reason satisfies never;
   }
@@ -191,10 +195,9 @@ export function refusalInWords(reason: RefusalReason): Sentence {
         hint: 'Connect again to log in otherwise.',
       };
     case 'frozen':
-      return {
-        message: `${reason.subject} is frozen: ${reason.why}`,
-        hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${reason.subject}" --reason ...`,
-      };
+      return frozenInWords(reason);
+    case 'tripwire-uncounted':
+      return { message: `${uncountedTripwire(reason.rule)}, so nobody gets in here`, hint: SEE_LOG };
     case 'logins-used-up':
       return { message: reason.message, hint: reason.hint };
     case 'access-lost':
@@ -249,6 +252,8 @@ export function endingInWords(reason: Ending): string {
     case 'reconfigured':
       return 'Another configuration of the gateway is in force. Connect again.';
     case 'connection-forbidden':
+    case 'tripwire-uncounted':
+      return `${uncountedTripwire(reason.rule)}, so this session ends.`;
       return 'You may no longer use this connection.';
     case 'account-forbidden':
       return 'You may no longer use this account.';
@@ -284,6 +289,14 @@ const ASK_ADMINISTRATOR = 'Ask an administrator of the gateway.';
 const ASK_APPROVERS = 'Ask the approvers of this connection.';
 
 const howToRelease = (asked: Asked): string => `${asked.approvers} can release it: ${where(asked)}`;
+const frozenInWords = ({ subject, why }: { readonly subject: string; readonly why: string }): Required<Sentence> => ({
+  message: `${subject} is frozen: ${why}`,
+  hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${subject}" --reason ...`,
+});
+
+const uncountedTripwire = (rule: string): string => `What tripwire "${rule}" counts cannot be counted at the moment`;
+const SEE_LOG = 'An administrator finds the cause in the log of the gateway.';
+
 const howToAgree = (asked: Asked): string => `${asked.approvers} can agree: ${where(asked)}`;
 const where = ({ request, page }: Asked): string =>
   `${page === undefined ? '' : `${page} or `}sluice approvals approve ${request}`;

@@ -107,6 +107,10 @@ export class CompiledPolicy {
   /** Some rule masks something. */
   readonly masks: boolean;
   /** Some rule has commands wait for people. */
+  /** Some budget counts the different values that are shown. */
+  readonly counts: boolean;
+  /** Some tripwire counts tables that are new to somebody. */
+  readonly countsTables: boolean;
   readonly holds: boolean;
 
   constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>, annotates = false) {
