@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
 import { Events, Revocations, type Revoked, toRow, toldAs } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
-import { Counts, Freezes, Ledger, ModelBudgets, type UsedUp } from '@sluice/budgets';
+import { Counts, Freezes, Ledger, ModelBudgets, Sketches, Touched, type UsedUp } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
@@ -126,6 +126,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them');
   const notes = CountNotes.open(join(config.data, 'counts'));
   const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
+  const marks = CountNotes.open(join(config.data, 'shown'));
+  const sketches = await Sketches.open(store.sketches, marks, unsaved, () => counts.steadyMinute());
+  const touched = await Touched.open(store.touches, unsaved);
   // As JSON: names of rules have no quotes.
   const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, `["${rule}","${unit}"]`, amount);
   const freezes = new Freezes(await store.freezes.all());
@@ -150,7 +153,8 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     securityKeys,
     counts,
     budgets: new ModelBudgets(counts, used),
-    ledger: new Ledger(counts, used),
+    ledger: new Ledger(counts, sketches, used),
+    touched,
     freezes,
     mcp: { pins, sessions: new McpSessions() },
     revocations,

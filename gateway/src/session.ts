@@ -346,7 +346,7 @@ export class Session implements Gate, LoginSession {
   }
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
-  #answer(command: Command, judgement: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
+  #answer(command: Command, judged: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
     const judgement = this.#untouched(command, judged);
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) {

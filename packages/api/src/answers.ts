@@ -197,7 +197,7 @@ export type TokenRow = z.output<typeof TokenRow>;
 
 const budgetUse = z.strictObject({
   rule: text,
-  unit: z.enum(['requests', 'tokens', 'cost', 'statements', 'rows', 'bytes', 'time', 'at_once', 'logins']),
+  unit: z.enum(['requests', 'tokens', 'cost', 'statements', 'rows', 'bytes', 'time', 'at_once', 'logins', 'distinct']),
   of: text.describe('Whose it is: all, a person, agent:NAME, group:NAME.'),
   by: maybe(text.describe('What it is counted by besides: a connection, a model.')),
   used: count,

@@ -9,5 +9,6 @@ export { type KeptTouches, Touched } from './touched.js';
 export { Tripwires, principalOf } from './tripwires.js';
 export type { Spender } from './shares.js';
 export { Ledger } from './ledger.js';
+export { type KeptSketches, type NotedMarks, Sketches } from './sketches.js';
 export { Spending } from './spending.js';
 export type { NoRoom, Spent } from './spent.js';

@@ -189,7 +189,7 @@ const holdCommit = heldBy
   })
   .superRefine(escalatesInTime);
 
-const budget = budgetOf(hold);
+const budget = budgetOf(hold, column);
 
 const rule = z
   .strictObject({

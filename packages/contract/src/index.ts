@@ -3,6 +3,7 @@ export * from './answer.js';
 export * from './column-names.js';
 export * from './command.js';
 export * from './decision.js';
+export * from './marks.js';
 export * from './facts.js';
 export * from './http.js';
 export * from './login.js';

@@ -45,9 +45,12 @@ export interface RiskRule {
   readonly points: number;
 }
 
-/** What calls of language models use up, and what any command does. `time`: milliseconds at the target. */
+/**
+ * What calls of language models use up, and what any command does. `time`: milliseconds at the target; `distinct`: different values that were
+ * shown, as near as a sketch tells.
+ */
 export const MODEL_UNITS = ['requests', 'tokens', 'cost'] as const;
-export const COMMAND_UNITS = ['statements', 'rows', 'bytes', 'time', 'at_once', 'logins'] as const;
+export const COMMAND_UNITS = ['statements', 'rows', 'bytes', 'time', 'at_once', 'logins', 'distinct'] as const;
 export type ModelUnit = (typeof MODEL_UNITS)[number];
 export type CommandUnit = (typeof COMMAND_UNITS)[number];
 export type BudgetUnit = ModelUnit | CommandUnit;
@@ -71,6 +74,9 @@ export interface BudgetRule extends Partial<Readonly<Record<BudgetUnit, number>>
   readonly per: readonly BudgetShare[];
   /** Absent: a day of UTC. */
   readonly within?: BudgetWindow;
+  /** Of `distinct`: the values of these columns, named as masks name them, and what detectors find. */
+  readonly columns?: readonly string[];
+  readonly detect?: readonly Detector[];
   /** Whom to ask where nothing is left, for people. */
   readonly ask?: string;
   /** People may release a command for which nothing is left. */
@@ -105,14 +111,14 @@ export type Trip = (typeof TRIPS)[number];
 export interface TripwireRule extends Partial<Readonly<Record<Trip, number>>> {
   readonly type: 'tripwire';
   readonly withinMs: number;
+  /** Of `new_tables`: so long after the first table of a principal at a connection nothing is counted, in milliseconds. */
+  readonly learnMs?: number;
   readonly freeze: 'principal' | 'owner' | 'connection';
   /** Of a connection: how many different people it takes, so that none of them alone can stop the others. */
   readonly people: number;
 }
 
 export interface AppliedTripwire extends TripwireRule {
-  /** Of `new_tables`: so long after the first table of a principal at a connection nothing is counted, in milliseconds. */
-  readonly learnMs?: number;
   readonly rule: string;
   readonly key: string;
 }
@@ -177,11 +183,13 @@ export type Detector = (typeof DETECTORS)[number];
 
 /**
  * redact: say what was there. partial: keep the end. hash: a keyed pseudonym. generalise: the year, the magnitude. reversible: a token on the
- * way to a language model, and the value in its answer.
+ * way to a language model, and the value in its answer. count: the value itself, which budgets of different values are told of, by their keys;
+ * `observed`: by those that refuse nothing.
  */
 export type MaskMode =
   | { readonly type: 'redact' | 'null' | 'hash' | 'generalise' }
   | { readonly type: 'reversible' }
+  | { readonly type: 'count'; readonly budgets: readonly string[]; readonly observed?: true }
   | { readonly type: 'partial'; readonly keepLast?: number };
 
 /** What a command does with masked columns. */

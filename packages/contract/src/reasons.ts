@@ -46,6 +46,8 @@ export type DenyReason =
       readonly within?: string | undefined;
       readonly ask?: string | undefined;
     }
+  /** A budget counts the different values of a column, and what is shown is computed from them. */
+  | { readonly code: 'budget-uncountable'; readonly rule: string }
   /** A budget cannot be counted at the moment. */
   | { readonly code: 'budget-uncounted'; readonly rule: string }
   /** A rule bounds each answer, and this one would have more. `timeout`: milliseconds. */
@@ -55,11 +57,11 @@ export type DenyReason =
       readonly unit: 'rows' | 'bytes' | 'timeout';
       readonly limit: number;
     }
-  | { readonly code: 'record-unwritable' };
-
   /** It touches a table that its principal never touched before, which has frozen them. `subject`: as `sluice freeze` names it. */
   | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
   | { readonly code: 'tripwire-uncounted'; readonly rule: string }
+  | { readonly code: 'record-unwritable' };
+
 /** Why a login did not succeed. Reveals nothing that the caller has not proven to know. */
 export type RefusalReason =
   /** `tokens`: so many of one name are tried, the newest. */
@@ -84,10 +86,10 @@ export type RefusalReason =
   | { readonly code: 'access-lost' }
   /** Somebody, or the connection, is frozen until a person thaws it. `subject`: as `sluice freeze` names it. */
   | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
-  /** A budget of logins is used up. */
-  | { readonly code: 'logins-used-up'; readonly message: string; readonly hint: string }
   /** What a tripwire of the connection counts cannot be counted. */
   | { readonly code: 'tripwire-uncounted'; readonly rule: string }
+  /** A budget of logins is used up. */
+  | { readonly code: 'logins-used-up'; readonly message: string; readonly hint: string }
   | { readonly code: 'too-many-sessions-of-user'; readonly user: string; readonly sessions: number }
   | { readonly code: 'too-many-sessions'; readonly sessions: number }
   /** People have to agree to the session. */
@@ -106,9 +108,9 @@ export type Ending =
   | { readonly code: 'token-revoked' }
   | { readonly code: 'token-expired' }
   | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
+  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
   | { readonly code: 'connection-removed' }
   /** Another configuration is in force, and what comes next is for a session under it. */
-  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
   | { readonly code: 'reconfigured' }
   | { readonly code: 'connection-forbidden' }
   | { readonly code: 'account-forbidden' }
@@ -158,9 +160,9 @@ export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>>
   'another-login': 'access',
   'access-lost': 'credentials',
   frozen: 'access',
+  'tripwire-uncounted': 'unavailable',
   'logins-used-up': 'limit',
   'too-many-sessions-of-user': 'limit',
-  'tripwire-uncounted': 'unavailable',
   'too-many-sessions': 'limit',
   'session-approval-needed': 'access',
   'session-denied': 'access',
@@ -179,9 +181,9 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'token-revoked': 'killed',
   'token-expired': 'killed',
   frozen: 'killed',
+  'tripwire-uncounted': 'failure',
   'connection-removed': 'killed',
   reconfigured: 'drain',
-  'tripwire-uncounted': 'failure',
   'connection-forbidden': 'killed',
   'account-forbidden': 'killed',
   'columns-masked': 'killed',

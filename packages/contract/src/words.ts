@@ -84,17 +84,22 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: `Budget "${reason.rule}" cannot be counted at the moment, so the ${noun} is not run.`,
         hint: 'An administrator finds the cause in the log of the gateway.',
       };
+    case 'budget-uncountable':
+      return {
+        message: `Budget "${reason.rule}" counts the different values of a column, and this ${noun} shows what it computes from them: how many are in that, nobody can tell.`,
+        hint: 'Select the column itself, or count its values (count).',
+      };
     case 'answer-bound':
       return boundInWords(reason, noun);
+    case 'frozen':
+      return frozenInWords(reason);
+    case 'tripwire-uncounted':
+      return { message: `${uncountedTripwire(reason.rule)}, so the ${noun} is not run.`, hint: SEE_LOG };
     case 'record-unwritable':
       return {
         message: 'The record cannot be written at the moment, so nothing is run.',
         hint: 'An administrator finds the cause in the log of the gateway and under /readyz.',
       };
-    case 'frozen':
-      return frozenInWords(reason);
-    case 'tripwire-uncounted':
-      return { message: `${uncountedTripwire(reason.rule)}, so the ${noun} is not run.`, hint: SEE_LOG };
     default:
       return reason satisfies never;
   }
@@ -247,13 +252,13 @@ export function endingInWords(reason: Ending): string {
       return 'The token of this session has expired.';
     case 'frozen':
       return `${reason.subject} is frozen: ${reason.why}`;
+    case 'tripwire-uncounted':
+      return `${uncountedTripwire(reason.rule)}, so this session ends.`;
     case 'connection-removed':
       return 'This connection was taken out of the gateway.';
     case 'reconfigured':
       return 'Another configuration of the gateway is in force. Connect again.';
     case 'connection-forbidden':
-    case 'tripwire-uncounted':
-      return `${uncountedTripwire(reason.rule)}, so this session ends.`;
       return 'You may no longer use this connection.';
     case 'account-forbidden':
       return 'You may no longer use this account.';
@@ -284,11 +289,6 @@ export function endingInWords(reason: Ending): string {
   }
 }
 
-const UNUSABLE = 'its approval could not be used';
-const ASK_ADMINISTRATOR = 'Ask an administrator of the gateway.';
-const ASK_APPROVERS = 'Ask the approvers of this connection.';
-
-const howToRelease = (asked: Asked): string => `${asked.approvers} can release it: ${where(asked)}`;
 const frozenInWords = ({ subject, why }: { readonly subject: string; readonly why: string }): Required<Sentence> => ({
   message: `${subject} is frozen: ${why}`,
   hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${subject}" --reason ...`,
@@ -297,6 +297,11 @@ const frozenInWords = ({ subject, why }: { readonly subject: string; readonly wh
 const uncountedTripwire = (rule: string): string => `What tripwire "${rule}" counts cannot be counted at the moment`;
 const SEE_LOG = 'An administrator finds the cause in the log of the gateway.';
 
+const UNUSABLE = 'its approval could not be used';
+const ASK_ADMINISTRATOR = 'Ask an administrator of the gateway.';
+const ASK_APPROVERS = 'Ask the approvers of this connection.';
+
+const howToRelease = (asked: Asked): string => `${asked.approvers} can release it: ${where(asked)}`;
 const howToAgree = (asked: Asked): string => `${asked.approvers} can agree: ${where(asked)}`;
 const where = ({ request, page }: Asked): string =>
   `${page === undefined ? '' : `${page} or `}sluice approvals approve ${request}`;
@@ -322,6 +327,7 @@ const UNITS = {
   rows: 'rows',
   bytes: 'bytes',
   time: 'ms at the target',
+  distinct: 'different values',
   at_once: 'at once',
   logins: 'logins',
 } as const;

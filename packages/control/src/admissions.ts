@@ -10,12 +10,14 @@ import {
   type Frozen,
   type Ledger,
   Spending,
+  type Touched,
   Tripwires,
   personOf,
+  principalOf,
   resetUsage,
   usage,
 } from '@sluice/budgets';
-import type { AppliedBudget, Principal, RefusalReason, Trip } from '@sluice/contract';
+import type { Action, AppliedBudget, DenyReason, Ending, Principal, RefusalReason, Trip } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
 import { type Maker, ownerOf } from '@sluice/identity';
 import type { Store } from '@sluice/store';
@@ -28,17 +30,17 @@ export interface Visitor {
   readonly connection: { readonly name: string; readonly protocol: string } | undefined;
 }
 
-interface Parts {
-  readonly freezes: Freezes;
 /** The same in a session. */
 export interface Visit extends Visitor {
   end(why: Ending): void;
 }
 
+interface Parts {
+  readonly freezes: Freezes;
   readonly ledger: Ledger;
+  readonly touched: Touched;
   readonly log: Log;
   readonly webhooks: Webhooks;
-  readonly touched: Touched;
   readonly revocations: Revocations;
   readonly store: Store['freezes'];
   readonly sessions: ReadonlyMap<string, SessionView>;
@@ -125,7 +127,7 @@ export class Admissions {
 
   /** What is used up of which budget; `of`: only what somebody takes from. */
   budgets(of?: Pick<Visitor, 'principal' | 'makers'>): readonly BudgetUse[] {
-    const all = usage(this.#parts.ledger.counts, this.#rules);
+    const all = usage(this.#parts.ledger, this.#rules);
     if (!of?.principal) return all;
     const mine = this.countersOf(of.principal, of.makers);
     return all.filter(({ owner }) => mine.has(owner));
@@ -139,9 +141,8 @@ export class Admissions {
   }
 
   resetBudget(rule: string, isChosen: (owner: string) => boolean): number {
-    const { counts } = this.#parts.ledger;
     return resetUsage(
-      counts,
+      this.#parts.ledger,
       this.#rules.filter((one) => one.rule === rule),
       isChosen,
     );
@@ -177,3 +178,12 @@ export class Admissions {
     webhooks.send('thaw', { subject, by: by.actor, why });
   }
 }
+
+/** Without those that are the session's own, and the catalogs that clients read for themselves. */
+const tablesOf = (actions: readonly Action[]): string[] =>
+  actions.flatMap(({ resources, temporaryTables = [] }) =>
+    resources.flatMap(({ type, name }) =>
+      type === 'table' && !temporaryTables.includes(name) && !CATALOG.test(name) ? [name] : [],
+    ),
+  );
+const CATALOG = /^(?:pg_catalog\.|information_schema\.|pg_[a-z_]+$)/i;

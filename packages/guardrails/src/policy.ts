@@ -42,12 +42,13 @@ interface CompiledRule {
 }
 
 /**
- * @param options `annotate`: the target goes by who has the session, so that nothing passes that could change it
+ * @param options `annotate`: the target goes by who has the session, so that nothing passes that could change it. `rows`: its answers have rows, whose
+ * different values budgets can count
  * @throws PolicyError with every mistake in the conditions
  */
 export function compilePolicy(
   rules: readonly Rule[],
-  options: { trustedFunctions?: readonly string[]; annotate?: boolean } = {},
+  options: { trustedFunctions?: readonly string[]; annotate?: boolean; rows?: boolean } = {},
 ): CompiledPolicy {
   const problems: PolicyProblem[] = [];
   const compiled = rules.map((rule): CompiledRule => {
@@ -63,7 +64,7 @@ export function compilePolicy(
     }
   });
   if (problems.length > 0) throw new PolicyError(problems);
-  return new CompiledPolicy(compiled, new Set(options.trustedFunctions), options.annotate);
+  return new CompiledPolicy(compiled, new Set(options.trustedFunctions), options.annotate, options.rows);
 }
 
 /** Why a rule cannot be meant so. */
@@ -106,14 +107,14 @@ export class CompiledPolicy {
   readonly asksTarget: ReadonlySet<TargetAttribute>;
   /** Some rule masks something. */
   readonly masks: boolean;
-  /** Some rule has commands wait for people. */
   /** Some budget counts the different values that are shown. */
   readonly counts: boolean;
   /** Some tripwire counts tables that are new to somebody. */
   readonly countsTables: boolean;
+  /** Some rule has commands wait for people. */
   readonly holds: boolean;
 
-  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>, annotates = false) {
+  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>, annotates = false, rows = true) {
     this.#annotates = annotates;
     this.#all = rules;
     this.#rules = rules.filter(isOfCommands);
@@ -122,6 +123,10 @@ export class CompiledPolicy {
     this.#ofSessions = rules.filter(isOfSessions);
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
+    this.counts = rows && rules.some(({ rule }) => rule.then.type === 'budget' && rule.then.distinct !== undefined);
+    this.countsTables = rules.some(
+      ({ rule }) => rule.then.type === 'tripwire' && rule.then.new_tables !== undefined && rule.mode === 'enforce',
+    );
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
     this.readsSession = rules.some(({ condition }) => condition?.readsSession === true);
     this.asksTarget = new Set(rules.flatMap(({ condition }) => condition?.asksTarget ?? []));
@@ -193,7 +198,7 @@ export class CompiledPolicy {
   judgeAnswer(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
       const attributes = this.#attributes(facts, text, context);
-      const { refused, allowed: _, ...said } = findings(this.#ofAnswers, facts, attributes);
+      const { refused, allowed: _, ...said } = findings(this.#ofAnswers, facts, attributes, false);
       return { ...said, decision: refused ?? unrefused(said.holds) };
     } catch (error) {
       if (error instanceof BodyUnreadable) return refusal(error.message);
@@ -275,9 +280,16 @@ export class CompiledPolicy {
   masksOf(facts: Facts, text: string, context: PolicyContext): readonly AppliedMask[] {
     const attributes = this.#attributes(facts, text, context);
     return this.#rules.flatMap(({ rule, condition }) => {
-      if (rule.then.type !== 'mask' || rule.mode === 'observe') return [];
+      const budget = budgetOf(rule);
+      const mask =
+        rule.then.type === 'mask' && rule.mode !== 'observe'
+          ? { rule: rule.rule, ...rule.then }
+          : this.counts && budget
+            ? countingOf(budget)
+            : undefined;
+      if (!mask) return [];
       const may = facts.actions.some((action) => asked(condition, action, attributes) ?? true);
-      return may ? [{ rule: rule.rule, ...rule.then }] : [];
+      return may ? [mask] : [];
     });
   }
 
@@ -305,7 +317,7 @@ export class CompiledPolicy {
     const moved = masked?.moved ?? [];
     if (facts.syntaxError) return refusal(facts.syntaxError.message);
     if (facts.forbidden !== undefined) return refusal(facts.forbidden);
-    const { allowed, refused, reviewed, ...said } = findings(this.#rules, facts, attributes);
+    const { allowed, refused, reviewed, ...said } = findings(this.#rules, facts, attributes, this.counts);
     let no = refused;
     for (const action of facts.actions) {
       if (no !== undefined) break;
@@ -336,7 +348,12 @@ interface Findings extends Omit<Verdict, 'decision'> {
 }
 
 /** What rules say of each action. @throws whatever conditions throw */
-function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes: Attributes): Findings {
+function findings(
+  rules: readonly CompiledRule[],
+  { actions }: Facts,
+  attributes: Attributes,
+  counts: boolean,
+): Findings {
   const matched = new Map<string, RuleMatch>();
   const masks = new Map<string, AppliedMask>();
   const holds = new Map<string, AppliedHold>();
@@ -356,6 +373,8 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
       // One that is observed is counted all the same.
       const budget = budgetOf(rule);
       if (budget) budgets.set(rule.path, budget);
+      const counting = counts && budget ? countingOf(budget) : undefined;
+      if (counting) masks.set(rule.path, counting);
       if (observed || budget || then.type === 'risk' || then.type === 'tripwire') continue;
       if (then.type === 'allow') allowed.add(action);
       else if (then.type === 'bound') bounds.set(rule.path, { rule: rule.rule, ...then });
@@ -383,6 +402,20 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
 function budgetOf({ rule, then, mode, path }: Rule): AppliedBudget | undefined {
   if (then.type !== 'budget') return undefined;
   return { rule, key: keyOf({ rule, path }), ...then, ...(mode === 'observe' && { observed: true as const }) };
+}
+
+/** What a budget of different values counts passes masks that tell it. */
+function countingOf({
+  rule,
+  key,
+  distinct,
+  columns = [],
+  detect = [],
+  observed,
+}: AppliedBudget): AppliedMask | undefined {
+  if (distinct === undefined) return undefined;
+  const mode = { type: 'count', budgets: [key], ...(observed && { observed }) } as const;
+  return { type: 'mask', rule, columns, detect, with: mode };
 }
 
 /** What conditions see of a session that is about to be. */

@@ -298,7 +298,7 @@ export class ClientHalf {
     if (typeof called === 'string')
       return this.#refuseAllowed({ type: 'query' }, command, query, unknownFunction(call.oid, called));
     try {
-      const masks = command.masking?.rows(0, describeCall(called, call));
+      const masks = command.masking?.rows(0, describeCall(called, call), command.meter);
       this.executed = false;
       this.#runs(command);
       this.#shared.pipeline.push({ type: 'query', command, call: { masks } });
