@@ -600,7 +600,8 @@ export class Gateway implements Controlled {
     const { name, protocol } = connection;
     const policy = this.#snapshot.policies.get(name);
     // What names mean is followed in the same way as what they show.
-    const follows = policy?.masks || policy?.counts || (policy?.asksTarget.has('meant_tables') && !masksPackets(protocol));
+    const follows =
+      policy?.masks || policy?.counts || (policy?.asksTarget.has('meant_tables') && !masksPackets(protocol));
     if (protocolNamed(protocol).traits.answers !== 'rows' || !follows) return undefined;
     const masked = this.#maskedConnection(connection);
     return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);

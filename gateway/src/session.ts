@@ -36,7 +36,7 @@ import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
 import { givenOn } from '@sluice/proposed-calls';
 import { CommitReview, type ReviewedChanges, type ReviewedFacts } from '@sluice/commit-review';
-import { commitImpactOf, watchLocks } from '@sluice/sql-postgres';
+import { commitImpactOf, previewOf, watchLocks } from '@sluice/sql-postgres';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
 import { type Judge, type Judgement, type Taken, otherwise } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
@@ -502,7 +502,8 @@ export class Session implements Gate, LoginSession {
         draining,
         changes,
         ...(changes && { watch: (withdraw) => this.#watchLocks(holds, withdraw) }),
-        impact: () => (changes ? this.#commitImpact(changes) : this.#impactOf(kept, judgement.answer)),
+        impact: (isOpen) =>
+          changes ? this.#commitImpact(changes) : this.#impactOf(kept, judgement.answer, holds, isOpen),
       });
       this.lastActivity = Date.now();
       if (refused) {
@@ -561,10 +562,26 @@ export class Session implements Gate, LoginSession {
     return { issuer, subject, token: this.tokenId, makers: this.makers };
   }
 
-  async #impactOf(command: Command, answer: Answer): Promise<Impact | undefined> {
-    const connection = this.#opened;
-    if (command.type !== 'sql' || answer.type !== 'allow' || !connection) return undefined;
-    return impactOf(command, answer.facts, this.#sameNames, () => openTargetLookup(connection, this.#services));
+  async #impactOf(
+    command: Command,
+    answer: Answer,
+    holds: readonly AppliedHold[],
+    isOpen: boolean,
+  ): Promise<Impact | undefined> {
+    if (command.type !== 'sql' || answer.type !== 'allow' || !this.#opened) return undefined;
+    const open = (): Promise<Lookup> => this.#openLookup();
+    const impact = await impactOf(command, answer.facts, this.#sameNames, open);
+    if (!holds.some(({ preview }) => preview === 'run')) return impact;
+    const masks = (this.#judge ??= this.#services.judge(this)).everyMask;
+    const preview = await previewOf({ command, facts: answer.facts, masks }, this.#untriable(isOpen), open);
+    return { ...(impact ?? { tables: [] }), preview };
+  }
+
+  /** Why what it sends would do something else on another connection: a phrase. */
+  #untriable(isOpen: boolean): string | undefined {
+    if (!this.#sameNames) return 'the session has changed what names mean';
+    if (isOpen) return 'the session is in a transaction, of which nobody else sees what it has changed';
+    return this.#account === '' ? undefined : 'the session is of another account than the gateway looks things up by';
   }
 
   #commitImpact(changes: ReviewedChanges): Promise<Impact> {

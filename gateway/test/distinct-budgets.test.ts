@@ -86,18 +86,21 @@ describe.skipIf(missing !== undefined)(`different values${missing === undefined 
       text: async (client, at) => values(await client.query(`SELECT email FROM people WHERE id = ${at}`)),
       binary: async (client, at) =>
         values(
-          await client.query({ text: 'SELECT email FROM people WHERE id = $1', values: [at], binary: true } as never),
+          await (client.query({
+            text: 'SELECT email FROM people WHERE id = $1',
+            values: [at],
+            binary: true,
+          } as pg.QueryConfig) as Promise<pg.QueryResult>),
         ),
       prepared: async (client, at) =>
         values(await client.query({ name: 'p', text: 'SELECT email FROM people WHERE id = $1', values: [at] })),
       cursor: async (client, at) => {
         await client.query(`BEGIN; DECLARE c CURSOR FOR SELECT email FROM people WHERE id = ${at}`);
-        return values(await client.query('FETCH ALL FROM c').finally(() => client.query('ROLLBACK')));
+        return rolledBack(client, 'FETCH ALL FROM c');
       },
       returning: async (client, at) => {
         await client.query('BEGIN');
-        const changed = client.query(`UPDATE people SET born = born WHERE id = ${at} RETURNING email`);
-        return values(await changed.finally(() => client.query('ROLLBACK')));
+        return rolledBack(client, `UPDATE people SET born = born WHERE id = ${at} RETURNING email`);
       },
       copy: async (client, at) => {
         const { connection } = client as unknown as { connection: EventEmitter };
@@ -216,3 +219,11 @@ describe.skipIf(missing !== undefined)(`different values${missing === undefined 
 });
 
 const values = (result: pg.QueryResult): string[] => result.rows.map((row) => row.email as string);
+
+async function rolledBack(client: pg.Client, sql: string): Promise<string[]> {
+  try {
+    return values(await client.query(sql));
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}

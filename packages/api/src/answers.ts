@@ -465,6 +465,18 @@ export const ApprovalRow = named(
         unknown: maybe(text),
         locks: maybe(texts).describe('Of a COMMIT: what its transaction locks until then.'),
         waiting: maybe(texts).describe('Of a COMMIT: who waits for these locks.'),
+        preview: maybe(
+          z.union([
+            z.strictObject({ unknown: text.describe('Why it was not tried.') }),
+            z.strictObject({
+              rows: count,
+              columns: texts.describe('Empty: there is no sample.'),
+              sample: z.array(
+                z.strictObject({ before: maybe(z.array(text.nullable())), after: maybe(z.array(text.nullable())) }),
+              ),
+            }),
+          ]),
+        ).describe('What it changed when it was tried in a transaction that was rolled back; values with masks.'),
       }),
     ).describe('What it would do, as far as that is known beforehand.'),
     since: maybe(z.strictObject({ request: count, lines: texts.describe('Empty: it is the same.') })).describe(

@@ -10,6 +10,7 @@ export {
   satisfied,
   type ReleaseQuestion,
   type Impact,
+  type Preview,
   type Outcome,
   type ApprovalRequest,
   type Requirement,

@@ -62,7 +62,23 @@ export interface Impact {
   /** Of a COMMIT: what it locks until then, strongest first, and who waits for that, each as a phrase. */
   readonly locks?: readonly string[];
   readonly waiting?: readonly string[];
+  /** What it did when it was tried, where a rule asks for that. */
+  readonly preview?: Preview;
 }
+
+/** What a statement changed in a transaction that was rolled back; or why it was not tried: a phrase. */
+export type Preview =
+  | { readonly unknown: string }
+  | {
+      readonly rows: number;
+      /** Empty: no sample. */
+      readonly columns: readonly string[];
+      /** Some of the rows, with masks; null is NULL. `before` is missing of rows that are new, or whose table has no key. */
+      readonly sample: readonly {
+        readonly before?: readonly (string | null)[];
+        readonly after?: readonly (string | null)[];
+      }[];
+    };
 
 /** Who asks, besides their name, and what they showed. */
 export interface Source {

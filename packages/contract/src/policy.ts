@@ -154,6 +154,8 @@ export interface HoldRule extends Release {
   readonly type: 'hold' | 'hold_answer' | 'hold_commit';
   /** What becomes of it after `timeoutMs`. */
   readonly onTimeout: 'deny' | 'allow';
+  /** Of `hold`: it is tried in a transaction that is rolled back, so that people see what it would change. */
+  readonly preview?: 'run';
   /** Of `hold_commit`. */
   readonly transaction?: TransactionLimits;
 }

@@ -10,6 +10,7 @@ import type {
   AppliedMask,
   AppliedTripwire,
   Facts,
+  MaskRule,
   Rule,
   RuleMatch,
 } from '@sluice/contract';
@@ -137,6 +138,17 @@ export class CompiledPolicy {
   /** All budgets, whether they apply now or not. */
   get budgets(): readonly AppliedBudget[] {
     return this.#all.flatMap(({ rule }) => budgetOf(rule) ?? []);
+  }
+
+  /** All masks that a rule has and enforces, whether they apply now or not, and columns that are counted. */
+  get everyMask(): readonly MaskRule[] {
+    return this.#all.flatMap(({ rule: { then, mode } }): MaskRule[] => {
+      if (mode === 'observe') return [];
+      if (then.type === 'mask') return [then];
+      if (then.type !== 'budget' || then.distinct === undefined) return [];
+      const { columns = [], detect = [] } = then;
+      return [{ type: 'mask', columns, detect, with: { type: 'redact' } }];
+    });
   }
 
   /** Never throws. */
