@@ -13,7 +13,7 @@ const REGISTERS = 1 << INDEX_BITS;
 const RANK_BITS = MARK_BITS - INDEX_BITS;
 const MAX_RANK = RANK_BITS + 1;
 /** More of them are estimated. */
-export const MAX_EXACT = 1_024;
+const MAX_EXACT = 1_024;
 const FIRST_CAPACITY = 16;
 
 /** 1 / (2 ln 2) */

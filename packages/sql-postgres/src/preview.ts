@@ -146,11 +146,7 @@ async function changeOf({
 }
 
 /** Besides its conditions it names a column that some rule masks, in whichever table, or all columns of one. */
-function movesMasked(
-  { whereClause: _, ...fields }: Node['fields'],
-  verb: Change['verb'],
-  masks: readonly MaskRule[],
-): boolean {
+function movesMasked(fields: Node['fields'], verb: Change['verb'], masks: readonly MaskRule[]): boolean {
   const patterns = masks.flatMap(({ columns }) => columns.flatMap((one) => partsOfColumn(one).at(-1) ?? []));
   if (verb === 'delete' || patterns.length === 0) return false;
   const matchers = patterns.map((part) => matcherOf(part));
@@ -167,7 +163,7 @@ function movesMasked(
       look(inside);
     }
   };
-  look(fields);
+  for (const [name, inside] of Object.entries(fields)) if (name !== 'whereClause') look(inside);
   return isWhole || names.some((name) => relations.has(name) || matchers.some((one) => one.test(name)));
 }
 

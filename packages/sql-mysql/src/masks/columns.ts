@@ -22,7 +22,7 @@ interface Remembered {
 const remembered = new WeakMap<Catalog, Remembered>();
 
 /** The same rules mean the same columns as long as the catalog is the same. A column of a view is masked where it is taken from the view. */
-export function maskedColumns(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
+function maskedColumns(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
   let known = remembered.get(catalog);
   if (!known) remembered.set(catalog, (known = { ofList: new WeakMap(), ofRules: new Map() }));
   let columns = known.ofList.get(masks);

@@ -13,7 +13,7 @@ export type MaskedColumns = ReadonlyMap<BaseColumn, AppliedMask>;
  * The columns of this catalog that the rules name, and the names that fit none. A column of a partition or child stands for
  * that of the topmost parent; one of a view is masked where it is taken from the view.
  */
-export function maskedColumns(
+function maskedColumns(
   { catalog }: Meaning,
   masks: readonly AppliedMask[],
 ): { columns: MaskedColumns; unmatched: readonly string[] } {
