@@ -2,7 +2,7 @@
  * What a protocol is given to change answers with: masks of values, of texts, and editors of streams. Types, and the error of a
  * result that cannot pass. Does not own how an answer is framed, which is the protocol's.
  */
-import type { AnswerMeter } from './decision.js';
+import type { AnswerMeter } from './meter.js';
 import type { MySqlColumn, ResultDescription } from './sql.js';
 
 /**

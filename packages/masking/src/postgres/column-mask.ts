@@ -4,7 +4,7 @@
  */
 import type { MaskFactory } from '../result-masks.js';
 import { binaryPartsMask } from './binary-parts.js';
-import { countedMask } from './counted.js';
+import { type Counted, countedMask } from './counted.js';
 import { TEXTS } from './catalog.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';
@@ -33,14 +33,8 @@ export type ColumnMask =
   | { readonly type: 'detect'; readonly of: PgType; readonly format: WireFormat; readonly options: DetectorOptions }
   | CountedMask;
 
-/** Values that pass are told to budgets of different values: unless they are computed, so that nobody knows how many are in one. */
-export interface CountedMask {
+interface CountedMask extends Counted {
   readonly type: 'counted';
-  readonly of: PgType | undefined;
-  readonly format: WireFormat;
-  readonly budgets: readonly string[];
-  readonly key: Uint8Array;
-  readonly isComputed: boolean;
   /** What else becomes of them. */
   readonly inner: ColumnMask | undefined;
 }

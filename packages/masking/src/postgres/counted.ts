@@ -6,12 +6,25 @@ import { type Entity, type Finding, NONE } from '../detectors/finding.js';
 import { discloses, disclosesSome } from '../disclosed.js';
 import { type Mode, normalised } from '../modes.js';
 import { SCALARS } from './catalog.js';
-import type { CountedMask } from './column-mask.js';
-import type { DetectorOptions } from './detector.js';
 import type { CellMask, PgType, WireFormat } from './types.js';
 
+/** A column whose values pass and are told to budgets: unless they are computed, so that nobody knows how many are in one. */
+export interface Counted {
+  readonly of: PgType | undefined;
+  readonly format: WireFormat;
+  readonly budgets: readonly string[];
+  readonly key: Uint8Array;
+  readonly isComputed: boolean;
+}
+
+/** As of detectors (detector.ts). */
+interface Looked {
+  readonly modes: ReadonlyMap<Entity, Mode>;
+  readonly key: Uint8Array;
+}
+
 /** Behind what else becomes of a value: one that is masked is not shown. */
-export function countedMask(mask: CountedMask, inner: CellMask | undefined): CellMask {
+export function countedMask(mask: Counted, inner: CellMask | undefined): CellMask {
   const { budgets, isComputed, key, of, format } = mask;
   const cell: CellMask = (bytes, start, end) => {
     const made = inner?.(bytes, start, end);
@@ -65,18 +78,13 @@ function splitOf(modes: ReadonlyMap<Entity, Mode>): Split {
 }
 
 /** Nothing that is found is masked. */
-export const onlyCounts = ({ modes }: DetectorOptions): boolean => splitOf(modes).masked.size === 0;
+export const onlyCounts = ({ modes }: Looked): boolean => splitOf(modes).masked.size === 0;
 
 /**
  * What of a text is to be masked. What is found besides, and passes, is counted: looked for by itself, so that no finding that is only counted
  * hides one that is masked.
  */
-export function maskedFindings(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  { modes, key }: DetectorOptions,
-): readonly Finding[] {
+export function maskedFindings(bytes: Buffer, start: number, end: number, { modes, key }: Looked): readonly Finding[] {
   const { masked, counting } = splitOf(modes);
   const findings = masked.size > 0 ? detect(bytes, start, end, masked) : NONE;
   if (counting.size === 0) return findings;
