@@ -5,7 +5,7 @@ import { type Language, openPool } from '@sluice/analysis';
 import { MySqlLanguage, WORKER as MYSQL_WORKER } from '@sluice/sql-mysql';
 import { PostgresLanguage, WORKER as POSTGRES_WORKER } from '@sluice/sql-postgres';
 import { pathToFileURL } from 'node:url';
-import { Approvals, type ApprovalRequest, type Told, type Word } from '@sluice/approvals';
+import { Approvals, type ApprovalRequest, type Told, type Word, withoutSample } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
@@ -113,7 +113,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
       operator.warn({ request: number, by: who?.actor }, 'somebody passed what they asked themselves, by break-glass');
     }
     const type = toldAs(event);
-    if (type !== undefined) webhooks.send(type, { ...toRow(request), ...who });
+    if (type !== undefined) webhooks.send(type, { ...toRow(withoutSample(request)), ...who });
   };
   const securityKeys = await SecurityKeys.open(store.securityKeys);
   const approvals = await Approvals.open(store.approvals<ApprovalRequest>(), tell, {

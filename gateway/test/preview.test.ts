@@ -34,6 +34,11 @@ create trigger fire before insert or update or delete on fired for each row exec
 create table children (id int primary key, fired int references people on delete cascade);
 create table grandchildren (id int primary key, child int references children on delete cascade);
 create trigger fire before delete on grandchildren for each row execute function audit();
+create table named (id int unique, n int);
+create table linked (n int references named (id) on update cascade);
+create trigger fire before update on linked for each row execute function audit();
+create domain drawn as int default nextval('s');
+create table of_drawn (id int primary key, n drawn);
 create table guarded (id int primary key); alter table guarded enable row level security;
 create policy own on guarded using (true);
 create table ruled (id int primary key);
@@ -154,6 +159,9 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
       const { token } = await stand.gateway.identity.createToken({ principal: 'ada', name: 'test' });
       const row = await caller(stand, token).get<ApprovalRow>(`/v1/approvals/${request.number}`);
       expect(row.impact?.preview).toMatchObject({ rows: 1, columns: ['id', 'name', 'ssn', 'mail', 'at'] });
+      // Whoever asks would read the table by it.
+      const own = await caller(stand, stand.token).get<ApprovalRow>(`/v1/approvals/${request.number}`);
+      expect(own.impact?.preview).toEqual({ rows: 1, columns: [], sample: [] });
       const { stdout } = await run(
         process.execPath,
         [MAIN, '--url', stand.gateway.url, 'approvals', 'show', String(request.number)],
@@ -184,6 +192,8 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
     const cases: readonly (readonly [string, RegExp])[] = [
       ['insert into numbered (n) values (1)', /takes its default from a sequence/],
       ['update numbered set id = default', /takes its default from a sequence/],
+      ['insert into named values (1, 1) on conflict (id) do update set id = 2', /^linked has triggers$/],
+      ['insert into of_drawn (id) values (1)', /takes its default from a sequence/],
       ['insert into told (n) values (1)', /takes its default from a sequence/],
       [`update bare set n = nextval('s')`, /calls nextval|nobody knows/],
       [`update bare set t = pg_notify('a', 'b')::text`, /calls pg_notify|nobody knows/],

@@ -5,6 +5,8 @@ export { ApprovalError, type Storage, type Surroundings, type Told } from './por
 export {
   askerOf,
   isKeptFrom,
+  mayHaveAsked,
+  withoutSample,
   mayRelease,
   requirementOf,
   satisfied,

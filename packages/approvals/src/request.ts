@@ -251,7 +251,15 @@ export const mayBeSame = (one: PersonDescription, other: PersonDescription): boo
 
 /** Whether the text of a request is what somebody may not see by it: an answer to what they asked, which others have to read first. */
 export const isKeptFrom = (who: PersonDescription, asked: ReleaseQuestion): boolean =>
-  asked.answer === true && mayBeSame(askerOf(asked), who);
+  asked.answer === true && mayHaveAsked(who, asked);
+
+export const mayHaveAsked = (who: PersonDescription, asked: ReleaseQuestion): boolean => mayBeSame(askerOf(asked), who);
+
+/** Rows that a preview shows are for those who decide: whoever asks could read a table by them. */
+export const withoutSample = <Asked extends Pick<ReleaseQuestion, 'impact'>>(asked: Asked): Asked =>
+  asked.impact?.preview && 'rows' in asked.impact.preview
+    ? { ...asked, impact: { ...asked.impact, preview: { ...asked.impact.preview, columns: [], sample: [] } } }
+    : asked;
 
 /** Who asked. */
 export const askerOf = ({ principal, source }: ReleaseQuestion): PersonDescription => ({

@@ -17,6 +17,7 @@ import type {
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
+import { countingOf, maskOf } from './counting.js';
 import { changesIdentity } from './identity.js';
 import { changesSomething, unreviewable } from './review.js';
 import { type DenyDecision, type Verdict, movedMasked, refusal, unknownAction, unrefused } from './verdict.js';
@@ -142,13 +143,7 @@ export class CompiledPolicy {
 
   /** All masks that a rule has and enforces, whether they apply now or not, and columns that are counted. */
   get everyMask(): readonly MaskRule[] {
-    return this.#all.flatMap(({ rule: { then, mode } }): MaskRule[] => {
-      if (mode === 'observe') return [];
-      if (then.type === 'mask') return [then];
-      if (then.type !== 'budget' || then.distinct === undefined) return [];
-      const { columns = [], detect = [] } = then;
-      return [{ type: 'mask', columns, detect, with: { type: 'redact' } }];
-    });
+    return this.#all.flatMap(({ rule }) => maskOf(rule) ?? []);
   }
 
   /** Never throws. */
@@ -414,20 +409,6 @@ function findings(
 function budgetOf({ rule, then, mode, path }: Rule): AppliedBudget | undefined {
   if (then.type !== 'budget') return undefined;
   return { rule, key: keyOf({ rule, path }), ...then, ...(mode === 'observe' && { observed: true as const }) };
-}
-
-/** What a budget of different values counts passes masks that tell it. */
-function countingOf({
-  rule,
-  key,
-  distinct,
-  columns = [],
-  detect = [],
-  observed,
-}: AppliedBudget): AppliedMask | undefined {
-  if (distinct === undefined) return undefined;
-  const mode = { type: 'count', budgets: [key], ...(observed && { observed }) } as const;
-  return { type: 'mask', rule, columns, detect, with: mode };
 }
 
 /** What conditions see of a session that is about to be. */

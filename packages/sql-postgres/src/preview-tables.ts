@@ -23,9 +23,6 @@ export interface Reached {
 
 const MAX_TABLES = 100;
 
-/** What foreign keys do, by the letters of pg_constraint: c cascade, n set null, d set default. */
-const ACTIONS: Readonly<Record<string, string>> = { update: 'confupdtype', delete: 'confdeltype' };
-
 /**
  * Locks the tables against definitions of others, until the transaction ends. Returns why that cannot be: a phrase.
  *
@@ -34,7 +31,7 @@ const ACTIONS: Readonly<Record<string, string>> = { update: 'confupdtype', delet
 export async function locked(
   side: Lookup,
   changed: string,
-  verb: string,
+  verb: 'insert' | 'update' | 'delete',
   named: readonly string[],
 ): Promise<Reached | string> {
   const [own] = await side.query(`select ${oidOf(changed)}::oid`);
@@ -43,8 +40,7 @@ export async function locked(
   const read = await side.query(`select ${named.map((name) => `${oidOf(name)}::oid`).join(', ')}`);
   const reads = read[0] ?? [];
   if (reads.includes(null)) return 'a table that it names is not there for others';
-  const action = ACTIONS[verb] ?? '\'a\'::"char"';
-  // A cascade that sets NULL or deletes goes on from there: by either action, to be on the safe side.
+  // An INSERT may update, and a row that goes to another partition is deleted from its own. Further on either may come of either.
   const changedToo = await side.query(
     `with recursive reached (oid) as (
        select ${root}::oid
@@ -52,8 +48,8 @@ export async function locked(
          select inhrelid as oid from pg_inherits where inhparent = r.oid
          union all select inhparent from pg_inherits where inhrelid = r.oid and r.oid <> ${root}
          union all select conrelid from pg_constraint where contype = 'f' and confrelid = r.oid
-           and (case when r.oid = ${root} then ${action} else 'c' end in ('c', 'n', 'd')
-             or confdeltype in ('c', 'n', 'd') and r.oid <> ${root} or confupdtype in ('c', 'n', 'd') and r.oid <> ${root})) next)
+           and (confdeltype in ('c', 'n', 'd') and (r.oid <> ${root} or ${verb === 'delete'} or exists (select from pg_inherits where inhparent = ${root}))
+             or confupdtype in ('c', 'n', 'd') and (r.oid <> ${root} or ${verb !== 'delete'}))) next)
      select oid, oid::regclass::text, (select relkind from pg_class c where c.oid = reached.oid) from reached limit ${MAX_TABLES + 1}`,
   );
   if (changedToo.length > MAX_TABLES) return 'it reaches too many tables';
@@ -73,6 +69,8 @@ export async function locked(
   return { changed: root, all, setsDefaults: defaults !== undefined };
 }
 
+/** pg_am.oid of the one that takes back what was written. */
+const HEAP = 2;
 /** Volatile, and nothing of them is left behind. */
 const HARMLESS = ['random', 'gen_random_uuid', 'clock_timestamp', 'timeofday', 'uuidv4', 'uuidv7']
   .map(literal)
@@ -101,7 +99,7 @@ export async function whyItLasts(
   if (trigger !== undefined) return `${trigger} has triggers`;
   const odd = await found(
     `select c.oid::regclass::text from pg_class c where c.oid in (${oids}) and (c.relkind not in ('r', 'p') or c.relrowsecurity
-       or exists (select from pg_rewrite where ev_class = c.oid)
+       or c.relam not in (0, ${HEAP}) or exists (select from pg_rewrite where ev_class = c.oid)
        or exists (select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.objid in (
          select indexrelid from pg_index where indrelid = c.oid union select oid from pg_constraint where conrelid = c.oid
          union select oid from pg_attrdef where adrelid = c.oid))) limit 1`,
@@ -123,7 +121,8 @@ export async function whyItLasts(
   if (!usesDefaults && !setsDefaults) return undefined;
   const sequence = await found(
     `select a.attrelid::regclass || '.' || a.attname from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-     where a.attrelid in (${oids}) and a.attnum > 0 and not a.attisdropped and (a.attidentity <> '' or exists (
+     where a.attrelid in (${oids}) and a.attnum > 0 and not a.attisdropped and (a.attidentity <> ''
+       or exists (select from pg_type t where t.oid = a.atttypid and t.typtype = 'd' and t.typdefault is not null) or exists (
        select from regexp_matches(pg_get_expr(d.adbin, d.adrelid), '([a-z_0-9]+)\\(', 'g') called join pg_proc p on p.proname = called[1]
          where p.provolatile = 'v' and p.proname not in (${HARMLESS}))) limit 1`,
   );

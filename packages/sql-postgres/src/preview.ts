@@ -25,6 +25,9 @@ const STATEMENT_TIMEOUT_MS = 2_050;
 const MAX_PREVIEW_MS = 6_000;
 /** Where the planner expects more, nobody wants them written and taken back. */
 const MAX_ROWS = 10_000;
+/** Longer texts would keep others waiting while they are read; nested comments cost quadratic time. */
+const MAX_CHARACTERS = 64 * 1024;
+const MAX_WITH_COMMENTS = 4 * 1024;
 const SHOWN_ROWS = 5;
 /** Fewer than estimates may be made at a time: those go on meanwhile. */
 const MAX_AT_ONCE = 2;
@@ -116,6 +119,8 @@ async function changeOf({
 }: Tried): Promise<Change> {
   if (dialect.name !== 'postgres') throw new Untried('only statements of PostgreSQL are tried');
   if (executes) throw new Untried('it executes what was prepared before');
+  if (written.length > MAX_CHARACTERS || (written.length > MAX_WITH_COMMENTS && written.includes('/*')))
+    throw new Untried('it is too long to be tried');
   const parsed = (await loadGrammar(dialect.major))(written);
   const [only, ...others] = parsed.ok ? parsed.statements : [];
   const node: Node | undefined = nodeOf(only?.['stmt']);
