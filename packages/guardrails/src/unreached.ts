@@ -19,6 +19,8 @@ export function unreached({ then, when }: Rule, { http, rows, models, mcp }: Ser
   if (then.type === 'hold_answer' && !http) return 'never applies: people read answers by HTTP only';
   if (then.type === 'budget' && then.distinct !== undefined && !rows)
     return 'does not count "distinct" there: different values are counted in rows of PostgreSQL and MySQL';
+  if (then.type === 'tripwire' && then.new_tables !== undefined && !rows)
+    return 'does not count "new_tables" there: tables are those of SQL';
   if (then.type === 'budget' && !models && !COMMAND_UNITS.some((unit) => then[unit] !== undefined))
     return 'never applies: requests, tokens and cost are of calls of language models ("llm")';
   if (condition?.readsAnswer && !http) return 'never applies: it asks about an answer by HTTP';
