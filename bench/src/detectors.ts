@@ -276,7 +276,7 @@ function rows(rounds: number): string[] {
     stream.subarray(n * 65_536, (n + 1) * 65_536),
   );
   const own = chunks.map((chunk) => Buffer.from(chunk));
-  const masks = (type: Exclude<Mode['type'], 'replaced'>) => {
+  const masks = (type: Exclude<Mode['type'], 'replaced' | 'count'>) => {
     const mask = maskFor(builtIn(25), 'text', { mode: { type }, key: Buffer.alloc(32, 1), entity: 'EMAIL' });
     return Array.from({ length: 10 }, (_, n) => (n === 2 || n === 3 ? mask : undefined));
   };

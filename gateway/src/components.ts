@@ -5,7 +5,7 @@ import { type Language, openPool } from '@sluice/analysis';
 import { MySqlLanguage, WORKER as MYSQL_WORKER } from '@sluice/sql-mysql';
 import { PostgresLanguage, WORKER as POSTGRES_WORKER } from '@sluice/sql-postgres';
 import { pathToFileURL } from 'node:url';
-import { Approvals, type ApprovalRequest, type Told, type Word } from '@sluice/approvals';
+import { Approvals, type ApprovalRequest, type Told, type Word, withoutSample } from '@sluice/approvals';
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import { Agents } from '@sluice/agents';
 import { Events, Revocations, type Revoked, toRow, toldAs } from '@sluice/control';
 import { CommitBarrier, Counters, Log, RecordKeeper, Webhooks } from '@sluice/audit';
-import { Counts, Freezes, Ledger, ModelBudgets, type UsedUp } from '@sluice/budgets';
+import { Counts, Freezes, Ledger, ModelBudgets, Sketches, Touched, type UsedUp } from '@sluice/budgets';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { packagesOf } from './configuration.js';
 import { type LoadedPackage, loadPackages } from '@sluice/packaged';
@@ -48,6 +48,7 @@ export interface Components {
   readonly mcp: McpState;
   readonly grants: Grants;
   readonly ledger: Ledger;
+  readonly touched: Touched;
   readonly freezes: Freezes;
   readonly revocations: Revocations;
   readonly webhooks: Webhooks;
@@ -114,7 +115,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
       operator.warn({ request: number, by: who?.actor }, 'somebody passed what they asked themselves, by break-glass');
     }
     const type = toldAs(event);
-    if (type !== undefined) webhooks.send(type, { ...toRow(request), ...who });
+    if (type !== undefined) webhooks.send(type, { ...toRow(withoutSample(request)), ...who });
   };
   const securityKeys = await SecurityKeys.open(store.securityKeys);
   const freezes = new Freezes(await store.freezes.all());
@@ -130,6 +131,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     operator.warn({ error: message }, 'guesses and budgets cannot be saved: a restart would forget them');
   const notes = CountNotes.open(join(config.data, 'counts'));
   const counts = await Counts.open(store.counts, unsaved, undefined, undefined, notes);
+  const marks = CountNotes.open(join(config.data, 'shown'));
+  const sketches = await Sketches.open(store.sketches, marks, unsaved, () => counts.steadyMinute());
+  const touched = await Touched.open(store.touches, unsaved);
   // As JSON: names of rules have no quotes.
   const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, `["${rule}","${unit}"]`, amount);
   const pins = await Pins.open(store.pins, ({ message }) =>
@@ -156,7 +160,8 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     securityKeys,
     counts,
     budgets: new ModelBudgets(counts, used),
-    ledger: new Ledger(counts, used),
+    ledger: new Ledger(counts, sketches, used),
+    touched,
     freezes,
     mcp: { pins, sessions: new McpSessions() },
     grants,

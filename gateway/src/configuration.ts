@@ -108,7 +108,12 @@ function warningsOf(config: Config): string[] {
     if (rules.length === 0) warnings.push(`Connection "${name}" has no rules: everything that is understood passes.`);
     warnings.push(...protocolNamed(connection.protocol).warnings(connection));
     const { http } = connection;
-    const serves = { http: http !== undefined, models: http?.models !== undefined, mcp: http?.mcp !== undefined };
+    const serves = {
+      http: http !== undefined,
+      rows: protocolNamed(connection.protocol).traits.answers === 'rows',
+      models: http?.models !== undefined,
+      mcp: http?.mcp !== undefined,
+    };
     for (const rule of rules) {
       const why = unreached(rule, serves);
       if (why !== undefined) warnings.push(`On connection "${name}" rule "${rule.rule}" ${why}.`);

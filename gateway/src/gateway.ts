@@ -33,7 +33,16 @@ import {
   openControl,
 } from '@sluice/control';
 import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
-import { type Counts, type ModelBudgets, Spending, guessCounter, personOf, targetName } from '@sluice/budgets';
+import {
+  type Counts,
+  type ModelBudgets,
+  type Sketches,
+  Spending,
+  type Touched,
+  guessCounter,
+  personOf,
+  targetName,
+} from '@sluice/budgets';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
 import type { Grants } from '@sluice/grants';
@@ -108,6 +117,8 @@ export class Gateway implements Controlled {
   readonly admissions: Admissions;
   readonly #store: Store;
   readonly #counts: Counts;
+  readonly #sketches: Sketches;
+  readonly #touched: Touched;
   readonly #budgets: ModelBudgets;
   readonly #mcp: Components['mcp'];
   readonly pins: Components['mcp']['pins'];
@@ -162,6 +173,8 @@ export class Gateway implements Controlled {
       page: (connection) => this.#console && `${this.#console.origin}/grants/${encodeURIComponent(connection)}`,
     });
     this.#counts = components.counts;
+    this.#sketches = components.ledger.sketches;
+    this.#touched = components.touched;
     this.#budgets = components.budgets;
     this.#mcp = components.mcp;
     this.pins = components.mcp.pins;
@@ -397,6 +410,8 @@ export class Gateway implements Controlled {
     await this.#ended('witness', this.keeper.stop());
     await this.#ended('analysis', Promise.all(this.#pools.map((pool) => pool.close())));
     await this.#ended('counts', this.#counts.close());
+    await this.#ended('what was shown', this.#sketches.close());
+    await this.#ended('what was touched', this.#touched.close());
     await this.#ended('store', this.#store.close());
     this.revocations.close();
     rmSync(join(this.config.data, BEACON), { force: true });
@@ -593,7 +608,8 @@ export class Gateway implements Controlled {
     const { name, protocol } = connection;
     const policy = this.#snapshot.policies.get(name);
     // What names mean is followed in the same way as what they show.
-    const follows = policy?.masks || (policy?.asksTarget.has('meant_tables') && !masksPackets(protocol));
+    const follows =
+      policy?.masks || policy?.counts || (policy?.asksTarget.has('meant_tables') && !masksPackets(protocol));
     if (protocolNamed(protocol).traits.answers !== 'rows' || !follows) return undefined;
     const masked = this.#maskedConnection(connection);
     return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);

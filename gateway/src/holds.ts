@@ -61,8 +61,8 @@ export interface Holding {
   readonly changes?: ReviewedChanges | undefined;
   /** Looks whether it is in the way of others for too long, and says why it waits no longer then. Returns what ends that. */
   watch?(withdraw: (why: string) => void): () => void;
-  /** What the command would do, for approvers. Never rejects. */
-  impact(): Promise<Impact | undefined>;
+  /** What the command would do, for approvers. `isOpen`: its session is in a transaction. Never rejects. */
+  impact(isOpen: boolean): Promise<Impact | undefined>;
 }
 
 /** Has people asked about commands. */
@@ -103,7 +103,7 @@ export class Holds {
     const before = await waiter.answersDelivered();
     if (before === 'skipped' || waiter.signal.aborted) return lost(holding);
     if (await this.#approvals.use({ digest })) return undefined;
-    const impact = await holding.impact();
+    const impact = await holding.impact(before === 'transaction');
     const asked = {
       session: holding.session,
       command: holding.command.id,

@@ -36,9 +36,9 @@ import { BodyRedactor, redactHead } from '@sluice/http-requests';
 import { remembered } from '@sluice/wire';
 import { givenOn } from '@sluice/proposed-calls';
 import { CommitReview, type ReviewedChanges, type ReviewedFacts } from '@sluice/commit-review';
-import { commitImpactOf, watchLocks } from '@sluice/sql-postgres';
+import { commitImpactOf, previewOf, watchLocks } from '@sluice/sql-postgres';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
-import type { Judge, Judgement, Taken } from '@sluice/judging';
+import { type Judge, type Judgement, type Taken, otherwise } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import type { Maker } from '@sluice/identity';
@@ -348,8 +348,9 @@ export class Session implements Gate, LoginSession {
   }
 
   /** On record before it takes effect: held bytes leave after the journal's write at the end of this turn. */
-  #answer(command: Command, judgement: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
+  #answer(command: Command, judged: Judgement, waiter: Waiter | undefined): Answer | Promise<Answer> {
     this.lastActivity = Date.now();
+    const judgement = this.#untouched(command, judged);
     if (!this.#services.log.command(this.id, command, judgement, this.lastActivity)) {
       judgement.charge?.undo();
       return denied(command, UNRECORDED);
@@ -362,6 +363,17 @@ export class Session implements Gate, LoginSession {
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
     else this.#passes(command, judgement, waiter);
     return judgement.answer;
+  }
+
+  /** It may be the first that touches a table, and end what its principal may do. What waits for people touches nothing yet. */
+  #untouched(command: Command, judgement: Judgement): Judgement {
+    const { answer, held } = judgement;
+    if (answer.type === 'deny' || held || !isRun(command) || this.#review.concerns(reviewOf(judgement)))
+      return judgement;
+    const reason = this.#services.admissions.touches(this, answer.facts.actions);
+    if (!reason) return judgement;
+    judgement.charge?.undo();
+    return otherwise(judgement, denied(command, reason));
   }
 
   /** Slips of the pen are no refusals, and budgets are counted by themselves. */
@@ -492,7 +504,8 @@ export class Session implements Gate, LoginSession {
         draining,
         changes,
         ...(changes && { watch: (withdraw) => this.#watchLocks(holds, withdraw) }),
-        impact: () => (changes ? this.#commitImpact(changes) : this.#impactOf(kept, judgement.answer)),
+        impact: (isOpen) =>
+          changes ? this.#commitImpact(changes) : this.#impactOf(kept, judgement.answer, holds, isOpen),
       });
       this.lastActivity = Date.now();
       if (refused) {
@@ -535,6 +548,8 @@ export class Session implements Gate, LoginSession {
     if (waiter.signal.aborted) return this.#refusedLate(command, denied(command, CANCELLED));
     if (answer.type === 'deny') return this.#refusedLate(command, answer);
     if (!isSame) return this.#refusedLate(command, denied(command, CHANGED));
+    const touched = isRun(command) ? this.#services.admissions.touches(this, answer.facts.actions) : undefined;
+    if (touched) return this.#refusedLate(command, denied(command, touched));
     return this.#services.log.recording ? answer : denied(command, UNRECORDED);
   }
 
@@ -549,10 +564,26 @@ export class Session implements Gate, LoginSession {
     return { issuer, subject, token: this.tokenId, makers: this.makers };
   }
 
-  async #impactOf(command: Command, answer: Answer): Promise<Impact | undefined> {
-    const connection = this.#opened;
-    if (command.type !== 'sql' || answer.type !== 'allow' || !connection) return undefined;
-    return impactOf(command, answer.facts, this.#sameNames, () => openTargetLookup(connection, this.#services));
+  async #impactOf(
+    command: Command,
+    answer: Answer,
+    holds: readonly AppliedHold[],
+    isOpen: boolean,
+  ): Promise<Impact | undefined> {
+    if (command.type !== 'sql' || answer.type !== 'allow' || !this.#opened) return undefined;
+    const open = (): Promise<Lookup> => this.#openLookup();
+    const impact = await impactOf(command, answer.facts, this.#sameNames, open);
+    if (!holds.some(({ preview }) => preview === 'run')) return impact;
+    const masks = (this.#judge ??= this.#services.judge(this)).everyMask;
+    const preview = await previewOf({ command, facts: answer.facts, masks }, this.#untriable(isOpen), open);
+    return { ...(impact ?? { tables: [] }), preview };
+  }
+
+  /** Why what it sends would do something else on another connection: a phrase. */
+  #untriable(isOpen: boolean): string | undefined {
+    if (!this.#sameNames) return 'the session has changed what names mean';
+    if (isOpen) return 'the session is in a transaction, of which nobody else sees what it has changed';
+    return this.#account === '' ? undefined : 'the session is of another account than the gateway looks things up by';
   }
 
   #commitImpact(changes: ReviewedChanges): Promise<Impact> {

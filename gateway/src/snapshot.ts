@@ -2,7 +2,7 @@
  * The configuration in force and all that is made of it, replaced as a whole. Owns: what a new one may change while sessions
  * run. Does not: read files (configuration.ts).
  */
-import { type Config, type ConnectionConfig, tokenIssuers } from '@sluice/config';
+import { type Config, type ConnectionConfig, protocolNamed, tokenIssuers } from '@sluice/config';
 import type { Discovery } from '@sluice/contract';
 import { type CompiledPolicy, compilePolicy } from '@sluice/guardrails';
 import { SshIdentities, type Directory } from '@sluice/identity';
@@ -30,9 +30,9 @@ export function snapshotOf(config: Config, identity: Directory): Snapshot {
   return {
     config,
     policies: new Map(
-      [...config.connections].map(([name, { rules, trustedFunctions, annotate = false }]) => [
+      [...config.connections].map(([name, { rules, trustedFunctions, annotate = false, protocol }]) => [
         name,
-        compilePolicy(rules, { trustedFunctions, annotate }),
+        compilePolicy(rules, { trustedFunctions, annotate, rows: protocolNamed(protocol).traits.answers === 'rows' }),
       ]),
     ),
     discovery: discoveryOf(config),

@@ -304,6 +304,42 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     await (three as pg.Client).query('SELECT 1');
   });
 
+  test('at once: what is bound and never executed gives its place back when its portal is gone', async () => {
+    const stand = await open(`
+    - { rule: one, budget: { at_once: 1 } }`);
+    const client = await wire(stand);
+    const gone: Record<string, () => void> = {
+      'a Sync ends the transaction': () => client.send.sync(),
+      'a new portal': () => {
+        client.send.query('SELECT 1');
+      },
+    };
+    for (const [name, end] of Object.entries(gone)) {
+      client.send.parse({ text: 'SELECT 1' });
+      client.send.bind({});
+      end();
+      await client.next();
+      client.send.query('SELECT 2');
+      expect([name, (await client.next()).heard]).toEqual([name, expect.not.arrayContaining(['error 53400'])]);
+    }
+    // Within a transaction it may still be executed, and ends with it.
+    client.send.query('BEGIN');
+    await client.next();
+    client.send.parse({ text: 'SELECT 1' });
+    client.send.bind({ portal: 'p' });
+    client.send.sync();
+    await client.next();
+    client.send.query('SELECT 2');
+    expect((await client.next()).heard).toContain('error 53400');
+    // Whoever has no place left can give theirs back.
+    const other = await wire(stand);
+    client.send.query('ROLLBACK');
+    expect((await client.next()).heard).toContain('commandComplete');
+    other.send.query('SELECT 3');
+    expect((await other.next()).rows).toBe(1);
+    await Promise.all([client.end(), other.end()]);
+  });
+
   test('at once: who hangs up while a statement is judged leaves nothing behind that runs', async () => {
     const stand = await open(`
     - { rule: one, budget: { at_once: 1 } }`);

@@ -22,6 +22,8 @@ const RULES = `
     - { rule: keys, when: '"api_key" in llm.answer.code.map(c, c.language)', deny: No. }
     - { rule: dear, when: 'llm.model == "gpt-5"', deny: No. }
     - { rule: few, budget: { requests: 5 } }
+    - { rule: mails, budget: { distinct: 5, detect: [email] } }
+    - { rule: explorer, tripwire: { new_tables: 5 } }
     - { rule: about-a-word, when: 'command.text.contains("llm answer")', deny: No. }
 `;
 
@@ -49,5 +51,9 @@ policies:
     'On connection "web" rule "keys" asks about calls of language models, of which there are none without "llm".',
     'On connection "web" rule "dear" asks about calls of language models, of which there are none without "llm".',
     'On connection "web" rule "few" never applies: requests, tokens and cost are of calls of language models ("llm").',
+    'On connection "web" rule "mails" does not count "distinct" there: different values are counted in rows of PostgreSQL and MySQL.',
+    'On connection "web" rule "explorer" does not count "new_tables" there: tables are those of SQL.',
+    'On connection "models" rule "mails" does not count "distinct" there: different values are counted in rows of PostgreSQL and MySQL.',
+    'On connection "models" rule "explorer" does not count "new_tables" there: tables are those of SQL.',
   ]);
 });

@@ -1,7 +1,8 @@
 /** Tripwires and freezes: who is frozen by what, that nobody stops others by it, who may thaw, and that it lasts. */
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import type pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { CountNotes } from '@sluice/store';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const PRINCIPALS = `
@@ -99,6 +100,59 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     expect((await ben.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
     const record = stand.gateway.admissions.all()[0];
     expect(record).toMatchObject({ by: 'tripwire trip', why: 'tripwire "trip": 5 refusals within 10 min' });
+  });
+
+  test('tables that somebody never touched before freeze them, before the command that is one too many', async () => {
+    const { path: folder, remove } = temporaryFolder('new-tables');
+    stops.push(() => remove());
+    const rules = `
+    - { rule: trip, tripwire: { new_tables: 3, within: 1h, learn: off } }`;
+    const stand = await open(rules, folder);
+    const dev = await connected(stand, 'dev', stand.token);
+    await dev.query('CREATE TABLE IF NOT EXISTS seen1 (n int)');
+    const ends = ended(dev);
+    for (let n = 0; n < 20; n++) await dev.query('SELECT * FROM seen1');
+    await dev.query('CREATE TABLE IF NOT EXISTS seen2 (n int)');
+    // Catalogs are what clients read for themselves.
+    await dev.query('SELECT count(*) FROM pg_catalog.pg_class, information_schema.schemata');
+    expect(frozen(stand)).toEqual([]);
+    const failed = await dev.query('SELECT * FROM (SELECT * FROM seen1) s, seen3').catch((error: Error) => error);
+    expect((failed as Error).message).toBe('user:dev is frozen: tripwire "trip": 3 new tables within 1 h');
+    await ends;
+    expect(frozen(stand)).toEqual(['user:dev']);
+    stops.splice(stops.indexOf(stand.stop), 1);
+    await stand.stop();
+    // What was touched is known after a restart.
+    const again = await open(rules, folder);
+    await again.gateway.admissions.thaw('user:dev', { actor: 'boss' } as never, 'test');
+    const other = await connected(again, 'dev', again.token);
+    for (const table of ['seen1', 'seen2', 'seen3', 'seen4', 'seen5'])
+      await other.query(`SELECT * FROM ${table}`).catch(() => 0);
+    expect(frozen(again)).toEqual([]);
+  });
+
+  test('a newcomer learns first: what they touch then is known, and freezes nobody', async () => {
+    const stand = await open(`
+    - { rule: trip, tripwire: { new_tables: 1, learn: 1h } }`);
+    const dev = await connected(stand, 'dev', stand.token);
+    for (let n = 0; n < 30; n++) await dev.query(`SELECT * FROM t${n}`).catch(() => 0);
+    expect(frozen(stand)).toEqual([]);
+  });
+
+  test('what a tripwire cannot count ends the session, and nobody gets in until it can', async () => {
+    const stand = await open(`
+    - { rule: trip, tripwire: { refusals: 5 } }`);
+    const dev = await connected(stand, 'dev', stand.token);
+    // As on a disk that is full.
+    const notes = vi.spyOn(CountNotes.prototype, 'add').mockReturnValue(false);
+    const ends = ended(dev);
+    await refused(dev, 1);
+    await ends;
+    expect(await message(stand.client())).toBe(
+      'What tripwire "trip" counts cannot be counted at the moment, so nobody gets in here',
+    );
+    notes.mockRestore();
+    await (await stand.client()).end();
   });
 
   test('a wrong token freezes nobody, however often it is tried in the name of somebody', async () => {

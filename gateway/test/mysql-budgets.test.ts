@@ -93,6 +93,57 @@ describe.skipIf(missing !== undefined)(`budgets at MariaDB${missing === undefine
     }
   });
 
+  test('different values: no more are shown than allowed, in text and in binary form, computed ones not at all', async () => {
+    await direct.query(
+      'CREATE OR REPLACE TABLE mails (id INT PRIMARY KEY, mail VARCHAR(80) NOT NULL, note TEXT, born DATE)',
+    );
+    await direct.query(
+      "INSERT INTO mails SELECT seq, CONCAT('p', seq, '@example.com'), CONCAT('call p', seq, '@example.com'), '2001-01-01' + INTERVAL seq DAY FROM seq_1_to_60",
+    );
+    const stand = await open(`
+    - { rule: ten, budget: { distinct: 10, columns: [mails.mail, mails.born], within: 1h } }`);
+    const [client, other] = [await connected(stand), await connected(stand)];
+    const seen = new Set<string>();
+    for (let at = 1; at <= 20; at++) {
+      const sql = at % 2 === 0 ? `SELECT mail FROM mails WHERE id = ${at}` : 'SELECT mail FROM mails WHERE id = ?';
+      const query = at % 2 === 0 ? client.query(sql) : other.execute(sql, [at]);
+      const [rows] = await query.catch(() => [[]]);
+      for (const { mail } of rows as { mail: string }[]) seen.add(mail);
+    }
+    expect(seen.size).toBe(10);
+    const failure = await failed(client.query('SELECT mail FROM mails WHERE id = 30'));
+    expect([failure.errno, failure.message.split('. ')[0]]).toEqual([
+      1226,
+      'Budget "ten" is used up: 10 of 10 different values within 1 h',
+    ]);
+    // What was shown is shown again, in either form, with its definition as it was.
+    const [again, fields] = await client.query('SELECT mail FROM mails WHERE id <= 10');
+    expect(again).toHaveLength(10);
+    expect((fields[0] as { flags: number }).flags & 1).toBe(1);
+    const wide = await open(`
+    - { rule: many, budget: { distinct: 1000, columns: [mails.mail, mails.born] } }`);
+    const reader = await connected(wide);
+    await reader.query('SELECT born FROM mails');
+    await reader.execute('SELECT born FROM mails');
+    expect(wide.gateway.admissions.budgets()[0]?.used).toBe(60);
+    for (const sql of [
+      'SELECT GROUP_CONCAT(mail) FROM mails',
+      'SELECT UPPER(mail) FROM mails',
+      'SELECT MAX(mail) FROM mails',
+    ])
+      expect([sql, (await failed(reader.query(sql))).message]).toEqual([
+        sql,
+        expect.stringContaining('shows what it computes from them'),
+      ]);
+    expect((await failed(reader.query('CREATE TABLE away AS SELECT mail FROM mails'))).errno).toBe(1142);
+    expect((await reader.query('SELECT COUNT(mail) AS n FROM mails'))[0]).toEqual([{ n: 60 }]);
+    const kinds = await open(`
+    - { rule: kinds, budget: { distinct: 5, detect: [email] } }`);
+    const finder = await connected(kinds);
+    expect((await finder.query('SELECT id, note, UPPER(mail) FROM mails WHERE id <= 5'))[0]).toHaveLength(5);
+    expect((await failed(finder.query('SELECT note FROM mails WHERE id = 6'))).errno).toBe(1226);
+  });
+
   test('an answer fails at its bound behind what was sent, and the session goes on', async () => {
     for (const mask of ['', '\n    - { rule: names, mask: { columns: ["people.name"], with: redact } }']) {
       const stand = await open(`

@@ -50,7 +50,10 @@ const DENIALS: { readonly [Code in DenyReason['code']]: Extract<DenyReason, { co
     free: Date.parse('2026-12-01T10:00:00Z'),
     ask: 'Ask #data-help.',
   },
+  'budget-uncountable': { code: 'budget-uncountable', rule: 'customers' },
   'budget-uncounted': { code: 'budget-uncounted', rule: 'an-hour' },
+  frozen: { code: 'frozen', subject: 'agent:assistant', why: 'tripwire "explorer": 20 new tables within 10 min' },
+  'tripwire-uncounted': { code: 'tripwire-uncounted', rule: 'explorer' },
   'answer-bound': { code: 'answer-bound', rule: 'one-answer', unit: 'rows', limit: 10_000 },
   'record-unwritable': { code: 'record-unwritable' },
 };
@@ -69,6 +72,7 @@ const REFUSALS: { readonly [Code in RefusalReason['code']]: Extract<RefusalReaso
   'already-chosen': { code: 'already-chosen', connection: 'vm' },
   'another-login': { code: 'another-login', user: 'ana' },
   frozen: { code: 'frozen', subject: 'agent:assistant', why: 'tripwire "stop-it": 20 refusals within 10 min' },
+  'tripwire-uncounted': { code: 'tripwire-uncounted', rule: 'stop-it' },
   'logins-used-up': {
     code: 'logins-used-up',
     message: 'Budget "logins" is used up: 200 of 200 logins within 1 h.',
@@ -95,6 +99,7 @@ const ENDINGS: { readonly [Code in Ending['code']]: Extract<Ending, { code: Code
   'token-revoked': { code: 'token-revoked' },
   'token-expired': { code: 'token-expired' },
   frozen: { code: 'frozen', subject: 'agent:assistant', why: 'looks odd' },
+  'tripwire-uncounted': { code: 'tripwire-uncounted', rule: 'stop-it' },
   'connection-removed': { code: 'connection-removed' },
   reconfigured: { code: 'reconfigured' },
   'connection-forbidden': { code: 'connection-forbidden' },

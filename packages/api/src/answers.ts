@@ -197,7 +197,7 @@ export type TokenRow = z.output<typeof TokenRow>;
 
 const budgetUse = z.strictObject({
   rule: text,
-  unit: z.enum(['requests', 'tokens', 'cost', 'statements', 'rows', 'bytes', 'time', 'at_once', 'logins']),
+  unit: z.enum(['requests', 'tokens', 'cost', 'statements', 'rows', 'bytes', 'time', 'at_once', 'logins', 'distinct']),
   of: text.describe('Whose it is: all, a person, agent:NAME, group:NAME.'),
   by: maybe(text.describe('What it is counted by besides: a connection, a model.')),
   used: count,
@@ -477,6 +477,18 @@ export const ApprovalRow = named(
         unknown: maybe(text),
         locks: maybe(texts).describe('Of a COMMIT: what its transaction locks until then.'),
         waiting: maybe(texts).describe('Of a COMMIT: who waits for these locks.'),
+        preview: maybe(
+          z.union([
+            z.strictObject({ unknown: text.describe('Why it was not tried.') }),
+            z.strictObject({
+              rows: count,
+              columns: texts.describe('Empty: there is no sample.'),
+              sample: z.array(
+                z.strictObject({ before: maybe(z.array(text.nullable())), after: maybe(z.array(text.nullable())) }),
+              ),
+            }),
+          ]),
+        ).describe('What it changed when it was tried in a transaction that was rolled back; values with masks.'),
       }),
     ).describe('What it would do, as far as that is known beforehand.'),
     since: maybe(z.strictObject({ request: count, lines: texts.describe('Empty: it is the same.') })).describe(

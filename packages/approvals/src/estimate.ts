@@ -47,12 +47,13 @@ export const OTHER_NAMES = 'the session has changed what names mean';
 export async function lookedAt(
   open: () => Promise<Lookup>,
   look: (lookup: Lookup) => Promise<Impact>,
+  mostMs = MAX_ESTIMATE_MS,
 ): Promise<Impact> {
   if (running >= MAX_ESTIMATES_AT_ONCE) return nothing('too many statements are being looked at');
   running++;
   let lookup: Lookup | undefined;
   const late = Promise.withResolvers<Impact>();
-  const timer = setTimeout(() => late.resolve(nothing('the target took too long')), MAX_ESTIMATE_MS);
+  const timer = setTimeout(() => late.resolve(nothing('the target took too long')), mostMs);
   let over = false;
   const looked = async (): Promise<Impact> => {
     lookup = await open();

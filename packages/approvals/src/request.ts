@@ -62,7 +62,23 @@ export interface Impact {
   /** Of a COMMIT: what it locks until then, strongest first, and who waits for that, each as a phrase. */
   readonly locks?: readonly string[];
   readonly waiting?: readonly string[];
+  /** What it did when it was tried, where a rule asks for that. */
+  readonly preview?: Preview;
 }
+
+/** What a statement changed in a transaction that was rolled back; or why it was not tried: a phrase. */
+export type Preview =
+  | { readonly unknown: string }
+  | {
+      readonly rows: number;
+      /** Empty: no sample. */
+      readonly columns: readonly string[];
+      /** Some of the rows, with masks; null is NULL. `before` is missing of rows that are new, or whose table has no key. */
+      readonly sample: readonly {
+        readonly before?: readonly (string | null)[];
+        readonly after?: readonly (string | null)[];
+      }[];
+    };
 
 /** Who asks, besides their name, and what they showed. */
 export interface Source {
@@ -235,7 +251,15 @@ export const mayBeSame = (one: PersonDescription, other: PersonDescription): boo
 
 /** Whether the text of a request is what somebody may not see by it: an answer to what they asked, which others have to read first. */
 export const isKeptFrom = (who: PersonDescription, asked: ReleaseQuestion): boolean =>
-  asked.answer === true && mayBeSame(askerOf(asked), who);
+  asked.answer === true && mayHaveAsked(who, asked);
+
+export const mayHaveAsked = (who: PersonDescription, asked: ReleaseQuestion): boolean => mayBeSame(askerOf(asked), who);
+
+/** Rows that a preview shows are for those who decide: whoever asks could read a table by them. */
+export const withoutSample = <Asked extends Pick<ReleaseQuestion, 'impact'>>(asked: Asked): Asked =>
+  asked.impact?.preview && 'rows' in asked.impact.preview
+    ? { ...asked, impact: { ...asked.impact, preview: { ...asked.impact.preview, columns: [], sample: [] } } }
+    : asked;
 
 /** Who asked. */
 export const askerOf = ({ principal, source }: ReleaseQuestion): PersonDescription => ({

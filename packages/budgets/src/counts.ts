@@ -181,6 +181,16 @@ export class Counts {
     return true;
   }
 
+  /** Whether something could be counted now. Where the last could not, it is tried. */
+  canCount(counter: Counter): boolean {
+    if (!this.#notes || !this.#cannotNote) return true;
+    const { width } = counter;
+    const minute = counter.isSteady ? this.steadyMinute() : this.minute();
+    const slot = minute - (minute % width);
+    this.#mark(counter, slot);
+    return this.#note(counter, slot, Math.max(counter.get(slot), counter.noted(slot)));
+  }
+
   #note(counter: Counter, slot: number, amount: number): boolean {
     if (this.#notes?.add(recordOf(counter, slot, amount)) !== true) {
       if (!this.#cannotNote) this.#onProblem(new Error('what is about to be counted cannot be written'));

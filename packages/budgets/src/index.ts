@@ -5,8 +5,10 @@ export { type GuessCounter, guessCounter, personOf, targetName } from './guesses
 export { type Charge, ModelBudgets, type ModelUse, type UsedUp, outputOf } from './models.js';
 export { type FreezeScope, Freezes, type Frozen, isBeyondFreezing, isSubject } from './freezes.js';
 export { type BudgetUse, ownerInWords, resetUsage, usage } from './usage.js';
-export { Tripwires } from './tripwires.js';
+export { type KeptTouches, Touched } from './touched.js';
+export { Tripwires, principalOf } from './tripwires.js';
 export type { Spender } from './shares.js';
 export { Ledger } from './ledger.js';
+export { type KeptSketches, type NotedMarks, Sketches } from './sketches.js';
 export { Spending } from './spending.js';
 export type { NoRoom, Spent } from './spent.js';

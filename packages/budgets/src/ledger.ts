@@ -1,16 +1,19 @@
-/** What all sessions share of budgets. Owns: how many commands run at once. Does not: take (spent.ts), or keep counts (counts.ts). */
+/** What all sessions share of budgets. Owns: how many commands run at once. Does not: take (spent.ts), or keep counts (counts.ts) and sketches (sketches.ts). */
 import type { Counts } from './counts.js';
 import type { UsedUp } from './models.js';
+import type { Sketches } from './sketches.js';
 
 /** What counts, and is told of it, for all sessions. */
 export class Ledger {
   readonly counts: Counts;
+  readonly sketches: Sketches;
   readonly told: UsedUp;
   /** Commands that run, by the counter of the budget. */
   readonly atOnce = new Map<string, number>();
 
-  constructor(counts: Counts, told: UsedUp) {
+  constructor(counts: Counts, sketches: Sketches, told: UsedUp) {
     this.counts = counts;
+    this.sketches = sketches;
     this.told = told;
   }
 }

@@ -8,7 +8,8 @@ import type { Person } from '@sluice/identity';
 import type { Counter } from './counter.js';
 import type { Counts } from './counts.js';
 import { personOf } from './guesses.js';
-import { type Moment, type TimeWindow, windowOf } from './windows.js';
+import type { Shown, Sketches } from './sketches.js';
+import { type Moment, type TimeWindow, type WideWindow, wideWindowOf, windowOf } from './windows.js';
 
 /** Who uses something up. */
 export interface Spender {
@@ -88,7 +89,7 @@ export class Share {
   }
 
   /** Why there is no room. */
-  usedUp(wanted: number): Extract<DenyReason, { code: 'budget-used-up' }> {
+  usedUp(wanted: number): UsedUpReason {
     const { unit, limit } = this;
     const now = this.#now();
     const counter = this.#found;
@@ -108,14 +109,113 @@ export class Share {
   }
 }
 
+/** One sketch of one budget of different values. */
+export class DistinctShare {
+  readonly budget: AppliedBudget;
+  readonly unit = 'distinct';
+  readonly limit: number;
+  readonly owner: string;
+  readonly what: string;
+  readonly #counts: Counts;
+  readonly #sketches: Sketches;
+  readonly #shown: Shown;
+  readonly #window: WideWindow;
+
+  constructor(counts: Counts, sketches: Sketches, budget: AppliedBudget, owner: string, what: string) {
+    this.#counts = counts;
+    this.#sketches = sketches;
+    this.budget = budget;
+    this.limit = budget.distinct ?? 0;
+    this.owner = owner;
+    this.what = what;
+    this.#shown = sketches.of(owner, what);
+    this.#window = wideWindowOf(budget.within);
+  }
+
+  #now(): Moment {
+    return { minute: this.#counts.steadyMinute(), clock: this.#counts.minute() };
+  }
+
+  used(): number {
+    return this.#sketches.union(this.#shown, this.#window.since(this.#now())).size;
+  }
+
+  /**
+   * Of values that were shown already there is always room, as long as it is known which those are. Where it is not, what has no room is added all
+   * the same: else whatever an estimate does not notice would go on passing behind it.
+   */
+  hasRoom(marks: Iterable<number>): boolean {
+    if (this.budget.observed === true) return true;
+    const union = this.#sketches.union(this.#shown, this.#window.since(this.#now()));
+    const added = [...marks].filter((mark) => !union.has(mark));
+    if (added.length === 0) return true;
+    const fits = (union.isExact || union.size < this.limit) && union.sizeWith(added) <= this.limit;
+    if (!fits && !union.isExact) this.add(added);
+    return fits;
+  }
+
+  /** Adds, also beyond what there is. Undefined: it cannot be kept. Else how many more that seem to be. */
+  add(marks: Iterable<number>): number | undefined {
+    const now = this.#now();
+    const before = this.used();
+    if (!this.#sketches.add(this.#shown, marks, this.#window.slot(now))) return undefined;
+    return Math.max(0, this.used() - before);
+  }
+
+  reset(): void {
+    this.#sketches.reset(this.#shown);
+  }
+
+  /** Why there is no room. */
+  usedUp(): UsedUpReason {
+    const now = this.#now();
+    const since = this.#window.since(now);
+    const { slots } = this.#sketches.of(this.owner, this.what);
+    const first = Math.min(...[...slots.keys()].filter((slot) => slot >= since));
+    return {
+      code: 'budget-used-up',
+      unit: 'distinct',
+      used: this.used(),
+      limit: this.limit,
+      wanted: 1,
+      free: Number.isFinite(first) ? (now.clock + this.#window.free(first, now)) * MINUTE_MS : undefined,
+      rule: this.budget.rule,
+      within: this.#window.words,
+      ask: this.budget.ask,
+    };
+  }
+}
+
+type UsedUpReason = Extract<DenyReason, { code: 'budget-used-up' }>;
+
 /** What a command takes from, of one unit of one budget: several where it is of each group. */
 export function sharesOf(
   counts: Counts,
   budget: AppliedBudget,
-  unit: BudgetUnit,
+  unit: Exclude<BudgetUnit, 'distinct'>,
   who: Spender,
   model?: string,
 ): Share[] {
+  return namesOf(budget, unit, who, model).map(({ owner, what }) => new Share(counts, budget, unit, owner, what));
+}
+
+export const distinctSharesOf = (
+  counts: Counts,
+  sketches: Sketches,
+  budget: AppliedBudget,
+  who: Spender,
+): DistinctShare[] =>
+  namesOf(budget, 'distinct', who).map(
+    ({ owner, what }) => new DistinctShare(counts, sketches, budget, owner, `${what}${windowOf(budget.within).key}`),
+  );
+
+/** Names of counters. */
+function namesOf(
+  budget: AppliedBudget,
+  unit: BudgetUnit,
+  who: Spender,
+  model?: string,
+): { readonly owner: string; readonly what: string }[] {
   if (budget[unit] === undefined) return [];
   const { per, key } = budget;
   const what = [
@@ -125,10 +225,8 @@ export function sharesOf(
     ...(per.includes('model') && model !== undefined ? [nameOf(model)] : []),
     ...(per.includes('connection') ? [`connection:${who.connection}`] : []),
   ].join(' ');
-  if (!per.includes('group')) return [new Share(counts, budget, unit, ownerOf(budget, who), what)];
-  return who.principal.groups.map(
-    (group) => new Share(counts, budget, unit, `${ownerOf(budget, who)}group:${nameOf(group)}`, what),
-  );
+  if (!per.includes('group')) return [{ owner: ownerOf(budget, who), what }];
+  return who.principal.groups.map((group) => ({ owner: `${ownerOf(budget, who)}group:${nameOf(group)}`, what }));
 }
 
 function ownerOf({ per }: AppliedBudget, { person, principal }: Spender): string {

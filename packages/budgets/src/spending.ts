@@ -2,10 +2,10 @@
  * What commands of a session use up. Owns: which counters a command takes from, and logins. Does not: take (spent.ts), say whose a budget is
  * (shares.ts), keep counts (counts.ts).
  */
-import { type AppliedBound, type AppliedBudget, COMMAND_UNITS, type Deny, type Noun } from '@sluice/contract';
+import type { AppliedBound, AppliedBudget, Deny, Noun } from '@sluice/contract';
 import type { Ledger } from './ledger.js';
-import { type Spender, sharesOf } from './shares.js';
-import { NO_SHARES, type NoRoom, type Shares, Spent, denied, uncounted } from './spent.js';
+import { type Spender, distinctSharesOf, sharesOf } from './shares.js';
+import { NO_SHARES, type NoRoom, type Shares, Spent, TAKEN_UNITS, denied, uncounted } from './spent.js';
 
 /** What one session uses up. */
 export class Spending {
@@ -57,7 +57,7 @@ export class Spending {
   #sharesOf(budgets: readonly AppliedBudget[]): Shares {
     const known = this.#shares.get(budgets);
     if (known) return known;
-    const name = budgets.map(({ key }) => key).join('\n');
+    const name = budgets.map(({ key, at_once: places }) => (places === undefined ? key : `${key} +`)).join('\n');
     const shares = this.#named.get(name) ?? this.#makeShares(budgets);
     this.#shares.set(budgets, shares);
     this.#named.set(name, shares);
@@ -65,11 +65,13 @@ export class Spending {
   }
 
   #makeShares(budgets: readonly AppliedBudget[]): Shares {
-    const { counts } = this.#ledger;
-    const entries = COMMAND_UNITS.map(
+    const { counts, sketches } = this.#ledger;
+    const entries = TAKEN_UNITS.map(
       (unit) => [unit, budgets.flatMap((budget) => sharesOf(counts, budget, unit, this.#who))] as const,
     );
-    const isNone = entries.every(([, shares]) => shares.length === 0);
-    return isNone ? NO_SHARES : (Object.fromEntries(entries) as unknown as Shares);
+    const distinct = budgets.flatMap((budget) => distinctSharesOf(counts, sketches, budget, this.#who));
+    const isNone = distinct.length === 0 && entries.every(([, shares]) => shares.length === 0);
+    if (isNone) return NO_SHARES;
+    return { ...(Object.fromEntries(entries) as unknown as Omit<Shares, 'distinct'>), distinct };
   }
 }

@@ -6,20 +6,24 @@ import {
   type AnswerMeter,
   type AppliedBound,
   type AppliedHold,
+  COMMAND_UNITS,
   type CommandUnit,
   type Deny,
   type DenyReason,
+  type Disclosed,
   type Noun,
   denyInWords,
 } from '@sluice/contract';
 import type { Ledger } from './ledger.js';
-import type { Share } from './shares.js';
+import type { DistinctShare, Share } from './shares.js';
 
 /** A command takes so much more of a budget than it gives out now, where much is left; what it does not use it gives back. */
 const PARTS_LEASED = 10_000;
 const MAX_LEASE = 256 * 1024;
 
-export type Shares = Readonly<Record<CommandUnit, readonly Share[]>>;
+type TakenUnit = Exclude<CommandUnit, 'distinct'>;
+export const TAKEN_UNITS = COMMAND_UNITS.filter((unit): unit is TakenUnit => unit !== 'distinct');
+export type Shares = Readonly<Record<TakenUnit, readonly Share[]>> & { readonly distinct: readonly DistinctShare[] };
 
 /** A budget has no room for a command. `holds`: by these people may release it all the same; empty: nobody may. */
 export interface NoRoom {
@@ -35,7 +39,15 @@ interface Lacking {
   readonly hold?: AppliedHold | undefined;
 }
 
-export const NO_SHARES: Shares = { statements: [], rows: [], bytes: [], time: [], at_once: [], logins: [] };
+export const NO_SHARES: Shares = {
+  statements: [],
+  rows: [],
+  bytes: [],
+  time: [],
+  at_once: [],
+  logins: [],
+  distinct: [],
+};
 
 /** A share that rows or bytes are taken from, and how many of them it has taken that were not given out yet. */
 interface Lease {
@@ -231,6 +243,27 @@ export class Spent implements AnswerMeter {
     return undefined;
   }
 
+  disclose({ marks, uncountable }: Disclosed): boolean {
+    if (this.#ended) return false;
+    const asked = this.#shares.distinct.map((share) => ({ share, found: marks.get(share.budget.key) }));
+    for (const { share, found } of asked) {
+      const { budget } = share;
+      if (budget.observed !== true && uncountable.has(budget.key)) return this.#end(uncountableBy(share, this.#noun));
+      if (found && !share.hasRoom(found)) return this.#end(denied(share.usedUp(), share, this.#noun));
+    }
+    // Whatever counts them has to be there: a budget that this command does not take from cannot be told.
+    const known = new Set(asked.map(({ share }) => share.budget.key));
+    const stray = [...marks.keys(), ...uncountable].find((key) => !known.has(key));
+    if (stray !== undefined) return this.#end(strayTo(stray, this.#noun));
+    for (const { share, found } of asked) {
+      if (!found) continue;
+      const added = share.add(found);
+      if (added === undefined) return this.#end(uncounted(share, this.#noun));
+      this.#ledger.told(share.budget.rule, 'distinct', added);
+    }
+    return true;
+  }
+
   #boundBy(bound: 'maxRows' | 'maxBytes' | 'timeoutMs', unit: 'rows' | 'bytes' | 'timeout'): Deny {
     const limit = least(this.#bounds, bound);
     const { rule = '' } = this.#bounds.find((one) => one[bound] === limit) ?? {};
@@ -321,7 +354,19 @@ const inWords = (reason: DenyReason, rule: string, noun: Noun): Deny => ({
   reason,
 });
 
-export const denied = (reason: DenyReason, { budget }: Share, noun: Noun): Deny => inWords(reason, budget.rule, noun);
+type AnyShare = Pick<Share, 'budget'>;
 
-export const uncounted = ({ budget }: Share, noun: Noun): Deny =>
+export const denied = (reason: DenyReason, { budget }: AnyShare, noun: Noun): Deny =>
+  inWords(reason, budget.rule, noun);
+
+const uncountableBy = ({ budget: { rule } }: AnyShare, noun: Noun): Deny =>
+  inWords({ code: 'budget-uncountable', rule }, rule, noun);
+
+/** `key`: of the rule, whose name is its end. */
+const strayTo = (key: string, noun: Noun): Deny => {
+  const rule = key.slice(key.indexOf(' ') + 1);
+  return inWords({ code: 'budget-uncounted', rule }, rule, noun);
+};
+
+export const uncounted = ({ budget }: AnyShare, noun: Noun): Deny =>
   inWords({ code: 'budget-uncounted', rule: budget.rule }, budget.rule, noun);

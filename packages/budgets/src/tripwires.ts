@@ -2,7 +2,7 @@
  * Tripwires: so many refusals and the like within a time freeze somebody. Owns: what is counted for whom, and that no single person can have a
  * connection frozen for others. Does not: keep counts (counts.ts), freeze (freezes.ts).
  */
-import type { AppliedTripwire, Trip } from '@sluice/contract';
+import { type AppliedTripwire, TRIPS, type Trip } from '@sluice/contract';
 import type { Counter } from './counter.js';
 import type { Counts } from './counts.js';
 import { type FreezeScope, agentOf, isBeyondFreezing, subjectOf } from './freezes.js';
@@ -23,28 +23,44 @@ export class Tripwires {
     this.#onTrip = onTrip;
   }
 
-  /** Counts something that one of these may be about. */
-  count(tripwires: readonly AppliedTripwire[], trip: Trip, who: FreezeScope, amount = 1): void {
-    for (const tripwire of tripwires) if (tripwire[trip] !== undefined) this.#count(tripwire, trip, who, amount);
+  /** Counts something that one of these may be about. Returns one that cannot count it; undefined: there is none. */
+  count(tripwires: readonly AppliedTripwire[], trip: Trip, who: FreezeScope, amount = 1): AppliedTripwire | undefined {
+    const wanted = tripwires.filter((tripwire) => tripwire[trip] !== undefined);
+    return wanted.filter((tripwire) => !this.#count(tripwire, trip, who, amount))[0];
   }
 
-  #count(tripwire: AppliedTripwire, trip: Trip, who: FreezeScope, amount: number): void {
+  /** One of these that could count nothing of this visitor now; undefined: there is none. */
+  uncountable(tripwires: readonly AppliedTripwire[], who: FreezeScope): AppliedTripwire | undefined {
+    return tripwires.find((tripwire) =>
+      TRIPS.some((trip) => {
+        const { subject, owner, what } = countedAs(tripwire, trip, who);
+        if (tripwire[trip] === undefined || isBeyondFreezing(subject)) return false;
+        const window = windowOf({ type: 'sliding', lengthMs: tripwire.withinMs });
+        const counter = this.#counts.counter(owner, what, window);
+        return !counter || !this.#counts.canCount(counter);
+      }),
+    );
+  }
+
+  /** False: it cannot be counted. */
+  #count(tripwire: AppliedTripwire, trip: Trip, who: FreezeScope, amount: number): boolean {
     const limit = tripwire[trip] ?? Infinity;
     const { subject, owner, what } = countedAs(tripwire, trip, who);
-    if (isBeyondFreezing(subject)) return;
+    if (isBeyondFreezing(subject)) return true;
     const window = windowOf({ type: 'sliding', lengthMs: tripwire.withinMs });
     const counter = this.#counts.counter(owner, what, window);
-    if (!counter) return;
+    if (!counter) return false;
     const minute = this.#counts.steadyMinute();
-    // What cannot be noted is refused for other reasons; it is lost when the process is killed.
-    this.#counts.addTo(counter, amount, minute - (minute % window.width), Math.floor(limit / 16));
+    const slot = minute - (minute % window.width);
+    if (!this.#counts.addTo(counter, amount, slot, Math.floor(limit / 16))) return false;
     const since = window.since({ minute, clock: minute });
     const isByMany = tripwire.freeze === 'connection';
     const sum = isByMany ? this.#ofPeople(tripwire, limit, counter, since) : counter.sum(since);
-    if (sum < limit) return;
+    if (sum < limit) return true;
     for (const one of isByMany ? this.#countersOf(counter) : [counter]) this.#counts.reset(one);
     const words = `${limit} ${trip.replaceAll('_', ' ')} ${window.words}`;
     this.#onTrip(subject, tripwire.rule, `tripwire "${tripwire.rule}": ${words}`);
+    return true;
   }
 
   /** Each of them counts for so much at most that it takes as many people as the rule says. */
@@ -79,11 +95,15 @@ function countedAs(
   // Of a person there are no others: they alone are frozen.
   if (freeze === 'owner' && principal.kind === 'agent')
     return { subject: `owner:${owner.name}`, owner: personOf(owner), what };
-  // An agent that others have too is frozen for this owner alone.
-  const isOwned = principal.kind === 'agent' && owner.name !== principal.name;
-  return {
-    subject: isOwned ? agentOf(principal, owner) : subjectOf(principal),
-    owner: `principal:${personOf(principal)}${isOwned ? personOf(owner) : ''}`,
-    what,
-  };
+  const subject = isOwned({ principal, owner }) ? agentOf(principal, owner) : subjectOf(principal);
+  return { subject, owner: principalOf({ principal, owner }), what };
 }
+
+type Who = Pick<FreezeScope, 'principal' | 'owner'>;
+
+/** An agent that others have too is another one for each owner. */
+const isOwned = ({ principal, owner }: Who): boolean => principal.kind === 'agent' && owner.name !== principal.name;
+
+/** Of what is kept of a principal. */
+export const principalOf = (who: Who): string =>
+  `principal:${personOf(who.principal)}${isOwned(who) ? personOf(who.owner) : ''}`;

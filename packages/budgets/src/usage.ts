@@ -1,7 +1,7 @@
 /** What of which budget is used up by whom, for people. Does not: count, or decide who may see it. */
 import { type AppliedBudget, type BudgetUnit, COMMAND_UNITS, MODEL_UNITS } from '@sluice/contract';
-import type { Counts } from './counts.js';
-import { Share, scaleOf } from './shares.js';
+import type { Ledger } from './ledger.js';
+import { DistinctShare, Share, scaleOf } from './shares.js';
 import { windowOf } from './windows.js';
 
 export interface BudgetUse {
@@ -22,12 +22,12 @@ export interface BudgetUse {
 const UNITS: readonly BudgetUnit[] = [...MODEL_UNITS, ...COMMAND_UNITS];
 
 /** Of the budgets that there are, all that somebody has used of them in the time that counts. */
-export function usage(counts: Counts, budgets: readonly AppliedBudget[]): BudgetUse[] {
-  return shares(counts, budgets).flatMap(({ share, by }) => {
+export function usage(ledger: Ledger, budgets: readonly AppliedBudget[]): BudgetUse[] {
+  return shares(ledger, budgets).flatMap(({ share, by }) => {
     const used = share.used();
     if (used === 0) return [];
     const { budget, unit, owner } = share;
-    const said = share.usedUp(1);
+    const said = share instanceof Share ? share.usedUp(1) : share.usedUp();
     const { limit, within = '' } = said;
     const free = used >= share.limit ? said.free : undefined;
     const observed = budget.observed === true;
@@ -37,30 +37,37 @@ export function usage(counts: Counts, budgets: readonly AppliedBudget[]): Budget
 
 /** Nothing of what was counted by a rule, of those whose owner is chosen, has been used up. Returns how many counters that were. */
 export function resetUsage(
-  counts: Counts,
+  ledger: Ledger,
   budgets: readonly AppliedBudget[],
   isChosen: (owner: string) => boolean,
 ): number {
-  const chosen = shares(counts, budgets).filter(({ share }) => isChosen(share.owner) && share.used() > 0);
+  const chosen = shares(ledger, budgets).filter(({ share }) => isChosen(share.owner) && share.used() > 0);
   for (const { share } of chosen) share.reset();
   return chosen.length;
 }
 
-function shares(counts: Counts, budgets: readonly AppliedBudget[]): { share: Share; by: string }[] {
+interface AnyUse {
+  readonly share: Share | DistinctShare;
+  readonly by: string;
+}
+
+function shares({ counts, sketches }: Ledger, budgets: readonly AppliedBudget[]): AnyUse[] {
   const kinds = budgets.flatMap((budget) =>
     UNITS.flatMap((unit) => {
       if (budget[unit] === undefined) return [];
       return [{ budget, unit, start: `budget ${budget.key} ${unit}`, end: windowOf(budget.within).key }];
     }),
   );
-  return [...counts.counters()].flatMap(({ owner, what }) => {
+  return [...counts.counters(), ...sketches.all()].flatMap(({ owner, what }): AnyUse[] => {
     const kind = kinds.find(
       ({ start, end }) => what.startsWith(start) && what.endsWith(end) && /^( |$)/.test(what.slice(start.length)),
     );
     if (!kind) return [];
     const { budget, unit, start, end } = kind;
     const name = end === '' ? what : what.slice(0, -end.length);
-    return [{ share: new Share(counts, budget, unit, owner, name), by: name.slice(start.length).trim() }];
+    const by = name.slice(start.length).trim();
+    if (unit === 'distinct') return [{ share: new DistinctShare(counts, sketches, budget, owner, what), by }];
+    return [{ share: new Share(counts, budget, unit, owner, name), by }];
   });
 }
 

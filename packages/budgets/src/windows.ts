@@ -3,7 +3,7 @@
  * (counts.ts). What is only partly within the time counts as a whole, so that no time of that length has more than may be.
  */
 import type { BudgetWindow } from '@sluice/contract';
-import type { Counter } from './counter.js';
+import { Counter } from './counter.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
@@ -44,6 +44,54 @@ const DAY_OF_UTC: TimeWindow = {
   free: (_, { minute }) => DAY_MINUTES - (minute % DAY_MINUTES),
 };
 
+/** So many slots a time up to now has, of those that take more memory than a number. */
+const WIDE_SLOTS = 12;
+
+export interface WideWindow {
+  readonly words: string;
+  /** Where the slot begins that is now. */
+  slot(now: Moment): number;
+  /** The first slot that counts. */
+  since(now: Moment): number;
+  /** In how many minutes a slot counts no more. */
+  free(slot: number, now: Moment): number;
+}
+
+/**
+ * The same time in few slots, by the clock that nobody sets, also for a day of UTC: that has one. What is only partly within counts as a whole
+ * here, too.
+ */
+export function wideWindowOf(within: BudgetWindow | undefined): WideWindow {
+  if (within?.type !== 'sliding') {
+    const day = dayWindowOf(within?.zone ?? 'UTC');
+    return {
+      words: windowOf(within).words,
+      // Where the day began, by a clock that may be a minute off the other one.
+      slot: (now) => day.since(now) + FIVE - 1,
+      since: day.since,
+      free: (_, now) => day.free(NOTHING_COUNTED, now, 0, 1) ?? 0,
+    };
+  }
+  const narrow = windowOf(within);
+  const width = Math.max(narrow.width, Math.ceil(within.lengthMs / MINUTE_MS / WIDE_SLOTS));
+  const since = (now: Moment): number => narrow.since(now) - (width - narrow.width);
+  return {
+    words: narrow.words,
+    slot: ({ minute }) => minute - (minute % width),
+    since,
+    free: (slot, now) => slot + 1 - since(now),
+  };
+}
+
+const NOTHING_COUNTED: Counter = new Counter('', '');
+
+const days = new Map<string, TimeWindow>();
+function dayWindowOf(zone: string): TimeWindow {
+  let made = days.get(zone);
+  if (!made) days.set(zone, (made = dayOf(zone)));
+  return made;
+}
+
 /** Those that rules name. */
 const windows = new Map<string | number, TimeWindow>();
 
@@ -52,7 +100,7 @@ export function windowOf(within: BudgetWindow | undefined): TimeWindow {
   const key = within.type === 'day' ? within.zone : within.lengthMs;
   const known = windows.get(key);
   if (known) return known;
-  const made = within.type === 'day' ? dayOf(within.zone) : slidingOf(within.lengthMs);
+  const made = within.type === 'day' ? dayWindowOf(within.zone) : slidingOf(within.lengthMs);
   windows.set(key, made);
   return made;
 }

@@ -1,5 +1,14 @@
 /** Budgets of commands: what is taken at the edge, in which time, by whom, over restarts, kills and clocks that are set. */
-import { Counts, type KeptCounts, Ledger, type NoRoom, type NotedCounts, Spending, type Spent } from '../src/index.js';
+import {
+  Counts,
+  type KeptCounts,
+  Ledger,
+  type NoRoom,
+  type NotedCounts,
+  Sketches,
+  Spending,
+  type Spent,
+} from '../src/index.js';
 import type { AppliedBound, AppliedBudget, Principal } from '@sluice/contract';
 import type { CountRecord } from '@sluice/store';
 import fc from 'fast-check';
@@ -79,7 +88,15 @@ async function open({ kept = new Kept(), noted = new Noted(), now = 20_000 * DAY
     () => clock.steady,
     noted,
   );
-  const ledger = new Ledger(counts, () => undefined);
+  const nothing = { all: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
+  const notes = { left: () => [], addAll: () => true, saving: () => () => undefined, close: () => undefined };
+  const sketches = await Sketches.open(
+    nothing,
+    notes,
+    () => undefined,
+    () => counts.steadyMinute(),
+  );
+  const ledger = new Ledger(counts, sketches, () => undefined);
   const pass = (time: number): void => {
     clock.now += time;
     clock.steady += time;

@@ -4,17 +4,21 @@
  */
 import {
   BUDGET_SHARES,
+  DETECTORS,
   TRIPS,
   type BoundRule,
   type BudgetRule,
+  COMMAND_UNITS,
   type HoldRule,
   type TripwireRule,
 } from '@sluice/contract';
 import { z } from 'zod';
-import { duration, size } from './values.js';
+import { duration, durationOrOff, size } from './values.js';
 
 const MIN_WINDOW_MS = 60_000;
 const MAX_WINDOW_MS = 86_400_000;
+/** So long after its first table nobody is frozen for others. */
+const LEARN_MS = 86_400_000;
 /** Different people that it takes at least to freeze a connection. */
 const MIN_PEOPLE = 2;
 
@@ -26,8 +30,8 @@ const window = duration.refine((length) => length >= MIN_WINDOW_MS && length <= 
   error: 'a time of 1m to 24h',
 });
 
-/** `hold`: the shape of a hold, which release.ts has parts of. */
-export const budgetOf = <Hold extends z.ZodType>(hold: Hold) =>
+/** `hold`: the shape of a hold, which release.ts has parts of; `column`: of the name of a column, as masks have it. */
+export const budgetOf = <Hold extends z.ZodType>(hold: Hold, column: z.ZodType<string>) =>
   z
     .strictObject({
       per: z
@@ -51,6 +55,9 @@ export const budgetOf = <Hold extends z.ZodType>(hold: Hold) =>
       time: duration.optional().describe('time that commands take at the target'),
       at_once: whole.describe('commands that run at a time'),
       logins: whole.describe('sessions that are opened'),
+      distinct: whole.describe('different values of "columns" and "detect" that are shown unmasked'),
+      columns: z.array(column).min(1).optional().describe('of distinct: columns, wherever a query takes their values'),
+      detect: z.array(z.enum(COUNTED)).min(1).optional().describe('of distinct: values that look like one of these'),
       ask: z.string().min(1).max(200).optional().describe('whom to ask where nothing is left, for people'),
       hold: hold.optional().describe('have people release what there is no room for'),
     })
@@ -59,14 +66,19 @@ export const budgetOf = <Hold extends z.ZodType>(hold: Hold) =>
       const own = OF_COMMANDS.some((unit) => wanted[unit] !== undefined);
       if (!own && OF_MODELS.every((unit) => wanted[unit] === undefined))
         say(
-          'a budget needs "requests", "tokens" or "cost", or "statements", "rows", "bytes", "time", "at_once" or "logins"',
+          'a budget needs "requests", "tokens" or "cost", or "statements", "rows", "bytes", "time", "at_once", "logins" or "distinct"',
         );
+      const isNamed = wanted.columns !== undefined || wanted.detect !== undefined;
+      if (isNamed !== (wanted.distinct !== undefined))
+        say('"distinct" counts the values of "columns" or "detect", and these are for nothing else');
       if (own && wanted.per.includes('model')) say('only calls of language models are counted by model');
       if (wanted.hold !== undefined && wanted.statements === undefined && wanted.at_once === undefined)
         say('people release commands before they run: "hold" needs "statements" or "at_once"');
     });
 
-const OF_COMMANDS = ['statements', 'rows', 'bytes', 'time', 'at_once', 'logins'] as const;
+const OF_COMMANDS = COMMAND_UNITS;
+/** Of a key over many lines no two texts need be the same. */
+const COUNTED = DETECTORS.filter((detector) => detector !== 'private_key');
 const OF_MODELS = ['requests', 'tokens', 'cost'] as const;
 
 /** Keys of a rule that bounds each answer. */
@@ -84,6 +96,10 @@ export const tripwire = z
     guesses: whole.describe('values that masked columns were compared with'),
     failed_logins: whole.describe('logins that were refused of somebody who had proven who they are'),
     budget_ends: whole.describe('commands that a budget had no room for'),
+    new_tables: whole.describe('tables that the principal has never touched before at this connection'),
+    learn: durationOrOff
+      .optional()
+      .describe('of new_tables: so long after the first one nothing is counted, 24h unless it says otherwise'),
     within: window.prefault('10m').describe('the time in which so many of them freeze'),
     freeze: z
       .enum(['principal', 'owner', 'connection'])
@@ -100,7 +116,9 @@ export const tripwire = z
   .superRefine(({ freeze, people, ...wanted }, context) => {
     const amounts = TRIPS.flatMap((trip) => wanted[trip] ?? []);
     const say = (message: string): void => context.addIssue({ code: 'custom', message });
-    if (amounts.length === 0) say('a tripwire needs "refusals", "guesses", "failed_logins" or "budget_ends"');
+    if (amounts.length === 0)
+      say('a tripwire needs "refusals", "guesses", "failed_logins", "budget_ends" or "new_tables"');
+    if (wanted.learn !== undefined && wanted.new_tables === undefined) say('"learn" is for "new_tables"');
     if (freeze === 'connection' && amounts.some((one) => one < people))
       say(`each of its ${people} people has to count: amounts below "people" cannot freeze a connection`);
   });
@@ -134,9 +152,10 @@ export function toBound({
   return { type: 'bound', ...given({ maxRows, maxBytes, timeoutMs }) };
 }
 
-export const toTripwire = ({ within, freeze, people, ...trips }: z.output<typeof tripwire>): TripwireRule => ({
+export const toTripwire = ({ within, learn, freeze, people, ...trips }: z.output<typeof tripwire>): TripwireRule => ({
   type: 'tripwire',
   withinMs: within,
+  ...(trips.new_tables !== undefined && { learnMs: learn ?? LEARN_MS }),
   freeze,
   people,
   ...given(trips),

@@ -239,9 +239,10 @@ function thenOf({
 
 function holdOf({
   on_timeout: onTimeout,
+  preview,
   ...rest
 }: NonNullable<Settings['policies'][string][number]['hold']>): HoldRule {
-  return { type: 'hold', ...releaseOf(rest), onTimeout };
+  return { type: 'hold', ...releaseOf(rest), onTimeout, ...(preview && { preview }) };
 }
 
 function toAgents(from: Settings['listeners']['agents']): Config['listeners']['agents'] {

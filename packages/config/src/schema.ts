@@ -171,7 +171,14 @@ const heldBy = z.strictObject({
   on_timeout: z.enum(['deny', 'allow']).default('deny').describe('what becomes of it then'),
 });
 
-const hold = heldBy.superRefine(escalatesInTime);
+const hold = heldBy
+  .extend({
+    preview: z
+      .literal('run')
+      .optional()
+      .describe('try it in a transaction that is rolled back, and show approvers what it changed'),
+  })
+  .superRefine(escalatesInTime);
 const holdAnswer = heldBy
   .omit({ fail: true, break_glass: true })
   .extend({ timeout: duration.prefault('10m').describe('how long its client waits for it at most') })
@@ -189,7 +196,7 @@ const holdCommit = heldBy
   })
   .superRefine(escalatesInTime);
 
-const budget = budgetOf(hold);
+const budget = budgetOf(hold, column);
 
 const rule = z
   .strictObject({

@@ -204,7 +204,7 @@ describe('what a mistake is answered with', () => {
     [
       'a budget of nothing',
       'policies: { p: [{ rule: x, budget: { within: 1h } }] }',
-      '1:28  policies.p[0].budget: a budget needs "requests", "tokens" or "cost", or "statements", "rows", "bytes", "time", "at_once" or "logins".',
+      '1:28  policies.p[0].budget: a budget needs "requests", "tokens" or "cost", or "statements", "rows", "bytes", "time", "at_once", "logins" or "distinct".',
     ],
     [
       'a budget in a zone that there is not',
@@ -227,9 +227,19 @@ describe('what a mistake is answered with', () => {
       '1:28  policies.p[0].tripwire: each of its 3 people has to count: amounts below "people" cannot freeze a connection.',
     ],
     [
-      'a tripwire on what is not built',
-      'policies: { p: [{ rule: x, tripwire: { refusals: 5, new_tables: 5 } }] }',
-      '1:53  policies.p[0].tripwire.new_tables: "new_tables" is not a setting here.',
+      'a tripwire that learns what it does not count',
+      'policies: { p: [{ rule: x, tripwire: { refusals: 5, learn: 1h } }] }',
+      '1:28  policies.p[0].tripwire: "learn" is for "new_tables".',
+    ],
+    [
+      'a budget of different values of nothing',
+      'policies: { p: [{ rule: x, budget: { distinct: 5 } }] }',
+      '1:28  policies.p[0].budget: "distinct" counts the values of "columns" or "detect", and these are for nothing else.',
+    ],
+    [
+      'a budget of rows of a column',
+      'policies: { p: [{ rule: x, budget: { rows: 5, columns: [a.b] } }] }',
+      '1:28  policies.p[0].budget: "distinct" counts the values of "columns" or "detect", and these are for nothing else.',
     ],
     [
       'two rules of one name',

@@ -1,8 +1,9 @@
 /** What a protocol is told of a command. Types only. */
+import type { Deny } from './deny.js';
 import type { Facts } from './facts.js';
 import type { HttpEdits } from './http.js';
 import type { Masking, PacketMasking, StreamEditor } from './masking.js';
-import type { DenyReason } from './reasons.js';
+import type { AnswerMeter } from './meter.js';
 
 export interface Allow {
   readonly type: 'allow';
@@ -19,44 +20,6 @@ export interface Allow {
   readonly http?: HttpEdits;
   /** What of its answer the client may have. Absent: all of it, whatever time it takes. */
   readonly meter?: AnswerMeter;
-}
-
-/**
- * What a client may have of one answer, by bounds and budgets. A protocol asks before it gives anything; what may not be given fails the
- * answer by `ended`, and the target's work is cancelled.
- */
-export interface AnswerMeter {
-  /**
-   * Takes so many rows and bytes. False: they may not be given, nor anything behind them, and `ended` says why. Costs a few additions: a
-   * protocol calls it for each row.
-   */
-  take(rows: number, bytes: number): boolean;
-  /** Why nothing more may be given; undefined: more may. */
-  readonly ended: Deny | undefined;
-  /** So long the target may work on it, in milliseconds; undefined: as long as it takes. */
-  readonly timeoutMs: number | undefined;
-  /** That time is over: nothing more may be given. Returns why. */
-  expire(): Deny;
-}
-
-export interface Deny {
-  readonly type: 'deny';
-  /** The rule that said no; `gateway` when it is one of Sluice's own. */
-  readonly rule: string;
-  /** A sentence for the person who asked, which is on record: of the rule, of the analysis, or the one of `reason`. */
-  readonly message: string;
-  /** What to do about it. */
-  readonly hint?: string;
-  /** Present where the gateway itself says no: the protocol makes the sentence. */
-  readonly reason?: DenyReason;
-  /** Nothing is said of the command: the target has to be asked about its names, and cannot be used. Why, in a phrase. */
-  readonly unusable?: string;
-  /** The text does not parse. A protocol answers it as its target would. */
-  readonly syntaxError?: { readonly message: string; readonly position?: number };
-  /** It was refused for a name in it that is not known here. A protocol has its target say so, where that does not know it either. */
-  readonly unknownName?: true;
-  /** How a client of JSON-RPC is told so, where that has a code of its own for it, and which status its answer by HTTP has. */
-  readonly rpc?: { readonly code: number; readonly status: number };
 }
 
 /** What a protocol is told. A human may have been asked in between: only the gate knows. */

@@ -2,6 +2,7 @@
  * What a protocol is given to change answers with: masks of values, of texts, and editors of streams. Types, and the error of a
  * result that cannot pass. Does not own how an answer is framed, which is the protocol's.
  */
+import type { AnswerMeter } from './meter.js';
 import type { MySqlColumn, ResultDescription } from './sql.js';
 
 /**
@@ -16,11 +17,12 @@ export interface Masking {
   /**
    * The target has described the result of a statement. Undefined: its rows pass as they are.
    *
-   * @throws Unmasked when the result is not what was judged, and must not pass
+   * @param meter of the answer: budgets that count different values are told by it. Where it has none, nothing passes that they count
+   * @throws Unmasked when the result is not what was judged, and must not pass. From what this gives as well: where `meter.ended` says so, for a budget
    */
-  rows(statement: number, result: ResultDescription): ResultMasks | undefined;
+  rows(statement: number, result: ResultDescription, meter?: AnswerMeter): ResultMasks | undefined;
   /** The same for COPY TO STDOUT, which says no more than how many columns there are and in which format each is. */
-  copy(statement: number, formats: readonly ('text' | 'binary')[]): CopyMasks | undefined;
+  copy(statement: number, formats: readonly ('text' | 'binary')[], meter?: AnswerMeter): CopyMasks | undefined;
   /** For texts that the target sends while it answers the command. */
   readonly texts: TextMask;
   /** The target has reported an error. Before the texts of that error are asked about. */
@@ -86,6 +88,8 @@ export interface CellMask {
   readonly edit?: (bytes: Buffer, start: number, end: number) => boolean;
   /** It is called for NULL too, with no bytes, and what it gives takes the place of that. */
   readonly replacesNull?: true;
+  /** It gives no value another one: it is there for what is counted. */
+  readonly passes?: true;
 }
 
 /** The masks of one result. The protocol frames its rows; a mask sees one value. */
@@ -229,9 +233,15 @@ export interface PacketMasking {
   /**
    * The target has described a result. Undefined: its rows pass as they are.
    *
+   * @param meter as of `Masking.rows`
    * @throws Unmasked when the result is not what was judged, and must not pass
    */
-  rows(result: number, columns: readonly MySqlColumn[], format: 'text' | 'binary'): PacketEditor | undefined;
+  rows(
+    result: number,
+    columns: readonly MySqlColumn[],
+    format: 'text' | 'binary',
+    meter?: AnswerMeter,
+  ): PacketEditor | undefined;
   /** Warnings of the gateway's own so far, which the target does not count and SHOW WARNINGS has. */
   readonly warnings: number;
   /** An ERR (a payload) as the client may have it. */

@@ -45,9 +45,12 @@ export interface RiskRule {
   readonly points: number;
 }
 
-/** What calls of language models use up, and what any command does. `time`: milliseconds at the target. */
+/**
+ * What calls of language models use up, and what any command does. `time`: milliseconds at the target; `distinct`: different values that were
+ * shown, as near as a sketch tells.
+ */
 export const MODEL_UNITS = ['requests', 'tokens', 'cost'] as const;
-export const COMMAND_UNITS = ['statements', 'rows', 'bytes', 'time', 'at_once', 'logins'] as const;
+export const COMMAND_UNITS = ['statements', 'rows', 'bytes', 'time', 'at_once', 'logins', 'distinct'] as const;
 export type ModelUnit = (typeof MODEL_UNITS)[number];
 export type CommandUnit = (typeof COMMAND_UNITS)[number];
 export type BudgetUnit = ModelUnit | CommandUnit;
@@ -71,6 +74,9 @@ export interface BudgetRule extends Partial<Readonly<Record<BudgetUnit, number>>
   readonly per: readonly BudgetShare[];
   /** Absent: a day of UTC. */
   readonly within?: BudgetWindow;
+  /** Of `distinct`: the values of these columns, named as masks name them, and what detectors find. */
+  readonly columns?: readonly string[];
+  readonly detect?: readonly Detector[];
   /** Whom to ask where nothing is left, for people. */
   readonly ask?: string;
   /** People may release a command for which nothing is left. */
@@ -97,14 +103,16 @@ export interface AppliedBound extends BoundRule {
   readonly rule: string;
 }
 
-/** What a tripwire counts. `failed_logins`: of somebody who has proven who they are. */
-export const TRIPS = ['refusals', 'guesses', 'failed_logins', 'budget_ends'] as const;
+/** What a tripwire counts. `failed_logins`: of somebody who has proven who they are; `new_tables`: that the principal has never touched before. */
+export const TRIPS = ['refusals', 'guesses', 'failed_logins', 'budget_ends', 'new_tables'] as const;
 export type Trip = (typeof TRIPS)[number];
 
 /** So many of these within a time freeze somebody, until a person thaws them. */
 export interface TripwireRule extends Partial<Readonly<Record<Trip, number>>> {
   readonly type: 'tripwire';
   readonly withinMs: number;
+  /** Of `new_tables`: so long after the first table of a principal at a connection nothing is counted, in milliseconds. */
+  readonly learnMs?: number;
   readonly freeze: 'principal' | 'owner' | 'connection';
   /** Of a connection: how many different people it takes, so that none of them alone can stop the others. */
   readonly people: number;
@@ -146,6 +154,8 @@ export interface HoldRule extends Release {
   readonly type: 'hold' | 'hold_answer' | 'hold_commit';
   /** What becomes of it after `timeoutMs`. */
   readonly onTimeout: 'deny' | 'allow';
+  /** Of `hold`: it is tried in a transaction that is rolled back, so that people see what it would change. */
+  readonly preview?: 'run';
   /** Of `hold_commit`. */
   readonly transaction?: TransactionLimits;
 }
@@ -175,11 +185,13 @@ export type Detector = (typeof DETECTORS)[number];
 
 /**
  * redact: say what was there. partial: keep the end. hash: a keyed pseudonym. generalise: the year, the magnitude. reversible: a token on the
- * way to a language model, and the value in its answer.
+ * way to a language model, and the value in its answer. count: the value itself, which budgets of different values are told of, by their keys;
+ * `observed`: by those that refuse nothing.
  */
 export type MaskMode =
   | { readonly type: 'redact' | 'null' | 'hash' | 'generalise' }
   | { readonly type: 'reversible' }
+  | { readonly type: 'count'; readonly budgets: readonly string[]; readonly observed?: true }
   | { readonly type: 'partial'; readonly keepLast?: number };
 
 /** What a command does with masked columns. */

@@ -48,6 +48,8 @@ export type DenyReason =
       readonly within?: string | undefined;
       readonly ask?: string | undefined;
     }
+  /** A budget counts the different values of a column, and what is shown is computed from them. */
+  | { readonly code: 'budget-uncountable'; readonly rule: string }
   /** A budget cannot be counted at the moment. */
   | { readonly code: 'budget-uncounted'; readonly rule: string }
   /** A rule bounds each answer, and this one would have more. `timeout`: milliseconds. */
@@ -57,6 +59,9 @@ export type DenyReason =
       readonly unit: 'rows' | 'bytes' | 'timeout';
       readonly limit: number;
     }
+  /** It touches a table that its principal never touched before, which has frozen them. `subject`: as `sluice freeze` names it. */
+  | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
+  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
   | { readonly code: 'record-unwritable' };
 
 /** Why a login did not succeed. Reveals nothing that the caller has not proven to know. */
@@ -83,6 +88,8 @@ export type RefusalReason =
   | { readonly code: 'access-lost' }
   /** Somebody, or the connection, is frozen until a person thaws it. `subject`: as `sluice freeze` names it. */
   | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
+  /** What a tripwire of the connection counts cannot be counted. */
+  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
   /** A budget of logins is used up. */
   | { readonly code: 'logins-used-up'; readonly message: string; readonly hint: string }
   | { readonly code: 'too-many-sessions-of-user'; readonly user: string; readonly sessions: number }
@@ -103,6 +110,7 @@ export type Ending =
   | { readonly code: 'token-revoked' }
   | { readonly code: 'token-expired' }
   | { readonly code: 'frozen'; readonly subject: string; readonly why: string }
+  | { readonly code: 'tripwire-uncounted'; readonly rule: string }
   | { readonly code: 'connection-removed' }
   /** Another configuration is in force, and what comes next is for a session under it. */
   | { readonly code: 'reconfigured' }
@@ -154,6 +162,7 @@ export const REFUSAL_KINDS: Readonly<Record<RefusalReason['code'], RefusalKind>>
   'another-login': 'access',
   'access-lost': 'credentials',
   frozen: 'access',
+  'tripwire-uncounted': 'unavailable',
   'logins-used-up': 'limit',
   'too-many-sessions-of-user': 'limit',
   'too-many-sessions': 'limit',
@@ -174,6 +183,7 @@ export const ENDING_KINDS: Readonly<Record<Ending['code'], EndingKind>> = {
   'token-revoked': 'killed',
   'token-expired': 'killed',
   frozen: 'killed',
+  'tripwire-uncounted': 'failure',
   'connection-removed': 'killed',
   reconfigured: 'drain',
   'connection-forbidden': 'killed',

@@ -92,8 +92,17 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: `Budget "${reason.rule}" cannot be counted at the moment, so the ${noun} is not run.`,
         hint: 'An administrator finds the cause in the log of the gateway.',
       };
+    case 'budget-uncountable':
+      return {
+        message: `Budget "${reason.rule}" counts the different values of a column, and this ${noun} shows what it computes from them: how many are in that, nobody can tell.`,
+        hint: 'Select the column itself, or count its values (count).',
+      };
     case 'answer-bound':
       return boundInWords(reason, noun);
+    case 'frozen':
+      return frozenInWords(reason);
+    case 'tripwire-uncounted':
+      return { message: `${uncountedTripwire(reason.rule)}, so the ${noun} is not run.`, hint: SEE_LOG };
     case 'record-unwritable':
       return {
         message: 'The record cannot be written at the moment, so nothing is run.',
@@ -199,10 +208,9 @@ export function refusalInWords(reason: RefusalReason): Sentence {
         hint: 'Connect again to log in otherwise.',
       };
     case 'frozen':
-      return {
-        message: `${reason.subject} is frozen: ${reason.why}`,
-        hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${reason.subject}" --reason ...`,
-      };
+      return frozenInWords(reason);
+    case 'tripwire-uncounted':
+      return { message: `${uncountedTripwire(reason.rule)}, so nobody gets in here`, hint: SEE_LOG };
     case 'logins-used-up':
       return { message: reason.message, hint: reason.hint };
     case 'access-lost':
@@ -252,6 +260,8 @@ export function endingInWords(reason: Ending): string {
       return 'The token of this session has expired.';
     case 'frozen':
       return `${reason.subject} is frozen: ${reason.why}`;
+    case 'tripwire-uncounted':
+      return `${uncountedTripwire(reason.rule)}, so this session ends.`;
     case 'connection-removed':
       return 'This connection was taken out of the gateway.';
     case 'reconfigured':
@@ -287,6 +297,14 @@ export function endingInWords(reason: Ending): string {
   }
 }
 
+const frozenInWords = ({ subject, why }: { readonly subject: string; readonly why: string }): Required<Sentence> => ({
+  message: `${subject} is frozen: ${why}`,
+  hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${subject}" --reason ...`,
+});
+
+const uncountedTripwire = (rule: string): string => `What tripwire "${rule}" counts cannot be counted at the moment`;
+const SEE_LOG = 'An administrator finds the cause in the log of the gateway.';
+
 const UNUSABLE = 'its approval could not be used';
 const ASK_ADMINISTRATOR = 'Ask an administrator of the gateway.';
 const ASK_APPROVERS = 'Ask the approvers of this connection.';
@@ -317,6 +335,7 @@ const UNITS = {
   rows: 'rows',
   bytes: 'bytes',
   time: 'ms at the target',
+  distinct: 'different values',
   at_once: 'at once',
   logins: 'logins',
 } as const;

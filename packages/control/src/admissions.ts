@@ -10,12 +10,14 @@ import {
   type Frozen,
   type Ledger,
   Spending,
+  type Touched,
   Tripwires,
   personOf,
+  principalOf,
   resetUsage,
   usage,
 } from '@sluice/budgets';
-import type { AppliedBudget, Principal, RefusalReason, Trip } from '@sluice/contract';
+import type { Action, AppliedBudget, DenyReason, Ending, Principal, RefusalReason, Trip } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
 import { type Maker, ownerOf } from '@sluice/identity';
 import type { Store } from '@sluice/store';
@@ -28,9 +30,15 @@ export interface Visitor {
   readonly connection: { readonly name: string; readonly protocol: string } | undefined;
 }
 
+/** The same in a session. */
+export interface Visit extends Visitor {
+  end(why: Ending): void;
+}
+
 interface Parts {
   readonly freezes: Freezes;
   readonly ledger: Ledger;
+  readonly touched: Touched;
   readonly log: Log;
   readonly webhooks: Webhooks;
   readonly revocations: Revocations;
@@ -66,22 +74,46 @@ export class Admissions {
     const frozen = this.frozen(visitor);
     if (frozen) return { code: 'frozen', subject: frozen.subject, why: frozen.why };
     const { principal, makers, connection } = visitor;
-    const budgets = connection && this.#parts.policyOf(connection.name)?.ofSession({ principal, connection }).budgets;
-    if (!budgets || budgets.length === 0) return undefined;
-    const who = { principal, person: ownerOf(principal, makers ?? []), connection: connection.name };
+    if (!connection) return undefined;
+    const { budgets = [], tripwires = [] } =
+      this.#parts.policyOf(connection.name)?.ofSession({ principal, connection }) ?? {};
+    const owner = ownerOf(principal, makers ?? []);
+    const uncounted = this.#tripwires.uncountable(tripwires, { principal, owner, connection: connection.name });
+    if (uncounted) return { code: 'tripwire-uncounted', rule: uncounted.rule };
+    if (budgets.length === 0) return undefined;
+    const who = { principal, person: owner, connection: connection.name };
     const denied = new Spending(this.#parts.ledger, who).login(budgets);
     if (!denied) return undefined;
     this.trip(visitor, 'budget_ends');
     return { code: 'logins-used-up', message: denied.message, hint: denied.hint ?? '' };
   }
 
-  /** Something has happened that tripwires of the connection may count. */
-  trip({ principal, makers = [], connection }: Visitor, trip: Trip, amount = 1): void {
+  /** Something has happened that tripwires of the connection may count. A session of which it cannot be counted ends. */
+  trip(visitor: Visitor | Visit, trip: Trip, amount = 1): void {
+    const { principal, makers = [], connection } = visitor;
     if (!principal || !connection) return;
     const { tripwires = [] } = this.#parts.policyOf(connection.name)?.ofSession({ principal, connection }) ?? {};
     if (tripwires.length === 0) return;
     const who = { principal, owner: ownerOf(principal, makers), connection: connection.name };
-    this.#tripwires.count(tripwires, trip, who, amount);
+    const uncounted = this.#tripwires.count(tripwires, trip, who, amount);
+    if (uncounted && 'end' in visitor) visitor.end({ code: 'tripwire-uncounted', rule: uncounted.rule });
+  }
+
+  /** A command is about to run that does this. Why it may not: a table that is new to its principal has frozen them; undefined: it may. */
+  touches(visitor: Visitor, actions: readonly Action[]): DenyReason | undefined {
+    const { principal, makers = [], connection } = visitor;
+    const policy = connection && this.#parts.policyOf(connection.name);
+    if (!connection || !policy?.countsTables || !principal) return undefined;
+    const who = { principal, owner: ownerOf(principal, makers), connection: connection.name };
+    const fresh = this.#parts.touched.touch(principalOf(who), connection.name, tablesOf(actions));
+    if (!fresh) return undefined;
+    const tripwires = policy
+      .ofSession({ principal, connection })
+      .tripwires.filter(({ learnMs = 0 }) => fresh.knownMs >= learnMs);
+    const uncounted = this.#tripwires.count(tripwires, 'new_tables', who, fresh.count);
+    if (uncounted) return { code: 'tripwire-uncounted', rule: uncounted.rule };
+    const frozen = this.frozen(visitor);
+    return frozen && { code: 'frozen', subject: frozen.subject, why: frozen.why };
   }
 
   all(): readonly Frozen[] {
@@ -95,7 +127,7 @@ export class Admissions {
 
   /** What is used up of which budget; `of`: only what somebody takes from. */
   budgets(of?: Pick<Visitor, 'principal' | 'makers'>): readonly BudgetUse[] {
-    const all = usage(this.#parts.ledger.counts, this.#rules);
+    const all = usage(this.#parts.ledger, this.#rules);
     if (!of?.principal) return all;
     const mine = this.countersOf(of.principal, of.makers);
     return all.filter(({ owner }) => mine.has(owner));
@@ -109,9 +141,8 @@ export class Admissions {
   }
 
   resetBudget(rule: string, isChosen: (owner: string) => boolean): number {
-    const { counts } = this.#parts.ledger;
     return resetUsage(
-      counts,
+      this.#parts.ledger,
       this.#rules.filter((one) => one.rule === rule),
       isChosen,
     );
@@ -147,3 +178,12 @@ export class Admissions {
     webhooks.send('thaw', { subject, by: by.actor, why });
   }
 }
+
+/** Without those that are the session's own, and the catalogs that clients read for themselves. */
+const tablesOf = (actions: readonly Action[]): string[] =>
+  actions.flatMap(({ resources, temporaryTables = [] }) =>
+    resources.flatMap(({ type, name }) =>
+      type === 'table' && !temporaryTables.includes(name) && !CATALOG.test(name) ? [name] : [],
+    ),
+  );
+const CATALOG = /^(?:pg_catalog\.|information_schema\.|pg_[a-z_]+$)/i;

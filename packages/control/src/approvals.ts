@@ -1,7 +1,15 @@
 /** Routes about requests for approval. Owns: who sees and decides which. Does not: outcomes (packages/approvals). */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApprovalRow } from '@sluice/api';
-import { ApprovalError, type ApprovalRequest, type ApproverProof, isKeptFrom, saysSomething } from '@sluice/approvals';
+import {
+  ApprovalError,
+  type ApprovalRequest,
+  type ApproverProof,
+  isKeptFrom,
+  mayHaveAsked,
+  saysSomething,
+  withoutSample,
+} from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type Proven, nameOf, notOwnWord } from '@sluice/identity';
 import type { FastifyRequest } from 'fastify';
@@ -72,7 +80,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   /** What it differs from may be somebody else's, which is for those who may see that; an answer is not for who waits for it. */
   const shownTo = (principal: Principal, { since, ...request }: ApprovalRequest): ApprovalRow =>
     shown({
-      ...request,
+      ...(maySeeOthers(principal) && !mayHaveAsked(principal, request) ? request : withoutSample(request)),
       ...(since && maySeeOthers(principal) && { since }),
       ...(isKeptFrom(principal, request) && { text: KEPT, textBytes: Buffer.byteLength(KEPT) }),
     });

@@ -10,12 +10,14 @@ import type {
   AppliedMask,
   AppliedTripwire,
   Facts,
+  MaskRule,
   Rule,
   RuleMatch,
 } from '@sluice/contract';
 import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
+import { countingOf, maskOf } from './counting.js';
 import { changesIdentity } from './identity.js';
 import { changesSomething, unreviewable } from './review.js';
 import { type DenyDecision, type Verdict, movedMasked, refusal, unknownAction, unrefused } from './verdict.js';
@@ -42,12 +44,13 @@ interface CompiledRule {
 }
 
 /**
- * @param options `annotate`: the target goes by who has the session, so that nothing passes that could change it
+ * @param options `annotate`: the target goes by who has the session, so that nothing passes that could change it. `rows`: its answers have rows, whose
+ * different values budgets can count
  * @throws PolicyError with every mistake in the conditions
  */
 export function compilePolicy(
   rules: readonly Rule[],
-  options: { trustedFunctions?: readonly string[]; annotate?: boolean } = {},
+  options: { trustedFunctions?: readonly string[]; annotate?: boolean; rows?: boolean } = {},
 ): CompiledPolicy {
   const problems: PolicyProblem[] = [];
   const compiled = rules.map((rule): CompiledRule => {
@@ -63,7 +66,7 @@ export function compilePolicy(
     }
   });
   if (problems.length > 0) throw new PolicyError(problems);
-  return new CompiledPolicy(compiled, new Set(options.trustedFunctions), options.annotate);
+  return new CompiledPolicy(compiled, new Set(options.trustedFunctions), options.annotate, options.rows);
 }
 
 /** Why a rule cannot be meant so. */
@@ -106,10 +109,14 @@ export class CompiledPolicy {
   readonly asksTarget: ReadonlySet<TargetAttribute>;
   /** Some rule masks something. */
   readonly masks: boolean;
+  /** Some budget counts the different values that are shown. */
+  readonly counts: boolean;
+  /** Some tripwire counts tables that are new to somebody. */
+  readonly countsTables: boolean;
   /** Some rule has commands wait for people. */
   readonly holds: boolean;
 
-  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>, annotates = false) {
+  constructor(rules: readonly CompiledRule[], trusted: ReadonlySet<string>, annotates = false, rows = true) {
     this.#annotates = annotates;
     this.#all = rules;
     this.#rules = rules.filter(isOfCommands);
@@ -118,6 +125,10 @@ export class CompiledPolicy {
     this.#ofSessions = rules.filter(isOfSessions);
     this.#trusted = trusted;
     this.masks = rules.some(({ rule }) => rule.then.type === 'mask' && rule.mode === 'enforce');
+    this.counts = rows && rules.some(({ rule }) => rule.then.type === 'budget' && rule.then.distinct !== undefined);
+    this.countsTables = rules.some(
+      ({ rule }) => rule.then.type === 'tripwire' && rule.then.new_tables !== undefined && rule.mode === 'enforce',
+    );
     this.holds = rules.some(({ rule }) => rule.then.type === 'hold' && rule.mode === 'enforce');
     this.readsSession = rules.some(({ condition }) => condition?.readsSession === true);
     this.asksTarget = new Set(rules.flatMap(({ condition }) => condition?.asksTarget ?? []));
@@ -128,6 +139,11 @@ export class CompiledPolicy {
   /** All budgets, whether they apply now or not. */
   get budgets(): readonly AppliedBudget[] {
     return this.#all.flatMap(({ rule }) => budgetOf(rule) ?? []);
+  }
+
+  /** All masks that a rule has and enforces, whether they apply now or not, and columns that are counted. */
+  get everyMask(): readonly MaskRule[] {
+    return this.#all.flatMap(({ rule }) => maskOf(rule) ?? []);
   }
 
   /** Never throws. */
@@ -189,7 +205,7 @@ export class CompiledPolicy {
   judgeAnswer(facts: Facts, text: string, context: PolicyContext): Verdict {
     try {
       const attributes = this.#attributes(facts, text, context);
-      const { refused, allowed: _, ...said } = findings(this.#ofAnswers, facts, attributes);
+      const { refused, allowed: _, ...said } = findings(this.#ofAnswers, facts, attributes, false);
       return { ...said, decision: refused ?? unrefused(said.holds) };
     } catch (error) {
       if (error instanceof BodyUnreadable) return refusal(error.message);
@@ -271,9 +287,16 @@ export class CompiledPolicy {
   masksOf(facts: Facts, text: string, context: PolicyContext): readonly AppliedMask[] {
     const attributes = this.#attributes(facts, text, context);
     return this.#rules.flatMap(({ rule, condition }) => {
-      if (rule.then.type !== 'mask' || rule.mode === 'observe') return [];
+      const budget = budgetOf(rule);
+      const mask =
+        rule.then.type === 'mask' && rule.mode !== 'observe'
+          ? { rule: rule.rule, ...rule.then }
+          : this.counts && budget
+            ? countingOf(budget)
+            : undefined;
+      if (!mask) return [];
       const may = facts.actions.some((action) => asked(condition, action, attributes) ?? true);
-      return may ? [{ rule: rule.rule, ...rule.then }] : [];
+      return may ? [mask] : [];
     });
   }
 
@@ -301,7 +324,7 @@ export class CompiledPolicy {
     const moved = masked?.moved ?? [];
     if (facts.syntaxError) return refusal(facts.syntaxError.message);
     if (facts.forbidden !== undefined) return refusal(facts.forbidden);
-    const { allowed, refused, reviewed, ...said } = findings(this.#rules, facts, attributes);
+    const { allowed, refused, reviewed, ...said } = findings(this.#rules, facts, attributes, this.counts);
     let no = refused;
     for (const action of facts.actions) {
       if (no !== undefined) break;
@@ -332,7 +355,12 @@ interface Findings extends Omit<Verdict, 'decision'> {
 }
 
 /** What rules say of each action. @throws whatever conditions throw */
-function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes: Attributes): Findings {
+function findings(
+  rules: readonly CompiledRule[],
+  { actions }: Facts,
+  attributes: Attributes,
+  counts: boolean,
+): Findings {
   const matched = new Map<string, RuleMatch>();
   const masks = new Map<string, AppliedMask>();
   const holds = new Map<string, AppliedHold>();
@@ -352,6 +380,8 @@ function findings(rules: readonly CompiledRule[], { actions }: Facts, attributes
       // One that is observed is counted all the same.
       const budget = budgetOf(rule);
       if (budget) budgets.set(rule.path, budget);
+      const counting = counts && budget ? countingOf(budget) : undefined;
+      if (counting) masks.set(rule.path, counting);
       if (observed || budget || then.type === 'risk' || then.type === 'tripwire') continue;
       if (then.type === 'allow') allowed.add(action);
       else if (then.type === 'bound') bounds.set(rule.path, { rule: rule.rule, ...then });

@@ -63,7 +63,7 @@ export const refusal = (message: string): Verdict => ({
 export const movedMasked = (moved: readonly string[]): DenyDecision =>
   deny(
     'masked-moved',
-    `This statement puts values of masked columns where no mask would hold them (${[...new Set(moved)].join(', ')}).`,
+    `This statement puts values of masked or counted columns where no mask would hold them (${[...new Set(moved)].join(', ')}).`,
     'An administrator can admit it with an "allow" rule.',
   );
 

@@ -21,6 +21,7 @@ import type {
   Facts,
   HttpCommand,
   HttpHead,
+  MaskRule,
   SqlCommand,
   TextRange,
   ToolCommand,
@@ -98,6 +99,11 @@ export class Judge {
   /** Some rule masks something. */
   get masks(): boolean {
     return this.#policy.masks;
+  }
+
+  /** What no approver may see as it is. */
+  get everyMask(): readonly MaskRule[] {
+    return this.#policy.everyMask;
   }
 
   /** See `Visit.needsBody`. */

@@ -3,7 +3,7 @@
  * (packages/budgets).
  */
 import type { NoRoom, Spending, Spent } from '@sluice/budgets';
-import type { AppliedHold, Command, Facts } from '@sluice/contract';
+import type { AppliedBudget, AppliedHold, Command, Facts } from '@sluice/contract';
 import { type Judgement, type Taken, otherwise } from './judgement.js';
 
 /** `released`: by these holds people have let it pass; undefined: nobody was asked yet. `show`: what people are shown of it. */
@@ -20,7 +20,9 @@ export function spend(
   const statements = howMany(command, answer.facts);
   const noun = isSql ? 'statement' : 'command';
   const rules = released?.map(({ rule }) => rule);
-  const spent = spending.spend(spends.budgets, spends.bounds, noun, rules, statements);
+  // Whoever has no place left can end what takes theirs.
+  const budgets = judgement.transaction ? spends.budgets.map(placeless) : spends.budgets;
+  const spent = spending.spend(budgets, spends.bounds, noun, rules, statements);
   if (!spent) return judgement;
   if (isNoRoom(spent)) return withoutRoom(judgement, spent, released !== undefined, show);
   if (held && !released) {
@@ -43,6 +45,18 @@ function withoutRoom(judgement: Judgement, { answer, holds }: NoRoom, again: boo
 function howMany({ type }: Command, { statements, actions }: Facts): number {
   if (type === 'sql') return Math.max(1, statements.length);
   return type === 'request' ? 1 + actions.reduce((last, { statement }) => Math.max(last, statement), 0) : 1;
+}
+
+const withoutPlaces = new WeakMap<AppliedBudget, AppliedBudget>();
+
+/** The same budget, of which nothing is taken that says how many commands run at a time. */
+function placeless(budget: AppliedBudget): AppliedBudget {
+  if (budget.at_once === undefined) return budget;
+  const known = withoutPlaces.get(budget);
+  if (known) return known;
+  const { at_once: _, ...rest } = budget;
+  withoutPlaces.set(budget, rest);
+  return rest;
 }
 
 const isNoRoom = (one: Spent | NoRoom): one is NoRoom => 'type' in one;

@@ -14,9 +14,10 @@ export {
 export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';
 export * from './postgres/index.js';
 export { isText } from './postgres/bytes.js';
-export { ColumnMasks, MAX_INLINE_BYTES, MAX_INLINE_CELLS, type MaskFactory } from './result-masks.js';
+export { ColumnMasks, MAX_INLINE_BYTES, MAX_INLINE_CELLS, type MaskFactory, disclosed } from './result-masks.js';
 export { type BackOf, Replacements, tokenStart, withValues } from './replacements.js';
-export { detectorsOf, entityOf, modeOf, streamEditors, stricter } from './rules.js';
+export { takeDisclosed } from './disclosed.js';
+export { detectorsOf, entityOf, isCounting, modeOf, streamEditors, stricter } from './rules.js';
 export { textMaskOf } from './text-mask.js';
 export { unreadableValues } from './unreadable.js';
 export { streamEditor, type StreamMask, type StreamMaskOptions } from './stream/editor.js';

@@ -4,7 +4,7 @@
  * for the answer.
  */
 import { Worker } from 'node:worker_threads';
-import { type CellMask, type MaskedRows, Unmasked } from '@sluice/contract';
+import { type CellMask, type Disclosed, type MaskedRows, Unmasked } from '@sluice/contract';
 
 /** Whole rows, and how to mask them. */
 export interface MaskingJob {
@@ -24,13 +24,21 @@ export interface MaskMaker {
 }
 
 export type MaskingResult = { readonly id: number } & (
-  | { readonly type: 'masked'; readonly rows: Uint8Array; readonly masked: number; readonly unreadable: boolean }
+  | {
+      readonly type: 'masked';
+      readonly rows: Uint8Array;
+      readonly masked: number;
+      readonly unreadable: boolean;
+      readonly disclosed: Disclosed | undefined;
+    }
   | { readonly type: 'refused'; readonly message: string }
 );
 
 export interface MaskedElsewhere extends MaskedRows {
   /** Some values were of no form that their mask reads, and became NULL. */
   readonly unreadable: boolean;
+  /** What passes and is counted. */
+  readonly disclosed: Disclosed | undefined;
 }
 
 interface WaitingRows {
@@ -71,9 +79,9 @@ function start(): Worker {
     const asked = waiting.get(result.id);
     waiting.delete(result.id);
     if (result.type === 'refused') return asked?.reject(new Unmasked(result.message));
-    const { rows, masked, unreadable } = result;
+    const { rows, masked, unreadable, disclosed } = result;
     const { buffer, byteOffset, length } = rows;
-    asked?.resolve({ rows: Buffer.from(buffer, byteOffset, length), masked, unreadable });
+    asked?.resolve({ rows: Buffer.from(buffer, byteOffset, length), masked, unreadable, disclosed });
   });
   // Which of the rows it failed on is not known. The next ones get another thread.
   const failed = (): void => {

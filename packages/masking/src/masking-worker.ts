@@ -5,6 +5,7 @@
 import { parentPort } from 'node:worker_threads';
 import { type RowFraming, Unmasked } from '@sluice/contract';
 import { type MaskMaker, type MaskingJob, type MaskingResult, owned } from './masking-thread.js';
+import { takeDisclosed } from './disclosed.js';
 import { unreadableValues } from './unreadable.js';
 
 let last = Promise.resolve();
@@ -23,13 +24,14 @@ async function masked({ id, columns, maker, framing, shape, rows }: MaskingJob):
   const { maskRows } = (await import(framing)) as RowFraming;
   const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.length);
   try {
+    takeDisclosed();
     const before = unreadableValues();
     const made = maskRows(
       columns.map((column) => cellMaskOf(column)),
       bytes,
       shape,
     );
-    return { id, type: 'masked', ...made, unreadable: unreadableValues() > before };
+    return { id, type: 'masked', ...made, unreadable: unreadableValues() > before, disclosed: takeDisclosed() };
   } catch (error) {
     if (!(error instanceof Unmasked)) throw error;
     return { id, type: 'refused', message: error.message };

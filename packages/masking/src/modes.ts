@@ -13,6 +13,7 @@ import { ENTITIES } from './detectors/index.js';
  * - partial: the last characters, of an e-mail address the first letter and the domain. Never of fewer than 8 characters.
  * - hash: a keyed pseudonym. Equal values stay equal, so that joins and groups work; without the key nobody can try values.
  * - generalise: the year of a date, the magnitude of a number, three digits of a US ZIP code, the network of an address.
+ * - count: all of it; budgets of different values are told (disclosed.ts).
  * - replaced: a token that may be turned back (replacements.ts). Of texts alone, and of one visit.
  */
 export type Mode =
@@ -21,7 +22,8 @@ export type Mode =
   | { readonly type: 'partial'; readonly keepLast?: number }
   | { readonly type: 'hash' }
   | { readonly type: 'generalise' }
-  | { readonly type: 'replaced'; readonly by: Replacing };
+  | { readonly type: 'replaced'; readonly by: Replacing }
+  | { readonly type: 'count'; readonly budgets: readonly string[] };
 
 /** How values are replaced by tokens of their own, and by which tokens that may be turned back. Part of `Mode`. */
 export interface Replacing {
@@ -158,8 +160,8 @@ export function token(text: string, options: MaskOptions, limit = Number.POSITIV
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** Spellings of one value share a pseudonym. */
-function normalised(text: string, entity: string): string {
+/** Spellings of one value share a pseudonym, and count once. */
+export function normalised(text: string, entity: string): string {
   switch (entity) {
     case 'EMAIL':
       return text.trim().normalize('NFC').toLowerCase();

@@ -2,7 +2,15 @@
  * The masks of the columns of one result, as a protocol applies them. Owns how much of it is done without a pause, and what is
  * counted. Does not own how rows are framed, which is the protocol's, nor what a mask is made of, which is the dialect's.
  */
-import type { CellMask, ResultMasks, RowRoom } from '@sluice/contract';
+import {
+  type AnswerMeter,
+  type CellMask,
+  type Disclosed,
+  type ResultMasks,
+  type RowRoom,
+  Unmasked,
+} from '@sluice/contract';
+import { takeDisclosed } from './disclosed.js';
 import { maskInThread } from './masking-thread.js';
 import { unreadableValues } from './unreadable.js';
 
@@ -27,6 +35,8 @@ export interface ResultMasksOptions<Column> {
   readonly room: RowRoom;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
+  /** Of the answer, where budgets count what is shown. */
+  readonly meter?: Pick<AnswerMeter, 'disclose' | 'ended'> | undefined;
 }
 
 /** @template Column what the mask of one column is made of */
@@ -37,11 +47,13 @@ export class ColumnMasks<Column> implements ResultMasks {
   readonly #columns: readonly (Column | undefined)[];
   readonly #module: string;
   readonly #count: (cells: number) => void;
+  readonly #meter: ResultMasksOptions<Column>['meter'];
   /** Some values were of no form that their mask reads, and became NULL. */
   unreadable = false;
 
   /** `columns`: one for each, undefined where values pass as they are. */
-  constructor(columns: readonly (Column | undefined)[], { maker, room, count }: ResultMasksOptions<Column>) {
+  constructor(columns: readonly (Column | undefined)[], { maker, room, count, meter }: ResultMasksOptions<Column>) {
+    this.#meter = meter;
     this.#columns = columns;
     this.#module = maker.module;
     this.#count = count;
@@ -52,15 +64,29 @@ export class ColumnMasks<Column> implements ResultMasks {
   }
 
   here(rewrite: () => number): void {
+    // Of rows that did not come to their end.
+    takeDisclosed();
     const before = unreadableValues();
     this.#count(rewrite());
+    disclosed(takeDisclosed(), this.#meter);
     this.unreadable ||= unreadableValues() > before;
   }
 
   async elsewhere(framing: string, rows: Buffer, shape: unknown): Promise<Buffer> {
     const made = await maskInThread({ columns: this.#columns, maker: this.#module, framing, shape }, rows);
+    disclosed(made.disclosed, this.#meter);
     this.#count(made.masked);
     this.unreadable ||= made.unreadable;
     return made.rows;
   }
+}
+
+/**
+ * Tells the budgets what is about to be shown.
+ *
+ * @throws Unmasked when it may not be: `meter.ended` says why
+ */
+export function disclosed(values: Disclosed | undefined, meter: ResultMasksOptions<unknown>['meter']): void {
+  if (!values || meter?.disclose(values) === true) return;
+  throw new Unmasked(meter?.ended?.message ?? 'A budget counts what this shows, and cannot be told of it here.');
 }

@@ -9,10 +9,27 @@ import type { DetectorOptions } from './postgres/detector.js';
 import { streamEditor } from './stream/editor.js';
 
 /** Where two rules are about one column, that of them counts which tells less. */
-const STRICTNESS = ['null', 'redact', 'hash', 'generalise', 'partial', 'reversible'] as const;
+const STRICTNESS = ['null', 'redact', 'hash', 'generalise', 'partial', 'reversible', 'count'] as const;
 
-export const stricter = <M extends MaskRule>(one: M, other: M): M =>
-  STRICTNESS.indexOf(other.with.type) < STRICTNESS.indexOf(one.with.type) ? other : one;
+export function stricter<M extends MaskRule>(one: M, other: M): M {
+  const { with: mode } = one;
+  const { with: second } = other;
+  // Nothing is masked by either, and each of them counts.
+  if (mode.type === 'count' && second.type === 'count') return { ...one, with: together(mode, second) };
+  return STRICTNESS.indexOf(second.type) < STRICTNESS.indexOf(mode.type) ? other : one;
+}
+
+type Counting = Extract<MaskRule['with'], { type: 'count' }>;
+
+/** It is observed where both are. */
+function together(one: Counting, other: Counting): Counting {
+  const budgets = [...new Set([...one.budgets, ...other.budgets])];
+  const observed = one.observed === true && other.observed === true;
+  return { type: 'count', budgets, ...(observed && { observed: true }) };
+}
+
+/** It changes nothing of what it is about, and tells budgets. */
+export const isCounting = ({ with: mode }: MaskRule): boolean => mode.type === 'count';
 
 /** What is replaced reversibly is a pseudonym wherever nobody keeps the pairs. */
 export const modeOf = ({ with: mode }: MaskRule): Mode => {

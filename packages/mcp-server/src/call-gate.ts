@@ -199,12 +199,12 @@ const watchedRows = (masking: Masking, masked: Heard['masked']): Masking => ({
   get runsCode() {
     return masking.runsCode;
   },
-  rows: (statement, result) => {
-    const masks = masking.rows(statement, result);
-    masked.push(masks?.cells.map((cell) => cell !== undefined) ?? []);
+  rows: (statement, result, meter) => {
+    const masks = masking.rows(statement, result, meter);
+    masked.push(masks?.cells.map((cell) => cell !== undefined && cell.passes !== true) ?? []);
     return masks;
   },
-  copy: (statement, formats) => masking.copy(statement, formats),
+  copy: (statement, formats, meter) => masking.copy(statement, formats, meter),
   get texts() {
     return masking.texts;
   },
@@ -213,8 +213,8 @@ const watchedRows = (masking: Masking, masked: Heard['masked']): Masking => ({
 });
 
 const watchedPackets = (packets: PacketMasking, masked: Heard['masked']): PacketMasking => ({
-  rows: (result, columns, format) => {
-    const editor = packets.rows(result, columns, format);
+  rows: (result, columns, format, meter) => {
+    const editor = packets.rows(result, columns, format, meter);
     masked.push(columns.map((_, at) => editor?.masked.has(at) ?? false));
     return editor;
   },

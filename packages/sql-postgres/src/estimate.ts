@@ -81,9 +81,8 @@ export async function planned(
   let explain = `explain (format json) ${statement}`;
   if (parameters.length > 0) {
     await side.query(`prepare sluice_estimate as ${statement}`);
-    const types = await inferredTypes(side);
-    const values = parameters.map((one, at) => valueOf({ ...one, type: one.type === 0 ? (types[at] ?? 0) : one.type }));
-    if (values.includes(undefined)) throw new Unplanned('its values are in binary format');
+    const values = await valuesOf(side, 'sluice_estimate', parameters);
+    if (!values) throw new Unplanned('its values are in binary format');
     explain = `explain (format json) execute sluice_estimate (${values.join(', ')})`;
   }
   const [answer] = await side.query(explain);
@@ -94,10 +93,21 @@ export async function planned(
   return { changed, returned: plan['Plan Rows'] };
 }
 
+/** What is bound to a statement that has been prepared, as literals; undefined: of one its text is not known. */
+export async function valuesOf(
+  side: Lookup,
+  prepared: string,
+  parameters: readonly Parameter[],
+): Promise<readonly string[] | undefined> {
+  const types = await inferredTypes(side, prepared);
+  const values = parameters.map((one, at) => valueOf({ ...one, type: one.type === 0 ? (types[at] ?? 0) : one.type }));
+  return values.every((value) => value !== undefined) ? values : undefined;
+}
+
 /** What the target takes parameters for that a client has not declared: pg_type.oid. */
-async function inferredTypes(side: Lookup): Promise<readonly number[]> {
+async function inferredTypes(side: Lookup, prepared: string): Promise<readonly number[]> {
   const rows = await side.query(
-    `select array_to_json(parameter_types::oid[]) from pg_prepared_statements where name = 'sluice_estimate'`,
+    `select array_to_json(parameter_types::oid[]) from pg_prepared_statements where name = ${literal(prepared)}`,
   );
   return (JSON.parse(rows[0]?.[0] ?? '[]') as (string | number)[]).map(Number);
 }

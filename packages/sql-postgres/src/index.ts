@@ -10,6 +10,7 @@ export type { CatalogQuery } from './catalog/query.js';
 export { catalogVersion, readCatalog } from './catalog/read.js';
 export { IMPACT, impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';
+export { previewOf } from './preview.js';
 export * from './lineage/index.js';
 export { isNotFollowed } from './masks/ahead.js';
 export { announcement, refusalOf } from './masks/hidden.js';

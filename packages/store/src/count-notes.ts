@@ -37,13 +37,20 @@ export class CountNotes {
 
   /** Written before it returns. False: it cannot be, or there is too much. */
   add(record: CountRecord): boolean {
+    return this.addAll([record]);
+  }
+
+  /** The same of several; those of which it is false may have been written. */
+  addAll(records: readonly CountRecord[]): boolean {
     const file = this.#files[this.#at] as number;
     // The break stands before it: one that a full disk has cut spoils no other.
-    const line = `\n${JSON.stringify([record.owner, record.what, record.hour, record.amount])}`;
-    const size = (this.#sizes[this.#at] as number) + Buffer.byteLength(line);
+    const lines = Buffer.from(
+      records.map(({ owner, what, hour, amount }) => `\n${JSON.stringify([owner, what, hour, amount])}`).join(''),
+    );
+    const size = (this.#sizes[this.#at] as number) + lines.length;
     if (size > MAX_NOTES_BYTES) return false;
     try {
-      writeSync(file, line);
+      if (writeSync(file, lines) < lines.length) return false;
     } catch {
       return false;
     }

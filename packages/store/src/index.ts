@@ -12,6 +12,8 @@ import { CountStore } from './counts.js';
 import { GrantStore } from './grants.js';
 import { PinStore } from './pins.js';
 import { FreezeStore } from './freezes.js';
+import { SketchStore } from './sketches.js';
+import { TouchStore } from './touches.js';
 import { SecurityKeyStore } from './security-keys.js';
 import { type Database, MIGRATIONS, type TokensTable } from './schema.js';
 
@@ -27,6 +29,8 @@ export {
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
 export { CountNotes } from './count-notes.js';
+export type { SketchRecord, SketchStore } from './sketches.js';
+export type { TouchRecord, TouchStore } from './touches.js';
 export type { FreezeRecord, FreezeStore } from './freezes.js';
 export { RevocationNotes } from './revocations.js';
 export type { GrantStore } from './grants.js';
@@ -83,6 +87,8 @@ export interface TokenOwner {
 export class Store {
   readonly agents: AgentStore;
   readonly counts: CountStore;
+  readonly sketches: SketchStore;
+  readonly touches: TouchStore;
   readonly freezes: FreezeStore;
   readonly consoleLogins: ConsoleLoginStore;
   readonly securityKeys: SecurityKeyStore;
@@ -94,6 +100,8 @@ export class Store {
     this.#db = db;
     this.agents = new AgentStore(db);
     this.counts = new CountStore(db);
+    this.sketches = new SketchStore(db);
+    this.touches = new TouchStore(db);
     this.freezes = new FreezeStore(db);
     this.consoleLogins = new ConsoleLoginStore(db);
     this.securityKeys = new SecurityKeyStore(db);

@@ -10,6 +10,8 @@ export interface Database {
   agent_tokens: AgentTokensTable;
   approvals: ApprovalsTable;
   counts: CountsTable;
+  sketches: SketchesTable;
+  touches: TouchesTable;
   freezes: FreezesTable;
   console_logins: ConsoleLoginsTable;
   security_keys: SecurityKeysTable;
@@ -70,6 +72,23 @@ export interface CountsTable {
   what: string;
   hour: number;
   amount: number;
+}
+
+export interface SketchesTable {
+  owner: string;
+  what: string;
+  /** The minute since 1970 that it begins with. */
+  slot: number;
+  /** Base64. */
+  sketch: string;
+}
+
+export interface TouchesTable {
+  owner: string;
+  connection: string;
+  /** The start of the SHA-256 of the name of a table, base64. */
+  digest: string;
+  since: number;
 }
 
 export interface FreezesTable {
@@ -315,6 +334,30 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('since', 'bigint', (column) => column.notNull())
         .addColumn('sealed', 'text', (column) => column.notNull())
         .addPrimaryKeyConstraint('grants_key', ['connection', 'owner'])
+        .execute();
+    },
+  },
+  '0017_sketches': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('sketches')
+        .addColumn('owner', 'text', (column) => column.notNull())
+        .addColumn('what', 'text', (column) => column.notNull())
+        .addColumn('slot', 'bigint', (column) => column.notNull())
+        .addColumn('sketch', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('sketches_key', ['owner', 'what', 'slot'])
+        .execute();
+    },
+  },
+  '0018_touches': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('touches')
+        .addColumn('owner', 'text', (column) => column.notNull())
+        .addColumn('connection', 'text', (column) => column.notNull())
+        .addColumn('digest', 'text', (column) => column.notNull())
+        .addColumn('since', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('touches_key', ['owner', 'connection', 'digest'])
         .execute();
     },
   },

@@ -57,6 +57,13 @@ export class AnswerRecorder {
     this.#data = [];
   }
 
+  /** It was let through and will never run, so that it has no answer. What is being collected is that of another one. */
+  unused(command: RecordedAnswer): void {
+    command.ended = true;
+    const { id, summary, rows, bytes, hidden } = command;
+    this.#record({ type: 'end', command: id, outcome: 'skipped', summary, rows, bytes, hidden, data: [] });
+  }
+
   end(command: RecordedAnswer, outcome: ResponseEnd['outcome']): void {
     if (command.ended && outcome !== 'ok' && outcome !== 'error') return;
     command.ended = outcome !== 'suspended';

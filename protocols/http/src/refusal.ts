@@ -33,6 +33,7 @@ const DENY_STATUS: Readonly<Partial<Record<DenyReason['code'], number>>> = {
   'rules-changed': 409,
   'session-outdated': 409,
   'record-unwritable': 503,
+  'tripwire-uncounted': 503,
 };
 
 /** When an approval may have come, in seconds. */

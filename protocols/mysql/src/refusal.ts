@@ -32,6 +32,7 @@ function codeOf({ reason }: Deny): readonly [code: number, sqlstate: string] {
   switch (reason?.code) {
     case 'budget-used-up':
     case 'budget-uncounted':
+    case 'budget-uncountable':
       return [1226, '42000'];
     case 'answer-bound':
       return reason.unit === 'timeout' ? [3024, 'HY000'] : [1226, '42000'];

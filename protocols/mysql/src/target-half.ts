@@ -396,7 +396,7 @@ export class TargetHalf {
     this.#description = [];
     if (!state?.masking || !count) return;
     const editor = this.#unlessUnmasked(state, () =>
-      state.masking?.rows(state.results, definitions.map(readDefinition), state.format),
+      state.masking?.rows(state.results, definitions.map(readDefinition), state.format, state.meter),
     );
     if (Buffer.isBuffer(editor)) return this.#output.give(state, editor);
     state.editor = editor ?? 'pass';
@@ -419,7 +419,11 @@ export class TargetHalf {
   #stop(state: CommandState, { message }: Unmasked): Buffer {
     this.#discarding = true;
     state.summary = message;
-    return unmaskable(message);
+    const ended = state.meter?.ended;
+    if (!ended) return unmaskable(message);
+    state.full = true;
+    this.#shared.cancel(state);
+    return refusal(ended);
   }
 
   #over(owed: OwedAnswer, part: ReplyPart): void {

@@ -298,7 +298,7 @@ export class ClientHalf {
     if (typeof called === 'string')
       return this.#refuseAllowed({ type: 'query' }, command, query, unknownFunction(call.oid, called));
     try {
-      const masks = command.masking?.rows(0, describeCall(called, call));
+      const masks = command.masking?.rows(0, describeCall(called, call), command.meter);
       this.executed = false;
       this.#runs(command);
       this.#shared.pipeline.push({ type: 'query', command, call: { masks } });
@@ -426,6 +426,7 @@ export class ClientHalf {
     if (command.effects.some(commits) && command.changesBefore !== this.#changes)
       return this.#refuse({ type: 'execute' }, boundTooEarly(), this.#standIn.execute);
     this.#runs(command);
+    command.executed = true;
     // Masks are made for types and formats, so the target has to say them before it sends rows.
     const unasked = command.masking !== undefined && !command.describeSent;
     if (unasked) {

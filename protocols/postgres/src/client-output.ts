@@ -150,10 +150,12 @@ export class ClientOutput {
   }
 
   /**
-   * The client is told that its statement failed, and what the target still sends for it, and for all that was sent with
+   * The client is told that its statement failed, by a budget where one has ended, and what the target still sends for it, and for all that was sent with
    * it, is read and dropped. The status that ends it is the target's own.
    */
   stop(command: CommandState, error: Unmasked): Buffer {
+    const ended = command.meter?.ended;
+    if (ended) return this.#ended(command, ended);
     this.#stop(command, `42501: ${error.message}`);
     return unmaskable(error.message);
   }
@@ -161,6 +163,10 @@ export class ClientOutput {
   /** The same where a bound or a budget ends, behind what has passed up to `at`. The target's work is cancelled. */
   cut(command: CommandState, deny: Deny, chunk: Buffer, at: number): Buffer {
     this.take(command, chunk, at);
+    return this.#ended(command, deny);
+  }
+
+  #ended(command: CommandState, deny: Deny): Buffer {
     this.#stop(command, deny.message);
     this.#shared.cancel(command);
     return inEncoding(cutOff(deny), this.#shared.encoding);

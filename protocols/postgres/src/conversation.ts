@@ -41,6 +41,7 @@ export class PostgresConversation implements Conversation {
 
   constructor(setup: Setup) {
     const pipeline = new Pipeline();
+    const recorder = new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event));
     this.#waiting = new CommandWait({
       hurry: () => !this.#ended && (this.#clientHalf.hurry(), true),
       answersDelivered: () => this.#answersDelivered(),
@@ -53,8 +54,8 @@ export class PostgresConversation implements Conversation {
     this.#shared = {
       ...setup,
       pipeline,
-      names: new Names(pipeline),
-      recorder: new AnswerRecorder(setup.limits.recordedAnswer, (event) => setup.port.record(event)),
+      names: new Names(pipeline, (command) => recorder.unused(command)),
+      recorder,
       intake: new Intake(),
       transaction: new Transaction(),
       status: 'I',

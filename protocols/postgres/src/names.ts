@@ -20,9 +20,12 @@ export class Names {
   /** Statements that the gateway has closed in order to prepare them again, and whose Parse has not been confirmed. */
   readonly #closed = new Map<string, PreparedStatement>();
   readonly #pipeline: Pipeline;
+  /** Is told of commands that were bound, and are gone before anybody executed them. */
+  readonly #onUnused: (command: CommandState) => void;
 
-  constructor(pipeline: Pipeline) {
+  constructor(pipeline: Pipeline, onUnused: (command: CommandState) => void) {
     this.#pipeline = pipeline;
+    this.#onUnused = onUnused;
   }
 
   /**
@@ -88,6 +91,7 @@ export class Names {
   /** The target has no two portals of one name: what we knew by it has gone there, as a savepoint was rolled back. */
   bound(portal: string, command: CommandState): void {
     this.#cursors.delete(portal);
+    this.#dropPortal(portal);
     this.#portals.set(portal, command);
   }
 
@@ -107,7 +111,7 @@ export class Names {
         this.#forgetStatement(effect.name);
         break;
       case 'declare':
-        this.#portals.delete(effect.name);
+        this.#dropPortal(effect.name);
         this.#cursors.set(effect.name, command);
         break;
       case 'close':
@@ -145,7 +149,7 @@ export class Names {
 
   /** Outside a transaction block only cursors WITH HOLD live on. */
   transactionEnded(pooled = false): void {
-    if (this.#portals.size > 0) this.#portals.clear();
+    for (const name of this.#portals.keys()) this.#dropPortal(name);
     // The unnamed statement of the next process is somebody else's.
     if (pooled) this.#forgetStatement();
   }
@@ -159,9 +163,15 @@ export class Names {
   }
 
   #forget(portal?: string): void {
-    for (const names of [this.#portals, this.#cursors]) {
-      if (portal === undefined) names.clear();
-      else names.delete(portal);
-    }
+    for (const name of portal === undefined ? [...this.#portals.keys()] : [portal]) this.#dropPortal(name);
+    if (portal === undefined) this.#cursors.clear();
+    else this.#cursors.delete(portal);
+  }
+
+  #dropPortal(name: string): void {
+    const command = this.#portals.get(name);
+    if (!command) return;
+    this.#portals.delete(name);
+    if (!command.executed && !command.ended) this.#onUnused(command);
   }
 }

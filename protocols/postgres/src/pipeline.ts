@@ -27,6 +27,8 @@ export interface CommandState extends RecordedAnswer {
   cancelled: boolean;
   /** What the rows that are coming go through; 'pass' once it is known that nothing is to be changed. */
   editor: RowEditor | 'pass' | undefined;
+  /** An Execute of its portal has been sent. */
+  executed: boolean;
   /** A Describe of its portal has been sent. */
   describeSent: boolean;
   described: boolean;
@@ -53,6 +55,7 @@ export const commandState = (
   late: undefined,
   cancelled: false,
   editor: undefined,
+  executed: false,
   describeSent: false,
   described: false,
   rows: 0,

@@ -48,6 +48,7 @@ function codeOf({ reason }: Deny): string {
   switch (reason?.code) {
     case 'budget-used-up':
     case 'budget-uncounted':
+    case 'budget-uncountable':
       return '53400';
     case 'answer-bound':
       return reason.unit === 'timeout' ? QUERY_CANCELED : '53400';

@@ -295,7 +295,7 @@ export class TargetHalf {
         this.#out.passed(command, chunk, at, end);
         return this.#out.editedBy(command, chunk, at, () => {
           const formats = copyFormats(chunk.subarray(at + HEADER_BYTES, end));
-          const masks = command.masking?.copy(statementOf(head, command), formats);
+          const masks = command.masking?.copy(statementOf(head, command), formats, command.meter);
           return masks && new CopyDataEditor(masks);
         });
       case B.copyDone:
@@ -351,7 +351,8 @@ export class TargetHalf {
     this.#out.passed(command, chunk, at, end);
     const statement = this.#shared.pipeline.head?.type === 'query' ? command.completed : 0;
     return this.#out.editedBy(command, chunk, at, () => {
-      const masks = command.masking?.rows(statement, resultDescription(chunk.subarray(at + HEADER_BYTES, end)));
+      const result = resultDescription(chunk.subarray(at + HEADER_BYTES, end));
+      const masks = command.masking?.rows(statement, result, command.meter);
       return masks && new DataRowEditor(masks);
     });
   }

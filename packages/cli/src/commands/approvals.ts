@@ -132,7 +132,7 @@ const COLOURS = {
 function described(row: ApprovalRow): string {
   const { number, state, principal, connection, session, text, textBytes, parameters, values } = row;
   const { requirements, words, expires, why, escalated, review } = row;
-  const { tables = [], unknown, locks = [], waiting = [] } = row.impact ?? {};
+  const { tables = [], unknown, locks = [], waiting = [], preview } = row.impact ?? {};
   return [
     `${paint.bold(`request ${number}`)}  ${COLOURS[state](state)}  ${printableLine(`${principal} on ${connection}, session ${session}, until ${expires}`)}`,
     ...text.split('\n').map((line) => `    ${line}`),
@@ -146,6 +146,7 @@ function described(row: ApprovalRow): string {
     ...sinceLines(row.since),
     ...tables.map((one) => `  ${impactOf(one)}`),
     ...(unknown === undefined ? [] : [`  no estimate of rows: ${printableLine(unknown)}`]),
+    ...previewLines(preview),
     ...locks.map((one) => `  locks ${printableLine(one)}`),
     ...waiting.map((one) => paint.yellow(`  keeps waiting: ${printableLine(one)}`)),
     ...(row.transaction ? ['  a transaction is open meanwhile, and may hold locks'] : []),
@@ -188,6 +189,29 @@ function sinceLines(since: ApprovalRow['since']): string[] {
   const { request, lines } = since;
   if (lines.length === 0) return [`  the same as request ${request}, which was approved`];
   return [`  since request ${request}, which was approved:`, ...lines.map((line) => `    ${printableLine(line)}`)];
+}
+
+type Preview = NonNullable<NonNullable<ApprovalRow['impact']>['preview']>;
+type Cells = readonly (string | null)[];
+
+/** How many rows it changed when it was tried; of some of them each column that changed, or all of what is new or gone. */
+function previewLines(preview: Preview | undefined): string[] {
+  if (!preview) return [];
+  if ('unknown' in preview) return [`  not tried: ${printableLine(preview.unknown)}`];
+  const { rows, columns, sample } = preview;
+  const cell = (cells: Cells | undefined, at: number): string => printableLine(cells?.[at] ?? 'NULL');
+  const lines = sample.map(({ before, after }) => {
+    const isChanged = before && after;
+    const shown = columns.flatMap((name, at) => {
+      const is = `${printableLine(name)}=${cell(after ?? before, at)}`;
+      if (!isChanged) return [is];
+      return before[at] === after[at] ? [] : [`${printableLine(name)}: ${cell(before, at)} -> ${cell(after, at)}`];
+    });
+    const sign = isChanged ? '~' : after ? '+' : '-';
+    const first = isChanged ? `${printableLine(columns[0] ?? '')}=${cell(before, 0)}  ` : '';
+    return `    ${sign} ${first}${shown.length > 0 ? shown.join(', ') : 'nothing that shows'}`;
+  });
+  return [`  tried and rolled back: ${rows.toLocaleString('en')} ${rows === 1 ? 'row' : 'rows'} changed`, ...lines];
 }
 
 type TableImpact = NonNullable<ApprovalRow['impact']>['tables'][number];

@@ -1,5 +1,5 @@
 /** One request, with all that one needs to decide. Owns: what is shown of it, and in which order. Does not: send the decision (decide.tsx). */
-import { Alert, List, Paper, Stack, Text, Title } from '@mantine/core';
+import { Alert, List, Paper, Stack, Table, Text, Title } from '@mantine/core';
 import type { ApprovalRow, WhoAmI } from '@sluice/api';
 import { printable, printableLine } from '@sluice/printable';
 import { useQuery } from '@tanstack/react-query';
@@ -119,9 +119,52 @@ function Impact({ row: { impact } }: { readonly row: ApprovalRow }): ReactNode {
         {impact.waiting?.map((one) => (
           <List.Item key={one}>Keeps waiting: {printableLine(one)}</List.Item>
         ))}
+        {impact.preview && <List.Item>{previewInWords(impact.preview)}</List.Item>}
         {impact.unknown !== undefined && <List.Item>No estimate of rows: {printableLine(impact.unknown)}</List.Item>}
       </List>
+      {impact.preview && 'rows' in impact.preview && <Sample of={impact.preview} />}
     </Part>
+  );
+}
+
+type Preview = NonNullable<NonNullable<ApprovalRow['impact']>['preview']>;
+
+const previewInWords = (preview: Preview): string =>
+  'unknown' in preview
+    ? `Not tried: ${printableLine(preview.unknown)}`
+    : `Tried and rolled back: ${preview.rows.toLocaleString('en')} ${preview.rows === 1 ? 'row' : 'rows'} changed`;
+
+/** Some of the rows that it changed when it was tried, as they were and as they became. */
+function Sample({ of: { columns, sample } }: { readonly of: Extract<Preview, { rows: number }> }): ReactNode {
+  if (sample.length === 0) return null;
+  const cells = (all: readonly (string | null)[] | undefined): string[] =>
+    (all ?? []).map((value) => printableLine(value ?? 'NULL'));
+  const lines = sample.flatMap(({ before, after }) => [
+    ...(before ? [['-', ...cells(before)]] : []),
+    ...(after ? [['+', ...cells(after)]] : []),
+  ]);
+  return (
+    <Table.ScrollContainer minWidth={400}>
+      <Table fz="xs" aria-label="Rows before (-) and after (+)">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th />
+            {columns.map((name) => (
+              <Table.Th key={name}>{printableLine(name)}</Table.Th>
+            ))}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {lines.map((line, at) => (
+            <Table.Tr key={`${at} ${line[0]}`}>
+              {line.map((value, place) => (
+                <Table.Td key={columns[place - 1] ?? ''}>{value}</Table.Td>
+              ))}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
   );
 }
 

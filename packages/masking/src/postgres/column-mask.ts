@@ -4,6 +4,7 @@
  */
 import type { MaskFactory } from '../result-masks.js';
 import { binaryPartsMask } from './binary-parts.js';
+import { type Counted, countedMask } from './counted.js';
 import { TEXTS } from './catalog.js';
 import { type DetectorOptions, detectorFor } from './detector.js';
 import { fixedMask } from './fixed.js';
@@ -16,7 +17,8 @@ import type { CellMask, WireFormat, MaskOptions, PgType } from './types.js';
 
 /**
  * 'column': all of the value is masked; 'fixed': it is computed from such values; 'parts': some of what it is put
- * together from; 'plan': it is of EXPLAIN; 'detect': what detectors find in it.
+ * together from; 'plan': it is of EXPLAIN; 'detect': what detectors find in it; 'counted': see
+ * `CountedMask`.
  */
 export type ColumnMask =
   | { readonly type: 'null' }
@@ -28,7 +30,14 @@ export type ColumnMask =
     }
   | { readonly type: 'parts'; readonly of: PgType; readonly format: WireFormat; readonly parts: PartMask }
   | { readonly type: 'plan'; readonly of: PgType; readonly format: WireFormat; readonly plan: PlanFormat }
-  | { readonly type: 'detect'; readonly of: PgType; readonly format: WireFormat; readonly options: DetectorOptions };
+  | { readonly type: 'detect'; readonly of: PgType; readonly format: WireFormat; readonly options: DetectorOptions }
+  | CountedMask;
+
+interface CountedMask extends Counted {
+  readonly type: 'counted';
+  /** What else becomes of them. */
+  readonly inner: ColumnMask | undefined;
+}
 
 /** Undefined where values of the column pass as they are. */
 export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
@@ -46,6 +55,8 @@ export function cellMaskOf(mask: ColumnMask | undefined): CellMask | undefined {
       return isBinary(mask)
         ? guarded(binaryPartsMask(mask.parts))
         : partsMask(mask.parts, isVersioned(mask.of.oid, mask.format));
+    case 'counted':
+      return countedMask(mask, cellMaskOf(mask.inner));
     default:
       return detectorFor(mask.of, mask.format, mask.options);
   }
@@ -58,7 +69,9 @@ const isBinary = ({ of, format, parts }: Extract<ColumnMask, { type: 'parts' }>)
 export const POSTGRES_MASKS: MaskFactory<ColumnMask> = {
   module: new URL('../../dist/postgres/column-mask.js', import.meta.url).href,
   cellMaskOf,
-  hashesParts: (column) => column.type === 'column' && column.options.mode.type === 'hash' && hasParts(column.of),
+  hashesParts: (column): boolean =>
+    (column.type === 'counted' && column.inner !== undefined && POSTGRES_MASKS.hashesParts(column.inner)) ||
+    (column.type === 'column' && column.options.mode.type === 'hash' && hasParts(column.of)),
 };
 
 /** Arrays, rows, JSON and hstore, and domains over them. */

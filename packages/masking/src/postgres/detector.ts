@@ -2,13 +2,14 @@
  * Detectors over values of PostgreSQL types. Owns: which part of a value is a text to look through. Does not: find anything
  * itself (masking/src/detectors).
  */
-import { detect, ENTITIES, type Entity, type Finding } from '../detectors/index.js';
+import { ENTITIES, type Entity, type Finding } from '../detectors/index.js';
 import { byteClass, DIGITS, skip, skipTo } from '../detectors/bytes.js';
 import { label, maskText, type Mode } from '../modes.js';
 import { arrayBinary, arrayText, type ElementMask } from './array.js';
 import { bytea, escapedBytea, isEscapedBytea, isText } from './bytes.js';
 import { elementOf, SCALARS, TEXT_NAMES, TEXTS } from './catalog.js';
 import { hstoreBinary, hstoreText } from './composite.js';
+import { maskedFindings, onlyCounts } from './counted.js';
 import { isVersioned, jsonMask } from './json.js';
 import { unread } from '../unreadable.js';
 import { maskFor, rowMask } from './mask.js';
@@ -29,13 +30,14 @@ export interface DetectorOptions {
 export function detectorFor(type: PgType, format: WireFormat, options: DetectorOptions): CellMask | undefined {
   const mask = chosen(type, format, options);
   if (!mask) return undefined;
-  return (bytes, start, end) => {
+  const safe: CellMask = (bytes, start, end) => {
     try {
       return mask(bytes, start, end);
     } catch {
       return unread();
     }
   };
+  return onlyCounts(options) ? Object.assign(safe, { passes: true as const }) : safe;
 }
 
 function chosen(type: PgType, format: WireFormat, options: DetectorOptions): CellMask | undefined {
@@ -85,7 +87,7 @@ const optionsFor = (finding: Finding, { modes, key }: DetectorOptions): MaskOpti
 
 function inText(options: DetectorOptions, limit?: number, padded = false): CellMask {
   return (bytes, start, end) => {
-    const findings = detect(bytes, start, end, options.modes);
+    const findings = maskedFindings(bytes, start, end, options);
     if (findings.length === 0) return undefined;
     const made = replaced(bytes, start, end, findings, options);
     if (made === null || limit === undefined) return made;
@@ -138,7 +140,7 @@ export const documentLeaf =
   (kind: 'string' | 'number' | 'boolean' | 'key', value: string): string | undefined => {
     if (kind === 'boolean') return undefined;
     const bytes = Buffer.from(value);
-    const findings = detect(bytes, 0, bytes.length, options.modes);
+    const findings = maskedFindings(bytes, 0, bytes.length, options);
     if (findings.length === 0) return undefined;
     if (kind === 'number') return '0';
     const text = replaced(bytes, 0, bytes.length, findings, options);
@@ -156,8 +158,8 @@ function whole(type: PgType, format: WireFormat, options: DetectorOptions): Cell
   };
 }
 
-const firstFinding = (bytes: Buffer, start: number, end: number, { modes }: DetectorOptions): Finding | undefined =>
-  detect(bytes, start, end, modes)[0];
+const firstFinding = (bytes: Buffer, start: number, end: number, options: DetectorOptions): Finding | undefined =>
+  maskedFindings(bytes, start, end, options)[0];
 
 /** Among other bytes nearly anything looks like an address once in a while, so only runs of plain text are looked at. */
 function firstInTexts(bytes: Buffer, start: number, end: number, options: DetectorOptions): Finding | undefined {
@@ -179,7 +181,7 @@ function inBytes(format: WireFormat, options: DetectorOptions): CellMask {
   return (bytes, start, end) => {
     const value = bytea.read(bytes, start, end, format);
     if (!isText(value)) return undefined;
-    const findings = detect(value, 0, value.length, options.modes);
+    const findings = maskedFindings(value, 0, value.length, options);
     if (findings.length === 0) return undefined;
     const made = replaced(value, 0, value.length, findings, options);
     if (made === null) return null;
@@ -192,7 +194,7 @@ function inNumber(type: PgType, format: WireFormat, options: DetectorOptions): C
   return (bytes, start, end) => {
     if (!mayBeCard(type.oid, bytes, start, end, format)) return undefined;
     const text = Buffer.from(String(scalar?.read(bytes, start, end, format)));
-    const [finding] = detect(text, 0, text.length, options.modes);
+    const [finding] = maskedFindings(text, 0, text.length, options);
     return finding && maskFor(type, format, optionsFor(finding, options))(bytes, start, end);
   };
 }

@@ -104,6 +104,8 @@ export class Cells {
     if (this.#plain[index] === true) return this.text(index, bytes, start, end);
     const column = this.#columns[index] as MySqlColumn;
     const text = textOf(column, bytes, start, end);
+    // It stays whatever it is.
+    if (!text && this.#masks[index]?.cell.passes) return this.text(index, bytes, start, end);
     const made = text && this.text(index, text, 0, text.length);
     if (text && !made) return made;
     const written = made && bytesOf(column, made);

@@ -1,6 +1,6 @@
 /** Which columns of a catalog the rules name. Pure. */
 import { type AppliedMask, matcherOf, partsOfColumn } from '@sluice/contract';
-import { stricter } from '@sluice/masking';
+import { isCounting, stricter } from '@sluice/masking';
 import type { Catalog } from '../catalog/catalog.js';
 import { type BaseColumn, folded, isOfServer } from '../catalog/objects.js';
 
@@ -22,7 +22,7 @@ interface Remembered {
 const remembered = new WeakMap<Catalog, Remembered>();
 
 /** The same rules mean the same columns as long as the catalog is the same. A column of a view is masked where it is taken from the view. */
-export function maskedColumns(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
+function maskedColumns(catalog: Catalog, masks: readonly AppliedMask[]): NamedColumns {
   let known = remembered.get(catalog);
   if (!known) remembered.set(catalog, (known = { ofList: new WeakMap(), ofRules: new Map() }));
   let columns = known.ofList.get(masks);
@@ -65,6 +65,40 @@ function matching(catalog: Catalog, pattern: string): BaseColumn[] {
 
 /** A pattern without a schema is not about the server's own tables. */
 const notBuiltIn = (schema: string): boolean => !isOfServer(schema);
+
+/** As of packages/sql-postgres/src/masks/columns.ts. */
+export interface RuledColumns {
+  readonly masked: MaskedColumns;
+  /** Their values pass and are counted. */
+  readonly counted: MaskedColumns;
+  /** Masked ones, and those that a budget counts which is not only observed: their values leave through answers or not at all. */
+  readonly guarded: MaskedColumns;
+  readonly unmatched: readonly string[];
+}
+
+interface RuleLists {
+  readonly masking: readonly AppliedMask[];
+  readonly counting: readonly AppliedMask[];
+  readonly enforced: readonly AppliedMask[];
+}
+const lists = new WeakMap<readonly AppliedMask[], RuleLists>();
+
+export function ruledColumns(catalog: Catalog, masks: readonly AppliedMask[]): RuledColumns {
+  let known = lists.get(masks);
+  if (!known) {
+    const counting = masks.filter(isCounting);
+    const enforced = masks.filter(({ with: mode }) => mode.type !== 'count' || mode.observed !== true);
+    known = { masking: counting.length === 0 ? masks : masks.filter((one) => !isCounting(one)), counting, enforced };
+    lists.set(masks, known);
+  }
+  const { columns: masked, unmatched } = maskedColumns(catalog, known.masking);
+  if (known.counting.length === 0) return { masked, counted: NO_COLUMNS, guarded: masked, unmatched };
+  const counted = maskedColumns(catalog, known.counting);
+  const { columns: guarded } = maskedColumns(catalog, known.enforced);
+  return { masked, counted: counted.columns, guarded, unmatched: [...unmatched, ...counted.unmatched] };
+}
+
+const NO_COLUMNS: MaskedColumns = new Map();
 
 /** It comes from a column that is gone: which rule was for it is not known any more. */
 export function isStale(sources: ReadonlySet<BaseColumn>, catalog: Catalog): boolean {

@@ -3,7 +3,7 @@
  * Owns: that. Does not: rows (rows.ts), nor what names mean (lineage).
  */
 import { type HiddenColumn, hiddenCountsOf } from '@sluice/analysis';
-import { type AppliedMask, type MySqlColumn, type PacketEditor, Unmasked } from '@sluice/contract';
+import { type AnswerMeter, type AppliedMask, type MySqlColumn, type PacketEditor, Unmasked } from '@sluice/contract';
 import {
   type ColumnMask,
   POSTGRES_MASKS,
@@ -28,12 +28,18 @@ import { maskedAs } from './values.js';
 export interface EditorRules {
   readonly catalog: Catalog;
   readonly masked: MaskedColumns;
+  /** Columns whose values pass and are counted. */
+  readonly counted: MaskedColumns;
+  /** Nothing passes of which it is not known where it comes from. */
+  readonly isGuarded: boolean;
   readonly masks: readonly AppliedMask[];
   readonly key: Uint8Array;
   /** What the session's names mean: temporary tables are in no catalog. */
   readonly session: SessionNames;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
+  /** Of the answer, for what is counted. */
+  readonly meter?: AnswerMeter | undefined;
   /** Told of columns that are NULL because nothing better is known of them: the client has to be told, too. */
   readonly announce: (columns: readonly HiddenColumn[]) => void;
   /** The same of single values that their mask could not read. */
@@ -58,7 +64,7 @@ export function resultEditor(
     const cell = cellMaskOf(mask);
     return mask && cell && { cell, weight: weightOf(mask) };
   });
-  const editor = rowEditor({ columns, masks, format, count: rules.count });
+  const editor = rowEditor({ columns, masks, format, count: rules.count, meter: rules.meter });
   if (!editor) return undefined;
   const hidden = made.flatMap((one) => one.hidden ?? []);
   if (hidden.length > 0) rules.announce(hidden);
@@ -71,7 +77,7 @@ export function resultEditor(
   };
   return {
     nullable: editor.nullable,
-    masked: new Set(masks.flatMap((mask, at) => (mask ? [at] : []))),
+    masked: new Set(masks.flatMap((mask, at) => (mask && mask.cell.passes !== true ? [at] : []))),
     rewrite: editor.rewrite,
     hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
     late,
@@ -129,12 +135,12 @@ interface ColumnOutcome {
 
 /** What becomes of a column. */
 function maskOf(
-  { catalog, masked, masks, key }: EditorRules,
+  { catalog, masked, counted, isGuarded, masks, key }: EditorRules,
   value: Value | undefined,
   column: MySqlColumn,
 ): ColumnOutcome {
   const { name } = column;
-  const why = masked.size > 0 ? whyNotFollowed(value, catalog) : undefined;
+  const why = isGuarded ? whyNotFollowed(value, catalog) : undefined;
   if (why !== undefined) return { mask: NULL, hidden: hiddenColumn(name, why) };
   const rule = value && ruleFor(value, masked);
   const of = maskedAs(value && isJson(catalog, value) ? { ...column, json: true } : column);
@@ -151,7 +157,17 @@ function maskOf(
     return { mask: { type, of, format: 'text', options }, hidden };
   }
   const detecting = detectorsOf(masks, key);
-  return detecting ? { mask: { type: 'detect', of: of ?? builtIn(TEXT), format: 'text', options: detecting } } : {};
+  const found: ColumnMask | undefined = detecting && {
+    type: 'detect',
+    of: of ?? builtIn(TEXT),
+    format: 'text',
+    options: detecting,
+  };
+  const counter = value && ruleFor(value, counted)?.mask.with;
+  if (counter?.type !== 'count') return { mask: found };
+  const { budgets } = counter;
+  const inner = cellMaskOf(found) && found;
+  return { mask: { type: 'counted', of, format: 'text', budgets, key, isComputed: value?.kind !== 'direct', inner } };
 }
 
 const NULL: ColumnMask = { type: 'null' };

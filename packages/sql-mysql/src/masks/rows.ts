@@ -3,7 +3,8 @@
  * form (Protocol::BinaryResultsetRow). Does not: the masks (cells.ts), nor how a row came in packets. Written for results of millions
  * of rows: it makes no object for a row or a value.
  */
-import { type MySqlColumn, type PacketEditor, type RewrittenRow, Unmasked } from '@sluice/contract';
+import { type AnswerMeter, type MySqlColumn, type PacketEditor, type RewrittenRow, Unmasked } from '@sluice/contract';
+import { disclosed, takeDisclosed } from '@sluice/masking';
 import { type RowMask, Cells } from './cells.js';
 import { layoutOf } from './values.js';
 
@@ -17,22 +18,27 @@ export interface RowOptions {
   readonly format: 'text' | 'binary';
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
+  /** Of the answer, where budgets count what is shown. */
+  readonly meter?: AnswerMeter | undefined;
 }
 
 /** The editor of rows; undefined where no column has a mask. */
 export function rowEditor(options: RowOptions): RowEditor | undefined {
-  const { columns, masks, format, count } = options;
+  const { columns, masks, format, count, meter } = options;
   const places = masks.flatMap((mask, at) => (mask ? [at] : []));
   if (places.length === 0) return undefined;
   const cells = new Cells(columns, masks);
   const mask = format === 'text' ? textRow(columns.length, cells) : binaryRow(columns, cells);
   return {
-    nullable: new Set(places),
+    nullable: new Set(places.filter((at) => masks[at]?.cell.passes !== true)),
     rewrite: (bytes, start, end, into) => {
+      // Of rows that did not come to their end.
+      takeDisclosed();
       cells.begin();
       const isRewritten = mask(bytes, start, end, into);
       cells.end();
       if (cells.masked > 0) count(cells.masked);
+      disclosed(takeDisclosed(), meter);
       return isRewritten;
     },
     get unreadable() {

@@ -25,7 +25,7 @@ import {
 import { type LargeRows, RowRoom } from '@sluice/masking';
 import { Backend, type Pooled, type Unfit } from './backend.js';
 import type { TargetCatalog } from './catalogs.js';
-import { maskedColumns } from './columns.js';
+import { type MaskedColumns, ruledColumns } from './columns.js';
 import { type EditorRules, resultEditor } from './editors.js';
 import { withoutValues } from './errors.js';
 import { TOO_LONG, follow } from './follow.js';
@@ -130,7 +130,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     masks: readonly AppliedMask[],
     wish: NotFollowed,
   ): MaskPlan {
-    const { columns: masked, unmatched } = maskedColumns(catalog, masks);
+    const { masked, counted, guarded, unmatched } = ruledColumns(catalog, masks);
     if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
     const dialect = dialectOf(command);
     const session = this.#sessionFor(command, dialect);
@@ -139,6 +139,8 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     const rules: EditorRules = {
       catalog,
       masked,
+      counted,
+      isGuarded: guarded.size > 0,
       masks,
       key: this.#key,
       session,
@@ -146,14 +148,14 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       announce: (columns) => told.push(announcement(columns)),
       announceUnreadable: () => told.push(UNREADABLE),
     };
-    const concern = concernOf(lineage, masked, catalog, facts);
-    const hidden = wish === 'mask' || masked.size === 0 ? [] : hiddenColumns(lineage, rules, facts);
+    const concern = guardedConcern(lineage, { masked, guarded }, catalog, facts);
+    const hidden = wish === 'mask' || guarded.size === 0 ? [] : hiddenColumns(lineage, rules, facts);
     const notFollowed = hidden.filter(isNotFollowed);
     const refusal =
-      wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : this.#refusal(lineage, rules);
+      wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : this.#refusal(lineage, guarded, catalog);
     if (!refusal) this.#opened(command, lineage);
     return {
-      packets: this.#packets(command, facts, { lineage, concern }, rules, told),
+      packets: this.#packets(command, { lineage, concern, defines: defines(facts) }, rules, told),
       ...concern.used,
       hidden,
       ...(refusal && { refusal }),
@@ -161,7 +163,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   }
 
   /** OK packets report what LAST_INSERT_ID() and settings were given, and no mask is between. */
-  #refusal(lineage: StatementLineage | undefined, { masked, catalog }: EditorRules): MaskPlan['refusal'] {
+  #refusal(lineage: StatementLineage | undefined, masked: MaskedColumns, catalog: Catalog): MaskPlan['refusal'] {
     const stored = lineage?.flows.find(
       ({ target, value }) =>
         isReported(target) && (value.unknown !== undefined || isHit(value.sources, masked, catalog)),
@@ -201,23 +203,21 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
 
   #packets(
     { id, text }: SqlCommand,
-    facts: Facts,
-    { lineage, concern: { isSecret } }: { readonly lineage: StatementLineage | undefined; readonly concern: Concern },
+    { lineage, concern: { isSecret }, defines: isDefinition }: Followed,
     rules: EditorRules,
     told: readonly HiddenWords[],
   ): PacketMasking {
-    const { masked } = rules;
     const shows = showsWarnings(text);
     // What shows the warnings of another statement leaves them as they are.
     const isOver = (): void => {
       if (shows === 'nothing') this.#warnings = told;
     };
     const runsCode = lineage?.effects.some(({ type }) => type === 'code') ?? true;
-    const hides = isSecret || (masked.size > 0 && runsCode);
+    const hides = isSecret || (rules.isGuarded && runsCode);
     return {
-      rows: (_result, columns, format) =>
+      rows: (_result, columns, format, meter) =>
         this.#sure(() => {
-          const editor = resultEditor(rules, lineage, columns, format);
+          const editor = resultEditor({ ...rules, meter }, lineage, columns, format);
           return shows === 'all' ? withWarnings(editor, this.#warnings, columns, format) : editor;
         }),
       get warnings() {
@@ -232,7 +232,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       },
       completed: () => {
         isOver();
-        if (defines(facts)) this.#catalog.changed();
+        if (isDefinition) this.#catalog.changed();
         this.#answered(id, (effects) => {
           this.#session = afterEffects(this.#session, effects);
         });
@@ -249,6 +249,28 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       throw error;
     }
   }
+}
+
+interface Followed {
+  readonly lineage: StatementLineage | undefined;
+  readonly concern: Concern;
+  readonly defines: boolean;
+}
+
+/** What is counted may be asked anything, and leaves through answers alone. */
+function guardedConcern(
+  lineage: StatementLineage | undefined,
+  { masked, guarded }: { readonly masked: MaskedColumns; readonly guarded: MaskedColumns },
+  catalog: Catalog,
+  facts: Facts,
+): Concern {
+  const concern = concernOf(lineage, masked, catalog, facts);
+  if (guarded === masked) return concern;
+  const { used, isSecret } = concernOf(lineage, guarded, catalog, facts);
+  const moved = [...new Set([...concern.used.use.moved, ...used.use.moved])];
+  const unsure = concern.used.unsure ?? (moved.length > 0 ? used.unsure : undefined);
+  const use = { ...concern.used.use, moved };
+  return { used: { ...concern.used, use, ...(unsure && { unsure }) }, isSecret };
 }
 
 const isReported = ({ type, ...target }: FlowTarget): boolean =>

@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import type { Output, Value } from '../lineage/index.js';
 import { type AppliedMask, matcherOf, partsOfColumn } from '@sluice/contract';
-import { stricter } from '@sluice/masking';
+import { isCounting, stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
 
 /** Base columns that are masked, each by the strictest of the rules that name it. */
@@ -13,7 +13,7 @@ export type MaskedColumns = ReadonlyMap<BaseColumn, AppliedMask>;
  * The columns of this catalog that the rules name, and the names that fit none. A column of a partition or child stands for
  * that of the topmost parent; one of a view is masked where it is taken from the view.
  */
-export function maskedColumns(
+function maskedColumns(
   { catalog }: Meaning,
   masks: readonly AppliedMask[],
 ): { columns: MaskedColumns; unmatched: readonly string[] } {
@@ -30,6 +30,31 @@ export function maskedColumns(
     }
   }
   return { columns, unmatched };
+}
+
+/** Columns by what rules do to them. */
+export interface RuledColumns {
+  readonly masked: MaskedColumns;
+  /** Their values pass and are counted. */
+  readonly counted: MaskedColumns;
+  /** Masked ones, and those that a budget counts which is not only observed: their values leave through answers or not at all. */
+  readonly guarded: MaskedColumns;
+  /** The rules but for those that are only observed. */
+  readonly enforced: readonly AppliedMask[];
+  readonly unmatched: readonly string[];
+}
+
+export function ruledColumns(meaning: Meaning, masks: readonly AppliedMask[]): RuledColumns {
+  const { columns: masked, unmatched } = maskedColumns(
+    meaning,
+    masks.filter((mask) => !isCounting(mask)),
+  );
+  const counters = masks.filter(isCounting);
+  if (counters.length === 0) return { masked, counted: new Map(), guarded: masked, enforced: masks, unmatched };
+  const counted = maskedColumns(meaning, counters);
+  const enforced = masks.filter(({ with: mode }) => mode.type !== 'count' || mode.observed !== true);
+  const { columns: guarded } = maskedColumns(meaning, enforced);
+  return { masked, counted: counted.columns, guarded, enforced, unmatched: [...unmatched, ...counted.unmatched] };
 }
 
 /** The rule for a value, and what its mark says that it is; undefined where it is not masked. */

@@ -5,6 +5,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { Output, StatementLineage } from '../lineage/index.js';
 import {
+  type AnswerMeter,
   type AppliedMask,
   type CopyMasks,
   type HiddenColumns,
@@ -37,10 +38,16 @@ import { typeOf } from './types.js';
 export interface EditorRules {
   readonly meaning: Meaning;
   readonly masked: MaskedColumns;
+  /** Columns whose values pass and are counted. */
+  readonly counted: MaskedColumns;
+  /** Nothing passes of which it is not known where it comes from. */
+  readonly isGuarded: boolean;
   readonly masks: readonly AppliedMask[];
   readonly key: Uint8Array;
   /** Told how many cells were given another value. */
   readonly count: (cells: number) => void;
+  /** Of the answer, for what is counted. */
+  readonly meter?: AnswerMeter | undefined;
   readonly room: RowRoom;
   /** The session has tables of its own, which are not in the catalog. */
   readonly temporary: boolean;
@@ -102,11 +109,11 @@ export function copyMasks(
 
 /** The masks, and what the client is told of them. */
 function announced(
-  { count, room, announceUnreadable }: EditorRules,
+  { count, room, meter, announceUnreadable }: EditorRules,
   columns: readonly (ColumnMask | undefined)[],
   hidden: HiddenColumns | undefined,
 ): ResultMasks {
-  const masks = new ColumnMasks(columns, { maker: POSTGRES_MASKS, room, count });
+  const masks = new ColumnMasks(columns, { maker: POSTGRES_MASKS, room, count, meter });
   let said = false;
   const late = (): HiddenColumns | undefined => {
     if (said || !masks.unreadable) return undefined;
@@ -181,12 +188,12 @@ const mismatch = (expected: number, found: number): Unmasked =>
 
 /** What becomes of a column: undefined, it passes. */
 export function maskOf(
-  { meaning, masked, masks, key }: EditorRules,
+  { meaning, masked, counted, isGuarded, masks, key }: EditorRules,
   output: Output | undefined,
   type: PgType | undefined,
   format: WireFormat,
 ): ColumnMask | undefined {
-  if (masked.size > 0 && whyNotFollowed(output, meaning.catalog, '') !== undefined) return NULL;
+  if (isGuarded && whyNotFollowed(output, meaning.catalog, '') !== undefined) return NULL;
   const rule = output && ruleFor(output, masked);
   if (rule) {
     const { mask, entity } = rule;
@@ -204,14 +211,18 @@ export function maskOf(
     return { type: output.kind === 'direct' ? 'column' : 'fixed', of: type, format, options };
   }
   const detecting = detectorsOf(masks, key);
-  if (!detecting) return undefined;
-  const column = {
+  const found: ColumnMask | undefined = detecting && {
     type: 'detect',
     of: type ?? (format === 'text' ? TEXT : UNKNOWN),
     format,
     options: detecting,
-  } as const;
-  return cellMaskOf(column) && column;
+  };
+  const inner = cellMaskOf(found) && found;
+  const counter = output && ruleFor(output, counted)?.mask.with;
+  if (counter?.type !== 'count') return inner;
+  if (output?.plan) return { type: 'plan', of: type ?? TEXT, format, plan: output.plan };
+  const { budgets } = counter;
+  return { type: 'counted', of: type, format, budgets, key, isComputed: output?.kind !== 'direct', inner };
 }
 
 const NULL: ColumnMask = { type: 'null' };

@@ -36,7 +36,7 @@ import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow, keptValues }
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
 import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
-import { type MaskedColumns, isStale, maskedColumns } from './columns.js';
+import { type MaskedColumns, type RuledColumns, isStale, ruledColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
 import { changedTables, changesOwnersAlone, definesTables } from './changed-tables.js';
@@ -295,11 +295,13 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     if (this.#status === 'idle' || meaning !== this.#meaning) this.#looked = undefined;
     this.#meaning = meaning;
     const names = (this.#names ??= this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath)));
-    const { columns, unmatched } = columnsFor(meaning, masks);
+    const { masked: columns, counted, guarded, enforced, unmatched } = columnsFor(meaning, masks);
     if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
     const rules: EditorRules = {
       meaning,
       masked: columns,
+      counted,
+      isGuarded: guarded.size > 0,
       masks,
       key: this.#key,
       count: this.#told.count,
@@ -322,45 +324,53 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       );
     }
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
-    const lineage = this.#defined ? undefined : knownUpTo(followed, facts, masks);
+    const lineage = this.#defined ? undefined : knownUpTo(followed, facts, enforced);
     const tells =
-      mayTell(lineage, facts, columns, meaning.catalog, names) ||
-      (columns.size > 0 && command.parameters?.some(({ type }) => meaning.catalog.checksByCode(type ?? 0)) === true) ||
-      (columns.size > 0 && lineage?.some((one) => touches(one, columns, meaning.catalog)) === true);
+      mayTell(lineage, facts, guarded, meaning.catalog, names) ||
+      (guarded.size > 0 && command.parameters?.some(({ type }) => meaning.catalog.checksByCode(type ?? 0)) === true) ||
+      (guarded.size > 0 && lineage?.some((one) => touches(one, guarded, meaning.catalog)) === true);
     if (tells) this.#touched = true;
     // In a block, what came before shows in an error only at the end, and in the rows of cursors.
     const isOwn = (this.#status === 'open' || this.#status === 'failed') && runsAlone(lineage);
-    const entities = new Set(masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
+    const entities = new Set(enforced.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const code = codeIn(followed, facts);
     const masking: Masking = {
       changesSession: changes(followed, facts),
       runsCode: code !== undefined,
       // Statements before it in the same text may have made a temporary table by now.
       // Without masks the session is followed for what names mean, and whatever the target describes may pass.
-      rows: (statement, result) =>
+      rows: (statement, result, meter) =>
         masks.length === 0
           ? undefined
-          : this.#sure(() =>
-              rowMasks({ ...rules, temporary: this.#temporary, altered: this.#altered }, lineage?.[statement], result),
-            ),
-      copy: (statement, formats) =>
+          : this.#sure(() => {
+              const now = { ...rules, meter, temporary: this.#temporary, altered: this.#altered };
+              return rowMasks(now, lineage?.[statement], result);
+            }),
+      copy: (statement, formats, meter) =>
         masks.length === 0
           ? undefined
-          : this.#sure(() => copyMasks(rules, lineage?.[statement], command.text, statement, formats)),
+          : this.#sure(() => copyMasks({ ...rules, meter }, lineage?.[statement], command.text, statement, formats)),
       texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
       failed: () => {
         this.#failed = true;
         // Code can commit what it did before it fails.
         if (code) this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
       },
-      completed: (statement) => this.#completed(followed?.[statement], facts, statement, masks),
+      completed: (statement) => this.#completed(followed?.[statement], facts, statement, enforced),
     };
-    const { use, compared, unsure } = lineage
-      ? useOf(lineage, columns, meaning, command, facts)
-      : { use: unknownUse(facts, columns), compared: NOTHING_COMPARED, unsure: undefined };
-    const away = columns.size > 0 && defines(facts) && definesAway(command.text, meaning, columns, masks);
+    const usedOf = (of: MaskedColumns): Pick<MaskPlan, 'use' | 'compared' | 'unsure'> =>
+      lineage
+        ? useOf(lineage, of, meaning, command, facts)
+        : { use: unknownUse(facts, of), compared: NOTHING_COMPARED };
+    const used = usedOf(columns);
+    const { compared } = used;
+    // What is counted may be asked anything, and leaves through answers alone.
+    const byGuard = guarded === columns ? used : usedOf(guarded);
+    const use = { ...used.use, moved: [...new Set([...used.use.moved, ...byGuard.use.moved])] };
+    const unsure = used.unsure ?? (use.moved.length > 0 ? byGuard.unsure : undefined);
+    const away = guarded.size > 0 && defines(facts) && definesAway(command.text, meaning, guarded, enforced);
     const hiddenColumns =
-      wish === 'mask' || columns.size === 0 ? [] : hiddenAhead(command, facts, lineage, followed, rules);
+      wish === 'mask' || guarded.size === 0 ? [] : hiddenAhead(command, facts, lineage, followed, rules);
     const notFollowed = hiddenColumns.filter(isNotFollowed);
     const pooled = this.#fresh && refusedForPooler(followed, facts, names);
     const refusal = pooled ?? (wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : undefined);
@@ -648,14 +658,14 @@ const keyed = (
 const NO_USE: MaskedUse = { asked: [], moved: [] };
 const NOTHING_COMPARED: ReadonlyMap<string, number> = new Map();
 
-const columnsOf = new WeakMap<Meaning, Map<string, ReturnType<typeof maskedColumns>>>();
+const columnsOf = new WeakMap<Meaning, Map<string, RuledColumns>>();
 
 /** The same rules mean the same columns as long as the catalog is the same. */
-function columnsFor(meaning: Meaning, masks: readonly AppliedMask[]): ReturnType<typeof maskedColumns> {
+function columnsFor(meaning: Meaning, masks: readonly AppliedMask[]): RuledColumns {
   let known = columnsOf.get(meaning);
   if (!known) columnsOf.set(meaning, (known = new Map()));
   const key = JSON.stringify(masks);
   let columns = known.get(key);
-  if (!columns) known.set(key, (columns = maskedColumns(meaning, masks)));
+  if (!columns) known.set(key, (columns = ruledColumns(meaning, masks)));
   return columns;
 }
