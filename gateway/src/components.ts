@@ -9,6 +9,7 @@ import { Approvals, type ApprovalRequest, type Told, type Word } from '@sluice/a
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
+import { JudgedFiles } from '@sluice/judging';
 import { McpSessions, type McpState, Pins } from '@sluice/mcp-calls';
 import { Journal } from '@sluice/recording';
 import { CountNotes, RevocationNotes, Store } from '@sluice/store';
@@ -45,6 +46,7 @@ export interface Components {
   readonly counts: Counts;
   readonly budgets: ModelBudgets;
   readonly mcp: McpState;
+  readonly judgedFiles: JudgedFiles;
   readonly ledger: Ledger;
   readonly freezes: Freezes;
   readonly revocations: Revocations;
@@ -131,6 +133,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const pins = await Pins.open(store.pins, ({ message }) =>
     operator.warn({ error: message }, 'pins of tools cannot be saved: a restart would forget them'),
   );
+  const judgedFiles = await JudgedFiles.open(store.judgedFiles, ({ message }) =>
+    operator.warn({ error: message }, 'files of calls of models cannot be saved: a restart would forget them'),
+  );
   for (const what of revocations.left())
     await revokeAgain(what, { identity, agents, approvals, revocations, freezes, store });
   const redactionKey = await secretOf(store, 'record.secret');
@@ -152,6 +157,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     ledger: new Ledger(counts, used),
     freezes,
     mcp: { pins, sessions: new McpSessions() },
+    judgedFiles,
     revocations,
     webhooks,
     events,

@@ -109,6 +109,7 @@ export class Gateway implements Controlled {
   readonly #counts: Counts;
   readonly #budgets: ModelBudgets;
   readonly #mcp: Components['mcp'];
+  readonly #judgedFiles: Components['judgedFiles'];
   readonly pins: Components['mcp']['pins'];
   readonly #pools: Components['pools'];
   readonly #services: Services;
@@ -157,6 +158,7 @@ export class Gateway implements Controlled {
     this.#counts = components.counts;
     this.#budgets = components.budgets;
     this.#mcp = components.mcp;
+    this.#judgedFiles = components.judgedFiles;
     this.pins = components.mcp.pins;
     this.#pools = components.pools;
     this.#draining = new AbortController();
@@ -673,6 +675,7 @@ export class Gateway implements Controlled {
       mcp: mcp && { ...this.#mcp, settings: mcp, target: { base, authority }, languages },
       budgets,
       descriptors,
+      files: this.#judgedFiles,
     };
   }
 

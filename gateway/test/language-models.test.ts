@@ -195,7 +195,10 @@ describe('refused, in the shape of the provider and once', () => {
       ['/chat/completions', '{"model":["m"],"messages":[]}', 'has a "model" that is no text'],
       ['/chat/completions', 'messages=hi', 'has a body that is no JSON'],
       ['/responses', '{"input":[1,2]}', 'has numbers where texts belong'],
-      ['/files', '{}', 'is not read here, so what it carries would leave unseen'],
+      ['/uploads', '{}', 'is not read here, so what it carries would leave unseen'],
+      ['/vector_stores/v/files', '{"file_id":"f"}', 'is not read here, so what it carries would leave unseen'],
+      ['/files', '{}', 'has a body that is no form with a file in it'],
+      ['/batches', '{"endpoint":"/v1/chat/completions"}', 'names no "input_file_id"'],
       ['/images/generations', '{"prompt":"x"}', 'is not read here'],
       ['/chat/completions/', '{"model":"m","messages":7}', 'has messages that are no list'],
     ] as const;

@@ -142,7 +142,7 @@ export class HttpMasks {
     const editor = new MaskedBody(new BodyMask(contentType, this.#parts, own), before, own?.given);
     if (status === SWITCHED) return { headers: masked, body: editor };
     // Of a body that has no bytes, as servers give a type as well, nothing is to be read.
-    const isRead = isEmpty(status, headers) || (own !== undefined && isGrpc(contentType));
+    const isRead = isEmpty(status, headers) || own?.readsAll === true || (own !== undefined && isGrpc(contentType));
     const why = isRead ? undefined : refusedByHead(contentType, this.#parts);
     if (why !== undefined) throw unmasked(why);
     if (status === 206 || has(headers, 'content-range')) throw unmasked('is a piece of something');

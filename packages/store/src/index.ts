@@ -9,6 +9,7 @@ import { type ApprovalRecord, ApprovalStore } from './approvals.js';
 import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
 import { CountStore } from './counts.js';
+import { JudgedFileStore } from './judged-files.js';
 import { PinStore } from './pins.js';
 import { FreezeStore } from './freezes.js';
 import { SecurityKeyStore } from './security-keys.js';
@@ -28,6 +29,7 @@ export type { CountRecord, CountStore } from './counts.js';
 export { CountNotes } from './count-notes.js';
 export type { FreezeRecord, FreezeStore } from './freezes.js';
 export { RevocationNotes } from './revocations.js';
+export type { JudgedFileStore } from './judged-files.js';
 export type { PinStore } from './pins.js';
 export type { SecurityKeyRecord, SecurityKeyStore } from './security-keys.js';
 
@@ -85,6 +87,7 @@ export class Store {
   readonly consoleLogins: ConsoleLoginStore;
   readonly securityKeys: SecurityKeyStore;
   readonly pins: PinStore;
+  readonly judgedFiles: JudgedFileStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
@@ -95,6 +98,7 @@ export class Store {
     this.consoleLogins = new ConsoleLoginStore(db);
     this.securityKeys = new SecurityKeyStore(db);
     this.pins = new PinStore(db);
+    this.judgedFiles = new JudgedFileStore(db);
   }
 
   /**

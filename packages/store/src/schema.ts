@@ -14,6 +14,21 @@ export interface Database {
   console_logins: ConsoleLoginsTable;
   security_keys: SecurityKeysTable;
   pins: PinsTable;
+  judged_files: JudgedFilesTable;
+}
+
+/** A file of calls of models that a provider keeps. */
+export interface JudgedFilesTable {
+  connection: string;
+  person: string;
+  principal: string;
+  /** As its provider calls it. */
+  file: string;
+  endpoint: string;
+  /** Fingerprint of the rules that it was judged by. */
+  rules: string;
+  state: 'free' | 'counted' | 'used';
+  since: number;
 }
 
 export interface PinsTable {
@@ -291,6 +306,22 @@ export const MIGRATIONS: Record<string, Migration> = {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable('approvals').addColumn('review', 'text').execute();
       await sql`create index approvals_review on approvals (review)`.execute(db);
+    },
+  },
+  '0016_judged_files': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('judged_files')
+        .addColumn('connection', 'text', (column) => column.notNull())
+        .addColumn('person', 'text', (column) => column.notNull())
+        .addColumn('principal', 'text', (column) => column.notNull())
+        .addColumn('file', 'text', (column) => column.notNull())
+        .addColumn('endpoint', 'text', (column) => column.notNull())
+        .addColumn('rules', 'text', (column) => column.notNull())
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('since', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('judged_files_key', ['connection', 'principal', 'file'])
+        .execute();
     },
   },
 };

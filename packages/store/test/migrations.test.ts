@@ -24,7 +24,9 @@ test('tokens whose makers were not kept were made by somebody, and large request
   const before = new DatabaseSync(file);
   before.exec("delete from kysely_migration where name >= '0005'");
   before.exec('alter table tokens drop column makers; alter table approvals drop column whole; drop table counts');
-  before.exec('drop table console_logins; drop table security_keys; drop table pins; drop table freezes');
+  before.exec(
+    'drop table console_logins; drop table security_keys; drop table pins; drop table freezes; drop table judged_files',
+  );
   before.exec('drop index approvals_review; alter table approvals drop column review');
   before.exec(
     "insert into tokens (id, principal, name, stored_key, server_key, sha256, sha1, created) values ('a', 'dev', 't', '', '', '', '', 1)",
