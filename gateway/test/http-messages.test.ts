@@ -101,18 +101,114 @@ describe('a WebSocket', () => {
     expect(stand.heard).toEqual(['{"op":"read"}']);
   });
 
+  test('what both say is masked, message by message, however it is cut', async () => {
+    const stand = await openEcho(`
+    - { rule: sent, mask: { detect: [credit_card], request: true } }
+    - { rule: shown, mask: { detect: [email], json: ["/SSN", "/ssn"] } }`);
+    const socket = await dial(stand);
+    const card = '{"card":"4111 1111 1111 1111", "n": 1.50}';
+    expect(await say(socket, card)).toBe('{"CARD":"[MASKED:CREDIT_CARD]", "N": 1.50}');
+    expect(stand.heard).toEqual(['{"card":"[masked:CREDIT_CARD]", "n": 1.50}']);
+    expect(await say(socket, '{"to":"bob@example.com","ssn":"7"}')).toBe('{"TO":"[masked:EMAIL]","SSN":"[masked]"}');
+    expect(await say(socket, '{"to":"nobody"}')).toBe('{"TO":"NOBODY"}');
+    // Longer than a frame says in its first two bytes, and cut where nothing shows.
+    const long = `{"text":"${'x'.repeat(70_000)} bob@exam`;
+    socket.send(long, { fin: false });
+    socket.ping();
+    socket.send('ple.com"}', { fin: true });
+    const [data] = (await once(socket, 'message')) as [Buffer];
+    expect(String(data)).toBe(`{"TEXT":"${'X'.repeat(70_000)} [masked:EMAIL]"}`);
+    // Places in what has none.
+    socket.send('no json');
+    expect(await closing(socket)).toEqual([1011, expect.stringContaining('no places that could be masked')]);
+  });
+
+  test('a masked message that comes in frames is given whole, and frames of control pass between them', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    stops.push(() => {
+      for (const one of sockets.clients) one.terminate();
+      sockets.close();
+    });
+    sockets.on('connection', (one) => {
+      one.send('my mail is bob@ex', { fin: false });
+      one.ping('still here');
+      one.send('ample.com', { fin: true });
+      one.send('');
+      one.send(Buffer.from([0, 1, 2]));
+    });
+    const stand = await open({
+      server,
+      rules: `
+    - { rule: shown, mask: { detect: [email] } }`,
+    });
+    const socket = new WebSocket(`${stand.url.replace('http', 'ws')}/chat`, {
+      headers: { authorization: `Bearer ${stand.token}` },
+    });
+    const heard: string[] = [];
+    socket.on('ping', (data) => heard.push(`ping ${String(data)}`)).on('message', (data) => heard.push(String(data)));
+    expect(await closing(socket)).toEqual([1011, expect.stringContaining('masks cannot read')]);
+    expect(heard).toEqual(['ping still here', 'my mail is [masked:EMAIL]', '']);
+  });
+
+  test('binary messages pass where masks leave them alone by choice', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    stops.push(() => {
+      for (const one of sockets.clients) one.terminate();
+      sockets.close();
+    });
+    sockets.on('connection', (one) => one.on('message', (data: Buffer) => one.send(data)));
+    const stand = await open({
+      server,
+      connection: 'unread: { application/octet-stream: pass }',
+      credential: '{ bearer: "secret-of-the-target" }',
+      rules: `
+    - { rule: shown, mask: { detect: [email] } }`,
+    });
+    const socket = await dial(stand);
+    expect(await say(socket, Buffer.from([0, 1, 2]))).toBe('\x00\x01\x02');
+    // The credential of the target goes first.
+    expect(await say(socket, 'bob@example.com has secret-of-the-target')).toBe(
+      '[masked:EMAIL] has ********************',
+    );
+    // A text under that name is read as one.
+    expect(await say(socket, Buffer.from('bob@example.com'))).toBe('[masked:EMAIL]');
+  });
+
   test.each([
-    [`'body("/op") == "tell"'`, 'detect: [email], request: true'],
-    [`'request.message == "text"'`, 'detect: [email], request: true'],
-    [`'request.message == "text"'`, 'detect: [email]'],
-  ])('a message does not pass where a rule masks it: %s, %s', async (when, mask) => {
+    [`'body("/op") == "tell"'`, 'detect: [email], request: true', 'read [masked:EMAIL]'],
+    [`'request.message == "text"'`, 'detect: [email]', 'read bob@example.com'],
+  ])('what is masked because of a message is masked from then on: %s, %s', async (when, mask, sent) => {
     const stand = await openEcho(`
     - { rule: mails, when: ${when}, mask: { ${mask} } }
     - { rule: requests, when: 'true', allow: true }`);
     const socket = await dial(stand);
-    socket.send('{"op":"tell","to":"bob@example.com"}');
-    expect(await closing(socket)).toEqual([1008, expect.stringContaining('cannot be masked yet')]);
-    expect(stand.heard).toEqual([]);
+    expect(await say(socket, '{"op":"tell","to":"read bob@example.com"}')).toBe(
+      `{"OP":"TELL","TO":"${sent.includes('masked') ? 'READ [MASKED:EMAIL]' : 'READ [masked:EMAIL]'}"}`,
+    );
+    expect(stand.heard).toEqual([`{"op":"tell","to":"${sent}"}`]);
+    expect(await say(socket, '{"op":"other","to":"bob@example.com"}')).toBe('{"OP":"OTHER","TO":"[masked:EMAIL]"}');
+  });
+
+  test('a masked message has at most the bytes of limits.message', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    stops.push(() => {
+      for (const one of sockets.clients) one.terminate();
+      sockets.close();
+    });
+    sockets.on('connection', (one) => one.send('x'.repeat(70_000)));
+    const stand = await open({
+      server,
+      limits: '{ message: 64KiB }',
+      rules: `
+    - { rule: shown, mask: { detect: [email] } }`,
+    });
+    const socket = new WebSocket(`${stand.url.replace('http', 'ws')}/chat`, {
+      headers: { authorization: `Bearer ${stand.token}` },
+    });
+    expect(await closing(socket)).toEqual([1011, 'a message that is masked has at most 65,536 bytes here']);
   });
 
   test('is judged message by message where a rule looks at the clock, whatever time it was opened at', async () => {

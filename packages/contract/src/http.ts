@@ -158,6 +158,8 @@ export interface TargetAnswer {
 export interface HttpMessage {
   readonly kind: 'text' | 'binary';
   readonly origin: number;
+  /** `HttpEdits.messages.about` of what opened it. */
+  readonly about?: unknown;
 }
 
 export type HttpBody =
@@ -173,8 +175,11 @@ export interface HttpEdits {
   readonly headers?: readonly (readonly [name: string, value: string | undefined])[];
   /** Stands in place of a body that was read whole. */
   readonly body?: Uint8Array;
-  /** The gate is asked about each message that the client sends on the WebSocket, before the target has it. */
-  readonly messages?: true;
+  /**
+   * The gate is asked about each message that the client sends on the WebSocket, before the target has it. `about`: of the gate's own, comes
+   * back with each.
+   */
+  readonly messages?: { readonly about: unknown };
   /**
    * Called once for each head that the target answers with, 1xx included, before anything of it has passed. Returns what the client
    * gets. With an editor the body goes through it: `push` is given the bytes behind every content coding, and what it
@@ -189,6 +194,8 @@ export interface HttpEdits {
 export interface EditedAnswer {
   readonly headers: readonly Header[];
   readonly body: BodyEditor | undefined;
+  /** Of a WebSocket: what becomes of a whole message of the target, behind `body`. @throws Unmasked */
+  readonly message?: (kind: HttpMessage['kind'], bytes: Buffer) => Buffer;
   /** Trailers as the client may have them, whether there is an editor or not; absent: as they are. */
   readonly trailers?: (trailers: readonly Header[]) => readonly Header[];
   /** Nothing of it passes before it has been asked about. What may pass goes as `Allow.http` of that answer says, as it came. */

@@ -2,7 +2,7 @@
  * What rules mask of a request before its target has it. Owns: masks compiled for the rules that matched, and what goes in place of what is
  * sent. Does not: decide which rules match, or mask answers.
  */
-import type { AppliedMask, Deny, HttpBody, HttpCommand, HttpHead } from '@sluice/contract';
+import type { AppliedMask, Deny, HttpBody, HttpCommand, HttpHead, HttpMessage } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import { type GrpcCalls, unmaskable } from '@sluice/grpc-messages';
 import { BodyUnmasked, HttpMasks, type HttpMaskOptions, hasMask } from '@sluice/http-bodies';
@@ -34,12 +34,29 @@ export const MASK_WRITTEN: Deny = {
   hint: 'Leave the field out, or give it a value of your own.',
 };
 
-/** It goes on in the frames in which it came, and nobody follows what is answered to it. */
+/** What is answered to it would have no masks. */
 const MESSAGE_MASKED: Deny = {
   type: 'deny',
   rule: 'gateway',
-  message: 'Messages of a WebSocket cannot be masked yet, and a rule masks this one or what is answered to it.',
+  message: 'A rule masks this message or what is answered to it, and nobody here follows this WebSocket.',
 };
+
+/** What is masked on one WebSocket. `HttpMessage.about` of the gateway's own. */
+export class MessageMasks {
+  #all: readonly AppliedMask[];
+
+  constructor(masks: readonly AppliedMask[]) {
+    this.#all = masks;
+  }
+
+  get all(): readonly AppliedMask[] {
+    return this.#all;
+  }
+
+  add(masks: readonly AppliedMask[]): void {
+    if (masks.length > 0) this.#all = withoutCopies([...this.#all, ...masks]);
+  }
+}
 
 type Whole = HttpBody & { readonly type: 'whole' };
 
@@ -82,7 +99,7 @@ export class RequestMasks {
   sent(command: HttpCommand, masks: readonly AppliedMask[], call: ModelCall | undefined): Whole | Deny | undefined {
     const { method, body, message } = command;
     if (body.type === 'none' || masks.length === 0) return undefined;
-    if (message && this.of(masks)?.readsBodies) return MESSAGE_MASKED;
+    if (message) return this.#sentMessage(message, body, masks);
     const unread = this.of(masks)?.readsBodies ? unmaskable(this.#with.descriptors, command) : undefined;
     if (unread) return unread;
     const own = this.of(masks.filter(isForRequests), call && this.#replaced.outward);
@@ -96,6 +113,22 @@ export class RequestMasks {
     } catch (error) {
       if (!(error instanceof BodyUnmasked)) throw error;
       return { type: 'deny', rule: 'gateway', message: `What is sent here is masked, and this body ${error.why}.` };
+    }
+  }
+
+  /** Whatever is masked because of it is masked in all that is said to its client from now on: which is the answer to it nobody can tell. */
+  #sentMessage({ kind, about }: HttpMessage, body: HttpBody, masks: readonly AppliedMask[]): Whole | Deny | undefined {
+    if (about instanceof MessageMasks) about.add(masks);
+    else if (this.of(masks)?.readsBodies) return MESSAGE_MASKED;
+    const own = this.of(masks.filter(isForRequests));
+    if (!own?.readsBodies || body.type !== 'whole') return own?.readsBodies ? tooLong(this.#with.message) : undefined;
+    try {
+      const came = Buffer.from(body.bytes);
+      const bytes = own.message(kind, came);
+      return bytes.equals(came) ? undefined : { ...body, bytes };
+    } catch (error) {
+      if (!(error instanceof BodyUnmasked)) throw error;
+      return { type: 'deny', rule: 'gateway', message: `What is sent here is masked, and this message ${error.why}.` };
     }
   }
 

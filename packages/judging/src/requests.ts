@@ -20,7 +20,7 @@ import type {
 } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, judgesMessages } from '@sluice/guardrails';
 import { type GrpcCalls, legible, plainCall } from '@sluice/grpc-messages';
-import { HttpMasks, type HttpMaskOptions, type JsonParts, OF_THE_SENT } from '@sluice/http-bodies';
+import { HttpMasks, type HttpMaskOptions, type JsonParts, OF_THE_SENT, unmasked } from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -52,6 +52,7 @@ import { RequestRecord, hasToken } from './recorded.js';
 import {
   JSON_TYPE,
   MASK_WRITTEN,
+  MessageMasks,
   RequestMasks,
   isForRequests,
   tooLong,
@@ -92,6 +93,7 @@ interface Told {
   readonly charge: Taken | undefined;
 }
 
+const SWITCHED = 101;
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
 const MAX_REMEMBERED = 1024;
@@ -240,11 +242,29 @@ export class HttpJudge {
     const changed = judgedEdits(this.#policy, origin, plain);
     const isTold =
       upgrade !== undefined && judgesMessages(this.#policy, command, reading, (one, its) => this.#about(one, its));
-    const edits = isTold ? { ...changed, messages: true as const } : changed;
+    const edits = upgrade === undefined ? changed : this.#switched(changed, masks, isTold);
     const inWords = judgedInWords(facts, verdict, this.#record.members(shown), show);
     const answer: Answer =
       inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
     return { ...inWords, answer, body: this.#record.body(shown), charge };
+  }
+
+  /** What may be said once it has become a WebSocket. `isTold`: what its client says is judged, message by message. */
+  #switched(edits: HttpEdits | undefined, masks: readonly AppliedMask[], isTold: boolean): HttpEdits | undefined {
+    if (!this.#policy.masks) return isTold ? { ...edits, messages: { about: undefined } } : edits;
+    // A model says a text in pieces there, which nobody puts together.
+    const about = this.#with.models ? undefined : new MessageMasks(masks);
+    return {
+      ...edits,
+      ...(isTold && { messages: { about } }),
+      answer: (status, headers, propose) => {
+        const plain = edits?.answer?.(status, headers, propose) ?? { headers, body: undefined };
+        if (status !== SWITCHED) return plain;
+        if (!about && this.#masks.of(masks)?.readsBodies) throw unmasked('is pieces of texts on a WebSocket');
+        if (!about) return plain;
+        return { ...plain, message: (kind, bytes) => this.#masks.of(about.all)?.message(kind, bytes) ?? bytes };
+      },
+    };
   }
 
   #filesOf(settings: ModelSettings): FileVisit {

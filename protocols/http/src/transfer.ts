@@ -194,11 +194,11 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     try {
       const fault = faultOfAnswer(request, answer.headers);
       if (fault !== undefined) throw new Unmasked(fault);
-      const { head, editor } = this.#answer.switched(answer);
+      const { head, editor, message } = this.#answer.switched(answer);
       client.head(head);
       this.#phase = 'switched';
       const over = (summary: string): void => this.#end('ok', summary);
-      const judged = edits?.messages ? command : undefined;
+      const judged = edits?.messages && { ...command, ...edits.messages };
       const { end, cut } = relayWebSocket({
         client: client.release(),
         target,
@@ -206,6 +206,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
         record,
         visit,
         editor,
+        message,
         judged,
         over,
         meter: this.meter,
