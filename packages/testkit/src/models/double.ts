@@ -31,6 +31,8 @@ export class ModelDouble {
   raw: string | undefined;
   /** Between two events, in milliseconds. */
   pauseMs = 0;
+  /** An event of a stream waits for this. */
+  before: (event: object) => Promise<void> | undefined = () => undefined;
   /** What it keeps, as OpenAI does. */
   readonly kept = new FilesDouble((path, asked) => this.#said(path, asked));
 
@@ -132,6 +134,7 @@ export class ModelDouble {
   async #stream(response: ServerResponse, events: readonly DoubleEvent[], last?: string): Promise<void> {
     response.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
     for (const [name, data] of events) {
+      await this.before(data);
       response.write(`${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`);
       if (this.pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, this.pauseMs));
     }
