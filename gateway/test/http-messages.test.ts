@@ -468,9 +468,18 @@ describe('gRPC with descriptors', () => {
           calls.push(`import ${count}`);
           done(null, { id: count });
         })(),
-      chat: (call: { on(event: string, act: (value: User) => void): void; write(value: User): void; end(): void }) => {
+      chat: (call: {
+        on(event: string, act: (value: User) => void): void;
+        emit(event: string, error: object): void;
+        write(value: User): void;
+        end(): void;
+      }) => {
         calls.push('chat');
-        call.on('data', (value) => call.write({ ...value, email: 'ada@example.com' }));
+        call.on('data', (value) => {
+          calls.push(`said ${value.large}${value.tags ? ` ${value.tags.join()}` : ''}`);
+          if (value.large === 99) call.emit('error', { code: status.FAILED_PRECONDITION, details: 'enough' });
+          else call.write({ ...value, email: 'ada@example.com' });
+        });
         call.on('end', () => call.end());
       },
     });
@@ -538,15 +547,101 @@ describe('gRPC with descriptors', () => {
     expect(calls).toEqual([expect.stringContaining('put'), 'import 2']);
   });
 
-  test('a call that streams in both directions is refused in words where rules read it', async () => {
-    const { calls, client, metadata } = await openCalls(JUDGED);
-    const { path, requestSerialize, responseDeserialize } = METHODS.chat;
-    const stream = client.makeBidiStreamRequest(`/svc${path}`, requestSerialize, responseDeserialize, metadata);
-    stream.write({ role: 'USER' });
-    const [error] = (await once(stream, 'error')) as [{ code: number; details: string }];
-    expect(error.code).toBe(status.UNIMPLEMENTED);
-    expect(error.details).toMatch(/streams in both directions/);
-    expect(calls).toEqual([]);
+  describe('a call that streams in both directions', () => {
+    const chatOf = ({ client, metadata }: Awaited<ReturnType<typeof openCalls>>) => {
+      const { path, requestSerialize, responseDeserialize } = METHODS.chat;
+      const stream = client.makeBidiStreamRequest(`/svc${path}`, requestSerialize, responseDeserialize, metadata);
+      stream.on('error', () => undefined);
+      stops.push(() => stream.cancel());
+      const say = async (value: User): Promise<User> => {
+        stream.write(value);
+        return ((await once(stream, 'data')) as [User])[0];
+      };
+      const refused = async (): Promise<{ code: number; details: string }> => {
+        const [error] = (await once(stream, 'error')) as [{ code: number; details: string }];
+        return { code: error.code, details: error.details };
+      };
+      return { stream, say, refused };
+    };
+    const MINE = { email: 'ada@example.com' };
+
+    test('is judged message by message, each answered before the next comes, and ends with a status in words', async () => {
+      const opened = await openCalls(JUDGED);
+      const { say, stream, refused } = chatOf(opened);
+      expect(await say({ large: 1, role: 'USER' })).toEqual({ large: 1, role: 'USER', ...MINE });
+      expect(await say({ large: 2 })).toEqual({ large: 2, ...MINE });
+      stream.write({ large: 3, role: 'ADMIN' });
+      expect(await refused()).toEqual({ code: status.PERMISSION_DENIED, details: 'Nobody becomes an administrator.' });
+      await opened.stand.gateway.stop();
+      expect(opened.calls).toEqual(['chat', 'said 1', 'said 2']);
+    });
+
+    test('ends with the status of a target that has heard enough, while its client still speaks', async () => {
+      for (const rules of [JUDGED, "\n    - { rule: requests, when: 'true', allow: true }"]) {
+        const { say, stream, refused } = chatOf(await openCalls(rules));
+        await say({ large: 1 });
+        stream.write({ large: 99 });
+        expect(await refused()).toEqual({ code: status.FAILED_PRECONDITION, details: 'enough' });
+      }
+    });
+
+    test('is refused before it is answered, and ends as the client ends it', async () => {
+      const opened = await openCalls(JUDGED);
+      const first = chatOf(opened);
+      first.stream.write({ role: 'ADMIN' });
+      expect(await first.refused()).toMatchObject({ details: 'Nobody becomes an administrator.' });
+      const other = chatOf(opened);
+      const got: User[] = [];
+      other.stream.on('data', (value: User) => got.push(value));
+      for (const large of [1, 2, 3]) other.stream.write({ large });
+      other.stream.end();
+      await once(other.stream, 'end');
+      expect(got.map(({ large }) => large)).toEqual([1, 2, 3]);
+      expect(opened.calls.filter((one) => one.startsWith('said'))).toEqual(['said 1', 'said 2', 'said 3']);
+    });
+
+    test('waits for people with one message, and goes on', async () => {
+      const opened = await openCalls(`
+    - { rule: two-eyes, when: 'body("/role") == "ADMIN"', hold: { approvers: ["user:ada"], timeout: 1m } }
+    - { rule: requests, when: 'true', allow: true }`);
+      const { say } = chatOf(opened);
+      await say({ large: 1 });
+      const held = say({ large: 2, role: 'ADMIN' });
+      const people = caller(opened.stand as never, opened.stand.ada);
+      await vi.waitFor(async () => expect(await people.get('/v1/approvals')).toHaveLength(1), PATIENCE);
+      expect((await people.get<{ text: string }>('/v1/approvals/1')).text).toContain('{"role":"ADMIN","large":2}');
+      expect(opened.calls).toEqual(['chat', 'said 1']);
+      await people.post('/v1/approvals/1/approve', { reason: 'fine' });
+      expect(await held).toMatchObject({ large: 2, role: 'ADMIN' });
+    });
+
+    test('is masked both ways', async () => {
+      const opened = await openCalls(`
+    - { rule: read, when: 'body("/role") == "LOST"', deny: No. }
+    - { rule: sent, mask: { json: ["/tags/*"], request: true } }
+    - { rule: shown, mask: { detect: [email] } }`);
+      const { say } = chatOf(opened);
+      expect(await say({ large: 1, tags: ['bob@example.com', 'x'] })).toEqual({
+        large: 1,
+        tags: ['[masked]', '[masked]'],
+        email: '[masked:EMAIL]',
+      });
+      expect(opened.calls).toEqual(['chat', 'said 1 [masked],[masked]']);
+      expect(await opened.call('put', { large: 5, tags: ['y'] })).toEqual({ id: 1 });
+      expect(opened.calls.at(-1)).toContain('"tags":["[masked]"]');
+    });
+
+    test('does not go on where a rule masks what is answered to one message alone', async () => {
+      const opened = await openCalls(`
+    - { rule: some, when: 'body("/role") == "ADMIN"', mask: { detect: [email] } }
+    - { rule: requests, when: 'true', allow: true }`);
+      const { say, stream, refused } = chatOf(opened);
+      await say({ large: 1 });
+      stream.write({ role: 'ADMIN' });
+      expect((await refused()).details).toContain(
+        'answers of a call are masked by the rules that match when it begins',
+      );
+    });
   });
 
   test('people see messages as JSON', async () => {

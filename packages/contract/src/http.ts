@@ -84,6 +84,8 @@ export interface HttpTarget {
    * can.
    */
   readonly unreadGrpc?: (path: string) => string | undefined;
+  /** Whether a call of gRPC, by its path, is answered before it ends: its messages are asked about one by one. Absent: none is. */
+  readonly streamsGrpc?: (path: string) => boolean;
   /**
    * Puts the target's credential to a request.
    *
@@ -128,7 +130,9 @@ export interface HttpCommand extends HttpHead {
   readonly body: HttpBody;
   /** The protocol that it asks to switch to, lower case: `websocket`. */
   readonly upgrade?: string;
-  /** It is said on a WebSocket, and `body` is what: the head is that of the request that opened it, whose id is `origin`. */
+  /** Its body is a stream of messages, each of which is asked about when it comes: `body` is empty. */
+  readonly opens?: true;
+  /** It is said on a WebSocket, or in a stream of gRPC, and `body` is what: the head is that of the request that opened it, whose id is `origin`. */
   readonly message?: HttpMessage;
   /** A phrase: why the protocol refuses it, whatever the rules say. It is asked about for the record, and the answer is a no. */
   readonly fault?: string;
@@ -176,7 +180,7 @@ export interface HttpEdits {
   /** Stands in place of a body that was read whole. */
   readonly body?: Uint8Array;
   /**
-   * The gate is asked about each message that the client sends on the WebSocket, before the target has it. `about`: of the gate's own, comes
+   * The gate is asked about each message that the client sends on the WebSocket, or in the stream, before the target has it. `about`: of the gate's own, comes
    * back with each.
    */
   readonly messages?: { readonly about: unknown };

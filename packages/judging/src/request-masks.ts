@@ -5,6 +5,7 @@
 import type { AppliedMask, Deny, HttpBody, HttpCommand, HttpHead, HttpMessage } from '@sluice/contract';
 import { denyInWords } from '@sluice/contract';
 import { type GrpcCalls, unmaskable } from '@sluice/grpc-messages';
+import { isGrpc } from '@sluice/http-requests';
 import { BodyUnmasked, HttpMasks, type HttpMaskOptions, hasMask } from '@sluice/http-bodies';
 import { type ModelCall, withTexts } from '@sluice/language-models';
 import { type Mode, Replacements } from '@sluice/masking';
@@ -41,7 +42,15 @@ const MESSAGE_MASKED: Deny = {
   message: 'A rule masks this message or what is answered to it, and nobody here follows this WebSocket.',
 };
 
-/** What is masked on one WebSocket. `HttpMessage.about` of the gateway's own. */
+/** A rule is about this message, and was about nothing before. */
+const CALL_MASKED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message:
+    'A rule masks what is answered to this message, and answers of a call are masked by the rules that match when it begins.',
+};
+
+/** What is masked on one WebSocket, or in one call. `HttpMessage.about` of the gateway's own. */
 export class MessageMasks {
   #all: readonly AppliedMask[];
 
@@ -51,6 +60,11 @@ export class MessageMasks {
 
   get all(): readonly AppliedMask[] {
     return this.#all;
+  }
+
+  /** Nothing is masked by these but what is masked anyway. */
+  covers(masks: readonly AppliedMask[]): boolean {
+    return withoutCopies([...this.#all, ...masks]).length === withoutCopies(this.#all).length;
   }
 
   add(masks: readonly AppliedMask[]): void {
@@ -99,7 +113,11 @@ export class RequestMasks {
   sent(command: HttpCommand, masks: readonly AppliedMask[], call: ModelCall | undefined): Whole | Deny | undefined {
     const { method, body, message } = command;
     if (body.type === 'none' || masks.length === 0) return undefined;
-    if (message) return this.#sentMessage(message, body, masks);
+    const isCall = isGrpc(body.media);
+    if (message && !isCall) return this.#sentMessage(message, body, masks);
+    // Its answer is under way.
+    const isFollowed = !(message?.about instanceof MessageMasks) || message.about.covers(masks);
+    if (!isFollowed && this.of(masks)?.readsBodies) return CALL_MASKED;
     const unread = this.of(masks)?.readsBodies ? unmaskable(this.#with.descriptors, command) : undefined;
     if (unread) return unread;
     const own = this.of(masks.filter(isForRequests), call && this.#replaced.outward);
@@ -108,8 +126,12 @@ export class RequestMasks {
     if (REPLACES.has(method) && this.of(masks) && hasMask(bytes)) return MASK_WRITTEN;
     if (!own || bytes.length === 0) return undefined;
     try {
-      const made = this.masked(masks.filter(isForRequests), call ? JSON_TYPE : body.media, bytes, call);
-      return made && { ...body, bytes: made };
+      const { descriptors } = this.#with;
+      const made =
+        isCall && descriptors && own.readsBodies
+          ? descriptors.masked(command.path, bytes, own.parts)
+          : this.masked(masks.filter(isForRequests), call ? JSON_TYPE : body.media, bytes, call);
+      return made && !bytes.equals(made) ? { ...body, bytes: made } : undefined;
     } catch (error) {
       if (!(error instanceof BodyUnmasked)) throw error;
       return { type: 'deny', rule: 'gateway', message: `What is sent here is masked, and this body ${error.why}.` };

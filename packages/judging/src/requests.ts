@@ -242,7 +242,8 @@ export class HttpJudge {
     const changed = judgedEdits(this.#policy, origin, plain);
     const isTold =
       upgrade !== undefined && judgesMessages(this.#policy, command, reading, (one, its) => this.#about(one, its));
-    const edits = upgrade === undefined ? changed : this.#switched(changed, masks, isTold);
+    const opened = command.opens ? { ...changed, messages: { about: new MessageMasks(masks) } } : changed;
+    const edits = upgrade === undefined ? opened : this.#switched(changed, masks, isTold);
     const inWords = judgedInWords(facts, verdict, this.#record.members(shown), show);
     const answer: Answer =
       inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
