@@ -158,7 +158,11 @@ describe('a WebSocket', () => {
       for (const one of sockets.clients) one.terminate();
       sockets.close();
     });
-    sockets.on('connection', (one) => one.on('message', (data: Buffer) => one.send(data)));
+    sockets.on('connection', (one) =>
+      one.on('message', (data: Buffer) =>
+        String(data) === 'bye' ? one.close(4000, 'not bob@example.com') : one.send(data),
+      ),
+    );
     const stand = await open({
       server,
       connection: 'unread: { application/octet-stream: pass }',
@@ -174,6 +178,9 @@ describe('a WebSocket', () => {
     );
     // A text under that name is read as one.
     expect(await say(socket, Buffer.from('bob@example.com'))).toBe('[masked:EMAIL]');
+    // Why it is closed is a text as well.
+    socket.send('bye');
+    expect(await closing(socket)).toEqual([4000, 'not [masked:EMAIL]']);
   });
 
   test.each([

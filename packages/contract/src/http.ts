@@ -198,8 +198,11 @@ export interface HttpEdits {
 export interface EditedAnswer {
   readonly headers: readonly Header[];
   readonly body: BodyEditor | undefined;
-  /** Of a WebSocket: what becomes of a whole message of the target, behind `body`. @throws Unmasked */
-  readonly message?: (kind: HttpMessage['kind'], bytes: Buffer) => Buffer;
+  /**
+   * Of a WebSocket: what becomes of a whole message of the target, behind `body`; and of what a frame of control says, which is never
+   * refused. @throws Unmasked
+   */
+  readonly message?: (kind: HttpMessage['kind'] | 'control', bytes: Buffer) => Buffer;
   /** Trailers as the client may have them, whether there is an editor or not; absent: as they are. */
   readonly trailers?: (trailers: readonly Header[]) => readonly Header[];
   /** Nothing of it passes before it has been asked about. What may pass goes as `Allow.http` of that answer says, as it came. */

@@ -128,9 +128,10 @@ export class HttpMasks {
     return made.equals(bytes) ? undefined : made;
   }
 
-  /** A message of a WebSocket as it may pass. @throws BodyUnmasked */
-  message(kind: HttpMessage['kind'], bytes: Buffer): Buffer {
+  /** A message of a WebSocket as it may pass, or what a frame of control says. @throws BodyUnmasked */
+  message(kind: HttpMessage['kind'] | 'control', bytes: Buffer): Buffer {
     if (!this.#bodies) return bytes;
+    if (kind === 'control') return isUtf8(bytes) ? Buffer.from(this.text(bytes.toString('utf8'))) : bytes;
     const isText = kind === 'text';
     if (isText && !isUtf8(bytes)) throw unmasked('has a message that is no UTF-8 text, and says that it is text');
     const mask = new BodyMask(isText ? '' : BINARY_TYPE, this.#parts);

@@ -38,6 +38,12 @@ const NOTHING_SAID: Said = {
   numbers: 0,
 };
 
+interface DocumentParts {
+  readonly texts?: readonly string[];
+  readonly images: number;
+  readonly files: number;
+}
+
 export class ModelCall {
   /** Empty: it is no call, and has texts that a model may be given later. */
   readonly operation: Operation | '';
@@ -65,16 +71,9 @@ export class ModelCall {
     return new ModelCall(operation, readCall(operation, body), path);
   }
 
-  /** A document that the provider is to keep: `text` where it is one, else it has so many `images` or `files` that nobody reads. */
-  static document({
-    text,
-    ...counts
-  }: {
-    readonly text?: string;
-    readonly images: number;
-    readonly files: number;
-  }): ModelCall {
-    const messages = text === undefined ? [] : [{ role: 'user', parts: [text], all: [text] }];
+  /** A document that the provider is to keep: `texts` where it has some, else so many `images` or `files` that nobody reads. */
+  static document({ texts, ...counts }: DocumentParts): ModelCall {
+    const messages = texts ? [{ role: 'user', parts: texts, all: texts }] : [];
     return new ModelCall('', { ...NOTHING_SAID, ...counts, messages }, NOTHING);
   }
 

@@ -94,6 +94,8 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   #isClientGone = false;
   /** What is said in a call whose messages are judged. */
   #messages: JudgedStream | undefined;
+  /** The target has no room for more of them. */
+  #isFull = false;
   /** Running while the request has a time of its own. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -181,6 +183,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   }
 
   targetDrained(): void {
+    this.#isFull = false;
     if (this.#phase === 'relaying' && !this.#bodyEnded && !this.#messages?.isAsking) this.client.wantBody(true);
   }
 
@@ -370,17 +373,18 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
       visit,
       opening: { ...command, about: edits?.messages?.about },
       send: (bytes) => {
-        if (this.#target?.data(bytes) === false) this.client.wantBody(false);
+        this.#isFull = this.#target?.data(bytes) === false;
+        if (this.#isFull) this.client.wantBody(false);
       },
       // Those behind a body that was judged nobody has seen.
       end: () => this.#target?.end([]),
       refused: (deny, id) => this.#messageRefused(denied(deny, id, false)),
-      want: (wanted) => this.client.wantBody(wanted),
+      want: (wanted) => this.client.wantBody(wanted && !this.#isFull),
     });
     this.#messages = messages;
     if (kept.length > 0) messages.push(kept);
     if (this.#bodyEnded) messages.end();
-    else if (this.#phase === 'relaying' && !messages.isAsking) this.client.wantBody(true);
+    else if (this.#phase === 'relaying' && !messages.isAsking) this.client.wantBody(!this.#isFull);
   }
 
   /** Where its answer has begun, that ends with a status of its own. */

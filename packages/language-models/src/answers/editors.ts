@@ -1,21 +1,13 @@
 /** Editors for the answers of a model. Owns: which body gets which. Does not: edit any. */
 import type { Propose } from '@sluice/contract';
-import {
-  type Editor,
-  EventsMask,
-  type JsonParts,
-  type Kind,
-  NO_BYTES,
-  type OwnEditors,
-  unmasked,
-} from '@sluice/http-bodies';
+import { type Editor, EventsMask, type JsonParts, type Kind, type OwnEditors, unmasked } from '@sluice/http-bodies';
 import type { Json } from '@sluice/http-requests';
 import type { AnswerKind, Operation } from '../provider.js';
 import { isList, listOf } from './array.js';
 import { eventsOf } from './events.js';
 import { DocumentAnswer } from './document.js';
 import { KeptAnswer } from './kept.js';
-import { LinesAnswer } from './lines.js';
+import { LinesAnswer, PASSED } from './lines.js';
 import { GivenInPlace, type ToolArguments } from './restored.js';
 import type { Meter } from './usage.js';
 import { WholeAnswer } from './whole.js';
@@ -92,7 +84,6 @@ function editorFor(
 }
 
 const nobody = (): void => undefined;
-const PASSED: Editor = { push: (bytes) => bytes, end: () => NO_BYTES, held: 0, release: () => NO_BYTES };
 const OPEN = 0x7b;
 
 /** SDKs read no calls in answers from this status on. */

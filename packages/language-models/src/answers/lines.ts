@@ -115,7 +115,9 @@ export class LinesAnswer implements Editor {
   #begin(rest: Buffer): Buffer {
     const first = Buffer.concat([...this.#kept.splice(0), rest]);
     const { detectors, pointers } = this.#parts;
-    this.#other = new BodyMask('', Object.assign(new JsonParts(detectors, pointers), { unread: new Map() }));
+    // Where nothing is masked, whatever it is passes.
+    if (!detectors && !pointers) this.#other = PASSED;
+    else this.#other = new BodyMask('', Object.assign(new JsonParts(detectors, pointers), { unread: new Map() }));
     return this.#other.push(first);
   }
 
@@ -165,6 +167,8 @@ export class LinesAnswer implements Editor {
     return this.#parts.detectors ? Buffer.from(leafMask(this.#parts, '', line.toString('utf8'))) : line;
   }
 }
+
+export const PASSED: Editor = { push: (bytes) => bytes, end: () => NO_BYTES, held: 0, release: () => NO_BYTES };
 
 /** Undefined: it is no JSON. */
 function readLine(line: Buffer): Json | undefined {

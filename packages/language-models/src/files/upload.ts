@@ -5,8 +5,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { Action, Facts, HttpBody, HttpHead, Resource } from '@sluice/contract';
 import { kindOf, looksLikeText } from '@sluice/http-bodies';
-import { Body, mediaType } from '@sluice/http-requests';
+import { Body, type Json, JsonError, mediaType, readJson } from '@sluice/http-requests';
 import { CallError, ModelCall } from '../call.js';
+import { linesOf } from './lines.js';
 
 export interface Upload {
   /** Each line of it is a call that is made later. */
@@ -56,10 +57,36 @@ const isName = (name: string, wanted: string): boolean => fold(name).replace(/\[
 
 /** What rules see of a file that is no batch. Undefined: nobody here can read it. */
 export function documentOf({ content, media }: Upload): ModelCall {
-  const text = isReadable(content) ? content.toString('utf8') : undefined;
-  if (text !== undefined) return ModelCall.document({ text, images: 0, files: 1 });
+  const texts = isReadable(content) ? textsIn(content) : undefined;
+  if (texts) return ModelCall.document({ texts, images: 0, files: 1 });
   const isImage = mediaType(media).startsWith('image/') || isPicture(content);
   return ModelCall.document(isImage ? { images: 1, files: 0 } : { images: 0, files: 1 });
+}
+
+/** As it is written, and what its JSON says, of one document or of lines. */
+function textsIn(content: Buffer): readonly string[] {
+  const text = content.toString('utf8').replace(/^\ufeff/, '');
+  const whole = jsonIn(text);
+  const values = whole ? [whole] : [...linesOf(content)].flatMap(({ bytes }) => jsonIn(bytes.toString('utf8')) ?? []);
+  const said: string[] = [];
+  for (const value of values) collect(value, said);
+  return said.length === 0 ? [text] : [text, said.join('\n')];
+}
+
+function jsonIn(text: string): Json | undefined {
+  if (!/^\s*[{[]/.test(text)) return undefined;
+  try {
+    return readJson(text);
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
+}
+
+function collect(value: Json, said: string[]): void {
+  if (value.type === 'string') said.push(value.text);
+  else if (value.type === 'array') for (const item of value.items) collect(item, said);
+  else if (value.type === 'object') for (const one of value.members.values()) collect(one, said);
 }
 
 /** A file that is text from its beginning to its end. */

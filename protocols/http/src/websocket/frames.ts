@@ -192,6 +192,20 @@ export function messageFrame(kind: 'text' | 'binary', payload: Buffer, masked: b
   return Buffer.concat([head, xored(payload, key, 0)]);
 }
 
+/** What such a frame has room for, not cut in the middle of a character. */
+function cutToControl(text: Buffer): Buffer {
+  if (text.length <= MAX_CONTROL_BYTES) return text;
+  let cut = text.subarray(0, MAX_CONTROL_BYTES);
+  while (cut.length > 0 && cut.toString().endsWith('\ufffd')) cut = cut.subarray(0, -1);
+  return cut;
+}
+
+/** A frame of control, of a server. */
+export function controlFrame(opcode: number, payload: Buffer): Buffer {
+  const said = cutToControl(payload);
+  return Buffer.concat([Buffer.from([0x80 | opcode, said.length]), said]);
+}
+
 /** A close frame of our own. `masked`: for a server. The reason is cut to what a control frame holds. */
 export function closeFrame(code: number, reason: string, masked: boolean): Buffer {
   let text = Buffer.from(reason).subarray(0, MAX_CONTROL_BYTES - 2);

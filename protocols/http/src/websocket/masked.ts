@@ -4,11 +4,13 @@
  */
 import { type BodyEditor, type EditedAnswer, Unmasked } from '@sluice/contract';
 import { Inflow } from '../inflow.js';
-import type { FrameSink } from './frames.js';
-import { messageFrame } from './frames.js';
+import { type FrameSink, controlFrame, messageFrame } from './frames.js';
 
 const CONTROL = 8;
 const BINARY = 2;
+const CLOSE = 8;
+/** Of a close frame, before its reason. */
+const CODE_BYTES = 2;
 
 export interface MaskedPort {
   /** What becomes of a message. @throws Unmasked */
@@ -27,7 +29,7 @@ export class MaskedMessages implements FrameSink {
   readonly #payload = new Inflow();
   #kind: 'text' | 'binary' = 'text';
   #isControl = false;
-  /** A frame of control passes between those of a message. */
+  /** What one says, which passes between the frames of a message. */
   #control: Buffer[] = [];
 
   constructor(port: MaskedPort) {
@@ -37,8 +39,7 @@ export class MaskedMessages implements FrameSink {
   header(bytes: Buffer): void {
     const opcode = (bytes[0] as number) & 0x0f;
     this.#isControl = opcode >= CONTROL;
-    if (this.#isControl) this.#control.push(Buffer.from(bytes));
-    else if (opcode !== 0) this.#kind = opcode === BINARY ? 'binary' : 'text';
+    if (!this.#isControl && opcode !== 0) this.#kind = opcode === BINARY ? 'binary' : 'text';
   }
 
   payload(bytes: Buffer, control: boolean): void {
@@ -49,13 +50,23 @@ export class MaskedMessages implements FrameSink {
       throw new Unmasked(`a message that is masked has at most ${limit.toLocaleString('en')} bytes here`);
   }
 
-  end(_opcode: number, last: boolean): void {
-    if (this.#isControl) return this.#port.deliver(Buffer.concat(this.#control.splice(0)), undefined);
+  end(opcode: number, last: boolean): void {
+    if (this.#isControl) return this.#passControl(opcode);
     if (!last) return;
-    const { before, mask } = this.#port;
-    const came = this.#payload.take();
-    const passed = before ? Buffer.concat([Buffer.from(before.push(came)), before.release()]) : came;
-    const made = mask(this.#kind, passed);
+    const made = this.#port.mask(this.#kind, this.#behind(this.#payload.take()));
     this.#port.deliver(messageFrame(this.#kind, made, false), made);
+  }
+
+  /** It says something as well: why the target closes, mostly. */
+  #passControl(opcode: number): void {
+    const came = Buffer.concat(this.#control.splice(0));
+    const code = opcode === CLOSE ? came.subarray(0, CODE_BYTES) : came.subarray(0, 0);
+    const text = this.#port.mask('control', this.#behind(came.subarray(code.length)));
+    this.#port.deliver(controlFrame(opcode, Buffer.concat([code, text])), undefined);
+  }
+
+  #behind(bytes: Buffer): Buffer {
+    const { before } = this.#port;
+    return before ? Buffer.concat([Buffer.from(before.push(bytes)), before.release()]) : bytes;
   }
 }
