@@ -72,6 +72,20 @@ describe('through, as direct', () => {
     expect(contents.filter((one) => one === content)).toHaveLength(2);
   });
 
+  test('embeddings and responses in a file', async () => {
+    const stand = await open({ rules: ALL });
+    for (const endpoint of ['/v1/embeddings', '/v1/responses']) {
+      const answers = async (client: OpenAI): Promise<string> => {
+        const file = await upload(client, line('a', { model: 'gpt-x', input: 'a text' }, endpoint));
+        const { output_file_id: output } = await batchOf(client, file.id, endpoint);
+        return (await client.files.content(output ?? '')).text();
+      };
+      expect(await answers(stand.openai)).toBe(await answers(stand.direct.openai));
+    }
+    const stranger = new OpenAI({ baseURL: `${stand.url}/v1`, apiKey: 'none' });
+    expect(await refused(stranger.files.content('file-1').then((one) => one.text()))).toMatch(/^401 /);
+  });
+
   test('a document, and a picture where a rule allows it', async () => {
     const stand = await open({ rules: ALL });
     const text = await upload(stand.openai, 'Dear all,\nthe order is on its way.\n', 'user_data', 'letter.txt');

@@ -8,7 +8,7 @@ import type { Request, RequestRead } from '@sluice/http-requests';
 import { type AnswerOf, isWritten } from './answers/editors.js';
 import { CallError, ModelCall } from './call.js';
 import { type AskedBatch, readBatch } from './files/batch.js';
-import { type Upload, batchFacts, readUpload, uploadAction } from './files/upload.js';
+import { type Upload, batchFacts, documentOf, readUpload, uploadAction } from './files/upload.js';
 import { type Call, callOf } from './provider.js';
 import type { ModelSettings } from './settings.js';
 
@@ -114,6 +114,12 @@ export function findingsOf(call: ModelCall | undefined, body: HttpBody, query: s
   return () => (found ??= [...new Set([...(call?.found ?? []), ...foundIn(body, query)])]);
 }
 
+/** What of it has texts: a call, or a document. Lines of a batch are judged one by one, which nobody does here. */
+function callToSee(read: ReadModel | undefined): ModelCall | undefined {
+  if (read?.type === 'file' && !read.upload.isBatch) return documentOf(read.upload);
+  return read?.type === 'call' ? read.call : undefined;
+}
+
 /** A request that somebody has written down, as rules see it. */
 export interface SeenRequest {
   readonly facts: Facts;
@@ -126,7 +132,7 @@ export interface SeenRequest {
 export function seenRequest(settings: ModelSettings | undefined, { request, body }: RequestRead): SeenRequest {
   const facts = request.facts();
   const read = settings && readModel(settings, request, facts, body);
-  const call = read?.type === 'call' ? read.call : undefined;
+  const call = callToSee(read);
   const found = findingsOf(call, body, request.query);
   if (read?.type === 'refused') return { facts: { ...facts, forbidden: read.answer.message }, request, found };
   const model = call && settings && { call, settings };

@@ -44,8 +44,9 @@ export interface AskingLine {
 
 /** Members of a line: servers that read more of one would do what nobody has seen. */
 const MEMBERS: ReadonlySet<string> = new Set(['custom_id', 'method', 'url', 'body']);
-/** Without a query, and as it is judged. */
-const PATH = /^\/[A-Za-z0-9._~/-]{1,200}$/;
+/** Without a query, and without what servers would clean out of it. */
+const PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,20}$/;
+const MAX_PATH_CHARACTERS = 200;
 
 /** @throws CallError with a phrase of which the line is the subject */
 export function readLine({ number, bytes }: Line, provider: Provider): AskingLine {
@@ -56,7 +57,7 @@ export function readLine({ number, bytes }: Line, provider: Provider): AskingLin
   const path = memberText(line, 'url') ?? '';
   const body = member(line, 'body');
   if (memberText(line, 'method') !== 'POST') throw new CallError('does not say that its method is POST');
-  if (!PATH.test(path)) throw new CallError('has no "url" that is a path alone');
+  if (path.length > MAX_PATH_CHARACTERS || !PATH.test(path)) throw new CallError('has no "url" that is a path alone');
   if (!isObject(body)) throw new CallError('has no "body" that is an object');
   const asked = callOf(provider, 'POST', path.split('/'), 'whole');
   if (asked.type !== 'call') throw new CallError(`asks for ${path}, which is no call of a model`);
