@@ -1,4 +1,6 @@
 /** Files and batches of a provider, by the OpenAI SDK: a batch is made of no line that was not judged, and no answer in a file gets past the rules. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { temporaryFolder } from '@sluice/testkit';
 import OpenAI, { toFile } from 'openai';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -284,6 +286,26 @@ describe('masks', () => {
       'Line 1 of this file: The "custom_id" has something that is masked here',
     );
   });
+});
+
+test('the record has neither what is masked nor what is refused beside it', async () => {
+  const stand = await open({
+    rules: `
+    - { rule: no-secrets, when: '"api_key" in request.found', deny: A prompt has no keys. }
+    - { rule: mails, mask: { detect: [email], request: true } }
+`,
+  });
+  const mails = lines('write to ada@example.com');
+  await refused(upload(stand.openai, `${mails}${line('b', asking(KEY_OF_A_VENDOR))}`));
+  await refused(upload(stand.openai, `ada@example.com has ${KEY_OF_A_VENDOR}`, 'user_data', 'a.txt'));
+  await upload(stand.openai, mails);
+  await stand.gateway.stop();
+  const journal = globSync('data/journal/*', { cwd: stand.folder })
+    .map((name) => readFileSync(join(stand.folder, name), 'latin1'))
+    .join('');
+  expect(journal).toContain('write to [masked:EMAIL]');
+  expect(journal).toContain('Line 2 of this file: A prompt has no keys.');
+  expect(journal).not.toContain('ada@example.com');
 });
 
 describe('answers in a file', () => {

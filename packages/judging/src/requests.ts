@@ -211,10 +211,12 @@ export class HttpJudge {
 
   /** What a provider is to keep, or to make of that. */
   #keptInWords(command: HttpCommand, facts: Facts, judged: KeptJudged): Judgement {
-    if (judged.type === 'refused') return this.#refused(command, judged.facts ?? facts, judged.answer);
+    const isRefused = judged.type === 'refused' || judged.verdict.decision.type === 'deny';
+    // What is refused nobody has masked.
+    const seen = isRefused && this.#policy.masks ? withoutBody(command) : command;
+    if (judged.type === 'refused') return this.#refused(seen, judged.facts ?? facts, judged.answer);
     const { body, type: _, ...told } = judged;
-    const shown =
-      body && command.body.type === 'whole' ? { ...command, body: { ...command.body, bytes: body } } : command;
+    const shown = body && seen.body.type === 'whole' ? { ...seen, body: { ...seen.body, bytes: body } } : seen;
     return this.#told(command, { ...told, shown, bytes: body });
   }
 
@@ -448,7 +450,11 @@ const textOf = ({ method, path, query }: HttpHead): string => `${method} ${path}
 /** As it is put on record: with the body that its target may have, and without one that nobody could mask. */
 function shownAs(command: HttpCommand, sent: (HttpBody & { type: 'whole' }) | Deny | undefined): HttpCommand {
   if (sent?.type === 'whole') return { ...command, body: sent };
-  if (!sent || sent === MASK_WRITTEN || command.body.type !== 'whole') return command;
+  return !sent || sent === MASK_WRITTEN ? command : withoutBody(command);
+}
+
+function withoutBody(command: HttpCommand): HttpCommand {
+  if (command.body.type !== 'whole') return command;
   const { media, bytes } = command.body;
   return { ...command, body: { type: 'stream', media, length: bytes.length } };
 }
