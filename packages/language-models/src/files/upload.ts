@@ -70,7 +70,7 @@ function textsIn(content: Buffer): readonly string[] {
   const values = whole ? [whole] : [...linesOf(content)].flatMap(({ bytes }) => jsonIn(bytes.toString('utf8')) ?? []);
   const said: string[] = [];
   for (const value of values) collect(value, said);
-  return said.length === 0 ? [text] : [text, said.join('\n')];
+  return [text, ...said];
 }
 
 function jsonIn(text: string): Json | undefined {
