@@ -9,6 +9,7 @@ import { Approvals, type ApprovalRequest, type Told, type Word, withoutSample } 
 import type { Config } from '@sluice/config';
 import type { Principal } from '@sluice/contract';
 import { Directory, Issuers, OPERATOR, claimsIn } from '@sluice/identity';
+import { JudgedFiles } from '@sluice/judging';
 import { McpSessions, type McpState, Pins } from '@sluice/mcp-calls';
 import { Journal } from '@sluice/recording';
 import { CountNotes, RevocationNotes, Store } from '@sluice/store';
@@ -47,6 +48,7 @@ export interface Components {
   readonly budgets: ModelBudgets;
   readonly mcp: McpState;
   readonly grants: Grants;
+  readonly judgedFiles: JudgedFiles;
   readonly ledger: Ledger;
   readonly touched: Touched;
   readonly freezes: Freezes;
@@ -142,6 +144,9 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const grants = await Grants.open(store.grants, privateKeyIn(join(config.data, 'grants.key')), ({ message }) =>
     operator.warn({ error: message }, 'grants of people cannot be saved: a restart would have them asked again'),
   );
+  const judgedFiles = await JudgedFiles.open(store.judgedFiles, ({ message }) =>
+    operator.warn({ error: message }, 'files of calls of models cannot be saved: a restart would forget them'),
+  );
   for (const what of revocations.left())
     await revokeAgain(what, { identity, agents, approvals, revocations, freezes, store });
   const redactionKey = await secretOf(store, 'record.secret');
@@ -165,6 +170,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     freezes,
     mcp: { pins, sessions: new McpSessions() },
     grants,
+    judgedFiles,
     revocations,
     webhooks,
     events,

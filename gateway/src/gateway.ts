@@ -121,6 +121,7 @@ export class Gateway implements Controlled {
   readonly #touched: Touched;
   readonly #budgets: ModelBudgets;
   readonly #mcp: Components['mcp'];
+  readonly #judgedFiles: Components['judgedFiles'];
   readonly pins: Components['mcp']['pins'];
   readonly #pools: Components['pools'];
   readonly #services: Services;
@@ -177,6 +178,7 @@ export class Gateway implements Controlled {
     this.#touched = components.touched;
     this.#budgets = components.budgets;
     this.#mcp = components.mcp;
+    this.#judgedFiles = components.judgedFiles;
     this.pins = components.mcp.pins;
     this.#pools = components.pools;
     this.#draining = new AbortController();
@@ -698,6 +700,7 @@ export class Gateway implements Controlled {
       mcp: mcp && { ...this.#mcp, settings: mcp, target: { base, authority }, languages },
       budgets,
       descriptors,
+      files: this.#judgedFiles,
     };
   }
 

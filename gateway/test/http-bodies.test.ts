@@ -1,10 +1,11 @@
 /** Masks in bodies by HTTP through a whole gateway: what clients get, what is refused in words, and what is on record. */
 import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
-import { type IncomingMessage, type ServerResponse, createServer, get as httpGet } from 'node:http';
+import { Readable } from 'node:stream';
+import { type IncomingMessage, type ServerResponse, get as httpGet } from 'node:http';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
-import { brotliCompressSync, createGzip, gzipSync, zstdCompressSync, deflateRawSync } from 'node:zlib';
+import { brotliCompressSync, constants, createGzip, gzipSync, zstdCompressSync, deflateRawSync } from 'node:zlib';
 import { findTool } from '@sluice/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type HttpStand, openHttpStand } from './http-stand.js';
@@ -136,37 +137,34 @@ describe('JSON', () => {
     expect(text).not.toContain('0040');
   });
 
-  test('4 MB without a finding are byte for byte the same, with one differs there only', async () => {
-    const item = `{"id":12345678,"text":"${'lorem ipsum '.repeat(40)}","more":[1,2.50,null]}`;
-    const count = Math.ceil(4e6 / item.length);
-    await open((request, response) => {
-      response.setHeader('Content-Type', 'application/json');
-      const at = request.url === '/one' ? Math.floor(count / 2) : -1;
-      let n = 0;
-      const write = (): void => {
-        for (; n < count; n++)
-          if (!response.write(`${n === 0 ? '[' : ',\n'}${n === at ? `"${MAIL}"` : item}`)) {
-            n++;
-            return void response.once('drain', write);
-          }
-        response.end(']');
-      };
-      write();
-    });
-    for (const path of ['/none', '/one']) {
-      let expected = 0;
-      let found = 0;
-      for await (const chunk of (await get(path)).body as unknown as AsyncIterable<Uint8Array>) {
-        expected += chunk.length;
-        if (Buffer.from(chunk).includes('[masked:EMAIL]')) found++;
+  test.each([
+    ['4 MB without a finding are', 4_000_000, false],
+    ['100 MB with one finding are, but for that,', 100_000_000, true],
+  ])('%s byte for byte the same', async (_, size, finds) => {
+    const item = `{"id":12345678,"text":"${'lorem ipsum '.repeat(40)}","more":[1,2.50,-0,1E400,null]}`;
+    const piece = Array.from({ length: 200 }, () => item).join(',\n');
+    const count = Math.ceil(size / piece.length);
+    const pieces = function* (found: string): Generator<string> {
+      for (let n = 0; n < count; n++) {
+        yield `${n === 0 ? '[' : ',\n'}${piece}`;
+        if (finds && n === Math.floor(count / 2)) yield `,"${found}"`;
       }
-      const plain = count * item.length + 2 + 2 * (count - 1);
-      expect([path, expected, found]).toEqual(
-        path === '/none' ? [path, plain, 0] : [path, plain - item.length + '"[masked:EMAIL]"'.length, 1],
-      );
-    }
+      yield ']';
+    };
+    await open((_request, response) => {
+      response.setHeader('Content-Type', 'application/json');
+      Readable.from(pieces(MAIL)).pipe(response);
+    });
+    const wanted = createHash('sha256');
+    for (const one of pieces('[masked:EMAIL]')) wanted.update(one);
+    const got = createHash('sha256');
+    for await (const chunk of (await get('/x')).body as unknown as AsyncIterable<Uint8Array>) got.update(chunk);
+    expect(got.digest('hex')).toBe(wanted.digest('hex'));
   });
 });
+
+/** As good as the best takes far longer. */
+const QUICK = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
 
 describe('content codings', () => {
   test.each([
@@ -183,8 +181,9 @@ describe('content codings', () => {
 
   test.each([
     ['gzip', gzipSync],
-    ['br', brotliCompressSync],
+    ['br', (bytes: Buffer) => brotliCompressSync(bytes, QUICK)],
     ['zstd', zstdCompressSync],
+    ['deflate', deflateRawSync],
   ] as const)('a bomb of %s ends', async (coding, compress) => {
     const bomb = compress(
       Buffer.concat([Buffer.from('{"a":"'), Buffer.alloc(64 * 1024 * 1024, ' '), Buffer.from('"}')]),
@@ -423,36 +422,6 @@ test('a coded body in small pieces reaches a client that is slow', async () => {
     }).on('error', reject);
   });
   expect(size).toBe(pieces.join('').length + 3);
-});
-
-test('a WebSocket does not pass where something is masked', async () => {
-  const server = createServer().on('upgrade', (_, socket: Duplex) => {
-    socket.write(
-      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
-    );
-    socket
-      .on('error', () => undefined)
-      .on('end', () => socket.destroy())
-      .resume();
-  });
-  stand = await openHttpStand({ rules: RULES, server });
-  const text = await new Promise<string>((resolve, reject) => {
-    const headers = {
-      authorization: `Bearer ${stand.token}`,
-      connection: 'Upgrade',
-      upgrade: 'websocket',
-      'sec-websocket-version': '13',
-      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
-    };
-    httpGet(`${stand.url}/x`, { headers }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (bytes: Buffer) => chunks.push(bytes));
-      answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
-    })
-      .on('upgrade', () => reject(new Error('it was switched')))
-      .on('error', reject);
-  });
-  expect(text).toContain('cannot be masked yet');
 });
 
 test('the credential of the target is hidden beside masks', async () => {

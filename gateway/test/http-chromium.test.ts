@@ -60,6 +60,52 @@ test.skipIf(!existsSync(CHROMIUM))('a page with fetch, EventSource and WebSocket
   }
 });
 
+test.skipIf(!existsSync(CHROMIUM))(
+  'a cache keeps nothing of a masked answer, and is told of nothing that it could ask by',
+  { timeout: 90_000 },
+  async () => {
+    const asked: string[] = [];
+    const keep: typeof serve = (request, response) => {
+      const { url = '', headers } = request;
+      if (url !== '/') asked.push(`${url} ${headers['if-none-match'] ?? 'anew'}`);
+      const fresh = { etag: '"1"', 'last-modified': 'Sun, 29 Nov 2026 10:00:00 GMT', 'cache-control': 'max-age=3600' };
+      response.writeHead(200, {
+        'content-type': url === '/' ? 'text/html' : 'application/json',
+        ...(url !== '/' && fresh),
+      });
+      response.end(url === '/' ? '<!doctype html><title>a page</title>' : `{"mail":"ada@example.com"}`);
+    };
+    const rules = `
+    - { rule: masked, when: 'request.path == "/masked"', mask: { detect: [email] } }
+    - { rule: all, when: 'true', allow: true }
+`;
+    const stand = await openHttpStand({ serve: keep, rules });
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+    try {
+      // With credentials of its own playwright turns the cache off.
+      const context = await browser.newContext({ extraHTTPHeaders: { authorization: `Bearer ${stand.token}` } });
+      const page = await context.newPage();
+      await page.goto(`${stand.url}/`);
+      const get = (path: string, cache: string): Promise<string> =>
+        page.evaluate(
+          `fetch(${JSON.stringify(path)}, { cache: ${JSON.stringify(cache)}, mode: 'same-origin' }).then((one) => one.text(), () => 'it has none')`,
+        );
+      const masked = '{"mail":"[masked:EMAIL]"}';
+      const plain = '{"mail":"ada@example.com"}';
+      // What is not masked is kept, which shows that there is a cache.
+      expect([await get('plain', 'default'), await get('plain', 'default')]).toEqual([plain, plain]);
+      expect(await get('plain', 'only-if-cached')).toBe(plain);
+      expect([await get('masked', 'default'), await get('masked', 'default')]).toEqual([masked, masked]);
+      expect(await get('masked', 'no-cache')).toBe(masked);
+      expect(await get('masked', 'only-if-cached')).toBe('it has none');
+      expect(asked).toEqual(['/plain anew', '/masked anew', '/masked anew', '/masked anew']);
+    } finally {
+      await browser.close();
+      await stand.stop();
+    }
+  },
+);
+
 /** What a browser sent to a name, and what it was told. */
 interface Attacker {
   asked: string;

@@ -101,18 +101,121 @@ describe('a WebSocket', () => {
     expect(stand.heard).toEqual(['{"op":"read"}']);
   });
 
+  test('what both say is masked, message by message, however it is cut', async () => {
+    const stand = await openEcho(`
+    - { rule: sent, mask: { detect: [credit_card], request: true } }
+    - { rule: shown, mask: { detect: [email], json: ["/SSN", "/ssn"] } }`);
+    const socket = await dial(stand);
+    const card = '{"card":"4111 1111 1111 1111", "n": 1.50}';
+    expect(await say(socket, card)).toBe('{"CARD":"[MASKED:CREDIT_CARD]", "N": 1.50}');
+    expect(stand.heard).toEqual(['{"card":"[masked:CREDIT_CARD]", "n": 1.50}']);
+    expect(await say(socket, '{"to":"bob@example.com","ssn":"7"}')).toBe('{"TO":"[masked:EMAIL]","SSN":"[masked]"}');
+    expect(await say(socket, '{"to":"nobody"}')).toBe('{"TO":"NOBODY"}');
+    // Longer than a frame says in its first two bytes, and cut where nothing shows.
+    const long = `{"text":"${'x'.repeat(70_000)} bob@exam`;
+    socket.send(long, { fin: false });
+    socket.ping();
+    socket.send('ple.com"}', { fin: true });
+    const [data] = (await once(socket, 'message')) as [Buffer];
+    expect(String(data)).toBe(`{"TEXT":"${'X'.repeat(70_000)} [masked:EMAIL]"}`);
+    // Places in what has none.
+    socket.send('no json');
+    expect(await closing(socket)).toEqual([1011, expect.stringContaining('no places that could be masked')]);
+  });
+
+  test('a masked message that comes in frames is given whole, and frames of control pass between them', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    stops.push(() => {
+      for (const one of sockets.clients) one.terminate();
+      sockets.close();
+    });
+    sockets.on('connection', (one) => {
+      one.send('my mail is bob@ex', { fin: false });
+      one.ping('still here');
+      one.send('ample.com', { fin: true });
+      one.send('');
+      one.send(Buffer.from([0, 1, 2]));
+    });
+    const stand = await open({
+      server,
+      rules: `
+    - { rule: shown, mask: { detect: [email] } }`,
+    });
+    const socket = new WebSocket(`${stand.url.replace('http', 'ws')}/chat`, {
+      headers: { authorization: `Bearer ${stand.token}` },
+    });
+    const heard: string[] = [];
+    socket.on('ping', (data) => heard.push(`ping ${String(data)}`)).on('message', (data) => heard.push(String(data)));
+    expect(await closing(socket)).toEqual([1011, expect.stringContaining('masks cannot read')]);
+    expect(heard).toEqual(['ping still here', 'my mail is [masked:EMAIL]', '']);
+  });
+
+  test('binary messages pass where masks leave them alone by choice', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    stops.push(() => {
+      for (const one of sockets.clients) one.terminate();
+      sockets.close();
+    });
+    sockets.on('connection', (one) =>
+      one.on('message', (data: Buffer) =>
+        String(data) === 'bye' ? one.close(4000, 'not bob@example.com') : one.send(data),
+      ),
+    );
+    const stand = await open({
+      server,
+      connection: 'unread: { application/octet-stream: pass }',
+      credential: '{ bearer: "secret-of-the-target" }',
+      rules: `
+    - { rule: shown, mask: { detect: [email] } }`,
+    });
+    const socket = await dial(stand);
+    expect(await say(socket, Buffer.from([0, 1, 2]))).toBe('\x00\x01\x02');
+    // The credential of the target goes first.
+    expect(await say(socket, 'bob@example.com has secret-of-the-target')).toBe(
+      '[masked:EMAIL] has ********************',
+    );
+    // A text under that name is read as one.
+    expect(await say(socket, Buffer.from('bob@example.com'))).toBe('[masked:EMAIL]');
+    // Why it is closed is a text as well.
+    socket.send('bye');
+    expect(await closing(socket)).toEqual([4000, 'not [masked:EMAIL]']);
+  });
+
   test.each([
-    [`'body("/op") == "tell"'`, 'detect: [email], request: true'],
-    [`'request.message == "text"'`, 'detect: [email], request: true'],
-    [`'request.message == "text"'`, 'detect: [email]'],
-  ])('a message does not pass where a rule masks it: %s, %s', async (when, mask) => {
+    [`'body("/op") == "tell"'`, 'detect: [email], request: true', 'read [masked:EMAIL]'],
+    [`'request.message == "text"'`, 'detect: [email]', 'read bob@example.com'],
+  ])('what is masked because of a message is masked from then on: %s, %s', async (when, mask, sent) => {
     const stand = await openEcho(`
     - { rule: mails, when: ${when}, mask: { ${mask} } }
     - { rule: requests, when: 'true', allow: true }`);
     const socket = await dial(stand);
-    socket.send('{"op":"tell","to":"bob@example.com"}');
-    expect(await closing(socket)).toEqual([1008, expect.stringContaining('cannot be masked yet')]);
-    expect(stand.heard).toEqual([]);
+    expect(await say(socket, '{"op":"tell","to":"read bob@example.com"}')).toBe(
+      `{"OP":"TELL","TO":"${sent.includes('masked') ? 'READ [MASKED:EMAIL]' : 'READ [masked:EMAIL]'}"}`,
+    );
+    expect(stand.heard).toEqual([`{"op":"tell","to":"${sent}"}`]);
+    expect(await say(socket, '{"op":"other","to":"bob@example.com"}')).toBe('{"OP":"OTHER","TO":"[masked:EMAIL]"}');
+  });
+
+  test('a masked message has at most the bytes of limits.message', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    stops.push(() => {
+      for (const one of sockets.clients) one.terminate();
+      sockets.close();
+    });
+    sockets.on('connection', (one) => one.send('x'.repeat(70_000)));
+    const stand = await open({
+      server,
+      limits: '{ message: 64KiB }',
+      rules: `
+    - { rule: shown, mask: { detect: [email] } }`,
+    });
+    const socket = new WebSocket(`${stand.url.replace('http', 'ws')}/chat`, {
+      headers: { authorization: `Bearer ${stand.token}` },
+    });
+    expect(await closing(socket)).toEqual([1011, 'a message that is masked has at most 65,536 bytes here']);
   });
 
   test('is judged message by message where a rule looks at the clock, whatever time it was opened at', async () => {
@@ -372,9 +475,18 @@ describe('gRPC with descriptors', () => {
           calls.push(`import ${count}`);
           done(null, { id: count });
         })(),
-      chat: (call: { on(event: string, act: (value: User) => void): void; write(value: User): void; end(): void }) => {
+      chat: (call: {
+        on(event: string, act: (value: User) => void): void;
+        emit(event: string, error: object): void;
+        write(value: User): void;
+        end(): void;
+      }) => {
         calls.push('chat');
-        call.on('data', (value) => call.write({ ...value, email: 'ada@example.com' }));
+        call.on('data', (value) => {
+          calls.push(`said ${value.large}${value.tags ? ` ${value.tags.join()}` : ''}`);
+          if (value.large === 99) call.emit('error', { code: status.FAILED_PRECONDITION, details: 'enough' });
+          else call.write({ ...value, email: 'ada@example.com' });
+        });
         call.on('end', () => call.end());
       },
     });
@@ -442,15 +554,101 @@ describe('gRPC with descriptors', () => {
     expect(calls).toEqual([expect.stringContaining('put'), 'import 2']);
   });
 
-  test('a call that streams in both directions is refused in words where rules read it', async () => {
-    const { calls, client, metadata } = await openCalls(JUDGED);
-    const { path, requestSerialize, responseDeserialize } = METHODS.chat;
-    const stream = client.makeBidiStreamRequest(`/svc${path}`, requestSerialize, responseDeserialize, metadata);
-    stream.write({ role: 'USER' });
-    const [error] = (await once(stream, 'error')) as [{ code: number; details: string }];
-    expect(error.code).toBe(status.UNIMPLEMENTED);
-    expect(error.details).toMatch(/streams in both directions/);
-    expect(calls).toEqual([]);
+  describe('a call that streams in both directions', () => {
+    const chatOf = ({ client, metadata }: Awaited<ReturnType<typeof openCalls>>) => {
+      const { path, requestSerialize, responseDeserialize } = METHODS.chat;
+      const stream = client.makeBidiStreamRequest(`/svc${path}`, requestSerialize, responseDeserialize, metadata);
+      stream.on('error', () => undefined);
+      stops.push(() => stream.cancel());
+      const say = async (value: User): Promise<User> => {
+        stream.write(value);
+        return ((await once(stream, 'data')) as [User])[0];
+      };
+      const refused = async (): Promise<{ code: number; details: string }> => {
+        const [error] = (await once(stream, 'error')) as [{ code: number; details: string }];
+        return { code: error.code, details: error.details };
+      };
+      return { stream, say, refused };
+    };
+    const MINE = { email: 'ada@example.com' };
+
+    test('is judged message by message, each answered before the next comes, and ends with a status in words', async () => {
+      const opened = await openCalls(JUDGED);
+      const { say, stream, refused } = chatOf(opened);
+      expect(await say({ large: 1, role: 'USER' })).toEqual({ large: 1, role: 'USER', ...MINE });
+      expect(await say({ large: 2 })).toEqual({ large: 2, ...MINE });
+      stream.write({ large: 3, role: 'ADMIN' });
+      expect(await refused()).toEqual({ code: status.PERMISSION_DENIED, details: 'Nobody becomes an administrator.' });
+      await opened.stand.gateway.stop();
+      expect(opened.calls).toEqual(['chat', 'said 1', 'said 2']);
+    });
+
+    test('ends with the status of a target that has heard enough, while its client still speaks', async () => {
+      for (const rules of [JUDGED, "\n    - { rule: requests, when: 'true', allow: true }"]) {
+        const { say, stream, refused } = chatOf(await openCalls(rules));
+        await say({ large: 1 });
+        stream.write({ large: 99 });
+        expect(await refused()).toEqual({ code: status.FAILED_PRECONDITION, details: 'enough' });
+      }
+    });
+
+    test('is refused before it is answered, and ends as the client ends it', async () => {
+      const opened = await openCalls(JUDGED);
+      const first = chatOf(opened);
+      first.stream.write({ role: 'ADMIN' });
+      expect(await first.refused()).toMatchObject({ details: 'Nobody becomes an administrator.' });
+      const other = chatOf(opened);
+      const got: User[] = [];
+      other.stream.on('data', (value: User) => got.push(value));
+      for (const large of [1, 2, 3]) other.stream.write({ large });
+      other.stream.end();
+      await once(other.stream, 'end');
+      expect(got.map(({ large }) => large)).toEqual([1, 2, 3]);
+      expect(opened.calls.filter((one) => one.startsWith('said'))).toEqual(['said 1', 'said 2', 'said 3']);
+    });
+
+    test('waits for people with one message, and goes on', async () => {
+      const opened = await openCalls(`
+    - { rule: two-eyes, when: 'body("/role") == "ADMIN"', hold: { approvers: ["user:ada"], timeout: 1m } }
+    - { rule: requests, when: 'true', allow: true }`);
+      const { say } = chatOf(opened);
+      await say({ large: 1 });
+      const held = say({ large: 2, role: 'ADMIN' });
+      const people = caller(opened.stand as never, opened.stand.ada);
+      await vi.waitFor(async () => expect(await people.get('/v1/approvals')).toHaveLength(1), PATIENCE);
+      expect((await people.get<{ text: string }>('/v1/approvals/1')).text).toContain('{"role":"ADMIN","large":2}');
+      expect(opened.calls).toEqual(['chat', 'said 1']);
+      await people.post('/v1/approvals/1/approve', { reason: 'fine' });
+      expect(await held).toMatchObject({ large: 2, role: 'ADMIN' });
+    });
+
+    test('is masked both ways', async () => {
+      const opened = await openCalls(`
+    - { rule: read, when: 'body("/role") == "LOST"', deny: No. }
+    - { rule: sent, mask: { json: ["/tags/*"], request: true } }
+    - { rule: shown, mask: { detect: [email] } }`);
+      const { say } = chatOf(opened);
+      expect(await say({ large: 1, tags: ['bob@example.com', 'x'] })).toEqual({
+        large: 1,
+        tags: ['[masked]', '[masked]'],
+        email: '[masked:EMAIL]',
+      });
+      expect(opened.calls).toEqual(['chat', 'said 1 [masked],[masked]']);
+      expect(await opened.call('put', { large: 5, tags: ['y'] })).toEqual({ id: 1 });
+      expect(opened.calls.at(-1)).toContain('"tags":["[masked]"]');
+    });
+
+    test('does not go on where a rule masks what is answered to one message alone', async () => {
+      const opened = await openCalls(`
+    - { rule: some, when: 'body("/role") == "ADMIN"', mask: { detect: [email] } }
+    - { rule: requests, when: 'true', allow: true }`);
+      const { say, stream, refused } = chatOf(opened);
+      await say({ large: 1 });
+      stream.write({ role: 'ADMIN' });
+      expect((await refused()).details).toContain(
+        'answers of a call are masked by the rules that match when it begins',
+      );
+    });
   });
 
   test('people see messages as JSON', async () => {

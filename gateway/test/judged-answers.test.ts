@@ -149,7 +149,8 @@ test('a streamed answer that is held has sent nothing of it, and comments meanwh
 
 test('whoever hangs up withdraws the question, and one that nobody answers is refused', async () => {
   const rules = `
-    - { rule: people-look, hold_answer: { approvers: ["user:ada"], timeout: 1s } }
+    - { rule: people-look, when: 'llm.model == "m"', hold_answer: { approvers: ["user:ada"], timeout: 1m } }
+    - { rule: not-for-long, when: 'llm.model == "n"', hold_answer: { approvers: ["user:ada"], timeout: 1s } }
 `;
   const stand = await open({ rules });
   const hangUp = new AbortController();
@@ -162,7 +163,7 @@ test('whoever hangs up withdraws the question, and one that nobody answers is re
   await vi.waitFor(async () =>
     expect(await control(stand).get(`/v1/approvals/${number}`)).toMatchObject({ state: 'withdrawn' }),
   );
-  const late = await error(stand.openai.chat.completions.create({ model: 'm', messages: said('ho') }));
+  const late = await error(stand.openai.chat.completions.create({ model: 'n', messages: said('ho') }));
   expect(late.status).toBe(403);
   expect(late.message).toContain('Nobody');
 });

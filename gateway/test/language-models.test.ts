@@ -195,7 +195,10 @@ describe('refused, in the shape of the provider and once', () => {
       ['/chat/completions', '{"model":["m"],"messages":[]}', 'has a "model" that is no text'],
       ['/chat/completions', 'messages=hi', 'has a body that is no JSON'],
       ['/responses', '{"input":[1,2]}', 'has numbers where texts belong'],
-      ['/files', '{}', 'is not read here, so what it carries would leave unseen'],
+      ['/uploads', '{}', 'is not read here, so what it carries would leave unseen'],
+      ['/vector_stores/v/files', '{"file_id":"f"}', 'is not read here, so what it carries would leave unseen'],
+      ['/files', '{}', 'has a body that is no form with a file in it'],
+      ['/batches', '{"endpoint":"/v1/chat/completions"}', 'names no "input_file_id"'],
       ['/images/generations', '{"prompt":"x"}', 'is not read here'],
       ['/chat/completions/', '{"model":"m","messages":7}', 'has messages that are no list'],
     ] as const;
@@ -450,6 +453,42 @@ test('a long statement of a tool is analysed elsewhere, and the stream waits for
   expect(calls.map((one) => wanted.indexOf(String(one)))).toEqual([0, 1]);
   expect(choices[0]?.message.content).toContain('Nothing is written.');
 });
+
+test.each(['chat', 'responses', 'messages'] as const)(
+  'a token of a stream is with its client before there is another one: %s',
+  async (api) => {
+    const stand = await open({
+      provider: api === 'messages' ? 'anthropic' : 'openai',
+      rules: `
+    - { rule: secrets, mask: { detect: [email, credit_card, phone, api_key, secret, jwt, private_key] } }
+    - { rule: tools, when: 'command.type == "tool"', allow: true }
+    - { rule: spent, budget: { tokens: 100000 } }
+`,
+    });
+    // Nothing else is written before a test says so.
+    const { promise: isHeard, resolve: heard } = Promise.withResolvers<void>();
+    stand.double.says = () => ({ text: 'first second third ' });
+    stand.double.cut = (text) => text.match(/\S+ /g) ?? [];
+    stand.double.before = (event) => (JSON.stringify(event).includes('second') ? isHeard : undefined);
+    const seen: string[] = [];
+    const text = (piece: string): void => {
+      seen.push(piece);
+      if (seen.join('') === 'first ') heard();
+    };
+    if (api === 'messages') {
+      const asked = { model: 'm', max_tokens: 9, messages: said('hi') };
+      await stand.anthropic.messages.stream(asked).on('text', text).finalMessage();
+    } else if (api === 'responses') {
+      const stream = stand.openai.responses.stream({ model: 'm', input: 'hi' });
+      stream.on('response.output_text.delta', ({ delta }) => text(delta));
+      await stream.finalResponse();
+    } else {
+      const stream = stand.openai.chat.completions.stream({ model: 'm', messages: said('hi') });
+      await stream.on('content', text).finalChatCompletion();
+    }
+    expect(seen.join('')).toBe('first second third ');
+  },
+);
 
 test('who hangs up while a stream waits for people withdraws it', async () => {
   const rules = `

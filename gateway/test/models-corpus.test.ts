@@ -11,7 +11,7 @@ import { PLAIN_READING } from '@sluice/http-requests';
 import { type Provider, WordList } from '@sluice/language-models';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { HttpJudge } from '@sluice/judging';
+import { HttpJudge, JudgedFiles } from '@sluice/judging';
 
 interface Form {
   readonly api?: Provider;
@@ -24,6 +24,7 @@ interface Corpus {
 interface Case {
   readonly form: Form;
   readonly body: string;
+  readonly media: string;
 }
 
 const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);
@@ -57,11 +58,35 @@ const corpus = (name: string): Case[] => {
     forms.flatMap((form) =>
       values.map((value) => ({
         form,
+        media: 'application/json',
         body: form.body.replaceAll(/\{(\w+)\}/g, (whole, way: string) => WRITTEN[way]?.(value) ?? whole),
       })),
     ),
   );
 };
+
+/** Calls of OpenAI's API: each may come as a line of a file, and what it says in a document. */
+const CALLS: ReadonlySet<string> = new Set(
+  ['chat/completions', 'completions', 'responses', 'embeddings'].map((one) => `/v1/${one}`),
+);
+const BOUNDARY = 'a-boundary-of-a-form';
+const fileOf = (purpose: string, content: string): Case => {
+  const field = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n${purpose}\r\n`;
+  const file = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n${content}\r\n`;
+  const body = `${field}${file}--${BOUNDARY}--\r\n`;
+  return { form: { path: '/v1/files', body }, body, media: `multipart/form-data; boundary=${BOUNDARY}` };
+};
+/** Behind a line that says nothing. */
+const asLine = ({ form, body }: Case): Case => {
+  const line = (one: string): string => `{"custom_id":"a","method":"POST","url":"${form.path}","body":${one}}`;
+  return fileOf('batch', `${line('{"model":"m","messages":[],"input":"hi","prompt":"hi"}')}\n${line(body)}\n`);
+};
+const callsIn = (all: readonly Case[]): Case[] =>
+  all.filter(({ form, body }) => CALLS.has(form.path) && !body.includes('"stream":true'));
+/** In a document nobody puts together what stands in two messages, and what nobody can read as a call may be any text. */
+const asDocument = ({ body }: Case): Case => fileOf('user_data', `{"n":1}\n${body}\n`);
+const isSaid = ({ form: { body } }: Case): boolean =>
+  /\{\w+\}/.test(body) && !body.includes('{first}') && body.startsWith('{');
 
 const deny = (rule: string, when: string): Rule => ({
   rule,
@@ -74,6 +99,8 @@ const policy = compilePolicy([deny('found', 'request.found.size() > 0'), deny('l
 const phrases = new WordList('ignore all previous instructions\nproject blue heron\n秘密プロジェクト\n');
 const nothing = { since: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
 const counts = await Counts.open(nothing, () => undefined);
+const unkept = { all: () => Promise.resolve([]), save: () => Promise.resolve(), remove: () => Promise.resolve() };
+const files = await JudgedFiles.open(unkept, () => undefined);
 const judges = new Map(
   (['openai', 'anthropic'] as const).map((provider) => [
     provider,
@@ -92,12 +119,14 @@ const judges = new Map(
         masks: { key: Buffer.from('a key'), unread: new Map(), marked: [] },
         models: { provider, lists: new Map([['phrases', phrases]]), tools: new Map(), prices: new Map() },
         budgets: { of: new ModelBudgets(counts, () => undefined), owner: { name: 'dev' } },
+        descriptors: undefined,
+        files,
       },
     ),
   ]),
 );
 
-function isRefused({ form, body }: Case): boolean {
+async function isRefused({ form, body, media }: Case): Promise<boolean> {
   const command: HttpCommand = {
     type: 'request',
     id: 1,
@@ -106,24 +135,45 @@ function isRefused({ form, body }: Case): boolean {
     host: 'gateway',
     path: form.path,
     query: '',
-    headers: [['Content-Type', 'application/json']],
-    body: { type: 'whole', media: 'application/json', bytes: Buffer.from(body) },
+    headers: [['Content-Type', media]],
+    body: { type: 'whole', media, bytes: Buffer.from(body) },
   };
-  return judges.get(form.api ?? 'openai')?.judge(command).answer.type !== 'allow';
+  return (await judges.get(form.api ?? 'openai')?.judge(command))?.answer.type !== 'allow';
 }
 
-test('no evasion passes', () => {
+async function sorted(all: readonly Case[]): Promise<{ refused: string[]; passed: string[] }> {
+  const [refused, passed]: [string[], string[]] = [[], []];
+  for (const one of all) ((await isRefused(one)) ? refused : passed).push(`${one.form.path} ${one.body}`);
+  return { refused, passed };
+}
+
+test('no evasion passes', async () => {
   const all = corpus('evasions.yaml');
-  const leaks = all.filter((one) => !isRefused(one)).map(({ form, body }) => `${form.path} ${body}`);
-  console.log(`models: ${all.length} evasions, ${leaks.length} leaks`);
-  expect(leaks).toEqual([]);
+  const { passed } = await sorted(all);
+  console.log(`models: ${all.length} evasions, ${passed.length} leaks`);
+  expect(passed).toEqual([]);
   expect(all.length).toBeGreaterThanOrEqual(200);
 });
 
-test('what is ordinary passes', () => {
+test('none passes in a file', async () => {
+  const calls = callsIn(corpus('evasions.yaml'));
+  const said = [
+    ...calls.map(asLine),
+    ...calls.filter((one) => isSaid(one) && !one.body.includes('"hi"}')).map(asDocument),
+  ];
+  const { passed } = await sorted(said);
+  console.log(`models: ${said.length} evasions in files, ${passed.length} leaks`);
+  expect(passed).toEqual([]);
+  expect(said.length).toBeGreaterThanOrEqual(300);
+});
+
+test('what is ordinary passes', async () => {
   const all = corpus('ordinary.yaml');
-  const stopped = all.filter(isRefused).map(({ form, body }) => `${form.path} ${body}`);
-  console.log(`models: ${all.length} ordinary requests, ${stopped.length} stopped`);
-  expect(stopped).toEqual([]);
+  const { refused } = await sorted(all);
+  console.log(`models: ${all.length} ordinary requests, ${refused.length} stopped`);
+  expect(refused).toEqual([]);
   expect(all.length).toBeGreaterThanOrEqual(150);
+  const within = callsIn(all).flatMap((one) => [asLine(one), asDocument(one)]);
+  expect((await sorted(within)).refused).toEqual([]);
+  expect(within.length).toBeGreaterThanOrEqual(100);
 });

@@ -80,7 +80,10 @@ export class HttpTargets {
       paths: reading.paths,
       holdWait,
       origins,
-      ...(reading.grpc && { unreadGrpc: (path) => reading.grpc?.fault(path) }),
+      ...(reading.grpc && {
+        unreadGrpc: (path) => reading.grpc?.fault(path),
+        streamsGrpc: (path) => reading.grpc?.bothWays(path) === true,
+      }),
       authorise: (request) => credential.authorise(request),
     };
     const edits = http.credential.type === 'none' ? undefined : editsOf(credential);

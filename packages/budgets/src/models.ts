@@ -21,6 +21,8 @@ export interface ModelUse {
   /** Estimates, in tokens: of what is said, and of what may be answered at most. */
   readonly input: number;
   readonly output: number;
+  /** Calls that are made at once; absent: one. */
+  readonly requests?: number;
   /** Of a million tokens; undefined: nobody knows what the model costs. */
   readonly price: { readonly input: number; readonly output: number } | undefined;
 }
@@ -147,8 +149,8 @@ export class Charge {
 /** What each choice of an answer may have at most, as a budget takes it before there is one. */
 export const outputOf = (most: number | undefined): number => most ?? DEFAULT_OUTPUT_TOKENS;
 
-const amountsOf = ({ price }: ModelUse, input: number, output: number): Amounts => ({
-  requests: 1,
+const amountsOf = ({ price, requests = 1 }: ModelUse, input: number, output: number): Amounts => ({
+  requests,
   tokens: input + output,
   // Prices are of a million tokens, and parts are millionths.
   cost: price ? Math.ceil(price.input * input + price.output * output) : 0,

@@ -84,6 +84,8 @@ export interface HttpTarget {
    * can.
    */
   readonly unreadGrpc?: (path: string) => string | undefined;
+  /** Whether a call of gRPC, by its path, is answered before it ends: its messages are asked about one by one. Absent: none is. */
+  readonly streamsGrpc?: (path: string) => boolean;
   /**
    * Puts the target's credential to a request.
    *
@@ -130,7 +132,9 @@ export interface HttpCommand extends HttpHead {
   readonly body: HttpBody;
   /** The protocol that it asks to switch to, lower case: `websocket`. */
   readonly upgrade?: string;
-  /** It is said on a WebSocket, and `body` is what: the head is that of the request that opened it, whose id is `origin`. */
+  /** Its body is a stream of messages, each of which is asked about when it comes: `body` is empty. */
+  readonly opens?: true;
+  /** It is said on a WebSocket, or in a stream of gRPC, and `body` is what: the head is that of the request that opened it, whose id is `origin`. */
   readonly message?: HttpMessage;
   /** A phrase: why the protocol refuses it, whatever the rules say. It is asked about for the record, and the answer is a no. */
   readonly fault?: string;
@@ -160,6 +164,8 @@ export interface TargetAnswer {
 export interface HttpMessage {
   readonly kind: 'text' | 'binary';
   readonly origin: number;
+  /** `HttpEdits.messages.about` of what opened it. */
+  readonly about?: unknown;
 }
 
 export type HttpBody =
@@ -175,8 +181,11 @@ export interface HttpEdits {
   readonly headers?: readonly (readonly [name: string, value: string | undefined])[];
   /** Stands in place of a body that was read whole. */
   readonly body?: Uint8Array;
-  /** The gate is asked about each message that the client sends on the WebSocket, before the target has it. */
-  readonly messages?: true;
+  /**
+   * The gate is asked about each message that the client sends on the WebSocket, or in the stream, before the target has it. `about`: of the gate's own, comes
+   * back with each.
+   */
+  readonly messages?: { readonly about: unknown };
   /**
    * Called once for each head that the target answers with, 1xx included, before anything of it has passed. Returns what the client
    * gets. With an editor the body goes through it: `push` is given the bytes behind every content coding, and what it
@@ -191,6 +200,11 @@ export interface HttpEdits {
 export interface EditedAnswer {
   readonly headers: readonly Header[];
   readonly body: BodyEditor | undefined;
+  /**
+   * Of a WebSocket: what becomes of a whole message of the target, behind `body`; and of what a frame of control says, which is never
+   * refused. @throws Unmasked
+   */
+  readonly message?: (kind: HttpMessage['kind'] | 'control', bytes: Buffer) => Buffer;
   /** Trailers as the client may have them, whether there is an editor or not; absent: as they are. */
   readonly trailers?: (trailers: readonly Header[]) => readonly Header[];
   /** Nothing of it passes before it has been asked about. What may pass goes as `Allow.http` of that answer says, as it came. */

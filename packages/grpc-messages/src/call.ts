@@ -19,12 +19,13 @@ export class GrpcCalls implements GrpcReader {
 
   /** See `HttpTarget.unreadGrpc`. */
   fault(path: string): string | undefined {
+    return this.has(path) ? undefined : 'the descriptors of this connection do not have this method of gRPC';
+  }
+
+  /** See `HttpTarget.streamsGrpc`. As a whole it would wait for an answer while its answer waits for the end of it. */
+  bothWays(path: string): boolean {
     const method = this.#descriptors.method(path);
-    if (!method) return 'the descriptors of this connection do not have this method of gRPC';
-    // It would wait for an answer while its answer waits for the end of it.
-    if (method.clientStreams && method.serverStreams)
-      return 'the rules of this connection read bodies, and a call that streams in both directions has none that ends before it is answered';
-    return undefined;
+    return method !== undefined && method.clientStreams && method.serverStreams;
   }
 
   /** Each message of a body that was read whole. @throws JsonError */
@@ -41,6 +42,14 @@ export class GrpcCalls implements GrpcReader {
   editors(path: string, parts: JsonParts): OwnEditors {
     const type = this.#typeOf(path, 'output');
     return { editor: (kind) => (kind === 'other' ? new MessagesMask(this.#descriptors, type, parts) : undefined) };
+  }
+
+  /** What is sent to the method, with masks. @throws BodyUnmasked */
+  masked(path: string, body: Buffer, parts: JsonParts): Buffer {
+    const mask = new MessagesMask(this.#descriptors, this.#typeOf(path, 'input'), parts);
+    const made = mask.push(body);
+    mask.end();
+    return made;
   }
 
   #typeOf(path: string, side: 'input' | 'output'): MessageType {

@@ -203,7 +203,10 @@ describe('a set of descriptors', () => {
   test('knows methods, and those that never end before they are answered', () => {
     expect(calls.fault('/shop.Users/Get')).toBeUndefined();
     expect(calls.fault('/shop.Users/Import')).toBeUndefined();
-    expect(calls.fault('/shop.Users/Chat')).toMatch(/both directions/);
+    expect(calls.fault('/shop.Users/Chat')).toBeUndefined();
+    expect(['Get', 'Import', 'Watch', 'Chat', 'Gone'].filter((one) => calls.bothWays(`/shop.Users/${one}`))).toEqual([
+      'Chat',
+    ]);
     expect(calls.fault('/shop.Users/Gone')).toMatch(/do not have this method/);
   });
 

@@ -2,6 +2,7 @@
  * Rules and facts to a decision. Owns: the order of deny, hold, mask and allow, and that a failure is a no. Does not: evaluate
  * conditions (condition.ts).
  */
+import { hash } from 'node:crypto';
 import type {
   Action,
   AppliedBound,
@@ -99,6 +100,7 @@ export class CompiledPolicy {
   readonly #ofSessions: readonly CompiledRule[];
   readonly #trusted: ReadonlySet<string>;
   readonly #annotates: boolean;
+  #fingerprint: string | undefined;
   /** Verdicts depend neither on the text nor on the time. */
   readonly ofFactsAlone: boolean;
   /** Verdicts depend on the time: none is true for longer than its moment. */
@@ -134,6 +136,11 @@ export class CompiledPolicy {
     this.asksTarget = new Set(rules.flatMap(({ condition }) => condition?.asksTarget ?? []));
     this.readsClock = rules.some(({ condition }) => condition?.readsClock === true);
     this.ofFactsAlone = !this.readsClock && rules.every(({ condition }) => condition?.readsText !== true);
+  }
+
+  /** The same for the same rules: what was judged by them was judged by these. */
+  get fingerprint(): string {
+    return (this.#fingerprint ??= hash('sha256', JSON.stringify(this.#all.map(({ rule }) => rule)), 'hex'));
   }
 
   /** All budgets, whether they apply now or not. */

@@ -49,6 +49,8 @@ export interface OwnEditors {
   readonly editor: (kind: Kind, sign: number | undefined) => Editor | undefined;
   /** See `BodyEditor.given`. */
   readonly given?: (recorded: Buffer) => Buffer;
+  /** They may have an editor for a body of a type that masks cannot read. */
+  readonly readsAll?: boolean;
 }
 
 /** How a body of a type is edited; for the parts of one, too. */
@@ -107,9 +109,10 @@ export class BodyMask implements Editor {
   #begin(): Buffer {
     const first = this.#first;
     this.#first = NO_BYTES;
-    this.#editor =
-      this.#own?.editor(kindOf(this.#contentType), firstSign(first)) ??
-      editorFor(this.#contentType, first, this.#parts);
+    const own = this.#own?.editor(kindOf(this.#contentType), firstSign(first));
+    const why = !own && this.#own?.readsAll ? refusedByHead(this.#contentType, this.#parts) : undefined;
+    if (why !== undefined) throw unmasked(why);
+    this.#editor = own ?? editorFor(this.#contentType, first, this.#parts);
     if (first.indexOf(BOM) !== 0) return this.#editor.push(first);
     return Buffer.concat([BOM, this.#editor.push(first.subarray(BOM.length))]);
   }

@@ -2,7 +2,8 @@
  * What rules mask of requests by HTTP and their answers. Owns: heads and trailers, validators and lengths that are true no more, and what
  * asks a target for pieces or for codings. Does not: bodies (body.ts).
  */
-import type { BodyEditor, EditedAnswer, Header, HttpEdits, MaskRule, Propose } from '@sluice/contract';
+import { isUtf8 } from 'node:buffer';
+import type { BodyEditor, EditedAnswer, Header, HttpEdits, HttpMessage, MaskRule, Propose } from '@sluice/contract';
 import { isGrpc } from '@sluice/http-requests';
 import { type Mode, detectorsOf, modeOf, stricter } from '@sluice/masking';
 import { BodyMask, type OwnEditors, refusedByHead } from './body.js';
@@ -31,6 +32,8 @@ export const OF_THE_SENT: NonNullable<HttpEdits['headers']> = [
   ['Repr-Digest', undefined],
 ];
 const SWITCHED = 101;
+/** Of messages that say they are no text: what becomes of them is chosen as for bodies of this type. */
+const BINARY_TYPE = 'application/octet-stream';
 /** What is kept back is looked at again after so long, in milliseconds. */
 const HOLD_BACK_MS = 25;
 /** True of a body as the target has it, and not of this one. */
@@ -41,7 +44,9 @@ const OF_THE_BODY: ReadonlySet<string> = new Set(
 );
 /** Never looked at: what frames and what programs compare. */
 const PLAIN_HEADERS: ReadonlySet<string> = new Set(
-  'content-type content-encoding transfer-encoding date vary connection trailer retry-after allow server'.split(' '),
+  'content-type content-encoding transfer-encoding date vary connection trailer retry-after allow server upgrade sec-websocket-accept'.split(
+    ' ',
+  ),
 );
 
 export class HttpMasks {
@@ -123,6 +128,17 @@ export class HttpMasks {
     return made.equals(bytes) ? undefined : made;
   }
 
+  /** A message of a WebSocket as it may pass, or what a frame of control says. @throws BodyUnmasked */
+  message(kind: HttpMessage['kind'] | 'control', bytes: Buffer): Buffer {
+    if (!this.#bodies) return bytes;
+    if (kind === 'control') return isUtf8(bytes) ? Buffer.from(this.text(bytes.toString('utf8'))) : bytes;
+    const isText = kind === 'text';
+    if (isText && !isUtf8(bytes)) throw unmasked('has a message that is no UTF-8 text, and says that it is text');
+    const mask = new BodyMask(isText ? '' : BINARY_TYPE, this.#parts);
+    const pushed = Buffer.from(mask.push(bytes));
+    return Buffer.concat([pushed, mask.end()]);
+  }
+
   /** A text by itself, as masks leave it. */
   text(text: string): string {
     return leafMask(this.#parts, '', text);
@@ -140,9 +156,12 @@ export class HttpMasks {
     if (types.length > 1) throw unmasked('says twice what it is');
     const contentType = types[0]?.[1] ?? '';
     const editor = new MaskedBody(new BodyMask(contentType, this.#parts, own), before, own?.given);
-    if (status === SWITCHED) return { headers: masked, body: editor };
+    // What is followed has no messages.
+    if (status === SWITCHED && own) return { headers: masked, body: editor };
+    if (status === SWITCHED)
+      return { headers: masked, body: before, message: (kind, message) => this.message(kind, message) };
     // Of a body that has no bytes, as servers give a type as well, nothing is to be read.
-    const isRead = isEmpty(status, headers) || (own !== undefined && isGrpc(contentType));
+    const isRead = isEmpty(status, headers) || own?.readsAll === true || (own !== undefined && isGrpc(contentType));
     const why = isRead ? undefined : refusedByHead(contentType, this.#parts);
     if (why !== undefined) throw unmasked(why);
     if (status === 206 || has(headers, 'content-range')) throw unmasked('is a piece of something');

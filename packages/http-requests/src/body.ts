@@ -32,6 +32,8 @@ export type ReadBody =
 export interface GrpcReader {
   /** Why a call of the method at `path` has none that can be read before it is made: a phrase; undefined: it has. */
   fault(path: string): string | undefined;
+  /** Whether the method at `path` streams in both directions. */
+  bothWays(path: string): boolean;
   /** Each message of a body that was read whole. @throws JsonError */
   read(path: string, body: Buffer): readonly Json[];
 }

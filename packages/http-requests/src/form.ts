@@ -32,11 +32,16 @@ function unescaped(text: string): string {
   }
 }
 
-/** A part of a form with uploads. `value` is Latin-1 where it is no UTF-8. */
+/** A part of a form with uploads. `value` is read as UTF-8, whatever it is. */
 export interface FormPart {
   readonly name: string;
   readonly filename?: string;
   readonly value: string;
+  /** What it says it is; empty where it says nothing. */
+  readonly media: string;
+  /** Where its value begins and ends in the body, in bytes. */
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Why a form is not read: a phrase of which the body is the subject. */
@@ -71,14 +76,15 @@ export function readMultipart(media: string, body: Buffer): readonly FormPart[] 
     const part = body.subarray(at + 2, next);
     // Some take a line that ends in LF alone for one (Werkzeug, Go).
     if (part.includes(delimiter)) throw new FormError(WITHIN);
-    parts.push(readPart(part));
+    parts.push(readPart(part, at + 2));
     at = next + 2;
   }
 }
 
 const WITHIN = 'has the boundary of its form where no part begins';
 
-function readPart(part: Buffer): FormPart {
+/** `from`: where it begins in the body. */
+function readPart(part: Buffer, from: number): FormPart {
   const end = part.subarray(0, MAX_PART_HEAD_BYTES).indexOf('\r\n\r\n');
   if (end < 0) throw new FormError('has a part without a head');
   const head = part.toString('utf8', 0, end).split('\r\n');
@@ -93,7 +99,12 @@ function readPart(part: Buffer): FormPart {
   // RFC 5987 names beside plain ones are read by some servers and not by others (RFC 7578 section 4.2 forbids them).
   if (/;\s*(?:file)?name\*/i.test(disposition)) throw new FormError('has a part with two names');
   if (name === undefined) throw new FormError('has a part without a name');
-  return { name, ...(filename !== undefined && { filename }), value: part.toString('utf8', end + 4) };
+  const types = head.filter((line) => /^content-type\s*:/i.test(line));
+  if (types.length > 1) throw new FormError('has a part that says twice what it is');
+  const media = types[0]?.replace(/^[^:]*:/, '').trim() ?? '';
+  const value = part.toString('utf8', end + 4);
+  const at = { start: from + end + 4, end: from + part.length };
+  return { name, ...(filename !== undefined && { filename }), value, media, ...at };
 }
 
 /** Of a part: an encoding for mail that is one, or a charset other than UTF-8. */

@@ -10,16 +10,26 @@ import { AnswerUnread, type SeenAnswer, type SeenCode, type SeenWriting } from '
 import { foundIn } from '@sluice/http-bodies';
 import { BodyUnreadable, mediaType } from '@sluice/http-requests';
 import {
+  type AnswerKind,
+  type KeptLine,
   type Meter,
   ModelText,
   type Operation,
   type Writing,
   foundInWriting,
+  keptLines,
   readWriting,
 } from '@sluice/language-models';
 import { readCode } from './code.js';
 
 const FIRST_FAULT = 400;
+const JSON_HEADERS: readonly Header[] = [['Content-Type', 'application/json']];
+
+/** A line of a file, and the answer in it. */
+export interface AnswerLine {
+  readonly line: KeptLine;
+  readonly answer: Answer;
+}
 
 /** The head of one, and its body once that is all there. */
 export class Answer implements SeenAnswer {
@@ -27,11 +37,12 @@ export class Answer implements SeenAnswer {
   readonly media: string;
   readonly headers: readonly Header[];
   readonly #type: string;
-  /** What a model was asked for; undefined: it is the answer of none. */
-  readonly #operation: Operation | undefined;
+  /** What a model was asked for, or 'lines' of a file that may have answers; undefined: it is the answer of none. */
+  readonly #operation: Operation | 'lines' | undefined;
   readonly #body: Buffer | undefined;
   readonly #meter: Meter | undefined;
   #writing: Writing | undefined;
+  #lines: readonly AnswerLine[] | undefined;
   #found: readonly string[] | undefined;
   #code: readonly SeenCode[] | undefined;
   /** Why it has not been analysed. */
@@ -40,16 +51,21 @@ export class Answer implements SeenAnswer {
   constructor(
     status: number,
     headers: readonly Header[],
-    { operation, meter }: { readonly operation: Operation | undefined; readonly meter?: Meter | undefined },
+    { operation, meter }: { readonly operation: AnswerKind | undefined; readonly meter?: Meter | undefined },
     body?: Buffer,
   ) {
     this.status = status;
     this.headers = headers;
     this.#type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
     this.media = mediaType(this.#type);
-    this.#operation = operation;
+    this.#operation = operation === 'batch' ? undefined : operation;
     this.#meter = meter;
     this.#body = body;
+  }
+
+  /** All of it is here, and not its head alone. */
+  get isWhole(): boolean {
+    return this.#body !== undefined;
   }
 
   /** In brief, for the record. */
@@ -63,11 +79,32 @@ export class Answer implements SeenAnswer {
   }
 
   found(): readonly string[] {
-    return (this.#found ??= this.#operation ? foundInWriting(this.#read) : this.#foundInBody());
+    const { lines } = this;
+    if (lines) return (this.#found ??= [...new Set(lines.flatMap(({ answer }) => answer.found()))]);
+    return (this.#found ??= this.#isWriting ? foundInWriting(this.#read) : this.#foundInBody());
+  }
+
+  /** Of a file: each by itself. Undefined: it has none. @throws AnswerUnread */
+  get lines(): readonly AnswerLine[] | undefined {
+    if (this.#operation !== 'lines') return undefined;
+    this.#lines ??= (keptLines(this.body) ?? []).map((line) => {
+      const { status, operation, body } = line;
+      return { line, answer: new Answer(status, JSON_HEADERS, { operation }, body) };
+    });
+    return this.#lines.length === 0 ? undefined : this.#lines;
+  }
+
+  get #isWriting(): boolean {
+    return this.#operation !== undefined && this.#operation !== 'lines';
   }
 
   get said(): SeenWriting | undefined {
     if (!this.#operation) return undefined;
+    if (this.#operation === 'lines')
+      return {
+        text: () => new ModelText((this.lines ?? []).flatMap(({ answer }) => (answer.said ? answer.#read.texts : []))),
+        code: () => (this.lines ?? []).flatMap(({ answer }) => answer.said?.code() ?? []),
+      };
     return {
       text: () => new ModelText(this.#read.texts),
       code: () => {
@@ -83,6 +120,10 @@ export class Answer implements SeenAnswer {
   /** Has its code analysed, which takes threads; what is unreadable is found out when a rule asks. Never rejects. */
   async analyse(languages: ReadonlyMap<string, Language>, owner: string): Promise<void> {
     if (this.#code || !this.#body || !this.#operation) return;
+    if (this.#operation === 'lines') {
+      for (const { answer } of this.lines ?? []) await answer.analyse(languages, owner);
+      return;
+    }
     try {
       this.#code = await readCode(this.#read.texts, languages, owner);
     } catch (error) {
@@ -97,7 +138,9 @@ export class Answer implements SeenAnswer {
    * @throws BodyUnreadable where nobody could
    */
   get shown(): string {
-    if (!this.#operation) return textOf(this.body);
+    const { lines } = this;
+    if (lines) return lines.map(({ line, answer }) => `Line ${line.number}:\n${answer.shown}`).join('\n\n');
+    if (!this.#isWriting) return textOf(this.body);
     const { texts, calls } = this.#read;
     const made = calls.map(({ tool, input }) => `The tool "${tool}" would be called with ${input}`);
     return [...texts.filter((text) => !calls.some(({ input }) => input === text)), ...made].join('\n\n');

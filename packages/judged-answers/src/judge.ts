@@ -16,8 +16,9 @@ import {
 import type { CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
 import { WHOLE_AND_PLAIN, unmasked } from '@sluice/http-bodies';
 import { BodyUnreadable } from '@sluice/http-requests';
-import type { Meter, Operation } from '@sluice/language-models';
+import type { AnswerKind, Meter } from '@sluice/language-models';
 import { Answer } from './answer.js';
+import { judgedLines } from './lines.js';
 
 /** Of an answer that is judged whole, on the thread that serves everybody. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -33,7 +34,7 @@ export interface AnswerOrigin {
   /** The request as people are shown it. */
   readonly shown: () => string;
   /** What a model was asked for. */
-  readonly operation: Operation | undefined;
+  readonly operation: AnswerKind | undefined;
   /** Is told what a model has used up. */
   readonly meter?: Meter | undefined;
   /** Of the rules that matched the request. */
@@ -111,12 +112,23 @@ export function judgeAnswer(
 }
 
 function judged({ origin, answer }: About, policy: CompiledPolicy): JudgedAnswer {
-  const verdict = policy.judgeAnswer(origin.facts, origin.text, { ...origin.context, answer });
+  const { verdict, without } = verdictOn(origin, answer, policy);
   const masks = [...origin.masks, ...verdict.masks];
   const shown = verdict.decision.type === 'hold' ? shownOf(origin, answer, masks) : '';
-  const edits = origin.edits(masks);
+  const edits = without(origin.edits(masks));
   if (typeof shown !== 'string') return { verdict, edits, shown: () => '', refused: shown };
   return { verdict, edits, shown: () => `${origin.shown()}\n\n${answer.text}:\n${shown}` };
+}
+
+/** `without`: what goes in place of lines that are refused. */
+function verdictOn(
+  { facts, text, context }: AnswerOrigin,
+  answer: Answer,
+  policy: CompiledPolicy,
+): { verdict: Verdict; without: (edits: HttpEdits | undefined) => HttpEdits | undefined } {
+  const judge = (one: Answer): Verdict => policy.judgeAnswer(facts, text, { ...context, answer: one });
+  const { lines } = answer.isWhole ? answer : {};
+  return lines ? judgedLines(lines, judge) : { verdict: judge(answer), without: (edits) => edits };
 }
 
 const NOTHING_PROPOSED: Propose = () => ({ type: 'allow' });

@@ -12,24 +12,15 @@ import type {
   AppliedMask,
   Deny,
   Facts,
-  Header,
   HttpBody,
   HttpCommand,
   HttpEdits,
   HttpHead,
   ToolCommand,
 } from '@sluice/contract';
-import { denyInWords } from '@sluice/contract';
-import { type CompiledPolicy, type PolicyContext, judgesMessages } from '@sluice/guardrails';
-import { type GrpcCalls, legible, plainCall, unmaskable } from '@sluice/grpc-messages';
-import {
-  BodyUnmasked,
-  HttpMasks,
-  type HttpMaskOptions,
-  type JsonParts,
-  OF_THE_SENT,
-  hasMask,
-} from '@sluice/http-bodies';
+import { type CompiledPolicy, type PolicyContext, type Verdict, judgesMessages } from '@sluice/guardrails';
+import { type GrpcCalls, legible, plainCall } from '@sluice/grpc-messages';
+import { HttpMasks, type HttpMaskOptions, type JsonParts, OF_THE_SENT, unmasked } from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -37,14 +28,11 @@ import {
   Request,
   redactBody,
   isGrpc,
-  redactHeaders,
-  redactQuery,
-  requestLine,
   requestText,
-  shownBody,
 } from '@sluice/http-requests';
 import { type JudgedAnswer, judgeAnswer, judgedEdits } from '@sluice/judged-answers';
 import {
+  type AnswerOf,
   type ModelCall,
   type ModelSettings,
   TOKENISED,
@@ -52,13 +40,25 @@ import {
   findingsOf,
   readModel,
   saysSomething,
-  withTexts,
 } from '@sluice/language-models';
 import { type McpExchange, McpJudge, type McpJudged, type McpParts, withoutOwnAnswer } from '@sluice/mcp-calls';
 import { type Mode, Replacements } from '@sluice/masking';
 import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
-import { Recent, remembered } from '@sluice/wire';
-import { type Judgement, judgedInWords, refusedFacts } from './judgement.js';
+import { Recent } from '@sluice/wire';
+import type { JudgedFiles } from './judged-files.js';
+import { type Judgement, type Taken, judgedInWords, refusedFacts } from './judgement.js';
+import { FileVisit, type KeptJudged } from './file-visit.js';
+import type { FileJudging } from './model-files.js';
+import { RequestRecord, hasToken } from './recorded.js';
+import {
+  JSON_TYPE,
+  MASK_WRITTEN,
+  MessageMasks,
+  RequestMasks,
+  isForRequests,
+  tooLong,
+  withoutCopies,
+} from './request-masks.js';
 
 export interface HttpJudging {
   readonly reading: RequestReading;
@@ -77,14 +77,29 @@ export interface HttpJudging {
   readonly descriptors: GrpcCalls | undefined;
   /** What calls of them take from, and whose they are. */
   readonly budgets: { readonly of: ModelBudgets; readonly owner: Person };
+  /** Files of calls that were let through. */
+  readonly files: JudgedFiles;
 }
+
+/** A request whose verdict is known, and what becomes of it and its answer. */
+interface Told {
+  readonly facts: Facts;
+  readonly context: PolicyContext;
+  readonly verdict: Verdict;
+  /** As it is put on record and shown. */
+  readonly shown: HttpCommand;
+  readonly bytes: Uint8Array | undefined;
+  /** Its answer is followed. */
+  readonly answers: AnswerOf | undefined;
+  readonly charge: Taken | undefined;
+}
+
+const SWITCHED = 101;
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
 const MAX_REMEMBERED = 1024;
 const MAX_REMEMBERED_LENGTH = 2048;
 const judged = new Recent<string, Judgement>(MAX_REMEMBERED);
-/** Headers of one visit that are remembered as they are recorded. */
-const HEADERS_REMEMBERED = 8;
 let judges = 0;
 
 export class HttpJudge {
@@ -92,25 +107,20 @@ export class HttpJudge {
   readonly #context: PolicyContext;
   readonly #with: HttpJudging;
   readonly #mcp: McpJudge | undefined;
-  readonly #masks = new Map<string, HttpMasks | undefined>();
-  /** What this visit has sent to a model, and what it gets for that. */
-  readonly #replacements: Replacements;
-  readonly #replaced: { readonly outward: Mode; readonly inward: Mode };
-  readonly #numbers = new WeakMap<readonly string[], number>();
-  #lists = 0;
+  /** Of what a provider keeps. */
+  readonly #files: FileVisit | undefined;
+  readonly #masks: RequestMasks;
+  readonly #record: RequestRecord;
   readonly #number = ++judges;
-
-  /** As they are recorded. */
-  readonly #headers: (headers: readonly Header[]) => string;
 
   constructor(policy: CompiledPolicy, context: PolicyContext, judging: HttpJudging) {
     this.#policy = policy;
     this.#context = context;
     this.#with = judging;
     this.#mcp = judging.mcp && new McpJudge(policy, context, judging.mcp);
-    this.#replacements = new Replacements(judging.masks.key, personOf(context.principal));
-    this.#replaced = { outward: this.#replacements.outward, inward: this.#replacements.inward(judging.masks.key) };
-    this.#headers = remembered((headers) => JSON.stringify(redactHeaders(headers, judging.mark)), HEADERS_REMEMBERED);
+    this.#masks = new RequestMasks(judging, personOf(context.principal));
+    this.#files = judging.models && this.#filesOf(judging.models);
+    this.#record = new RequestRecord(judging.mark, judging.bodies);
   }
 
   /** See `Visit.needsBody`. */
@@ -127,7 +137,7 @@ export class HttpJudge {
       const context = this.#about(request, body);
       const text = textOf(head);
       if (this.#policy.needsBody(facts, text, context) !== undefined) return true;
-      return this.#policy.masks && this.#masksNeedBody(head, this.#policy.judge(facts, text, context).masks);
+      return this.#policy.masks && this.#masks.needBody(head, this.#policy.judge(facts, text, context).masks);
     } catch (error) {
       if (error instanceof BodyUnread) return true;
       throw error;
@@ -143,7 +153,7 @@ export class HttpJudge {
     return this.#judgePlain(command, again);
   }
 
-  #judgePlain(command: HttpCommand, again: boolean): Judgement {
+  #judgePlain(command: HttpCommand, again: boolean): Judgement | Promise<Judgement> {
     const { alike, body, upgrade, fault, text } = command;
     const isForNow = this.#policy.readsClock || alike === undefined || body.type !== 'none' || fault !== undefined;
     const same =
@@ -151,12 +161,12 @@ export class HttpJudge {
     const before = same === undefined ? undefined : judged.get(same);
     if (before) return before;
     const judgement = this.#judge(command, again);
-    if (same !== undefined) judged.set(same, judgement);
+    if (same !== undefined && !(judgement instanceof Promise)) judged.set(same, judgement);
     return judgement;
   }
 
   /** `again`: people have released it. */
-  #judge(command: HttpCommand, again: boolean): Judgement {
+  #judge(command: HttpCommand, again: boolean): Judgement | Promise<Judgement> {
     if (command.fault !== undefined)
       return this.#refused(command, NO_FACTS, { type: 'deny', rule: 'gateway', message: command.fault });
     const { body: sentBody, upgrade, message } = command;
@@ -171,12 +181,19 @@ export class HttpJudge {
     const call = model?.type === 'call' ? model.call : undefined;
     const leaked = hasToken(`${command.path} ${command.query}`) || command.headers.some(([, value]) => hasToken(value));
     if (leaked) return this.#refused(command, facts, LEAKED);
+    if (model?.type === 'file' || model?.type === 'batch') {
+      const kept = this.#files?.judge(command, model, again);
+      const inWords = (one: KeptJudged): Judgement => this.#keptInWords(command, facts, one);
+      if (kept) return kept instanceof Promise ? kept.then(inWords) : inWords(kept);
+    }
     const context = this.#about(request, command.body, call);
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
     const sent =
-      call?.isTokenised && verdict.masks.some(isForRequests) ? TOKENISED : this.#sent(command, verdict.masks, call);
+      call?.isTokenised && verdict.masks.some(isForRequests)
+        ? TOKENISED
+        : this.#masks.sent(command, verdict.masks, call);
     const unsent = sent?.type === 'deny' ? sent : undefined;
     const isHeld = verdict.decision.type === 'hold' && !again;
     const passes = !unsent && !isHeld && verdict.decision.type !== 'deny';
@@ -186,12 +203,29 @@ export class HttpJudge {
     const shown = shownAs(command, metered ?? sent);
     if (unsent && verdict.decision.type !== 'deny') return this.#refused(shown, facts, unsent);
     const answered = model && 'answers' in model ? model.answers : undefined;
-    const answers = answered && {
-      operation: answered.operation,
-      meter: charge,
-      hidesUsage: metered !== undefined,
-    };
-    const follow = answers && editorsFor(answers, context, verdict.holds);
+    const kept = answered && this.#files?.answersTo(answered.operation, request);
+    const answers = answered && { ...answered, meter: charge, hidesUsage: metered !== undefined, ...kept };
+    const body = metered ?? sent;
+    const bytes = body?.type === 'whole' ? body.bytes : undefined;
+    return this.#told(command, { facts, context, verdict, shown, bytes, answers, charge });
+  }
+
+  /** What a provider is to keep, or to make of that. */
+  #keptInWords(command: HttpCommand, facts: Facts, judged: KeptJudged): Judgement {
+    const isRefused = judged.type === 'refused' || judged.verdict.decision.type === 'deny';
+    // What is refused nobody has masked.
+    const seen = isRefused && this.#policy.masks ? withoutBody(command) : command;
+    if (judged.type === 'refused') return this.#refused(seen, judged.facts ?? facts, judged.answer);
+    const { body, type: _, ...told } = judged;
+    const shown = body && seen.body.type === 'whole' ? { ...seen, body: { ...seen.body, bytes: body } } : seen;
+    return this.#told(command, { ...told, shown, bytes: body });
+  }
+
+  /** `bytes`: go in place of the body that came. */
+  #told(command: HttpCommand, { facts, context, verdict, shown, bytes, answers, charge }: Told): Judgement {
+    const { upgrade } = command;
+    const { reading } = this.#with;
+    const follow = answers && editorsFor(answers, context, verdict.holds, this.#with.models?.tools);
     const { masks } = verdict;
     const show = (): string => requestText(legible(this.#with.descriptors, shown), this.#with.mark);
     const origin = {
@@ -200,22 +234,61 @@ export class HttpJudge {
       masks,
       text: command.text,
       operation: answers?.operation,
-      meter: charge,
+      // Of lines each is counted as it passes.
+      meter: answers?.operation === 'lines' ? undefined : answers?.meter,
       shown: show,
       edits: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, follow),
-      masked: (all: readonly AppliedMask[], text: string) => this.#masksOf(all)?.text(text) ?? text,
+      masked: (all: readonly AppliedMask[], text: string) => this.#masks.of(all)?.text(text) ?? text,
       unfollowed: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, undefined),
     };
-    const body = metered ?? sent;
-    const plain = this.#edits(command, masks, body?.type === 'whole' ? body.bytes : undefined, follow);
+    const plain = this.#edits(command, masks, bytes, follow);
     const changed = judgedEdits(this.#policy, origin, plain);
     const isTold =
       upgrade !== undefined && judgesMessages(this.#policy, command, reading, (one, its) => this.#about(one, its));
-    const edits = isTold ? { ...changed, messages: true as const } : changed;
-    const inWords = judgedInWords(facts, verdict, this.#recorded(shown), show);
+    const opened = command.opens ? { ...changed, messages: { about: new MessageMasks(masks) } } : changed;
+    const edits = upgrade === undefined ? opened : this.#switched(changed, masks, isTold);
+    const inWords = judgedInWords(facts, verdict, this.#record.members(shown), show);
     const answer: Answer =
       inWords.answer.type === 'deny' || !edits ? inWords.answer : { ...inWords.answer, http: edits };
-    return { ...inWords, answer, body: this.#bodyOf(shown), charge };
+    return { ...inWords, answer, body: this.#record.body(shown), charge };
+  }
+
+  /** What may be said once it has become a WebSocket. `isTold`: what its client says is judged, message by message. */
+  #switched(edits: HttpEdits | undefined, masks: readonly AppliedMask[], isTold: boolean): HttpEdits | undefined {
+    if (!this.#policy.masks) return isTold ? { ...edits, messages: { about: undefined } } : edits;
+    // A model says a text in pieces there, which nobody puts together.
+    const about = this.#with.models ? undefined : new MessageMasks(masks);
+    return {
+      ...edits,
+      ...(isTold && { messages: { about } }),
+      answer: (status, headers, propose) => {
+        const plain = edits?.answer?.(status, headers, propose) ?? { headers, body: undefined };
+        if (status !== SWITCHED) return plain;
+        if (!about && this.#masks.of(masks)?.readsBodies) throw unmasked('is pieces of texts on a WebSocket');
+        if (!about) return plain;
+        return { ...plain, message: (kind, bytes) => this.#masks.of(about.all)?.message(kind, bytes) ?? bytes };
+      },
+    };
+  }
+
+  #filesOf(settings: ModelSettings): FileVisit {
+    const { reading, budgets, files } = this.#with;
+    const policy = this.#policy;
+    const context: PolicyContext = { ...this.#context, command: { type: 'request' } };
+    const judging: FileJudging = {
+      policy,
+      context,
+      settings,
+      reading,
+      masked: (masks, media, bytes, call) => this.#masks.masked(masks.filter(isForRequests), media, bytes, call),
+      maskedText: (masks, text) => this.#masks.of(masks.filter(isForRequests))?.text(text) ?? text,
+      take: (all, use) => {
+        const { principal, connection } = this.#context;
+        if (all.length === 0) return undefined;
+        return budgets.of.take(all, budgets.owner, use, { principal, connection: connection.name });
+      },
+    };
+    return new FileVisit(judging, files, personOf(budgets.owner));
   }
 
   /** Each message is judged by itself, with what its server says of tools. */
@@ -248,15 +321,15 @@ export class HttpJudge {
     const { asks } = exchange.read;
     const isBatch = asks.type === 'messages' && asks.messages.batch;
     const isUnplaced = isBatch && masks.some((one) => isForRequests(one) && one.json?.length);
-    const sent = isUnplaced ? BATCH_MASKED : this.#sent(command, masks, undefined);
+    const sent = isUnplaced ? BATCH_MASKED : this.#masks.sent(command, masks, undefined);
     const shown = shownAs(command, sent);
     const text =
-      sent?.type === 'whole' ? (this.#masksOf(masks.filter(isForRequests))?.text(judged.text) ?? '') : judged.text;
+      sent?.type === 'whole' ? (this.#masks.of(masks.filter(isForRequests))?.text(judged.text) ?? '') : judged.text;
     if (sent?.type === 'deny' && verdict.decision.type !== 'deny') return this.#refused(shown, facts, sent, text);
     const later = { ...about, request: new Request(command, UNREAD, '', this.#with.reading), found: unread };
     exchange.masks = masks;
     const partsWith = (more: readonly AppliedMask[]): JsonParts | undefined =>
-      this.#masksOf(withoutCopies([...masks, ...more]), this.#replaced.inward)?.parts;
+      this.#masks.of(withoutCopies([...masks, ...more]), this.#masks.inward)?.parts;
     const follow = mcp.editors(exchange, later, this.#with.masks.unread, partsWith);
     const plain = isOurs && command.body.type === 'whole' ? command.body.bytes : undefined;
     const edits = (all: readonly AppliedMask[], own: typeof follow | undefined): HttpEdits | undefined =>
@@ -272,14 +345,20 @@ export class HttpJudge {
       operation: undefined,
       shown: show,
       edits: (all: readonly AppliedMask[]) => edits(all, follow),
-      masked: (all: readonly AppliedMask[], one: string) => this.#masksOf(all)?.text(one) ?? one,
+      masked: (all: readonly AppliedMask[], one: string) => this.#masks.of(all)?.text(one) ?? one,
       unfollowed: (all: readonly AppliedMask[]) => edits(all, undefined),
     };
-    const inWords = judgedInWords(facts, verdict, this.#recorded(shown, text), show);
+    const inWords = judgedInWords(facts, verdict, this.#record.members(shown, text), show);
     const http = withHeads(judgedEdits(this.#policy, origin, edits(masks, follow)), mcp, exchange);
     const answer: Answer = inWords.answer.type === 'deny' ? inWords.answer : { ...inWords.answer, http };
     const held = inWords.held && { ...inWords.held, meaning };
-    return { ...inWords, answer, body: this.#bodyOf(shown), begins: () => exchange.begin(), ...(held && { held }) };
+    return {
+      ...inWords,
+      answer,
+      body: this.#record.body(shown),
+      begins: () => exchange.begin(),
+      ...(held && { held }),
+    };
   }
 
   /** What a server of MCP asks of its client, judged before the client has it. Undefined: it is something else. */
@@ -319,65 +398,13 @@ export class HttpJudge {
     sent: Uint8Array | undefined,
     follow: ReturnType<typeof editorsFor> | undefined,
   ): HttpEdits | undefined {
-    const own =
-      this.#masksOf(masks, follow && this.#replaced.inward) ?? (follow && HttpMasks.nothing(this.#with.masks));
+    const own = this.#masks.of(masks, follow && this.#masks.inward) ?? (follow && HttpMasks.nothing(this.#with.masks));
     const { descriptors: calls, edits: first } = this.#with;
     const isCall = calls && own?.readsBodies && body.type !== 'none' && isGrpc(body.media);
     const edits = isCall
       ? plainCall(own.edits(first, (parts) => calls.editors(path, parts)))
       : (own?.edits(first, follow) ?? first);
     return sent ? { ...edits, headers: [...(edits?.headers ?? []), ...OF_THE_SENT], body: sent } : edits;
-  }
-
-  /** What is masked of a body that is sent, or would be written over what was masked, is known when it has been read. */
-  #masksNeedBody(head: HttpHead, masks: readonly AppliedMask[]): boolean {
-    return masks.some(isForRequests) || (REPLACES.has(head.method) && this.#masksOf(masks) !== undefined);
-  }
-
-  /** The body that its target may have, or why it is not sent; undefined: it goes as it is. A call of a model is JSON, whatever it claims. */
-  #sent(
-    command: HttpCommand,
-    masks: readonly AppliedMask[],
-    call: ModelCall | undefined,
-  ): (HttpBody & { type: 'whole' }) | Deny | undefined {
-    const { method, body, message } = command;
-    if (body.type === 'none' || masks.length === 0) return undefined;
-    if (message && this.#masksOf(masks)?.readsBodies) return MESSAGE_MASKED;
-    const unread = this.#masksOf(masks)?.readsBodies ? unmaskable(this.#with.descriptors, command) : undefined;
-    if (unread) return unread;
-    const own = this.#masksOf(masks.filter(isForRequests), call && this.#replaced.outward);
-    if (body.type === 'stream') return own && tooLong(this.#with.message);
-    const bytes = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength);
-    if (REPLACES.has(method) && this.#masksOf(masks) && hasMask(bytes)) return MASK_WRITTEN;
-    if (!own || bytes.length === 0) return undefined;
-    try {
-      const masked = own.request(call ? JSON_TYPE : body.media, bytes);
-      const { again } = this.#replacements;
-      const made = call && again ? (withTexts(masked ?? bytes, again) ?? masked) : masked;
-      return made && { ...body, bytes: made };
-    } catch (error) {
-      if (!(error instanceof BodyUnmasked)) throw error;
-      return { type: 'deny', rule: 'gateway', message: `What is sent here is masked, and this body ${error.why}.` };
-    }
-  }
-
-  /** Compiled once for the rules that matched. `replaced`: what becomes of values that are replaced reversibly. */
-  #masksOf(masks: readonly AppliedMask[], replaced?: Mode): HttpMasks | undefined {
-    if (masks.length === 0) return undefined;
-    const way = replaced === this.#replaced.outward ? 'out' : 'in';
-    const rules = masks.map(({ rule, detect }) => `${rule} ${this.#numberOf(detect)}`);
-    const key = [replaced ? way : '', ...rules].join('\n');
-    if (this.#masks.size > MAX_COMPILED) this.#masks.clear();
-    if (!this.#masks.has(key)) this.#masks.set(key, HttpMasks.of(masks, { ...this.#with.masks, replaced }));
-    return this.#masks.get(key);
-  }
-
-  /** Two policies may have a rule of the same name, and no two rules share a list. */
-  #numberOf(list: readonly string[]): number {
-    const known = this.#numbers.get(list);
-    if (known !== undefined) return known;
-    this.#numbers.set(list, ++this.#lists);
-    return this.#lists;
   }
 
   /** A rule reads its body, or people would: an approval of one that nobody has seen would let any other one through. */
@@ -394,40 +421,7 @@ export class HttpJudge {
   }
 
   #refused(command: HttpCommand, facts: Facts, answer: Deny, line?: string): Judgement {
-    return { ...refusedFacts(facts, answer, this.#recorded(command, line)), body: this.#bodyOf(command) };
-  }
-
-  /** Members of the record: the request line, and all of the request but its body's bytes, which are a record of their own. */
-  #recorded(command: HttpCommand, line?: string): string {
-    const { mark } = this.#with;
-    const { method, host, path, query, headers, body, upgrade, message } = command;
-    const seen = shownBody(body, 0, mark);
-    const address = JSON.stringify({ method, host, path, query: redactQuery(query, mark) });
-    const others = {
-      ...(seen && {
-        body: {
-          media: seen.media,
-          bytes: seen.bytes,
-          sha256: seen.sha256,
-          ...(body.type === 'stream' && { unread: true }),
-        },
-      }),
-      ...(upgrade !== undefined && { upgrade }),
-      ...(message && { message }),
-    };
-    const rest = JSON.stringify(others);
-    const request = `${address.slice(0, -1)},"headers":${this.#headers(headers)}${rest === '{}' ? '' : `,${rest.slice(1, -1)}`}}`;
-    const text = line === undefined ? requestLine(command, mark) : redactBody(line, JSON_TYPE, mark);
-    return withoutTokens(`"text":${JSON.stringify(text)},"request":${request}`, mark);
-  }
-
-  /** A whole body as it is recorded; undefined: there is none, or it is recorded as it passes. */
-  #bodyOf({ body }: HttpCommand): Uint8Array | undefined {
-    if (body.type !== 'whole' || body.bytes.length === 0) return undefined;
-    const shown = shownBody(body, this.#with.bodies, this.#with.mark);
-    return shown?.text === undefined
-      ? Buffer.from(shown?.base64 ?? '', 'base64')
-      : Buffer.from(withoutTokens(shown.text, this.#with.mark));
+    return { ...refusedFacts(facts, answer, this.#record.members(command, line)), body: this.#record.body(command) };
   }
 }
 
@@ -441,11 +435,6 @@ function withHeads(edits: HttpEdits | undefined, mcp: McpJudge, exchange: McpExc
     },
   };
 }
-
-/** Each once: a value that is masked twice would be another one. */
-const withoutCopies = (masks: readonly AppliedMask[]): readonly AppliedMask[] => [
-  ...new Map(masks.map((one) => [JSON.stringify(one), one])).values(),
-];
 
 const STRUCTURED = '/result/structuredContent';
 /** Where servers write the same once more, as a text. */
@@ -471,7 +460,11 @@ const textOf = ({ method, path, query }: HttpHead): string => `${method} ${path}
 /** As it is put on record: with the body that its target may have, and without one that nobody could mask. */
 function shownAs(command: HttpCommand, sent: (HttpBody & { type: 'whole' }) | Deny | undefined): HttpCommand {
   if (sent?.type === 'whole') return { ...command, body: sent };
-  if (!sent || sent === MASK_WRITTEN || command.body.type !== 'whole') return command;
+  return !sent || sent === MASK_WRITTEN ? command : withoutBody(command);
+}
+
+function withoutBody(command: HttpCommand): HttpCommand {
+  if (command.body.type !== 'whole') return command;
   const { media, bytes } = command.body;
   return { ...command, body: { type: 'stream', media, length: bytes.length } };
 }
@@ -483,7 +476,7 @@ function meteredBody(
   sent: HttpBody | Deny | undefined,
 ): (HttpBody & { type: 'whole' }) | undefined {
   const now = sent?.type === 'whole' ? sent : body;
-  const bytes = now.type === 'whole' ? askingForUsage(operation, now.bytes) : undefined;
+  const bytes = operation !== '' && now.type === 'whole' ? askingForUsage(operation, now.bytes) : undefined;
   return bytes && now.type === 'whole' ? { ...now, bytes } : undefined;
 }
 
@@ -498,49 +491,12 @@ function factsOf(request: Request): Facts | undefined {
 }
 
 const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
-/** Of a gateway token: whoever reads the record or the log of a target would have it. */
-const GATEWAY_TOKEN = /sluice_[a-z2-7]{10}_[a-z2-7]{39}/g;
-
-/** Looked for first, which is a tenth of the work. */
-const TOKEN_START = 'sluice_';
-
-const hasToken = (text: string): boolean => text.includes(TOKEN_START) && text.search(GATEWAY_TOKEN) >= 0;
-const withoutTokens = (text: string, mark: Mark): string =>
-  text.includes(TOKEN_START) ? text.replaceAll(GATEWAY_TOKEN, mark) : text;
-
-const tooLong = (limit: number): Deny => {
-  const reason = { code: 'body-too-long', limit } as const;
-  return { type: 'deny', rule: 'gateway', ...denyInWords(reason, 'command'), reason };
-};
-
-/** Calls of models are read as this. */
-const JSON_TYPE = 'application/json';
-/** Sets of rules that have matched together. */
-const MAX_COMPILED = 100;
-const isForRequests = ({ request }: AppliedMask): boolean => request === true;
-/** What they have stands in place of what was there. */
-const REPLACES: ReadonlySet<string> = new Set(['PUT', 'PATCH']);
-
-const MASK_WRITTEN: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'This request would write a masked value over a real one.',
-  hint: 'Leave the field out, or give it a value of your own.',
-};
-
 /** Places are those of one message. */
 const BATCH_MASKED: Deny = {
   type: 'deny',
   rule: 'gateway',
   message: 'What is sent here is masked by its place, and a batch has no such places.',
   hint: 'Send each message by itself.',
-};
-
-/** It goes on in the frames in which it came, and nobody follows what is answered to it. */
-const MESSAGE_MASKED: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'Messages of a WebSocket cannot be masked yet, and a rule masks this one or what is answered to it.',
 };
 
 const LEAKED: Deny = {

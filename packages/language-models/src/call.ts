@@ -4,7 +4,7 @@
  */
 import type { Action, Detector, Facts, HttpBody, HttpHead, Resource } from '@sluice/contract';
 import { foundInTexts } from '@sluice/http-bodies';
-import { Body, BodyUnreadable } from '@sluice/http-requests';
+import { Body, BodyUnreadable, type Json } from '@sluice/http-requests';
 import type { Call, Operation } from './provider.js';
 import { type Message, type Said, CallError, readCall } from './requests/read.js';
 import { plainText } from './requests/normal.js';
@@ -25,9 +25,28 @@ export interface SeenMessage {
 /** What the path of a call says of it. */
 type OfThePath = Pick<Extract<Call, { type: 'call' }>, 'model' | 'stream'>;
 const NOTHING: OfThePath = { model: undefined, stream: undefined };
+const NOTHING_SAID: Said = {
+  model: '',
+  stream: false,
+  messages: [],
+  tools: [],
+  images: 0,
+  files: 0,
+  continues: false,
+  mostOutput: undefined,
+  choices: 1,
+  numbers: 0,
+};
+
+interface DocumentParts {
+  readonly texts?: readonly string[];
+  readonly images: number;
+  readonly files: number;
+}
 
 export class ModelCall {
-  readonly operation: Operation;
+  /** Empty: it is no call, and has texts that a model may be given later. */
+  readonly operation: Operation | '';
   readonly model: string;
   readonly stream: boolean;
   readonly #said: Said;
@@ -40,14 +59,29 @@ export class ModelCall {
    *
    * @throws CallError for what is no such request, BodyUnread where its body has not been read
    */
-  constructor(operation: Operation, body: HttpBody, path: OfThePath = NOTHING) {
-    this.operation = operation;
+  static read(operation: Operation, body: HttpBody, path: OfThePath = NOTHING): ModelCall {
     const { read } = new Body(body);
     if (read.type === 'unreadable') throw new CallError(`has a body that ${read.why}`);
     if (read.type !== 'json') throw new CallError('has a body that is no JSON');
-    this.#said = readCall(operation, read.value);
-    this.model = path.model ?? this.#said.model;
-    this.stream = path.stream ?? this.#said.stream;
+    return ModelCall.of(operation, read.value, path);
+  }
+
+  /** `body`: as it has been read. @throws CallError */
+  static of(operation: Operation, body: Json, path: OfThePath = NOTHING): ModelCall {
+    return new ModelCall(operation, readCall(operation, body), path);
+  }
+
+  /** A document that the provider is to keep: `texts` where it has some, else so many `images` or `files` that nobody reads. */
+  static document({ texts, ...counts }: DocumentParts): ModelCall {
+    const messages = texts ? [{ role: 'user', parts: texts, all: texts }] : [];
+    return new ModelCall('', { ...NOTHING_SAID, ...counts, messages }, NOTHING);
+  }
+
+  private constructor(operation: Operation | '', said: Said, path: OfThePath) {
+    this.operation = operation;
+    this.#said = said;
+    this.model = path.model ?? said.model;
+    this.stream = path.stream ?? said.stream;
   }
 
   get tools(): readonly string[] {
@@ -120,7 +154,7 @@ export class ModelCall {
   }
 
   facts({ host, path }: Pick<HttpHead, 'host' | 'path'>): Facts {
-    const verb = VERBS[this.operation];
+    const verb = this.operation === '' ? 'upload' : VERBS[this.operation];
     const resources: readonly Resource[] = [
       { type: 'url', name: `${host}${path}`, access: 'execute' },
       { type: 'model', name: this.model, access: 'execute' },

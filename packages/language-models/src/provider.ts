@@ -9,6 +9,9 @@ export type Provider = (typeof PROVIDERS)[number];
 /** What is asked of a model: with whose words, and in which shape the answer comes. */
 export type Operation = 'chat' | 'completions' | 'responses' | 'embeddings' | 'messages' | 'contents' | 'count';
 
+/** What an answer is of: `lines` of a file that the provider keeps, or a `batch`, which says what became of one. */
+export type AnswerKind = Operation | 'lines' | 'batch';
+
 /** Of Gemini, whose requests do not say that they stream. */
 const STREAMING = ':streamgeneratecontent';
 
@@ -63,10 +66,12 @@ export type Call =
       readonly model: string | undefined;
       readonly stream: boolean | undefined;
     }
-  /** Nothing of what it carries is read here: files, batches, threads, images, speech. */
+  /** It has a file kept by the provider, or has calls made of one later. */
+  | { readonly type: 'file' | 'batch' }
+  /** Nothing of what it carries is read here: uploads in pieces, threads, images, speech. */
   | { readonly type: 'unread' }
   /** It asks for something, or takes something away, and says nothing to a model. `answers`: it is given what a model has written before. */
-  | { readonly type: 'plain'; readonly answers?: Operation };
+  | { readonly type: 'plain'; readonly answers?: AnswerKind };
 
 export function callOf(provider: Provider, method: string, segments: readonly string[], body: HttpBody['type']): Call {
   const path = plainPath(segments);
@@ -78,13 +83,22 @@ export function callOf(provider: Provider, method: string, segments: readonly st
     const stream = provider === 'gemini' ? known[0] === STREAMING : undefined;
     return { type: 'call', operation: known[1], model, stream };
   }
-  if (body !== 'none') return { type: 'unread' };
+  if (body !== 'none') return { type: (method === 'POST' && keptBy(provider, path)) || 'unread' };
   const [, kept] = KEPT.find(([pattern]) => provider === 'openai' && pattern.test(path)) ?? [];
   return { type: 'plain', ...(kept && { answers: kept }) };
 }
 
 /** Answers that the provider has kept. */
-const KEPT: readonly (readonly [path: RegExp, operation: Operation])[] = [
+const KEPT: readonly (readonly [path: RegExp, kind: AnswerKind])[] = [
   [/\/responses\/[^/]+$/, 'responses'],
   [/\/chat\/completions\/[^/]+$/, 'chat'],
+  [/\/files\/[^/]+\/content$/, 'lines'],
+  [/\/batches(?:\/[^/]+)?$/, 'batch'],
 ];
+
+/** What the provider keeps. Whatever else has such an end is of another kind: files of a vector store, of a container. */
+const keptBy = (provider: Provider, path: string): 'file' | 'batch' | undefined => {
+  const [, end] = (provider === 'openai' && /^(?:.*\/(?:v\d[^/]*|openai))?\/(files|batches)$/.exec(path)) || [];
+  if (end === undefined) return undefined;
+  return end === 'files' ? 'file' : 'batch';
+};

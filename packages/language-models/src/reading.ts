@@ -7,6 +7,8 @@ import { foundIn } from '@sluice/http-bodies';
 import type { Request, RequestRead } from '@sluice/http-requests';
 import { type AnswerOf, isWritten } from './answers/editors.js';
 import { CallError, ModelCall } from './call.js';
+import { type AskedBatch, readBatch } from './files/batch.js';
+import { type Upload, batchFacts, documentOf, readUpload, uploadAction } from './files/upload.js';
 import { type Call, callOf } from './provider.js';
 import type { ModelSettings } from './settings.js';
 
@@ -14,6 +16,10 @@ export type ReadModel =
   /** It is no call of a model, and its facts are those of any request. */
   | { readonly type: 'none'; readonly answers?: AnswerOf }
   | { readonly type: 'call'; readonly call: ModelCall; readonly facts: Facts; readonly answers?: AnswerOf }
+  /** A file that the provider is to keep. `facts`: what is done beside the calls in it. */
+  | { readonly type: 'file'; readonly upload: Upload; readonly facts: Facts; readonly settings: ModelSettings }
+  /** Calls of a file that it keeps are to be made. */
+  | { readonly type: 'batch'; readonly batch: AskedBatch; readonly facts: Facts; readonly settings: ModelSettings }
   /** It carries something that nobody here reads. */
   | { readonly type: 'unread'; readonly facts: Facts }
   | { readonly type: 'refused'; readonly answer: Deny }
@@ -29,7 +35,9 @@ const callIn = (
 
 /** Whether a request with such a body is judged by what it says to a model. */
 export const saysSomething = (settings: ModelSettings | undefined, request: Request): boolean =>
-  settings !== undefined && callIn(settings, request, 'stream').type === 'call';
+  settings !== undefined && SAYING.has(callIn(settings, request, 'stream').type);
+
+const SAYING: ReadonlySet<Call['type']> = new Set<Call['type']>(['call', 'file', 'batch']);
 
 /** `facts`: those of any request. */
 export function readModel(settings: ModelSettings, request: Request, facts: Facts, body: HttpBody): ReadModel {
@@ -41,7 +49,9 @@ export function readModel(settings: ModelSettings, request: Request, facts: Fact
     return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) } };
   if (body.type === 'stream') return { type: 'too-long' };
   try {
-    const read = new ModelCall(call.operation, body, call);
+    if (call.type !== 'call')
+      return body.type === 'whole' ? readKept(call.type, settings, request, body, forbidden) : { type: 'none' };
+    const read = ModelCall.read(call.operation, body, call);
     const own = { ...read.facts(request), ...(forbidden !== undefined && { forbidden }) };
     return {
       type: 'call',
@@ -53,6 +63,23 @@ export function readModel(settings: ModelSettings, request: Request, facts: Fact
     if (!(error instanceof CallError)) throw error;
     return { type: 'refused', answer: unreadable(error) };
   }
+}
+
+function readKept(
+  type: 'file' | 'batch',
+  settings: ModelSettings,
+  request: Request,
+  body: HttpBody & { readonly type: 'whole' },
+  forbidden: string | undefined,
+): ReadModel {
+  const more = forbidden !== undefined && { forbidden };
+  if (type === 'batch') {
+    const batch = readBatch(body);
+    return { type, batch, facts: { ...batchFacts(request, batch.file), ...more }, settings };
+  }
+  const upload = readUpload(body);
+  const facts: Facts = { actions: [uploadAction(request, upload, 0)], confidence: 'parsed', statements: [], ...more };
+  return { type, upload, facts, settings };
 }
 
 const unreadable = ({ message }: CallError): Deny => ({
@@ -87,6 +114,12 @@ export function findingsOf(call: ModelCall | undefined, body: HttpBody, query: s
   return () => (found ??= [...new Set([...(call?.found ?? []), ...foundIn(body, query)])]);
 }
 
+/** What of it has texts: a call, or a document. Lines of a batch are judged one by one, which nobody does here. */
+function callToSee(read: ReadModel | undefined): ModelCall | undefined {
+  if (read?.type === 'file' && !read.upload.isBatch) return documentOf(read.upload);
+  return read?.type === 'call' ? read.call : undefined;
+}
+
 /** A request that somebody has written down, as rules see it. */
 export interface SeenRequest {
   readonly facts: Facts;
@@ -99,7 +132,7 @@ export interface SeenRequest {
 export function seenRequest(settings: ModelSettings | undefined, { request, body }: RequestRead): SeenRequest {
   const facts = request.facts();
   const read = settings && readModel(settings, request, facts, body);
-  const call = read?.type === 'call' ? read.call : undefined;
+  const call = callToSee(read);
   const found = findingsOf(call, body, request.query);
   if (read?.type === 'refused') return { facts: { ...facts, forbidden: read.answer.message }, request, found };
   const model = call && settings && { call, settings };

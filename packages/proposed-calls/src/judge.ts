@@ -6,7 +6,7 @@ import type { Language } from '@sluice/analysis';
 import type { AnswerCommand, AppliedHold, Deny, Facts, Propose, ResponseEvent, ToolCommand } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import type { JsonParts, OwnEditors } from '@sluice/http-bodies';
-import { type AnswerOf, answerEditors, toolName } from '@sluice/language-models';
+import { type AnswerOf, type ModelSettings, answerEditors, toolName } from '@sluice/language-models';
 import { factsOfCall, seenTool } from './facts.js';
 
 /** What was known of the request in whose answer a call is. `ProposedCall.about` of the gateway's own. */
@@ -14,21 +14,25 @@ class Origin {
   readonly context: PolicyContext;
   /** Rules by which people have agreed to the request: they need not agree once more. */
   readonly held: ReadonlySet<string>;
+  /** Arguments of tools that are commands: also where what has been written before is asked for, by what is no call of a model. */
+  readonly tools: ModelSettings['tools'] | undefined;
 
-  constructor(context: PolicyContext, held: readonly AppliedHold[]) {
+  constructor(context: PolicyContext, held: readonly AppliedHold[], tools: ModelSettings['tools'] | undefined) {
     this.context = context;
+    this.tools = tools;
     this.held = new Set(held.map(({ rule }) => rule));
   }
 }
 
-/** Editors for the answer to a request, whose calls are judged by what is known of it as well. */
+/** Editors for the answer to a request, whose calls are judged by what is known of it as well. `tools`: of its connection. */
 export function editorsFor(
   answers: AnswerOf,
   context: PolicyContext,
   held: readonly AppliedHold[],
+  tools: ModelSettings['tools'] | undefined,
 ): (parts: JsonParts, propose: Propose, status: number) => OwnEditors {
-  const about = new Origin(context, held);
-  const editors = answerEditors({ ...answers, tools: context.model?.settings.tools });
+  const about = new Origin(context, held, tools);
+  const editors = answerEditors({ ...answers, tools });
   return (parts, propose, status) => editors(parts, (call) => propose({ ...call, about }), status);
 }
 
@@ -47,8 +51,8 @@ export function judgeCall(
   languages: ReadonlyMap<string, Language>,
 ): JudgedCall | Promise<JudgedCall> {
   const { tool, input, shown, about } = command;
-  const origin = about instanceof Origin ? about : new Origin(context, []);
-  const argument = origin.context.model?.settings.tools.get(toolName(tool));
+  const origin = about instanceof Origin ? about : new Origin(context, [], undefined);
+  const argument = origin.tools?.get(toolName(tool));
   const judge = (known: Facts, told: Facts): JudgedCall => {
     const asked: PolicyContext = { ...origin.context, command: { type: 'tool' }, tool: seenTool('', tool, input) };
     const decided = policy.judge(known, `${tool}(${input})`, asked);

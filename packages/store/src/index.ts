@@ -10,6 +10,7 @@ import { ConsoleLoginStore } from './console-logins.js';
 import { StoreDialect } from './driver.js';
 import { CountStore } from './counts.js';
 import { GrantStore } from './grants.js';
+import { JudgedFileStore } from './judged-files.js';
 import { PinStore } from './pins.js';
 import { FreezeStore } from './freezes.js';
 import { SketchStore } from './sketches.js';
@@ -34,6 +35,7 @@ export type { TouchRecord, TouchStore } from './touches.js';
 export type { FreezeRecord, FreezeStore } from './freezes.js';
 export { RevocationNotes } from './revocations.js';
 export type { GrantStore } from './grants.js';
+export type { JudgedFileStore } from './judged-files.js';
 export type { PinStore } from './pins.js';
 export type { SecurityKeyRecord, SecurityKeyStore } from './security-keys.js';
 
@@ -94,6 +96,7 @@ export class Store {
   readonly securityKeys: SecurityKeyStore;
   readonly pins: PinStore;
   readonly grants: GrantStore;
+  readonly judgedFiles: JudgedFileStore;
   readonly #db: Kysely<Database>;
 
   private constructor(db: Kysely<Database>) {
@@ -107,6 +110,7 @@ export class Store {
     this.securityKeys = new SecurityKeyStore(db);
     this.pins = new PinStore(db);
     this.grants = new GrantStore(db);
+    this.judgedFiles = new JudgedFileStore(db);
   }
 
   /**

@@ -17,6 +17,7 @@ export interface Database {
   security_keys: SecurityKeysTable;
   pins: PinsTable;
   grants: GrantsTable;
+  judged_files: JudgedFilesTable;
 }
 
 export interface GrantsTable {
@@ -28,6 +29,20 @@ export interface GrantsTable {
   since: number;
   /** Tokens, encrypted, base64. */
   sealed: string;
+}
+
+/** A file of calls of models that a provider keeps. */
+export interface JudgedFilesTable {
+  connection: string;
+  person: string;
+  principal: string;
+  /** As its provider calls it. */
+  file: string;
+  endpoint: string;
+  /** Fingerprint of the rules that it was judged by. */
+  rules: string;
+  state: 'free' | 'counted' | 'used';
+  since: number;
 }
 
 export interface PinsTable {
@@ -358,6 +373,22 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('digest', 'text', (column) => column.notNull())
         .addColumn('since', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('touches_key', ['owner', 'connection', 'digest'])
+        .execute();
+    },
+  },
+  '0019_judged_files': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('judged_files')
+        .addColumn('connection', 'text', (column) => column.notNull())
+        .addColumn('person', 'text', (column) => column.notNull())
+        .addColumn('principal', 'text', (column) => column.notNull())
+        .addColumn('file', 'text', (column) => column.notNull())
+        .addColumn('endpoint', 'text', (column) => column.notNull())
+        .addColumn('rules', 'text', (column) => column.notNull())
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('since', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('judged_files_key', ['connection', 'principal', 'file'])
         .execute();
     },
   },

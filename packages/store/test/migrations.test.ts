@@ -27,7 +27,7 @@ test('tokens whose makers were not kept were made by somebody, and large request
   before.exec(
     'drop table console_logins; drop table security_keys; drop table pins; drop table freezes; drop table grants',
   );
-  before.exec('drop table sketches; drop table touches');
+  before.exec('drop table sketches; drop table touches; drop table judged_files');
   before.exec('drop index approvals_review; alter table approvals drop column review');
   before.exec(
     "insert into tokens (id, principal, name, stored_key, server_key, sha256, sha1, created) values ('a', 'dev', 't', '', '', '', '', 1)",

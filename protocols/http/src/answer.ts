@@ -197,7 +197,11 @@ export class AnswerRelay {
   }
 
   /** The head of 101 as the client may have it, whose bytes go on by themselves. Throws `Unmasked`. */
-  switched(answer: AnswerHead): { readonly head: AnswerHead; readonly editor: BodyEditor | undefined } {
+  switched(answer: AnswerHead): {
+    readonly head: AnswerHead;
+    readonly editor: BodyEditor | undefined;
+    readonly message: EditedAnswer['message'];
+  } {
     const { edit, record } = this.#port;
     const headers = this.#passable(answer.headers);
     const edited = edit?.(answer.status, headers, this.#propose);
@@ -206,12 +210,12 @@ export class AnswerRelay {
         'rules judge its answer, and nobody here can read what it is switched to, so it does not pass',
       );
     if (edited?.body && !edited.body.keepsLength)
-      throw new Unmasked('messages of a WebSocket cannot be masked yet, so they do not pass');
+      throw new Unmasked('nobody here can read what this target says on a WebSocket, so it does not pass');
     const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
     this.#status = answer.status;
     record.head(recordedHead(head));
     this.begun = true;
-    return { head, editor: edited?.body };
+    return { head, editor: edited?.body, message: edited?.message };
   }
 
   data(bytes: Buffer): void {

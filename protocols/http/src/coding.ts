@@ -146,15 +146,15 @@ export class Decoder {
     stream.on('data', (bytes: Buffer) => {
       if (this.#over) return;
       this.#out += bytes.length;
-      if (this.#out > UNBOUNDED_BYTES && this.#out > this.#in * MAX_RATIO)
+      // By what it was made of: more of it may be here than has been decoded.
+      if (this.#out > UNBOUNDED_BYTES && this.#out > consumedBy(stream) * MAX_RATIO)
         return this.#fail('it becomes far longer than it is when it is decoded');
       this.#sink.data(bytes);
     });
     stream.on('drain', () => this.#over || this.#sink.room());
     stream.on('error', () => this.#fail(`it is no ${this.#coding}`));
     stream.on('end', () => {
-      const { bytesWritten } = stream as unknown as { readonly bytesWritten: number };
-      if (bytesWritten !== this.#in) return this.#fail(`it has bytes behind the end of its ${this.#coding}`);
+      if (consumedBy(stream) !== this.#in) return this.#fail(`it has bytes behind the end of its ${this.#coding}`);
       this.#finish(() => this.#sink.end());
     });
     return stream;
@@ -185,3 +185,6 @@ export class Decoder {
     tell();
   }
 }
+
+/** What came, as far as it is decoded, in bytes. */
+const consumedBy = (stream: Transform): number => (stream as unknown as { readonly bytesWritten: number }).bytesWritten;

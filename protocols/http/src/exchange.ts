@@ -242,6 +242,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     const { unreadGrpc = (): string => UNREADABLE_GRPC } = http;
     const why = isGrpc(head.headers) ? unreadGrpc(head.path) : undefined;
     if (why !== undefined) throw new HttpError(501, why);
+    if (isGrpc(head.headers) && http.streamsGrpc?.(head.path)) return this.#ask(visit, head, opening(head), true);
     this.#state = { type: 'collecting', visit, head };
     this.#deadline = setTimeout(() => this.requestFailed(408, 'the body did not come in time'), BODY_MS).unref();
     if (request.expects) this.#client.informational(100, []);
@@ -262,9 +263,10 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#ask(visit, head, { type: 'whole', media: valueOf(head.headers, 'content-type') ?? '', bytes });
   }
 
-  #ask(visit: Visit, head: HttpHead, body: HttpBody): void {
+  /** `opens`: its messages are asked about when they come. */
+  #ask(visit: Visit, head: HttpHead, body: HttpBody, opens = false): void {
     this.#state = { type: 'asking' };
-    const command = this.#command(visit, head, body);
+    const command: HttpCommand = { ...this.#command(visit, head, body), ...(opens && { opens: true as const }) };
     const { id } = command;
     this.#body = body;
     const answered = (answer: Answer): void => {
@@ -421,6 +423,13 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 const EVENTS = 'text/event-stream';
 const UNREADABLE_GRPC =
   'the rules of this connection read bodies, and messages of gRPC cannot be read without their descriptors';
+
+/** Of a stream of messages nothing is read before they come. */
+const opening = (head: HttpHead): HttpBody => ({
+  type: 'whole',
+  media: valueOf(head.headers, 'content-type') ?? '',
+  bytes: Buffer.alloc(0),
+});
 
 const NO_BODY: HttpBody = { type: 'none' };
 

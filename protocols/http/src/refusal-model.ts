@@ -12,6 +12,7 @@ export const isModelApi = (api: HttpApi): api is ModelApi => api !== 'rest' && a
 /** Ends of paths that SDKs of a provider ask for. */
 const ASKED: readonly (readonly [pattern: RegExp, api: ModelApi])[] = [
   [/\/(?:completions|responses|embeddings|models|files|batches)\/?$/i, 'openai'],
+  [/\/(?:files|batches)\/[^/]+(?:\/(?:content|cancel))?\/?$/i, 'openai'],
   [/\/messages(?:\/count_tokens)?\/?$/i, 'anthropic'],
   [/:(?:streamGenerateContent|generateContent|embedContent|batchEmbedContents|countTokens)$/i, 'gemini'],
 ];

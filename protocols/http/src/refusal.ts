@@ -193,15 +193,19 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
 };
 const PERMISSION_DENIED = 7;
 
-/** Trailers alone, as gRPC says no before any message. */
-function refuseGrpc(client: ClientSide, problem: ProblemDetails): void {
+/** How a call of gRPC ends with a no. */
+export function grpcStatus(problem: ProblemDetails): readonly Header[] {
   const sentence = problem.hint === undefined ? problem.message : `${problem.message} ${problem.hint}`;
-  const headers: Header[] = [
-    ['Content-Type', 'application/grpc'],
+  return [
     ['grpc-status', String(GRPC_STATUS[problem.status] ?? PERMISSION_DENIED)],
     ['grpc-message', percentEncoded(sentence)],
+    ...(problem.request === undefined ? [] : [['sluice-request', String(problem.request)] as const]),
   ];
-  if (problem.request !== undefined) headers.push(['sluice-request', String(problem.request)]);
+}
+
+/** Trailers alone, as gRPC says no before any message. */
+function refuseGrpc(client: ClientSide, problem: ProblemDetails): void {
+  const headers: Header[] = [['Content-Type', 'application/grpc'], ...grpcStatus(problem)];
   client.head({ status: 200, reason: 'OK', headers, framing: { type: 'none' } });
   client.end([]);
 }

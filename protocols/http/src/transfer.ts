@@ -26,12 +26,13 @@ import { type AnswerPort, AnswerRelay } from './answer.js';
 import type { Framing } from './h1/body.js';
 import { areWritable } from './h1/head.js';
 import { lower } from './headers.js';
+import { JudgedStream } from './judged-stream.js';
 import { NoConnection, Pool } from './pool.js';
 import type { AnswerEvents, AnswerHead, ClientSide, IncomingRequest, RequestEvents, TargetSide } from './ports.js';
 import { trailersGoingOn } from './proof.js';
 import type { ExchangeRecorder } from './recorder.js';
 import { type ProblemDetails, UNAUTHORISED } from './problem.js';
-import { badGateway, denied, ended } from './refusal.js';
+import { badGateway, denied, ended, grpcStatus } from './refusal.js';
 import { outgoing } from './request.js';
 import { faultOfAnswer } from './websocket/handshake.js';
 import { relayWebSocket } from './websocket/relay.js';
@@ -92,6 +93,10 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   /** Aborted when nobody waits for the verdict on the answer any more. Made when somebody asks for it, which most answers pass without. */
   #waiting: AbortController | undefined;
   #isClientGone = false;
+  /** What is said in a call whose messages are judged. */
+  #messages: JudgedStream | undefined;
+  /** The target has no room for more of them. */
+  #isFull = false;
   /** Running while the request has a time of its own. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -119,13 +124,16 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
 
   requestData(bytes: Buffer): void {
     if (this.#phase !== 'relaying') return;
+    if (this.#messages) return this.#messages.push(bytes);
     this.#parts.record.body('request', bytes);
     if (this.#target?.data(bytes) === false) this.client.wantBody(false);
   }
 
   requestEnd(trailers: readonly Header[]): void {
     this.#bodyEnded = true;
-    if (this.#phase === 'relaying') this.#target?.end(trailersGoingOn(trailers));
+    if (this.#phase !== 'relaying') return;
+    if (this.#messages) this.#messages.end();
+    else this.#target?.end(trailersGoingOn(trailers));
   }
 
   requestFailed(status: number, message: string): void {
@@ -179,7 +187,8 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   }
 
   targetDrained(): void {
-    if (this.#phase === 'relaying' && !this.#bodyEnded) this.client.wantBody(true);
+    this.#isFull = false;
+    if (this.#phase === 'relaying' && !this.#bodyEnded && !this.#messages?.isAsking) this.client.wantBody(true);
   }
 
   targetFailed(message: string, began: boolean): void {
@@ -198,11 +207,11 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     try {
       const fault = faultOfAnswer(request, answer.headers);
       if (fault !== undefined) throw new Unmasked(fault);
-      const { head, editor } = this.#answer.switched(answer);
+      const { head, editor, message } = this.#answer.switched(answer);
       client.head(head);
       this.#phase = 'switched';
       const over = (summary: string): void => this.#end('ok', summary);
-      const judged = edits?.messages ? command : undefined;
+      const judged = edits?.messages && { ...command, ...edits.messages };
       const { end, cut } = relayWebSocket({
         client: client.release(),
         target,
@@ -210,6 +219,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
         record,
         visit,
         editor,
+        message,
         judged,
         over,
         meter: this.meter,
@@ -353,21 +363,55 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     if (framing.type === 'none') return;
     if (command.body.type === 'stream' && !this.#retried)
       record.expect('request', framing.type === 'length' ? framing.length : undefined);
+    if (command.opens) return this.#judgeMessages(kept);
     if (kept.length > 0) target.data(kept);
     // Those behind a body that was judged, or that people have seen, nobody has seen.
     if (this.#bodyEnded) target.end(command.body.type === 'whole' ? [] : trailersGoingOn(trailers));
     else this.client.wantBody(true);
   }
 
+  /** Each message of the call goes on when it has been judged. `kept`: came while the call itself was. */
+  #judgeMessages(kept: Buffer): void {
+    const { visit, command, edits } = this.#parts;
+    const messages = new JudgedStream({
+      visit,
+      opening: { ...command, about: edits?.messages?.about },
+      send: (bytes) => {
+        this.#isFull = this.#target?.data(bytes) === false;
+        if (this.#isFull) this.client.wantBody(false);
+      },
+      // Those behind a body that was judged nobody has seen.
+      end: () => this.#target?.end([]),
+      refused: (deny, id) => this.#messageRefused(denied(deny, id, false)),
+      want: (wanted) => this.client.wantBody(wanted && !this.#isFull),
+    });
+    this.#messages = messages;
+    if (kept.length > 0) messages.push(kept);
+    if (this.#bodyEnded) messages.end();
+    else if (this.#phase === 'relaying' && !messages.isAsking) this.client.wantBody(!this.#isFull);
+  }
+
+  /** Where its answer has begun, that ends with a status of its own. */
+  #messageRefused(problem: ProblemDetails): void {
+    const { message } = problem;
+    if (!this.#answer.begun) return this.#fail(problem, message, 'error');
+    const { client } = this;
+    this.#end('error', message);
+    client.end(grpcStatus(problem));
+    client.done();
+  }
+
   /** What was read whole goes on as it was read; what was not, as it comes. */
   #framing(): Framing {
     const { command, request, kept } = this.#parts;
+    if (command.opens) return { type: 'chunked' };
     if (command.body.type !== 'whole') return request.framing;
     return { type: 'length', length: kept.length };
   }
 
   #framed(headers: readonly Header[], framing: Framing): readonly Header[] {
     const { command, request } = this.#parts;
+    if (command.opens) return headers.filter(([name]) => !OF_THE_CODING.test(lower(name)));
     if (command.body.type === 'whole') return withLength(headers, framing.type === 'length' ? framing.length : 0);
     // The body was not asked for yet: whether it is wanted is the target's to say.
     return request.expects && command.body.type === 'stream' ? withExpect(headers, request) : headers;
@@ -408,6 +452,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     clearTimeout(this.#timer);
     this.#target = undefined;
     this.#answer.stop();
+    this.#messages?.stop();
     this.#waiting?.abort('gone');
     target?.abort();
     this.#parts.record.end(outcome, summary);

@@ -121,7 +121,8 @@ describe('messages that rules read', () => {
       });
     };
     rig.judge = (command) => {
-      if (command.upgrade) return { ...(ALLOW as { facts: never }), type: 'allow', http: { messages: true } };
+      if (command.upgrade)
+        return { ...(ALLOW as { facts: never }), type: 'allow', http: { messages: { about: undefined } } };
       return said(command).includes('drop')
         ? { type: 'deny', rule: 'no-drops', message: 'Nothing is dropped.' }
         : ALLOW;

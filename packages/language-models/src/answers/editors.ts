@@ -1,9 +1,13 @@
 /** Editors for the answers of a model. Owns: which body gets which. Does not: edit any. */
 import type { Propose } from '@sluice/contract';
 import { type Editor, EventsMask, type JsonParts, type Kind, type OwnEditors, unmasked } from '@sluice/http-bodies';
-import type { Operation } from '../provider.js';
+import type { Json } from '@sluice/http-requests';
+import type { AnswerKind, Operation } from '../provider.js';
 import { isList, listOf } from './array.js';
 import { eventsOf } from './events.js';
+import { DocumentAnswer } from './document.js';
+import { KeptAnswer } from './kept.js';
+import { LinesAnswer, PASSED } from './lines.js';
 import { GivenInPlace, type ToolArguments } from './restored.js';
 import type { Meter } from './usage.js';
 import { WholeAnswer } from './whole.js';
@@ -18,11 +22,15 @@ const WRITTEN: ReadonlySet<Operation> = new Set<Operation>([
 ]);
 
 /** Whether the answers of an operation have to be followed. */
-export const isWritten = (operation: Operation): boolean => WRITTEN.has(operation);
+export const isWritten = (operation: AnswerKind): operation is Operation => WRITTEN.has(operation as Operation);
 
 /** What is known of an answer before it comes. */
 export interface AnswerOf {
-  readonly operation: Operation;
+  readonly operation: AnswerKind;
+  /** Of a `batch`: is told what the provider says of what it keeps, when it says so with success. */
+  readonly says?: ((answer: Json) => void) | undefined;
+  /** Of `lines`: all of them have passed. */
+  readonly over?: (() => void) | undefined;
   /** Is told what it uses up. */
   readonly meter?: Meter | undefined;
   /** Its client has not asked for that, and is not told. */
@@ -37,6 +45,7 @@ export const answerEditors =
   (parts: JsonParts, propose: Propose, status: number): OwnEditors => {
     const inPlace = new GivenInPlace();
     return {
+      readsAll: answers.operation === 'lines',
       editor: (kind, sign) => editorFor(answers, parts, propose, status, inPlace, kind, sign),
       given: (bytes) => inPlace.of(bytes),
     };
@@ -52,6 +61,18 @@ function editorFor(
   sign: number | undefined,
 ): Editor | undefined {
   const own = { ...following, inPlace };
+  if (operation === 'lines') {
+    if (sign === OPEN && status < FIRST_FAULT) return new LinesAnswer(parts, propose, own);
+    // Where nothing is masked, whatever it is passes.
+    if (!parts.detectors && !parts.pointers) return PASSED;
+    // Providers give every file so.
+    return kind === 'other' ? new DocumentAnswer(parts) : undefined;
+  }
+  if (operation === 'batch') {
+    if (status < FIRST_FAULT) return new KeptAnswer(parts, own.says ?? nobody);
+    if (kind !== 'other') return undefined;
+    throw unmasked('is no JSON');
+  }
   if (kind === 'events') return new EventsMask(parts, eventsOf(operation, parts, propose, own));
   if (isList(operation, sign) && kind !== 'other')
     return listOf((inList) => eventsOf(operation, parts, propose, { ...own, inList }));
@@ -61,6 +82,9 @@ function editorFor(
   if (status >= FIRST_FAULT && kind !== 'other') return undefined;
   throw unmasked('is neither JSON nor a stream of events');
 }
+
+const nobody = (): void => undefined;
+const OPEN = 0x7b;
 
 /** SDKs read no calls in answers from this status on. */
 const FIRST_FAULT = 400;

@@ -18,7 +18,7 @@ export interface ModelEvent {
 export interface Later {
   readonly type: 'later';
   readonly calls: readonly ProposedCall[];
-  give(answers: readonly ProposalAnswer[]): readonly Given[];
+  give(answers: readonly ProposalAnswer[]): readonly (Given | Buffer)[];
 }
 
 export type Given = ModelEvent | Later;

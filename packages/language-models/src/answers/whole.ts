@@ -38,7 +38,7 @@ interface Place {
   refuse(sentence: string): void;
 }
 
-const FINDERS: Readonly<Partial<Record<Operation, (answer: ObjectNode) => { places: Place[]; settle: () => void }>>> = {
+const FINDERS: Readonly<Partial<Record<Operation, (answer: ObjectNode) => Found>>> = {
   chat: inChat,
   responses: inResponses,
   messages: inMessages,
@@ -99,25 +99,11 @@ export class WholeAnswer implements Editor {
     if (!isObject(answer)) return [this.#masked(came)];
     const usage = this.#meter && usageIn(answer);
     if (usage) this.#meter?.used(usage);
-    let isChanged = this.#parts.detectors !== undefined && withoutLogprobs(answer);
+    const isChanged = this.#parts.detectors !== undefined && withoutLogprobs(answer);
     const found = FINDERS[this.#operation]?.(answer);
-    if (!found || found.places.length === 0) return [this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)];
-    const calls = found.places.map(({ call: { tool, input } }) =>
-      proposed(this.#restorer, tool, input, leafMask(this.#parts, '', input)),
-    );
-    const give = (answers: readonly ProposalAnswer[]): readonly Given[] => {
-      found.places.forEach(({ refuse }, at) => {
-        const given = answers[at];
-        if (given?.type !== 'deny') return;
-        isChanged = true;
-        refuse(refusedCall(calls[at] as ProposedCall, given));
-      });
-      if (isChanged) found.settle();
-      this.#queue.add([this.#masked(isChanged ? Buffer.from(textOf(answer)) : came)], 0);
-      return [];
-    };
-    const later: Later = { type: 'later', calls, give };
-    return [later];
+    const write = (changed: boolean): Buffer => this.#masked(changed ? Buffer.from(textOf(answer)) : came);
+    if (!found || found.places.length === 0) return [write(isChanged)];
+    return [laterOf(found, this.#parts, this.#restorer, (refused) => write(isChanged || refused))];
   }
 
   #masked(document: Buffer): Buffer {
@@ -148,12 +134,46 @@ function read(bytes: Buffer): Json {
   }
 }
 
+interface Found {
+  readonly places: readonly Place[];
+  /** Says what is left of the answer when some were refused. */
+  readonly settle: () => void;
+}
+
+/** The calls of an answer. `write`: when they have been judged. `refused`: one was, and its place has a sentence. */
+export function laterOf(
+  { places, settle }: Found,
+  parts: JsonParts,
+  restorer: Restorer | undefined,
+  write: (refused: boolean) => Buffer,
+): Later {
+  const calls = places.map(({ call: { tool, input } }) => proposed(restorer, tool, input, leafMask(parts, '', input)));
+  const give = (answers: readonly ProposalAnswer[]): readonly Buffer[] => {
+    let isRefused = false;
+    places.forEach(({ refuse }, at) => {
+      const given = answers[at];
+      if (given?.type !== 'deny') return;
+      isRefused = true;
+      refuse(refusedCall(calls[at] as ProposedCall, given));
+    });
+    if (isRefused) settle();
+    return [write(isRefused)];
+  };
+  return { type: 'later', calls, give };
+}
+
+/** The calls in an answer of which only its members tell the API. */
+export function foundIn(answer: ObjectNode): Found {
+  const all = [inChat(answer), inResponses(answer)].filter(({ places }) => places.length > 0);
+  return { places: all.flatMap(({ places }) => places), settle: () => all.forEach(({ settle }) => settle()) };
+}
+
 /** The calls in such an answer. */
 export const callsIn = (operation: Operation, answer: ObjectNode): readonly Omit<ProposedCall, 'shown'>[] =>
   FINDERS[operation]?.(answer).places.map(({ call }) => call) ?? [];
 
 /** They have each token by itself, in which nothing is found. True: there were some. */
-function withoutLogprobs(value: Json): boolean {
+export function withoutLogprobs(value: Json): boolean {
   if (value.type === 'array') return value.items.map(withoutLogprobs).includes(true);
   if (!isObject(value)) return false;
   let found = false;
@@ -167,7 +187,7 @@ function withoutLogprobs(value: Json): boolean {
   return found;
 }
 
-function inChat(answer: ObjectNode): { places: Place[]; settle: () => void } {
+function inChat(answer: ObjectNode): Found {
   const settles: (() => void)[] = [];
   const places = items(member(answer, 'choices')).flatMap((choice): Place[] => {
     const message = member(choice, 'message');
@@ -209,7 +229,7 @@ function inChat(answer: ObjectNode): { places: Place[]; settle: () => void } {
   return { places, settle: () => settles.forEach((one) => one()) };
 }
 
-function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void } {
+function inResponses(answer: ObjectNode): Found {
   const output = [...items(member(answer, 'output'))];
   const places = output.flatMap((item, at): Place[] => {
     if (!isObject(item) || !isCall(item)) return [];
@@ -221,7 +241,7 @@ function inResponses(answer: ObjectNode): { places: Place[]; settle: () => void 
   return { places, settle: () => put(answer, 'output', listNode(output)) };
 }
 
-function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void } {
+function inMessages(answer: ObjectNode): Found {
   const content = [...items(member(answer, 'content'))];
   const places = content.flatMap((block, at): Place[] => {
     if (!isUse(block)) return [];
@@ -238,7 +258,7 @@ function inMessages(answer: ObjectNode): { places: Place[]; settle: () => void }
   return { places, settle };
 }
 
-function inContents(answer: ObjectNode): { places: Place[]; settle: () => void } {
+function inContents(answer: ObjectNode): Found {
   const settles: (() => void)[] = [];
   const places = items(member(answer, 'candidates')).flatMap((candidate): Place[] => {
     const content = member(candidate, 'content');

@@ -2,6 +2,7 @@
  * Lists of words and phrases that rules look for in what is sent to a model. Owns: finding all of them in one pass, also where a phrase is
  * spread over several parts. Does not: normalise texts, or read files.
  */
+import { hash } from 'node:crypto';
 import { normalised } from './normal.js';
 
 /** Of one list. */
@@ -73,6 +74,8 @@ const emptyNode = (): Node => ({ next: new Map(), fail: undefined, phrases: [], 
 export class WordList {
   readonly #root = emptyNode();
   readonly size: number;
+  /** The same for the same list. */
+  readonly fingerprint: string;
 
   /**
    * One phrase a line; empty lines and those that begin with `#` say nothing.
@@ -90,6 +93,7 @@ export class WordList {
       this.#add(written);
     }
     this.size = size;
+    this.fingerprint = hash('sha256', text, 'hex');
     this.#link();
   }
 

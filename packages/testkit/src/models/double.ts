@@ -5,6 +5,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messagesAnswer, messagesEvents } from './anthropic.js';
+import { FilesDouble } from './files.js';
 import { contentsAnswer, contentsPieces } from './gemini.js';
 import { type DoubleEvent, chatAnswer, chatEvents, responsesAnswer, responsesEvents } from './openai.js';
 import { type Cut, type Script, inTokens } from './scripts.js';
@@ -30,6 +31,10 @@ export class ModelDouble {
   raw: string | undefined;
   /** Between two events, in milliseconds. */
   pauseMs = 0;
+  /** An event of a stream waits for this. */
+  before: (event: object) => Promise<void> | undefined = () => undefined;
+  /** What it keeps, as OpenAI does. */
+  readonly kept = new FilesDouble((path, asked) => this.#said(path, asked));
 
   private constructor() {
     this.#server = createServer((request, response) => this.#request(request, response));
@@ -54,10 +59,21 @@ export class ModelDouble {
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
-      const body = Buffer.concat(pieces).toString();
+      const bytes = Buffer.concat(pieces);
+      const body = bytes.toString();
       this.heard.push({ path: request.url ?? '', headers: request.headers, body });
+      if (this.kept.answer(request, bytes, response)) return;
       void this.#answer(request.url ?? '', JSON.parse(body === '' ? '{}' : body) as Asked, response);
     });
+  }
+
+  /** To a call that nobody waits for. */
+  #said(path: string, asked: Asked): object {
+    const { model = 'double', n = 1 } = asked;
+    const scripts = Array.from({ length: n }, () => this.says(asked));
+    if (path.endsWith('/embeddings')) return embeddings(model);
+    if (path.endsWith('/responses')) return responsesAnswer(model, scripts[0] ?? {});
+    return chatAnswer(model, scripts, this.cut, asked.logprobs === true);
   }
 
   async #answer(path: string, asked: Asked, response: ServerResponse): Promise<void> {
@@ -83,12 +99,7 @@ export class ModelDouble {
       if (stream) return this.#stream(response, messagesEvents(model, script, this.cut));
       return whole(response, messagesAnswer(model, script));
     }
-    if (path.endsWith('/embeddings'))
-      return whole(response, {
-        object: 'list',
-        data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }],
-        model,
-      });
+    if (path.endsWith('/embeddings')) return whole(response, embeddings(model));
     const [, named = '', verb, query = ''] = /\/models\/([^:/]+):(\w+)(?:\?(.*))?$/.exec(path) ?? [];
     const candidates = asked.generationConfig?.candidateCount ?? 1;
     const several = Array.from({ length: candidates }, (_, at) => scripts[at] ?? this.says(asked));
@@ -123,12 +134,19 @@ export class ModelDouble {
   async #stream(response: ServerResponse, events: readonly DoubleEvent[], last?: string): Promise<void> {
     response.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
     for (const [name, data] of events) {
+      await this.before(data);
       response.write(`${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`);
       if (this.pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, this.pauseMs));
     }
     response.end(last === undefined ? undefined : `data: ${last}\n\n`);
   }
 }
+
+const embeddings = (model: string): object => ({
+  object: 'list',
+  data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }],
+  model,
+});
 
 interface Asked {
   readonly generationConfig?: { readonly candidateCount?: number };

@@ -20,6 +20,8 @@ import { fieldMap, fromRaw, toRaw } from './fields.js';
 /** How long a connection without a stream stays open, in milliseconds. */
 const IDLE_MS = 75_000;
 const MAX_STREAMS = 100;
+/** For so long a client that still sends may take to hear that its answer is over, in milliseconds. */
+const TRAILERS_MS = 1_000;
 
 const OPTIONS = {
   /** Targets send some headers twice by mistake, which browsers and HTTP/1.1 take. */
@@ -72,6 +74,8 @@ class StreamSide implements ClientSide {
   readonly #stream: ServerHttp2Stream;
   #exchange: Exchange | undefined;
   #endsWithHead = false;
+  /** They go behind the end of the answer. */
+  #hasTrailers = false;
   /** The fields of a head that waits for the end of the turn, which may be the end of the answer, and what has come behind it. */
   #waiting: { readonly fields: string[]; readonly pieces: Buffer[] } | undefined;
 
@@ -179,6 +183,7 @@ class StreamSide implements ClientSide {
       return;
     }
     this.#begin();
+    this.#hasTrailers = true;
     stream.once('wantTrailers', () => this.#try(() => stream.sendTrailers(fieldMap(trailers))));
     stream.end();
   }
@@ -198,7 +203,10 @@ class StreamSide implements ClientSide {
     const stream = this.#stream;
     if (stream.readableEnded || stream.destroyed) return;
     stream.resume();
-    stream.once('finish', () => stream.readableEnded || stream.close(constants.NGHTTP2_NO_ERROR));
+    const close = (): void => void (stream.readableEnded || stream.close(constants.NGHTTP2_NO_ERROR));
+    // A stream that is closed takes no trailers any more, and they go behind its end. Most clients close it themselves then.
+    if (this.#hasTrailers) setTimeout(close, TRAILERS_MS).unref();
+    else stream.once('finish', close);
   }
 
   release(): never {

@@ -177,6 +177,35 @@ function xored(bytes: Buffer, key: Buffer, at: number): Buffer {
   return out;
 }
 
+/** A whole message in one frame. `masked`: for a server. */
+export function messageFrame(kind: 'text' | 'binary', payload: Buffer, masked: boolean): Buffer {
+  const { length } = payload;
+  const extended = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
+  const head = Buffer.alloc(2 + extended + (masked ? 4 : 0));
+  head[0] = 0x80 | OPCODE[kind];
+  head[1] = (masked ? 0x80 : 0) | (extended === 0 ? length : extended === 2 ? 126 : 127);
+  if (extended === 2) head.writeUInt16BE(length, 2);
+  if (extended === 8) head.writeBigUInt64BE(BigInt(length), 2);
+  if (!masked) return Buffer.concat([head, payload]);
+  const key = randomBytes(4);
+  key.copy(head, 2 + extended);
+  return Buffer.concat([head, xored(payload, key, 0)]);
+}
+
+/** What such a frame has room for, not cut in the middle of a character. */
+function cutToControl(text: Buffer): Buffer {
+  if (text.length <= MAX_CONTROL_BYTES) return text;
+  let cut = text.subarray(0, MAX_CONTROL_BYTES);
+  while (cut.length > 0 && cut.toString().endsWith('\ufffd')) cut = cut.subarray(0, -1);
+  return cut;
+}
+
+/** A frame of control, of a server. */
+export function controlFrame(opcode: number, payload: Buffer): Buffer {
+  const said = cutToControl(payload);
+  return Buffer.concat([Buffer.from([0x80 | opcode, said.length]), said]);
+}
+
 /** A close frame of our own. `masked`: for a server. The reason is cut to what a control frame holds. */
 export function closeFrame(code: number, reason: string, masked: boolean): Buffer {
   let text = Buffer.from(reason).subarray(0, MAX_CONTROL_BYTES - 2);

@@ -5,7 +5,7 @@
 import type { Answer, Deny, HttpBody, HttpCommand, HttpMessage, Visit } from '@sluice/contract';
 import { Inflow } from '../inflow.js';
 import { waiterFor } from '../waiter.js';
-import type { FrameSink } from './frames.js';
+import { type FrameSink, messageFrame } from './frames.js';
 
 const CONTROL = 8;
 const BINARY = 2;
@@ -13,8 +13,8 @@ const BINARY = 2;
 export interface MessagePort {
   readonly visit: Visit;
   /** The request that opened the WebSocket. */
-  readonly opening: HttpCommand;
-  /** Frames as they came. */
+  readonly opening: HttpCommand & { readonly about: unknown };
+  /** Frames as they came, or one with what goes in place of a message. */
   send(frames: Buffer): void;
   /** It goes nowhere. `isTooLong`: for what it is, and not for what it says. */
   refused(deny: Deny, isTooLong: boolean): void;
@@ -135,11 +135,12 @@ export class JudgedMessages implements FrameSink {
     }
   }
 
-  #answered({ frames }: Message, id: number, answer: Answer): void {
+  #answered({ kind, frames }: Message, id: number, answer: Answer): void {
     if (answer.type === 'deny') return this.#port.refused(answer, false);
     const { gate } = this.#port.visit;
     gate.record({ type: 'end', command: id, outcome: 'ok', summary: 'sent on', rows: 0, bytes: 0, data: [] });
-    this.#port.send(frames);
+    const made = answer.http?.body;
+    this.#port.send(made ? messageFrame(kind, Buffer.from(made), true) : frames);
   }
 
   #tooLong(): void {
@@ -152,9 +153,9 @@ export class JudgedMessages implements FrameSink {
 
   #command(kind: HttpMessage['kind'], body: HttpBody): HttpCommand {
     const { visit, opening } = this.#port;
-    const { upgrade: _, ...head } = opening;
+    const { upgrade: _, about, ...head } = opening;
     const text = opening.text.replace(/^\S+/, 'message');
-    return { ...head, id: visit.nextId(), text, body, message: { kind, origin: opening.id } };
+    return { ...head, id: visit.nextId(), text, body, message: { kind, origin: opening.id, about } };
   }
 }
 

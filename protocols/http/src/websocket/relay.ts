@@ -8,6 +8,7 @@ import {
   type AnswerMeter,
   type BodyEditor,
   type Deny,
+  type EditedAnswer,
   ENDING_KINDS,
   type Ending,
   type HttpCommand,
@@ -19,6 +20,7 @@ import {
 import { type Conversation, type Side, type Wires, pump } from '@sluice/wire';
 import type { ExchangeRecorder } from '../recorder.js';
 import { FrameError, FrameReader, type FrameSink, closeFrame } from './frames.js';
+import { MaskedMessages } from './masked.js';
 import { JudgedMessages } from './messages.js';
 
 export interface WebSocketParts {
@@ -29,8 +31,10 @@ export interface WebSocketParts {
   readonly record: ExchangeRecorder;
   readonly visit: Visit;
   readonly editor: BodyEditor | undefined;
+  /** What becomes of each message of the target; undefined: it passes as it comes, through the editor. */
+  readonly message: EditedAnswer['message'];
   /** The request that opened it, where the gate is asked about each message of the client. */
-  readonly judged: HttpCommand | undefined;
+  readonly judged: (HttpCommand & { readonly about: unknown }) | undefined;
   readonly over: (summary: string) => void;
   /** What the client may have of what the target says; undefined: all. */
   readonly meter: AnswerMeter | undefined;
@@ -69,12 +73,13 @@ class WebSocketRelay implements Conversation {
   readonly #visit: Visit;
   readonly #judged: JudgedMessages | undefined;
   readonly #edited: EditedFrames | undefined;
+  readonly #masked: MaskedMessages | undefined;
   readonly #meter: AnswerMeter | undefined;
   readonly #messages = { client: 0, upstream: 0 };
   #finished = false;
   #why = 'closed';
 
-  constructor(wires: Wires, { record, visit, editor, judged: opening, meter }: WebSocketParts) {
+  constructor(wires: Wires, { record, visit, editor, message: mask, judged: opening, meter }: WebSocketParts) {
     this.#wires = wires;
     this.#meter = meter;
     this.#visit = visit;
@@ -86,7 +91,9 @@ class WebSocketRelay implements Conversation {
       wake: () => wires.wake(),
     };
     if (opening) this.#judged = new JudgedMessages({ ...port, opening });
-    if (editor) this.#edited = new EditedFrames(editor, (bytes) => this.#deliver(bytes));
+    const deliver = (frame: Buffer, payload: Buffer | undefined): void => this.#deliverFrame(frame, payload);
+    if (mask) this.#masked = new MaskedMessages({ mask, before: editor, limit: visit.gate.limits.message, deliver });
+    else if (editor) this.#edited = new EditedFrames(editor, (bytes) => this.#deliver(bytes));
   }
 
   get summary(): string {
@@ -95,14 +102,19 @@ class WebSocketRelay implements Conversation {
 
   receive(from: Side, chunk: Buffer): void {
     if (this.#finished) return;
-    if (from === 'upstream' && !this.#edited && !this.#mayHave(chunk)) return;
+    if (from === 'upstream' && !this.#isChanged && !this.#mayHave(chunk)) return;
     try {
       this.#readers[from].read(chunk, from === 'client' ? this.#fromClient : this.#fromTarget);
     } catch (error) {
       return this.#broke(from, error);
     }
     if (from === 'client' && !this.#judged) this.#wires.send('upstream', chunk);
-    if (from === 'upstream' && !this.#edited) this.#wires.send('client', chunk);
+    if (from === 'upstream' && !this.#isChanged) this.#wires.send('client', chunk);
+  }
+
+  /** Other bytes go to the client than came. */
+  get #isChanged(): boolean {
+    return this.#edited !== undefined || this.#masked !== undefined;
   }
 
   ended(): void {
@@ -127,6 +139,8 @@ class WebSocketRelay implements Conversation {
   /** A frame of our own to the client would lie between two of the target. */
   get #mayInterrupt(): boolean {
     const reader = this.#readers.upstream;
+    // Of these only whole frames have gone.
+    if (this.#masked) return !reader.closed;
     return reader.atBoundary && !reader.closed && !this.#edited?.waits;
   }
 
@@ -144,13 +158,15 @@ class WebSocketRelay implements Conversation {
   };
 
   readonly #fromTarget: FrameSink = {
-    header: (bytes) => this.#edited?.header(bytes),
+    header: (bytes) => (this.#masked ?? this.#edited)?.header(bytes),
     payload: (bytes, control) => {
-      if (this.#edited) this.#edited.payload(bytes, control);
+      if (this.#masked) this.#masked.payload(bytes, control);
+      else if (this.#edited) this.#edited.payload(bytes, control);
       else if (!control) this.#record.body('out', bytes);
     },
     end: (opcode, last) => {
       this.#counts('upstream', opcode, last);
+      this.#masked?.end(opcode, last);
       if (last && opcode < 8) this.#edited?.endOfMessage();
     },
   };
@@ -174,6 +190,12 @@ class WebSocketRelay implements Conversation {
     if (this.#finished || !this.#mayHave(bytes)) return;
     if (payload) this.#record.body('out', bytes);
     this.#wires.send('client', bytes);
+  }
+
+  #deliverFrame(frame: Buffer, payload: Buffer | undefined): void {
+    if (this.#finished || !this.#mayHave(frame)) return;
+    if (payload) this.#record.body('out', payload);
+    this.#wires.send('client', frame);
   }
 
   #refused(deny: Deny, isTooLong: boolean): void {
