@@ -22,20 +22,8 @@ const RULES = `
     - { rule: euros, when: 'command.text.contains("5 €")', deny: No euros. }
     - { rule: code, when: 'action.verb == "do"', allow: true }
 `;
-const MASK = `    - { rule: emails, mask: { columns: [people.email], with: redact } }`;
 const CONVERTED = ['LATIN1', 'LATIN9', 'WIN1252', 'LATIN2', 'KOI8R', 'WIN1251', 'ISO_8859_7'];
-const REFUSED = [
-  'SJIS',
-  'BIG5',
-  'GBK',
-  'GB18030',
-  'UHC',
-  'JOHAB',
-  'EUC_JP',
-  'EUC_KR',
-  'MULE_INTERNAL',
-  'SHIFT_JIS_2004',
-];
+const REFUSED = ['SJIS', 'BIG5', 'GB18030', 'UHC', 'JOHAB', 'EUC_JP', 'EUC_KR', 'MULE_INTERNAL', 'SHIFT_JIS_2004'];
 
 const run = promisify(execFile);
 const psql = findTool('psql') ?? '';
@@ -45,7 +33,6 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
   const folder = temporaryFolder('encodings');
   let server: PostgresServer;
   let stand: Stand;
-  let masked: Stand;
 
   beforeAll(async () => {
     server = await startPostgres({ major });
@@ -55,10 +42,9 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
     await admin.query("insert into people values (1, 'ana', 'größer als 5 €')");
     await admin.end();
     stand = await openStand({ target: targetOf(server), rules: RULES });
-    masked = await openStand({ target: targetOf(server), rules: `${RULES}${MASK}` });
   }, 60_000);
   afterAll(async () => {
-    for (const one of [stand, masked]) await one.stop();
+    await stand.stop();
     await server.stop();
     folder.remove();
   });
@@ -170,11 +156,5 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
     const { folder: journal } = stand.gateway.journal;
     const entries = listSessions(journal).flatMap(({ id }) => [...timeline(journal, id)]);
     expect(entries.some((entry) => entry.type === 'command' && entry.text.includes("select 'älter'"))).toBe(true);
-  });
-
-  test('where columns are masked it is UTF-8', async () => {
-    expect(await said(masked, 'LATIN1', 'select 1')).toMatch(/where columns are masked/);
-    expect(await said(masked, 'UTF8', 'select 1')).toBe('1\n');
-    expect(await said(masked, 'SQL_ASCII', 'select 1')).toBe('1\n');
   });
 });

@@ -75,6 +75,11 @@ const CLIENTS: readonly Client[] = [
     missing: unless('/usr/bin/ruby', 'ruby-mysql2'),
   },
   {
+    name: 'mysqlclient',
+    command: ['/usr/bin/python3', 'with-mysqlclient.py'],
+    missing: unless(join(PYTHON, 'MySQLdb'), 'python3-mysqldb'),
+  },
+  {
     name: 'Django',
     command: ['/usr/bin/python3', 'with-django.py'],
     missing: unless(join(PYTHON, 'django'), 'python3-django') ?? unless(join(PYTHON, 'MySQLdb'), 'python3-mysqldb'),

@@ -28,6 +28,7 @@ export interface StandOptions {
     readonly host?: string;
     readonly secret?: string;
     readonly pooled?: string;
+    readonly database?: string;
   };
   /** The listener that agents dial in at, and the agent that the connection goes by. */
   readonly agents?: string;
@@ -81,7 +82,7 @@ ${options.principals ?? ''}
 connections:
   db:
     protocol: postgres
-    target: { host: "${target.host ?? '127.0.0.1'}", port: ${target.port}, database: postgres, tls: ${target.tls ?? 'disable'}${target.ca ? `, ca: ${target.ca}` : ''}${target.pooled ? `, pooled: ${target.pooled}` : ''} }
+    target: { host: "${target.host ?? '127.0.0.1'}", port: ${target.port}, database: ${target.database ?? 'postgres'}, tls: ${target.tls ?? 'disable'}${target.ca ? `, ca: ${target.ca}` : ''}${target.pooled ? `, pooled: ${target.pooled}` : ''} }
     credential: { user: ${target.user}${target.password === undefined ? '' : `, password: ${target.password}`}${target.secret === undefined ? '' : `, secret: ${target.secret}`} }${options.via === undefined ? '' : `\n    via: ${options.via}`}
     access: ${options.access ?? '["group:engineers"]'}${options.connection === undefined ? '' : `\n    ${options.connection}`}${notFollowed(options)}
     policies: [production]

@@ -1,5 +1,5 @@
 /** A target wants to know people, and whoever asks is not known there yet. Owns: that this is a no with words. Does not: get grants. */
-import type { Deny } from './decision.js';
+import type { Deny } from './deny.js';
 import { CredentialError } from './http.js';
 import type { DenyReason } from './reasons.js';
 import { denyInWords } from './words.js';

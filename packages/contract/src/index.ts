@@ -1,5 +1,7 @@
 /** The shared words of Sluice: what a protocol, a rule and a record mean by a command, its facts and a decision. */
 export * from './answer.js';
+export * from './cell-texts.js';
+export * from './character-sets.js';
 export * from './column-names.js';
 export * from './command.js';
 export * from './decision.js';

@@ -42,7 +42,6 @@ import {
   saysSomething,
 } from '@sluice/language-models';
 import { type McpExchange, McpJudge, type McpJudged, type McpParts, withoutOwnAnswer } from '@sluice/mcp-calls';
-import { type Mode, Replacements } from '@sluice/masking';
 import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent } from '@sluice/wire';
 import type { JudgedFiles } from './judged-files.js';

@@ -1,37 +1,21 @@
 /**
- * Texts in the character set of the session. Owns: which sets can be followed, and how their bytes become text. A set in which a
- * byte of one character may be a quote or a backslash cannot be: then the same bytes are cut into statements in two ways.
+ * Texts in the character set of the session. Owns: which sets can be followed, and how their bytes become text. Does not own: the tables
+ * of those of one byte (contract). A set in which a byte of one character may be a quote or a backslash cannot be followed: then the same
+ * bytes are cut into statements in two ways.
  */
 import { isUtf8 } from 'node:buffer';
+import { singleByteSet } from '@sluice/contract';
 
-/** Sets of one byte for each character, by their name at the server and the label of the decoder (WHATWG Encoding). */
-const SINGLE_BYTE: ReadonlyMap<string, string> = new Map([
-  ['latin1', 'windows-1252'],
-  ['latin2', 'iso-8859-2'],
-  ['latin5', 'windows-1254'],
-  ['latin7', 'iso-8859-13'],
-  ['greek', 'iso-8859-7'],
-  ['hebrew', 'iso-8859-8'],
-  ['cp1250', 'windows-1250'],
-  ['cp1251', 'windows-1251'],
-  ['cp1256', 'windows-1256'],
-  ['cp1257', 'windows-1257'],
-  ['koi8r', 'koi8-r'],
-  ['koi8u', 'koi8-u'],
-  ['cp866', 'ibm866'],
-]);
 const UTF8: ReadonlySet<string> = new Set(['utf8mb4', 'utf8mb3', 'utf8']);
 const BYTES: ReadonlySet<string> = new Set(['ascii', 'binary']);
 
 export const isFollowed = (charset: string): boolean =>
-  UTF8.has(charset) || BYTES.has(charset) || SINGLE_BYTE.has(charset);
+  UTF8.has(charset) || BYTES.has(charset) || singleByteSet(charset) !== undefined;
 
 /** The text of a statement. Two texts that differ in their bytes differ in this as well. */
 export function decoded(bytes: Buffer, charset: string): string {
   if (UTF8.has(charset)) return fromUtf8(bytes);
-  const label = SINGLE_BYTE.get(charset);
-  const isAscii = label === undefined || bytes.every((byte) => byte < 0x80);
-  return isAscii ? bytes.toString('latin1') : new TextDecoder(label).decode(bytes);
+  return singleByteSet(charset)?.decode(bytes) ?? bytes.toString('latin1');
 }
 
 const REPLACEMENT = '\ufffd';

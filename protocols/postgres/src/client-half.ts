@@ -10,6 +10,7 @@ import { type FoundFunction, callStatement, describeCall, readFunctionCall } fro
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './client-messages.js';
 import { B, F, HEADER_BYTES, message, messageLength } from './messages.js';
 import { type AskedMistake, type Owed, type CommandState, commandState } from './pipeline.js';
+import { textCells } from './masked/encoded.js';
 import { prepareAgain } from './prepare-again.js';
 import {
   boundTooEarly,
@@ -239,7 +240,7 @@ export class ClientHalf {
     if (!masks || this.#answer || this.#unsynced) return false;
     if (!pipeline.idle)
       return masks.needsLook || pipeline.needsLook || (masks.needsLookAfterChange && !names.noPendingSessionChange);
-    if (!masks.needsLook || comesFirst(tag, bytes)) return false;
+    if (!masks.needsLook || comesFirst(tag, bytes, this.#shared.encoding)) return false;
     const look = masks.look();
     pipeline.push({ type: 'look', look });
     wires.send('upstream', lookMessages(look.text, unusedName));
@@ -298,10 +299,12 @@ export class ClientHalf {
     if (typeof called === 'string')
       return this.#refuseAllowed({ type: 'query' }, command, query, unknownFunction(call.oid, called));
     try {
-      const masks = command.masking?.rows(0, describeCall(called, call), command.meter);
+      const described = describeCall(called, call);
+      const masks = command.masking?.rows(0, described, command.meter);
+      const texts = masks && textCells(masks.cells, described.columns, this.#shared.encoding);
       this.executed = false;
       this.#runs(command);
-      this.#shared.pipeline.push({ type: 'query', command, call: { masks } });
+      this.#shared.pipeline.push({ type: 'query', command, call: { masks, texts } });
       return 'forward';
     } catch (error) {
       if (!(error instanceof Unmasked)) throw error;
@@ -373,7 +376,7 @@ export class ClientHalf {
     if (statement === 'missing') {
       return this.#refuse({ type: 'bind' }, missingStatement(bind.statement), this.#standIn.bind);
     }
-    const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types));
+    const answer = this.#ask('run', statement.text, boundParameters(bind, statement.types, this.#shared.encoding));
     if (answer === undefined) return 'wait';
     if (answer.type === 'deny') {
       const asked = askedOf(answer);
@@ -438,7 +441,8 @@ export class ClientHalf {
     this.#expectCopies(command.effects);
     // Else the target keeps what it has to say until the Sync, and nobody could tell which of several it works on.
     const flush = command.meter?.timeoutMs === undefined ? [] : [FLUSH];
-    if (unasked) return Buffer.concat([message(F.describe, PORTAL, name), bytes, ...flush]);
+    if (unasked)
+      return Buffer.concat([message(F.describe, PORTAL, this.#shared.encoding.encode(`${name}\0`)), bytes, ...flush]);
     return flush.length > 0 ? Buffer.concat([bytes, ...flush]) : 'forward';
   }
 

@@ -1,7 +1,7 @@
 /** Messages of the client, decoded. Owns: those that matter to judging. Does not: tags and lengths (messages.ts). Pure. */
 import type { Parameter } from '@sluice/contract';
 import { HEADER_BYTES } from './messages.js';
-import { type TextEncoding, UTF8, readText } from './text-encoding.js';
+import { type TextEncoding, readText, valueInUtf8 } from './text-encoding.js';
 import { Reader, malformed } from '@sluice/wire';
 
 /** Decoders for the client messages that a decision or a name hangs on. Each takes one whole message, header included. */
@@ -27,14 +27,14 @@ export interface NamedObject {
   readonly name: string;
 }
 
-export function readQuery(message: Buffer, encoding: TextEncoding = UTF8): string {
+export function readQuery(message: Buffer, encoding: TextEncoding): string {
   const body = new Reader(message, HEADER_BYTES);
   const text = readText(body, encoding);
   end(body, 'Query');
   return text;
 }
 
-export function readParse(message: Buffer, encoding: TextEncoding = UTF8): ParseMessage {
+export function readParse(message: Buffer, encoding: TextEncoding): ParseMessage {
   const body = new Reader(message, HEADER_BYTES);
   const name = readText(body, encoding);
   const text = readText(body, encoding);
@@ -43,7 +43,7 @@ export function readParse(message: Buffer, encoding: TextEncoding = UTF8): Parse
   return { name, text, types };
 }
 
-export function readBind(message: Buffer, encoding: TextEncoding = UTF8): Bind {
+export function readBind(message: Buffer, encoding: TextEncoding): Bind {
   const body = new Reader(message, HEADER_BYTES);
   const portal = readText(body, encoding);
   const statement = readText(body, encoding);
@@ -61,15 +61,16 @@ export function readBind(message: Buffer, encoding: TextEncoding = UTF8): Bind {
   return { portal, statement, values, formats };
 }
 
-/** Parameters as a rule sees them: one format for all, one each, or none, which means text (55.7, Bind). */
-export function boundParameters(bind: Bind, types: readonly number[]): Parameter[] {
+/** Parameters as a rule sees them: texts in UTF-8; one format for all, one each, or none, which means text (55.7, Bind). */
+export function boundParameters(bind: Bind, types: readonly number[], encoding: TextEncoding): Parameter[] {
   return bind.values.map((value, at) => {
-    const format = bind.formats.length === 1 ? bind.formats[0] : bind.formats[at];
-    return { type: types[at] ?? 0, format: format === 1 ? 'binary' : 'text', value };
+    const format = (bind.formats.length === 1 ? bind.formats[0] : bind.formats[at]) === 1 ? 'binary' : 'text';
+    const type = types[at] ?? 0;
+    return { type, format, value: value && valueInUtf8(value, type, format, encoding) };
   });
 }
 
-export function readExecute(message: Buffer, encoding: TextEncoding = UTF8): string {
+export function readExecute(message: Buffer, encoding: TextEncoding): string {
   const body = new Reader(message, HEADER_BYTES);
   const portal = readText(body, encoding);
   body.int32();
@@ -77,7 +78,7 @@ export function readExecute(message: Buffer, encoding: TextEncoding = UTF8): str
   return portal;
 }
 
-export function readNamed(message: Buffer, encoding: TextEncoding = UTF8): NamedObject {
+export function readNamed(message: Buffer, encoding: TextEncoding): NamedObject {
   const body = new Reader(message, HEADER_BYTES);
   const kind = body.byte();
   const name = readText(body, encoding);

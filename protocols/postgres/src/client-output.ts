@@ -157,7 +157,7 @@ export class ClientOutput {
     const ended = command.meter?.ended;
     if (ended) return this.#ended(command, ended);
     this.#stop(command, `42501: ${error.message}`);
-    return unmaskable(error.message);
+    return inEncoding(unmaskable(error.message), this.#shared.encoding);
   }
 
   /** The same where a bound or a budget ends, behind what has passed up to `at`. The target's work is cancelled. */
@@ -207,7 +207,7 @@ export class ClientOutput {
     }
     command.hidden = counts;
     if (!notice) return;
-    const bytes = hiddenColumns(notice);
+    const bytes = inEncoding(hiddenColumns(notice), this.#shared.encoding);
     this.replace(chunk, at, at, bytes);
     this.instead(command, chunk, at, at, bytes);
     command.bytes += bytes.length;

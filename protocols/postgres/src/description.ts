@@ -4,13 +4,16 @@
  */
 import type { PostgresColumn, ResultDescription } from '@sluice/contract';
 import { Reader } from '@sluice/wire';
+import { type TextEncoding, readText } from './text-encoding.js';
+
+export type DescribedRows = Extract<ResultDescription, { dialect: 'postgres' }>;
 
 /** Body of a RowDescription (55.7): one entry for each column, in order. */
-export function resultDescription(body: Buffer): ResultDescription {
+export function resultDescription(body: Buffer, encoding: TextEncoding): DescribedRows {
   const reader = new Reader(body);
   const columns: PostgresColumn[] = [];
   for (let left = reader.int16() & 0xffff; left > 0; left--) {
-    const name = reader.cstring();
+    const name = readText(reader, encoding);
     const table = reader.int32() >>> 0;
     const attribute = reader.int16();
     const type = reader.int32() >>> 0;

@@ -3,11 +3,13 @@
  * it is judged and recorded as, and its answer as a row that masks can edit. Does not own: which function has the number
  * (function-lookup.ts), nor what becomes of the call (client-half.ts).
  */
-import type { Parameter, ResultDescription, ResultMasks } from '@sluice/contract';
+import type { Parameter, ResultMasks } from '@sluice/contract';
+import type { DescribedRows } from './description.js';
 import { Reader, malformed } from '@sluice/wire';
 import { DataRowEditor, RowEditor } from './masked/editor.js';
+import type { CellTexts } from './masked/encoded.js';
 import { B, HEADER_BYTES, NOTHING } from './messages.js';
-import { type TextEncoding, UTF8 } from './text-encoding.js';
+import { type TextEncoding, valueInUtf8 } from './text-encoding.js';
 
 export interface FunctionCall {
   /** pg_proc.oid */
@@ -54,10 +56,10 @@ export interface CallStatement {
 }
 
 /** @param found of a function that is not known, the statement calls one that no database has */
-export function callStatement(call: FunctionCall, found: FoundFunction, encoding: TextEncoding = UTF8): CallStatement {
+export function callStatement(call: FunctionCall, found: FoundFunction, encoding: TextEncoding): CallStatement {
   const parameters: Parameter[] = [];
   const parameter = (type: number, format: Parameter['format'], value: Buffer | null): string => {
-    parameters.push({ type, format, value });
+    parameters.push({ type, format, value: value && valueInUtf8(value, type, format, encoding) });
     return `$${parameters.length}`;
   };
   const known = typeof found === 'string' ? undefined : found;
@@ -73,7 +75,7 @@ export function callStatement(call: FunctionCall, found: FoundFunction, encoding
 }
 
 /** The result as the target would describe it as the one column of a SELECT. */
-export const describeCall = ({ name, returns }: CalledFunction, { resultFormat }: FunctionCall): ResultDescription => ({
+export const describeCall = ({ name, returns }: CalledFunction, { resultFormat }: FunctionCall): DescribedRows => ({
   dialect: 'postgres',
   columns: [{ name, table: 0, attribute: 0, type: returns, typmod: -1, format: resultFormat }],
 });
@@ -124,9 +126,9 @@ export class CallResultEditor extends RowEditor {
   readonly #rows: DataRowEditor;
   #begun = false;
 
-  constructor(masks: ResultMasks) {
+  constructor(masks: ResultMasks, texts: CellTexts | undefined) {
     super(masks);
-    this.#rows = new DataRowEditor(masks);
+    this.#rows = new DataRowEditor(masks, texts);
   }
 
   protected rewrite(bytes: Buffer): Buffer | Promise<Buffer> {

@@ -22,7 +22,7 @@ import { lookFirst } from './look.js';
 import { FunctionLookup } from './function-lookup.js';
 import { openLookup } from './lookup.js';
 import { B, message } from './messages.js';
-import { denySentence, fatal, loginRefusal, maskedEncoding, waiting } from './refusal.js';
+import { denySentence, fatal, foreignEncoding, loginRefusal, waiting } from './refusal.js';
 import { type TextEncoding, UTF8 } from './text-encoding.js';
 import { decodeResult } from './results.js';
 import { asStatement, readStartupSettings } from './settings.js';
@@ -72,8 +72,12 @@ async function open(front: ClientStartup, gate: Gate, startup: Startup): Promise
   const refused = await judgeSettings(gate, wishes.settings);
   if (refused) return front.close(refused);
   const { encoding } = wishes;
-  if (admitted.masks && encoding !== UTF8) return front.close(maskedEncoding(encoding.name));
   const upstream = await openUpstream(gate, admitted.target, wishes.settings, encoding);
+  const kept = upstream.parameters.get('server_encoding') ?? '';
+  if (!isConverted(encoding, kept, admitted)) {
+    upstream.stream.destroy();
+    return front.close(foreignEncoding(encoding.name, kept));
+  }
   const unfit = await unfitFor(admitted, upstream, gate.limits.upstreamLogin);
   if (unfit || front.stream.destroyed) upstream.stream.destroy();
   if (unfit) return front.close(fatal('08004', unfit.message, unfit.hint));
@@ -87,6 +91,13 @@ async function open(front: ClientStartup, gate: Gate, startup: Startup): Promise
   admitted.masks?.ready('idle');
   await pump(front.stream, upstream.stream, (wires) => session.converse(wires));
 }
+
+/**
+ * Whether the texts of a session are to the target what they are here. Between two other encodings than UTF-8 it has tables of its own,
+ * and where it keeps bytes (SQL_ASCII) none.
+ */
+const isConverted = (encoding: TextEncoding, kept: string, { masks }: Admission): boolean =>
+  encoding === UTF8 || kept === 'UTF8' || (kept === encoding.name && !encoding.ofUtf8) || !(masks || encoding.ofUtf8);
 
 /** Why what answers at the target is not what masks can be kept with, or does not know whom it serves; undefined where it is. */
 async function unfitFor({ masks, target }: Admission, upstream: Upstream, waiter: number): Promise<Looked['unfit']> {

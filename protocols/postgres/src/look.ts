@@ -8,6 +8,7 @@ import { Inbox, Reader, unexpected } from '@sluice/wire';
 import { readParse, readQuery } from './client-messages.js';
 import { B, F, NOTHING, message } from './messages.js';
 import { readMessage } from './target-messages.js';
+import type { TextEncoding } from './text-encoding.js';
 import { MAX_GREETING_MESSAGE_BYTES, type Upstream, UpstreamError } from './upstream.js';
 
 /** What the target owes for a look, up to its ReadyForQuery. */
@@ -40,9 +41,9 @@ export function lookMessages(text: string, unusedName: string): Buffer {
 }
 
 /** Whether a message is SET TRANSACTION, which fails behind any query of its transaction, and depends on no name. */
-export function comesFirst(tag: number, bytes: Buffer): boolean {
+export function comesFirst(tag: number, bytes: Buffer, encoding: TextEncoding): boolean {
   if ((tag !== F.query && tag !== F.parse) || bytes.length > MAX_SET_BYTES) return false;
-  return SET_TRANSACTION.test(tag === F.query ? readQuery(bytes) : readParse(bytes).text);
+  return SET_TRANSACTION.test(tag === F.query ? readQuery(bytes, encoding) : readParse(bytes, encoding).text);
 }
 
 const MAX_SET_BYTES = 1_000;

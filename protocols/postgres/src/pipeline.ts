@@ -4,6 +4,7 @@
  */
 import type { Allow, AnswerMeter, Masking, ResultMasks, StatementEffect } from '@sluice/contract';
 import type { RecordedAnswer } from '@sluice/wire';
+import type { CellTexts } from './masked/encoded.js';
 import type { RowEditor } from './masked/editor.js';
 import type { OwedLook } from './look.js';
 
@@ -96,13 +97,19 @@ export interface AskedMistake {
   readonly isMeant: (fields: ReadonlyMap<string, string>) => boolean;
 }
 
+/** What the value of a call by the function call protocol goes through. */
+export interface MaskedCall {
+  readonly masks: ResultMasks | undefined;
+  readonly texts: CellTexts | undefined;
+}
+
 /** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
 export type Owed = { readonly refused?: Substitution } & (
   | {
       readonly type: 'query';
       readonly command?: CommandState;
       /** It is a call by the function call protocol, which answers with one value: what that goes through. */
-      readonly call?: { readonly masks: ResultMasks | undefined };
+      readonly call?: MaskedCall;
     }
   | {
       readonly type: 'parse';

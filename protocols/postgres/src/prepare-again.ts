@@ -17,7 +17,11 @@ export function prepareAgain(
   names.preparingAgain(name, statement);
   pipeline.push({ type: 'close', kind: 'statement', name, own: true });
   pipeline.push({ type: 'parse', name, statement, own: true });
-  return Buffer.concat([message(F.close, STATEMENT, name), message(F.parse, name, declaredTypes(statement, encoding))]);
+  const named = encoding.encode(`${name}\0`);
+  return Buffer.concat([
+    message(F.close, STATEMENT, named),
+    message(F.parse, named, declaredTypes(statement, encoding)),
+  ]);
 }
 
 const STATEMENT = Buffer.from('S');

@@ -158,11 +158,11 @@ export function missingStatement(name: string): Buffer {
   return errorResponse({ severity: 'ERROR', code: '26000', message });
 }
 
-/** Masks read texts in UTF-8. */
-export const maskedEncoding = (name: string): Buffer =>
+/** What such a text means to a server that keeps its texts in yet another encoding is not known here. */
+export const foreignEncoding = (name: string, kept: string): Buffer =>
   fatal(
     '0A000',
-    `client encoding "${name}" does not pass the gateway where columns are masked`,
+    `client encoding "${name}" does not pass the gateway to a database whose encoding is "${kept}"`,
     'Set PGCLIENTENCODING=UTF8, or the like of it in your driver.',
   );
 

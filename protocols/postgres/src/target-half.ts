@@ -2,15 +2,16 @@
  * The target's half of a conversation. Owns: which command each reply answers, and whether it may come. Does not: what goes to
  * the client (client-output.ts).
  */
-import type { AnswerMeter, ResultMasks } from '@sluice/contract';
+import type { AnswerMeter } from '@sluice/contract';
 import { Reader, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultDescription } from './description.js';
 import { CallResultEditor } from './function-call.js';
 import { type OwedLook, endLook, lookFailed, takeReply } from './look.js';
 import { B, F, HEADER_BYTES, NOTHING, message, messageLength, readErrorFields } from './messages.js';
-import { type Owed, type CommandState, statementOf } from './pipeline.js';
+import { type Owed, type CommandState, type MaskedCall, statementOf } from './pipeline.js';
 import { CopyDataEditor, DataRowEditor, type RowEditor } from './masked/editor.js';
+import { copiedTexts, textCells } from './masked/encoded.js';
 import { filterMessage, filterNotification } from './masked/messages.js';
 import { ClientOutput } from './client-output.js';
 import { QUERY_CANCELED } from './refusal.js';
@@ -162,15 +163,10 @@ export class TargetHalf {
   }
 
   /** What a called function returns: there is one value, and nothing has described it. */
-  #callAnswered(
-    { masks }: { readonly masks: ResultMasks | undefined },
-    command: CommandState,
-    chunk: Buffer,
-    at: number,
-  ): void {
+  #callAnswered({ masks, texts }: MaskedCall, command: CommandState, chunk: Buffer, at: number): void {
     if (command.described) throw this.#outOfPlace(B.functionCallResponse);
     command.described = true;
-    this.#out.editedBy(command, chunk, at, () => masks && new CallResultEditor(masks));
+    this.#out.editedBy(command, chunk, at, () => masks && new CallResultEditor(masks, texts));
   }
 
   /** Everything else. Undefined: passes as it came; else what the client gets instead. */
@@ -202,7 +198,7 @@ export class TargetHalf {
 
   /** Messages that come at any time and answer nothing. */
   #aside(tag: number, chunk: Buffer, at: number, end: number): Buffer | undefined {
-    const { masks, pipeline } = this.#shared;
+    const { masks, pipeline, encoding } = this.#shared;
     const command = pipeline.head?.command;
     if (tag === B.noticeResponse && this.#out.discarding) return NOTHING;
     // A notice of code that the statement runs can say anything.
@@ -212,7 +208,8 @@ export class TargetHalf {
     if (!masks) return undefined;
     const bytes = chunk.subarray(at, end);
     const texts = (tag === B.noticeResponse && command?.masking?.texts) || masks.texts;
-    const clean = tag === B.noticeResponse ? filterMessage(bytes, texts) : filterNotification(bytes, texts);
+    const filter = tag === B.noticeResponse ? filterMessage : filterNotification;
+    const clean = filter(bytes, texts, encoding);
     if (clean === bytes) return undefined;
     this.#out.instead(command, chunk, at, end, clean);
     return clean;
@@ -296,7 +293,7 @@ export class TargetHalf {
         return this.#out.editedBy(command, chunk, at, () => {
           const formats = copyFormats(chunk.subarray(at + HEADER_BYTES, end));
           const masks = command.masking?.copy(statementOf(head, command), formats, command.meter);
-          return masks && new CopyDataEditor(masks);
+          return masks && new CopyDataEditor(masks, copiedTexts(masks, this.#shared.encoding));
         });
       case B.copyDone:
         return this.#copyDone(command, chunk, at, end);
@@ -351,9 +348,10 @@ export class TargetHalf {
     this.#out.passed(command, chunk, at, end);
     const statement = this.#shared.pipeline.head?.type === 'query' ? command.completed : 0;
     return this.#out.editedBy(command, chunk, at, () => {
-      const result = resultDescription(chunk.subarray(at + HEADER_BYTES, end));
-      const masks = command.masking?.rows(statement, result, command.meter);
-      return masks && new DataRowEditor(masks);
+      const { encoding } = this.#shared;
+      const described = resultDescription(chunk.subarray(at + HEADER_BYTES, end), encoding);
+      const masks = command.masking?.rows(statement, described, command.meter);
+      return masks && new DataRowEditor(masks, textCells(masks.cells, described.columns, encoding));
     });
   }
 
@@ -409,7 +407,7 @@ export class TargetHalf {
     const asked = head?.type === 'parse' && !fatal ? head.asked : undefined;
     // What is wrong with a text says the text, whatever else is masked.
     const texts = asked && masks ? { hidden: false, clean: (text: string) => masks.texts.clean(text) } : masks?.texts;
-    const cleaned = texts && filterMessage(bytes, texts);
+    const cleaned = texts && filterMessage(bytes, texts, encoding);
     const clean = cleaned === bytes ? undefined : cleaned;
     if (!head || fatal) return clean;
     if (head.type === 'look') return lookFailed(head);

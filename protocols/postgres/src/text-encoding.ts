@@ -2,11 +2,14 @@
  * Encodings that a client may have its texts in. Owns: which those are, and their exact conversion. The target converts what passes;
  * the gateway only reads, and writes its own words. Does not own: when a text is read (client-messages.ts). Pure.
  *
- * In all of them a byte below 80 is ASCII and nothing else, so that a quote or a backslash is one for us if it is one for the target.
- * Encodings in which such a byte can be the second half of a character (SJIS, BIG5, GBK, GB18030, UHC, JOHAB) are refused, and so are
- * those of several bytes for which the table of the server is not ours (EUC).
+ * Those of one byte for each character have tables here. Of those of several bytes there is GBK, the only one that the decoder of this
+ * runtime reads and the server writes alike in all characters: the test compares them. Of SJIS two characters become one (a yen sign is a
+ * backslash to the client), and EUC, UHC, BIG5 and GB18030 have other tables than the server. The server turns a text into its own
+ * encoding before it looks for quotes, so a backslash that is half of a character is none for it, and none for us.
  */
 import { isUtf8 } from 'node:buffer';
+import { TextDecoder } from 'node:util';
+import type { Parameter } from '@sluice/contract';
 import { type Reader, malformed } from '@sluice/wire';
 import { TABLES } from './encoding-tables.js';
 
@@ -17,6 +20,10 @@ export interface TextEncoding {
   decode(bytes: Buffer): string;
   /** What it has no byte for becomes a question mark. */
   encode(text: string): Buffer;
+  /** A byte below 80 is ASCII and nothing else. */
+  readonly isPlain: boolean;
+  /** Its table is the server's where the server keeps its texts in UTF-8. */
+  readonly ofUtf8?: true;
 }
 
 export const UTF8: TextEncoding = {
@@ -27,6 +34,7 @@ export const UTF8: TextEncoding = {
     return bytes.toString('utf8');
   },
   encode: (text) => Buffer.from(text),
+  isPlain: true,
 };
 
 /** Other names of them (src/common/encnames.c), without anything but letters and digits. */
@@ -43,6 +51,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   iso885916: 'LATIN10',
   koi8: 'KOI8R',
   alt: 'WIN866',
+  win936: 'GBK',
+  windows936: 'GBK',
 };
 
 /** Both mean that the texts which follow can be read as UTF-8; psql says SQL_ASCII on a terminal without a locale. */
@@ -55,12 +65,20 @@ export function encodingNamed(name: string): TextEncoding | undefined {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
   if (OF_UTF8.has(plain)) return UTF8;
   const windows = plain.replace(/^windows/, 'win');
-  const wanted = ALIASES[plain] ?? Object.keys(TABLES).find((one) => one.toLowerCase().replaceAll('_', '') === windows);
-  const table = wanted === undefined || !Object.hasOwn(TABLES, wanted) ? undefined : TABLES[wanted];
-  if (wanted === undefined || table === undefined) return undefined;
+  const alias = Object.hasOwn(ALIASES, plain) ? ALIASES[plain] : undefined;
+  const wanted = alias ?? NAMES.find((one) => one.toLowerCase().replaceAll('_', '') === windows);
+  if (wanted === undefined) return undefined;
   let encoding = made.get(wanted);
-  if (!encoding) made.set(wanted, (encoding = singleByte(wanted, upperHalf(table))));
+  if (!encoding) made.set(wanted, (encoding = encodingOf(wanted)));
   return encoding;
+}
+
+const GBK = 'GBK';
+const NAMES: readonly string[] = [...Object.keys(TABLES), GBK];
+
+function encodingOf(name: string): TextEncoding {
+  const table = TABLES[name];
+  return table === undefined ? gbk() : singleByte(name, upperHalf(table));
 }
 
 function upperHalf(table: string): number[] {
@@ -80,6 +98,7 @@ function singleByte(name: string, upper: readonly number[]): TextEncoding {
   bytes.delete(REPLACEMENT);
   return {
     name,
+    isPlain: true,
     decode: (text) => {
       const latin = text.toString('latin1');
       return NOT_ASCII.test(latin)
@@ -96,12 +115,63 @@ function singleByte(name: string, upper: readonly number[]): TextEncoding {
   };
 }
 
+function gbk(): TextEncoding {
+  const decoder = new TextDecoder('gbk', { fatal: true });
+  let bytes: ReadonlyMap<string, Buffer> | undefined;
+  return {
+    name: GBK,
+    isPlain: false,
+    ofUtf8: true,
+    decode: (text) => {
+      try {
+        return decoder.decode(text);
+      } catch {
+        throw malformed(`a text field is not valid ${GBK}`);
+      }
+    },
+    encode: (text) => {
+      const known = (bytes ??= bytesOf(decoder));
+      return Buffer.concat(
+        Array.from(text, (one) => (one < '\u0080' ? Buffer.from(one) : (known.get(one) ?? UNKNOWN))),
+      );
+    },
+  };
+}
+
+const UNKNOWN = Buffer.from('?');
+
+/** The bytes of each character: a first from 81 to FE, and a second from 40 to FE; and 80, which is the euro sign. */
+function bytesOf(decoder: TextDecoder): Map<string, Buffer> {
+  const found = new Map([['€', Buffer.from([ASCII])]]);
+  for (let first = 0x81; first <= 0xfe; first++)
+    for (let second = 0x40; second <= 0xfe; second++) {
+      const bytes = Buffer.from([first, second]);
+      try {
+        const one = decoder.decode(bytes);
+        // The server writes the first of two.
+        if (one.length === 1 && !found.has(one)) found.set(one, bytes);
+      } catch {
+        // It is none.
+      }
+    }
+  return found;
+}
+
 const NOT_ASCII = /[\u0080-\u00ff]/;
 const NOT_ASCII_ALL = /[\u0080-\u00ff]/g;
 
 /** A text that ends with a zero byte. */
 export const readText = (body: Reader, encoding: TextEncoding): string =>
   encoding === UTF8 ? body.cstring() : encoding.decode(body.zeroTerminated());
+
+/** pg_type.oid of types whose binary form is their text, and which has no other bytes but ASCII: "char", name, text, json, xml, jsonb... */
+export const TEXT_TYPES: ReadonlySet<number> = new Set([18, 19, 25, 114, 142, 705, 1042, 1043, 2275, 3802]);
+
+/** A value that a client has bound, as whoever judges it reads texts. */
+export function valueInUtf8(value: Buffer, type: number, format: Parameter['format'], encoding: TextEncoding): Buffer {
+  if (encoding === UTF8 || (format === 'binary' && !TEXT_TYPES.has(type))) return value;
+  return value.every((byte) => byte < ASCII) ? value : Buffer.from(encoding.decode(value));
+}
 
 /** One of the gateway's own messages of fields (ErrorResponse, NoticeResponse), which are made in UTF-8, as the client reads it. */
 export function inEncoding(message: Buffer, encoding: TextEncoding): Buffer {

@@ -1,6 +1,7 @@
 import { type CellMask, type MaskedSession, type Masking, type ResultMasks, Unmasked } from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
 import { type FoundFunction, callStatement, readFunctionCall } from '../src/function-call.js';
+import { UTF8 } from '../src/text-encoding.js';
 import { ownRoom } from '../src/masked/room.js';
 import { B, F, message } from '../src/messages.js';
 import { decodeResult } from '../src/results.js';
@@ -40,7 +41,7 @@ const int4 = (value: number): Buffer => {
 
 describe('the statement of a call', () => {
   const statement = (found: FoundFunction, bytes: Buffer): { text: string; parameters: readonly unknown[] } =>
-    callStatement(readFunctionCall(bytes), found);
+    callStatement(readFunctionCall(bytes), found, UTF8);
 
   test('has its arguments as texts', () => {
     expect(statement(LO_OPEN, call(952, 1, int4(-1), int4(262_144)))).toEqual({

@@ -19,6 +19,7 @@ import { describe, expect, test } from 'vitest';
 import { copyFormats, parameterTypes, resultDescription } from '../src/description.js';
 import { ownRoom } from '../src/masked/room.js';
 import { B, HEADER_BYTES, message, readErrorFields } from '../src/messages.js';
+import { UTF8 } from '../src/text-encoding.js';
 import { decodeResult } from '../src/results.js';
 import { parsed } from '../src/target-messages.js';
 import { Reader } from '@sluice/wire';
@@ -150,7 +151,10 @@ describe('what a target sends', () => {
             typmod: field.dataTypeModifier,
             format: field.format,
           }));
-          expect(resultDescription(described.subarray(HEADER_BYTES))).toEqual({ dialect: 'postgres', columns: theirs });
+          expect(resultDescription(described.subarray(HEADER_BYTES), UTF8)).toEqual({
+            dialect: 'postgres',
+            columns: theirs,
+          });
 
           const parameters = message(B.parameterDescription, int16(types.length), ...types.map(int32));
           expect(parameterTypes(new Reader(parameters, HEADER_BYTES))).toEqual(

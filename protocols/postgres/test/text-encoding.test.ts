@@ -20,9 +20,11 @@ test('encodings are found by the names that clients give them', () => {
     ['ISO-8859-15', 'LATIN9'],
     ['Windows-1252', 'WIN1252'],
     ['iso_8859_5', 'ISO_8859_5'],
+    ['gbk', 'GBK'],
+    ['WIN936', 'GBK'],
   ] as const)
     expect(encodingNamed(name)?.name, name).toBe(wanted);
-  for (const name of ['SJIS', 'big5', 'GBK', 'gb18030', 'EUC_JP', '', 'constructor', '__proto__', 'latin11'])
+  for (const name of ['SJIS', 'big5', 'UHC', 'gb18030', 'EUC_JP', '', 'constructor', '__proto__', 'latin11'])
     expect(encodingNamed(name), name).toBeUndefined();
 });
 
@@ -83,7 +85,9 @@ describe.each([15, 18] as const)('the tables are those of PostgreSQL %i', (major
     client = new pg.Client({ ...server, database: 'postgres' });
     await client.connect();
     await client.query(`create function point(byte bytea, encoding text) returns text language plpgsql as
-      $$ begin return convert_from(byte, encoding); exception when others then return chr(65533); end $$`);
+      $$ begin return convert_from(byte, encoding); exception when others then return chr(65533); end $$;
+      create function written(text text, encoding text) returns bytea language plpgsql as
+      $$ begin return convert_to(text, encoding); exception when others then return null; end $$`);
   }, 60_000);
   afterAll(async () => {
     await client.end();
@@ -100,5 +104,23 @@ describe.each([15, 18] as const)('the tables are those of PostgreSQL %i', (major
     expect(encoding.name).toBe(name);
     expect(encoding.decode(bytes)).toBe(rows[0]?.text);
     expect(encoding.decode(encoding.encode(rows[0]?.text ?? ''))).toBe(rows[0]?.text.replaceAll('\ufffd', '?'));
+  });
+
+  test('GBK: what the server reads is read alike, and every character is written as the server writes it', async () => {
+    const { rows } = await client.query<{ code: number; text: string }>(
+      `select g as code, point(substr(int4send(g), 3), 'GBK') as text from generate_series(32768, 65535) g`,
+    );
+    const encoding = encodingNamed('GBK') as TextEncoding;
+    const read = rows.filter(({ text }) => text !== '\ufffd');
+    const wrong = read.filter(({ code, text }) => encoding.decode(Buffer.from([code >> 8, code & 0xff])) !== text);
+    expect(wrong).toEqual([]);
+    expect(read).toHaveLength(21_791);
+    expect(encoding.decode(Buffer.from([0x80]))).toBe('€');
+    const written = await client.query<{ text: string; bytes: Buffer | null }>(
+      `select chr(g) as text, written(chr(g), 'GBK') as bytes from generate_series(1, 65535) g where g not between 55296 and 57343`,
+    );
+    const known = written.rows.filter(({ bytes }) => bytes !== null);
+    expect(known.filter(({ text, bytes }) => !encoding.encode(text).equals(bytes as Buffer))).toEqual([]);
+    expect(known).toHaveLength(21_792 + 127);
   });
 });

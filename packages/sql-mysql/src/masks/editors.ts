@@ -3,7 +3,15 @@
  * Owns: that. Does not: rows (rows.ts), nor what names mean (lineage).
  */
 import { type HiddenColumn, hiddenCountsOf } from '@sluice/analysis';
-import { type AnswerMeter, type AppliedMask, type MySqlColumn, type PacketEditor, Unmasked } from '@sluice/contract';
+import {
+  type AnswerMeter,
+  type AppliedMask,
+  type MySqlColumn,
+  type PacketEditor,
+  Unmasked,
+  encodedCell,
+  singleByteCollation,
+} from '@sluice/contract';
 import {
   type ColumnMask,
   POSTGRES_MASKS,
@@ -22,7 +30,7 @@ import { unknown } from '../lineage/value.js';
 import type { MaskedColumns } from './columns.js';
 import { COMPUTED, UNMASKABLE, hiddenColumn, whyNotFollowed } from './hidden.js';
 import { rowEditor } from './rows.js';
-import { maskedAs } from './values.js';
+import { isPlainText, maskedAs } from './values.js';
 
 /** All that decides what becomes of a result. */
 export interface EditorRules {
@@ -60,9 +68,11 @@ export function resultEditor(
 ): PacketEditor | undefined {
   const values = valuesOf(rules, lineage, columns);
   const made = columns.map((column, at) => maskOf(rules, values?.[at], column));
-  const masks = made.map(({ mask }) => {
+  const masks = made.map(({ mask }, at) => {
     const cell = cellMaskOf(mask);
-    return mask && cell && { cell, weight: weightOf(mask) };
+    const column = columns[at] as MySqlColumn;
+    const encoding = isPlainText(column) ? singleByteCollation(column.charset) : undefined;
+    return mask && cell && { cell: encoding ? encodedCell(cell, encoding) : cell, weight: weightOf(mask) };
   });
   const editor = rowEditor({ columns, masks, format, count: rules.count, meter: rules.meter });
   if (!editor) return undefined;

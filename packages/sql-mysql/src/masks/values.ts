@@ -2,7 +2,7 @@
  * Values of rows as text, and back: the masks of a value are those of its text, so that both protocols give the same. Owns: which
  * type of a definition is what, its layout in binary rows (Protocol::BinaryResultsetRow), and what fits into it. Pure.
  */
-import type { MySqlColumn } from '@sluice/contract';
+import { type MySqlColumn, padded, singleByteCollation } from '@sluice/contract';
 import { type PgType, builtIn } from '@sluice/masking';
 
 /** How many bytes a value has in a binary row; `counted`: its length stands before it; `short`: one byte says how many. */
@@ -78,18 +78,19 @@ const OIDS: ReadonlyMap<number, number> = new Map([
   [LATER.json, 114],
 ]);
 
-/** Character sets in which ASCII is what it is: utf8mb3, utf8mb4, latin1, ascii. By the numbers of their collations. */
-function isReadable(charset: number): boolean {
-  return charset !== BINARY_CHARSET && (isUtf8(charset) || LATIN.has(charset));
-}
+/** Character sets that masks can read: utf8mb3, utf8mb4, ascii, and those of one byte. By the numbers of their collations. */
+const isReadable = (charset: number): boolean =>
+  charset !== BINARY_CHARSET &&
+  (isUtf8(charset) || ASCII.has(padded(charset)) || singleByteCollation(charset) !== undefined);
 
 /** By the number of a collation. */
-export function isUtf8(charset: number): boolean {
+export function isUtf8(collation: number): boolean {
+  const charset = padded(collation);
   const isOld = (charset >= 192 && charset <= 247) || UTF8.has(charset);
   return isOld || (charset >= 255 && charset <= 323) || (charset >= 2048 && charset < 2560);
 }
 const UTF8: ReadonlySet<number> = new Set([33, 45, 46, 83]);
-const LATIN: ReadonlySet<number> = new Set([5, 8, 11, 15, 31, 47, 48, 49, 65, 94]);
+const ASCII: ReadonlySet<number> = new Set([11, 65]);
 
 /** Any text is a value of the column, and is written alike in text and binary rows. */
 export const isPlainText = (column: MySqlColumn): boolean =>

@@ -2,6 +2,7 @@
 import type { Grammar } from '../grammar.js';
 import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
+import type { FunctionText } from './setting-code.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 
 /** When something was read, for whoever asks what has changed since. */
@@ -32,6 +33,8 @@ export interface CatalogContents {
   readonly casts: readonly InterpretedCast[];
   /** pg_type.oid -> what its values are converted to where nothing asks for it. */
   readonly implicitCasts: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Of functions that are not compiled. */
+  readonly functionTexts: readonly FunctionText[];
   readonly guards: Guards;
 }
 

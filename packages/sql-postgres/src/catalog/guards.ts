@@ -5,6 +5,7 @@
  * taken to say no more than they are given.
  */
 import type { CatalogQuery } from './query.js';
+import { type FunctionText, type SettingCode, readSettingCode } from './setting-code.js';
 
 /** Numbers are object identifiers of relations and types. */
 export interface Guards {
@@ -20,6 +21,8 @@ export interface Guards {
   readonly domains: ReadonlySet<number>;
   /** Event triggers: any definition runs them. */
   readonly onDefinition: boolean;
+  /** Such code that may keep something in a setting of its session. */
+  readonly settingCode: SettingCode;
   /** What runs such code where it is called, as `class oid` of pg_depend: functions, operators, types, classes of operators. */
   readonly code: ReadonlySet<string>;
 }
@@ -88,7 +91,7 @@ const EVENTS = `select 1 from pg_event_trigger where evtenabled <> 'D' limit 1`;
 const KINDS: ReadonlySet<string> = new Set(['d', 'r', 'w']);
 
 /** Asks the catalog, whose schemas come first in the path of the connection. */
-export async function readGuards(query: CatalogQuery): Promise<Guards> {
+export async function readGuards(query: CatalogQuery, functions: readonly FunctionText[]): Promise<Guards> {
   const code = await query(CODE.replaceAll(/\s+/g, ' '));
   const reaches = await query(REACHES.replaceAll(/\s+/g, ' '));
   const events = await query(EVENTS);
@@ -102,6 +105,7 @@ export async function readGuards(query: CatalogQuery): Promise<Guards> {
     written: pairs('w'),
     domains: oids('d'),
     onDefinition: events.length > 0,
+    settingCode: await readSettingCode(query, functions),
     code: new Set(code.flatMap(([of, oid]) => (KINDS.has(of ?? '') ? [] : [`${of} ${oid}`]))),
   };
 }

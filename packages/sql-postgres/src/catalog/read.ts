@@ -3,6 +3,7 @@ import type { Grammar } from '../grammar.js';
 import { Catalog, type CatalogContents, type Moment, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
 import { readGuards } from './guards.js';
+import { readFunctionTexts } from './setting-code.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import type { Attribute, BaseColumn, Operator, Relation, RelationKind, Routine, Type } from './objects.js';
 import {
@@ -113,7 +114,8 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const casts = await read(['casts', 'routines', ...named], known?.casts, async () =>
       (await query(CASTS)).map((row) => ({ source: Number(row[0]), target: Number(row[1]), context: text(row, 2) })),
     );
-    const guards = await readGuards(query);
+    const functionTexts = await read(['routines'], known?.functionTexts, () => readFunctionTexts(query));
+    const guards = await readGuards(query, functionTexts);
     return {
       version,
       moment,
@@ -127,6 +129,7 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
       builtInOperators,
       casts,
       implicitCasts,
+      functionTexts,
       guards,
     };
   } finally {

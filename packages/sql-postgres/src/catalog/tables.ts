@@ -10,6 +10,7 @@ import type { Guards } from './guards.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import { ATTRIBUTES, CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
 import { relationsOf, typeOf } from './read.js';
+import { DIRECT_CALLS, isDirectCall } from './setting-code.js';
 
 /** Behind a version: no version of the server's, whoever looks for one finds another. */
 const IN_PART = ' +';
@@ -73,7 +74,7 @@ const PARTS = [
     10,
     `${TYPES} and t.oid in (select oid from rows union select e.typarray from pg_type e where e.oid in (select oid from rows))`,
   ),
-  part('calls', 4, CALLS),
+  part('calls', 4, `${CALLS} union all ${DIRECT_CALLS}`),
   part('guarded', 2, GUARDED),
   part('reached', 3, REACHED),
 ].join(' union all ');
@@ -146,8 +147,21 @@ function guardsWith(
     ]);
   const pairs = (kind: string): [number, number][] =>
     reached.flatMap(([of, from, to]) => (of === kind ? [[Number(from), Number(to)] as [number, number]] : []));
+  const { settingCode } = guards;
+  // Of code that there is already it is not known here what it calls.
+  const setting = settingCode.exists ? [...guarded, ...running] : calls.filter(isDirectCall);
+  const setBy = (before: ReadonlySet<number>, kind: string): Set<number> =>
+    new Set([...before, ...setting.flatMap(([of, oid]) => (of === kind ? [Number(oid)] : []))]);
+  const onSettingRead = setBy(settingCode.onRead, 'r');
+  const onSettingWrite = setBy(settingCode.onWrite, 'w');
   return {
     ...guards,
+    settingCode: {
+      ...settingCode,
+      onRead: onSettingRead,
+      onWrite: onSettingWrite,
+      exists: settingCode.exists || setting.length > 0,
+    },
     onRead: among(guards.onRead, 'r'),
     onWrite: among(guards.onWrite, 'w'),
     // What is no longer there goes when all is read.

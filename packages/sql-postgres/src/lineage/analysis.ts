@@ -50,6 +50,9 @@ export class LineageAnalysis {
   readonly effects: SessionEffect[] = [];
   /** The stored relations that it names, in bodies of functions as well. */
   readonly relations = new Set<number>();
+  /** Those whose rows it changes; and whether there may be others. */
+  readonly changed = new Set<number>();
+  changesOthers = false;
   readonly depth: number;
   /** Why a statement that returns nothing by itself may answer with rows, of which nothing is known: its rules. */
   answered: string | undefined;
@@ -186,6 +189,8 @@ export class LineageAnalysis {
     this.flows.push(...inner.flows);
     this.effects.push(...inner.effects);
     for (const oid of inner.relations) this.relations.add(oid);
+    for (const oid of inner.changed) this.changed.add(oid);
+    this.changesOthers ||= inner.changesOthers;
   }
 
   /** Values go somewhere. Constants do not count. */

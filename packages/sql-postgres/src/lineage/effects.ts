@@ -67,6 +67,8 @@ export type SessionEffect =
   | { readonly type: 'truncate'; readonly name: string }
   /** Relations, types, functions and schemas of these names are not what the catalog says, until the transaction has ended. */
   | { readonly type: 'defined'; readonly names: readonly string[] | 'any' }
+  /** Settings may hold anything now. */
+  | { readonly type: 'kept'; readonly reason: string }
   /** Names may mean other things now. */
   | { readonly type: 'uncertain'; readonly reason: string }
   /**

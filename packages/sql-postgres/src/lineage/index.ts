@@ -6,6 +6,7 @@ export { UNKNOWN_REASONS, type UnknownReason, isUnknownName, reasonOfPhrase } fr
 export { effectivePath } from './analysis.js';
 export { OTHERS_STATEMENTS } from './calls.js';
 export { CODE_BEHIND_WRITES } from './other-definitions.js';
+export { KEEPS } from './setting-code.js';
 export {
   EMPTY_OVERLAY,
   type Overlay,

@@ -40,14 +40,15 @@ export interface SessionReport {
 
 /**
  * One statement with one value, which `readLook` reads. All names are qualified, because objects of the session come before
- * those of pg_catalog; it reads catalogs only, so that it does not fail where nothing else does.
+ * those of pg_catalog; it reads catalogs only, so that it does not fail where nothing else does. Its answer is in digits: a name may
+ * have characters that the client's encoding has not.
  *
  * @param open whether a transaction is open: then the version of the catalog is asked for as well, which is some work
  */
 export const lookText = (open: boolean): string => (open ? LOOK_INSIDE : LOOK);
 
 const ask = (version: string): string =>
-  `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
+  `select pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
     (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
   'path', pg_catalog.current_setting('search_path'), 'role', current_user, 'user', session_user,
   'version', ${version},
@@ -62,7 +63,10 @@ const ask = (version: string): string =>
       and c.relkind operator(pg_catalog.=) any ('{r,p,f,v,m,S}'::pg_catalog."char"[])),
   'statements', (select pg_catalog.json_agg(pg_catalog.json_build_array(p.name, pg_catalog.encode(
       pg_catalog.sha256(pg_catalog.convert_to(p.statement, 'UTF8')), 'hex')))
-    from pg_catalog.pg_prepared_statements p where not p.from_sql))::pg_catalog.text`.replaceAll(/\s+/g, ' ');
+    from pg_catalog.pg_prepared_statements p where not p.from_sql))::pg_catalog.text, 'UTF8'), 'hex')`.replaceAll(
+    /\s+/g,
+    ' ',
+  );
 const LOOK = ask('null');
 const LOOK_INSIDE = ask(`case when pg_catalog.pg_current_xact_id_if_assigned() is not null then (${VERSION}) end`);
 
@@ -70,7 +74,7 @@ const LOOK_INSIDE = ask(`case when pg_catalog.pg_current_xact_id_if_assigned() i
 export function readLook(text: string): SessionReport | undefined {
   let told: Partial<SessionReport>;
   try {
-    told = JSON.parse(text) as Partial<SessionReport>;
+    told = JSON.parse(Buffer.from(text, 'hex').toString('utf8')) as Partial<SessionReport>;
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ import { expression } from './expression.js';
 import { readFrom } from './from.js';
 import { TEXT_TYPE } from './parts.js';
 import { enclosed, readQuery, readTargets, withNamed } from './query.js';
-import { type FoundRelation, columnsOf, findRelation, schemaOf } from './relations.js';
+import { type FoundRelation, changes, columnsOf, findRelation, schemaOf } from './relations.js';
 import { returningOf } from './returning.js';
 import { type FromItem, type Scope, item } from './scope.js';
 import { storedValue } from './settings.js';
@@ -37,6 +37,7 @@ class ChangedRelation {
     const name = text(relation, 'relname');
     const schema = text(relation, 'schemaname');
     this.#found = findRelation(analysis, schema, name);
+    changes(analysis, this.#found);
     const alias = isFields(relation['alias']) ? text(relation['alias'], 'aliasname') : '';
     const found = this.#found;
     this.item = item(alias || name, columnsOf(analysis, found), {

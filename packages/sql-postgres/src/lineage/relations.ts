@@ -54,6 +54,12 @@ function isIn({ permanent, stored }: TemporaryRelation, schema: string): boolean
 export const schemaOf = (found: FoundRelation): string =>
   found.type === 'stored' ? found.relation.schema : found.relation.permanent || 'pg_temp';
 
+/** Its rows are changed: by way of a view of the session's, those of others may be. */
+export function changes(analysis: LineageAnalysis, found: FoundRelation): void {
+  if (found.type === 'stored') analysis.changed.add(found.relation.oid);
+  else if (found.relation.view || found.relation.permanent !== undefined) analysis.changesOthers = true;
+}
+
 /** The columns that a query reads from a relation. */
 export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): readonly Column[] {
   if (found.type === 'temporary') {

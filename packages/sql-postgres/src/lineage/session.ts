@@ -136,6 +136,8 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
         defined: new Set([...overlay.defined, ...effect.names]),
         functions: withoutDefined(overlay.functions, effect.names),
       });
+    case 'kept':
+      return withUnreadSettings(session, afterCode(effect.reason));
     case 'uncertain':
       return over(session, { uncertain: overlay.uncertain ?? afterCode(effect.reason) });
     default:
@@ -204,6 +206,10 @@ function allReset(session: SessionNames): SessionNames {
   const lasting = overlay.lasting && { lasting: { ...overlay.lasting, searchPath } };
   return { ...session, searchPath, overlay: { ...overlay, stored: new Map(), ...lasting } };
 }
+
+/** Code may have put anything into any setting. */
+export const withUnreadSettings = (session: SessionNames, reason: string): SessionNames =>
+  over(session, { stored: new Map(), unread: session.overlay.unread ?? reason });
 
 /** Whatever the session keeps, the code may have put anything into it, or made something else under its name. */
 function codeHasRun(session: SessionNames, reason: string): SessionNames {

@@ -26,11 +26,13 @@ import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
 import { OTHER_DEFINITIONS, namesUnread } from './other-definitions.js';
 import { definesCasts } from './reach.js';
-import { type FoundRelation, columnsOf, findRelation } from './relations.js';
+import { type FoundRelation, changes, columnsOf, findRelation } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
+import { afterCode } from './reasons.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
-import { type SessionNames, afterEffects, withoutFunctions } from './session.js';
+import { type SessionNames, afterEffects, withUnreadSettings, withoutFunctions } from './session.js';
+import { KEEPS, mayKeepInSetting } from './setting-code.js';
 import { storedValue } from './settings.js';
 import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from './value.js';
 
@@ -59,6 +61,20 @@ function statementLineage(
   session: SessionNames,
   visits: { left: number },
 ): StatementLineage {
+  const found = readLineage(node, catalog, session, visits, false);
+  if (!found.keeps) return found.lineage;
+  // The code runs before, or between, what the statement reads.
+  const { lineage } = readLineage(node, catalog, withUnreadSettings(session, afterCode(KEEPS)), visits, true);
+  return { ...lineage, effects: [...lineage.effects, { type: 'code', reason: KEEPS, sure: true }] };
+}
+
+function readLineage(
+  node: Node | undefined,
+  catalog: Catalog,
+  session: SessionNames,
+  visits: { left: number },
+  runsCode: boolean,
+): { readonly lineage: StatementLineage; readonly keeps: boolean } {
   const statement = node?.kind ?? '';
   // What runs later (a view, a cursor, a default) may find another function behind the name.
   const names = AT_ONCE.has(statement) ? session : withoutFunctions(session);
@@ -80,16 +96,25 @@ function statementLineage(
   try {
     if (!node) throw new Unsure('is no statement');
     const outputs = outputsOf(readStatement(analysis, EMPTY_SCOPE, node));
-    if (analysis.hasOwnCalls && analysis.effects.some(({ type }) => type === 'code' || type === 'uncertain'))
+    if (
+      analysis.hasOwnCalls &&
+      (runsCode || analysis.effects.some(({ type }) => type === 'code' || type === 'uncertain'))
+    )
       throw new Unsure('calls a function of the session beside one that runs code, which could replace it');
     const { answered } = analysis;
-    return { outputs, ...(answered !== undefined && outputs.length === 0 && { answered }), ...collected() };
+    return {
+      lineage: { outputs, ...(answered !== undefined && outputs.length === 0 && { answered }), ...collected() },
+      keeps: mayKeepInSetting(analysis, node, { isFollowed: true, runsUnread }),
+    };
   } catch (error) {
     const unread = error instanceof Unread ? { unread: error.message } : {};
     const reason = error instanceof Unsure ? error.message : 'could not be followed';
     if (!node || changesSession(node)) analysis.effects.push({ type: 'code', reason });
     const returnsRows = canReturnRows(analysis, node);
-    return { outputs: [], unknown: reason, returnsRows, ...unread, ...collected() };
+    return {
+      lineage: { outputs: [], unknown: reason, returnsRows, ...unread, ...collected() },
+      keeps: mayKeepInSetting(analysis, node, { isFollowed: false, runsUnread }),
+    };
   }
 }
 
@@ -308,6 +333,7 @@ function copied(analysis: LineageAnalysis, fields: NodeFields): readonly Column[
     return columns;
   }
   const found = foundBy(analysis, fields['relation']);
+  if (fields['is_from'] === true) changes(analysis, found);
   const columns = columnsOf(analysis, found);
   const names = strings(fields['attlist']);
   // Generated columns are copied only where they are named.

@@ -2,12 +2,14 @@
  * What statements leave behind in their session, as facts and lineage tell together. Lives here: which effects count, and
  * which of them is code that nobody read. Does not: following a session (`session.ts`).
  */
-import type { SessionEffect, StatementLineage } from '../lineage/index.js';
+import { KEEPS, type SessionEffect, type StatementLineage } from '../lineage/index.js';
 import type { Action, Facts } from '@sluice/contract';
 import { LARGE_OBJECT_TABLE } from '../large-objects.js';
 
 export type Code = Extract<SessionEffect, { type: 'code' }>;
 const UNFOLLOWED: Code = { type: 'code', reason: 'runs after a statement that was not followed' };
+/** The same where the database has code behind its tables that may keep something in a setting. */
+const UNFOLLOWED_KEEPING: Code = { type: 'code', reason: KEEPS, sure: true };
 
 /** After an error all is as it was before the transaction, but for what the code has committed. */
 export const codeThat = (failed: boolean, reason: string): SessionEffect => ({
@@ -15,9 +17,18 @@ export const codeThat = (failed: boolean, reason: string): SessionEffect => ({
   reason,
 });
 
-/** A statement without unknown effects runs no code that nobody read, but one that was not followed may make a table. */
-export const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, statement: number): SessionEffect[] =>
-  (lineage?.effects ?? [UNFOLLOWED]).flatMap((effect): SessionEffect[] => {
+/**
+ * A statement without unknown effects runs no code that nobody read, but one that was not followed may make a table.
+ *
+ * @param keeps tables have code behind them that may keep something in a setting
+ */
+export const effectsOf = (
+  lineage: StatementLineage | undefined,
+  facts: Facts,
+  statement: number,
+  keeps: boolean,
+): SessionEffect[] =>
+  (lineage?.effects ?? [keeps ? UNFOLLOWED_KEEPING : UNFOLLOWED]).flatMap((effect): SessionEffect[] => {
     if (effect.type !== 'code' && effect.type !== 'uncertain') return [effect];
     if (effect.type === 'code' && effect.sure) return [effect];
     // Facts of a FETCH say nothing of what its cursor calls.
@@ -26,9 +37,13 @@ export const effectsOf = (lineage: StatementLineage | undefined, facts: Facts, s
   });
 
 /** The code that a text runs, where it runs any. */
-export const codeIn = (followed: readonly StatementLineage[] | undefined, facts: Facts): Code | undefined =>
+export const codeIn = (
+  followed: readonly StatementLineage[] | undefined,
+  facts: Facts,
+  keeps: boolean,
+): Code | undefined =>
   (followed ?? [undefined])
-    .flatMap((lineage, statement) => effectsOf(lineage, facts, statement))
+    .flatMap((lineage, statement) => effectsOf(lineage, facts, statement, keeps))
     .find((effect) => effect.type === 'code');
 
 /** Statements that are code: what functions define is found within two seconds, what these define at once. */

@@ -5,6 +5,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
+  KEEPS,
   type SessionNames as NameSpace,
   type SessionEffect,
   OTHERS_STATEMENTS,
@@ -222,8 +223,11 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
       const names = failed && this.#idle ? withPrepared(this.#idle, this.#names) : this.#names;
       const why = this.#code ?? this.#lookedInside;
-      const effect = why !== undefined && codeThat(failed && this.#code !== undefined, why);
-      this.#names = atIdle(effect ? afterEffects(names, [effect]) : names);
+      const effects =
+        why === undefined ? [] : [codeThat(failed && this.#code !== undefined && this.#code !== KEEPS, why)];
+      // What is deferred to the end of a transaction runs behind all that was set in it.
+      if (this.#code === KEEPS) effects.push({ type: 'kept', reason: KEEPS });
+      this.#names = atIdle(afterEffects(names, effects));
       this.#code = undefined;
       this.#lookedInside = undefined;
       if (before === 'new') this.#names = withInitial(this.#names);
@@ -333,7 +337,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     // In a block, what came before shows in an error only at the end, and in the rows of cursors.
     const isOwn = (this.#status === 'open' || this.#status === 'failed') && runsAlone(lineage);
     const entities = new Set(enforced.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
-    const code = codeIn(followed, facts);
+    const code = codeIn(followed, facts, this.#mayKeep(meaning));
     const masking: Masking = {
       changesSession: changes(followed, facts),
       runsCode: code !== undefined,
@@ -353,8 +357,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
       failed: () => {
         this.#failed = true;
-        // Code can commit what it did before it fails.
-        if (code) this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
+        // Code can commit what it did before it fails; what a statement runs beside itself cannot.
+        if (code && code.reason !== KEEPS)
+          this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
       },
       completed: (statement) => this.#completed(followed?.[statement], facts, statement, enforced),
     };
@@ -382,6 +387,12 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       ...(refusal && { refusal }),
       ...(unsure !== undefined && { unsure }),
     };
+  }
+
+  /** Of texts that are not followed: what they change may run such code. */
+  #mayKeep(meaning: Meaning | undefined): boolean {
+    const { onRead, onWrite } = meaning?.catalog.guards.settingCode ?? { onRead: NO_OIDS, onWrite: NO_OIDS };
+    return onRead.size + onWrite.size > 0;
   }
 
   /** The session has tables of its own, which no catalog of ours has. */
@@ -413,7 +424,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   ): void {
     if (!this.#names) return;
     // A COMMIT of a transaction that has failed is a ROLLBACK, and the target says so.
-    const effects = effectsOf(lineage, facts, statement).map((effect) => {
+    const effects = effectsOf(lineage, facts, statement, this.#mayKeep(this.#meaning)).map((effect) => {
       if (effect.type === 'code') return this.#codeHasRun(effect, lineage && [lineage]);
       return effect.type === 'transaction' && effect.kind === 'commit' && this.#status === 'failed'
         ? { ...effect, kind: 'rollback' as const }
@@ -437,13 +448,15 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 
   #codeHasRun(code: Code, lineage: readonly StatementLineage[] | undefined): Code {
-    this.#code ??= code.reason;
+    this.#code = code.reason === KEEPS ? KEEPS : (this.#code ?? code.reason);
+    if (code.reason === KEEPS) return code;
     if (!lineage || lineage.some(({ statement }) => OWN_CODE.has(statement))) this.#ownCode = true;
     return code;
   }
 }
 
 const NO_TABLES: ReadonlySet<string> = new Set();
+const NO_OIDS: ReadonlySet<number> = new Set();
 const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
 const TOO_LONG = 'is too long to be followed';
 /** It reads nothing. */

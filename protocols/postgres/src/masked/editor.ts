@@ -4,6 +4,7 @@
  */
 import type { CopyMasks, HiddenColumns, ResultMasks, RowRoom } from '@sluice/contract';
 import { CopyMask } from './copy.js';
+import { type CellTexts, inTheirEncoding } from './encoded.js';
 import { type CopyShape, FRAMING, type RowShape } from './framing.js';
 import { malformed } from './room.js';
 import { type CountedRows, type Memory, RowMask } from './rows.js';
@@ -20,9 +21,11 @@ export abstract class RowEditor {
   protected readonly masks: ResultMasks;
   protected readonly room: RowRoom;
   readonly #maskedColumns: number;
+  readonly #texts: CellTexts | undefined;
 
-  constructor(masks: ResultMasks) {
+  constructor(masks: ResultMasks, texts?: CellTexts) {
     this.masks = masks;
+    this.#texts = texts;
     this.room = masks.room;
     this.#maskedColumns = masks.cells.filter((mask) => mask !== undefined).length;
   }
@@ -75,7 +78,9 @@ export abstract class RowEditor {
     const { room } = this;
     room.isMasking = true;
     try {
-      return await this.masks.elsewhere(FRAMING, rows, { limit: room.limit, ...(copy && { copy }) } satisfies RowShape);
+      const texts = this.#texts;
+      const shape: RowShape = { limit: room.limit, ...(copy && { copy }), ...(texts && { texts }) };
+      return await this.masks.elsewhere(FRAMING, rows, shape);
     } catch (error) {
       room.clear();
       throw error;
@@ -90,10 +95,10 @@ export abstract class RowEditor {
 export class DataRowEditor extends RowEditor {
   readonly #rows: RowMask;
 
-  constructor(masks: ResultMasks) {
-    super(masks);
+  constructor(masks: ResultMasks, texts: CellTexts | undefined) {
+    super(masks, texts);
     // What the target sent is nobody else's: it may be edited where it lies.
-    this.#rows = new RowMask(masks.cells, { owned: true, room: masks.room });
+    this.#rows = new RowMask(inTheirEncoding(masks.cells, texts), { owned: true, room: masks.room });
   }
 
   protected rewrite(bytes: Buffer, memory?: Memory, counted?: CountedRows): Buffer | Promise<Buffer> {
@@ -129,10 +134,10 @@ export class CopyDataEditor extends RowEditor {
   readonly #format: CopyMasks['format'];
   readonly #rows: CopyMask;
 
-  constructor(masks: CopyMasks) {
-    super(masks);
+  constructor(masks: CopyMasks, texts: CellTexts | undefined) {
+    super(masks, texts);
     this.#format = masks.format;
-    this.#rows = new CopyMask(masks.format, masks.cells, masks.room);
+    this.#rows = new CopyMask(masks.format, inTheirEncoding(masks.cells, texts), masks.room);
   }
 
   protected rewrite(chunk: Buffer): Buffer | Promise<Buffer> {

@@ -5,6 +5,7 @@
 import type { CopyFormat, MaskedRows } from '@sluice/contract';
 import type { CellMasks } from './copy-format.js';
 import { CopyMask } from './copy.js';
+import { type CellTexts, inTheirEncoding } from './encoded.js';
 import { ownRoom } from './room.js';
 import { RowMask } from './rows.js';
 
@@ -16,6 +17,8 @@ export interface RowShape {
   /** The most bytes that masks may look at in one row. */
   readonly limit: number;
   readonly copy?: CopyShape;
+  /** Where the texts in them are not in UTF-8. */
+  readonly texts?: CellTexts;
 }
 
 export interface CopyShape {
@@ -26,8 +29,9 @@ export interface CopyShape {
   readonly first: boolean;
 }
 
-export function maskRows(cells: CellMasks, rows: Buffer, shape: unknown): MaskedRows {
-  const { limit, copy } = shape as RowShape;
+export function maskRows(masks: CellMasks, rows: Buffer, shape: unknown): MaskedRows {
+  const { limit, copy, texts } = shape as RowShape;
+  const cells = inTheirEncoding(masks, texts);
   const room = ownRoom(limit);
   if (copy) {
     const mask = new CopyMask(copy.format, cells, room);

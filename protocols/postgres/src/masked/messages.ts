@@ -4,6 +4,7 @@
  */
 import type { TextMask } from '@sluice/contract';
 import { B, HEADER_BYTES, NOTHING } from '../messages.js';
+import { type TextEncoding, UTF8 } from '../text-encoding.js';
 import { template } from './templates.js';
 
 /**
@@ -17,28 +18,28 @@ import { template } from './templates.js';
  * a masked column is involved only SQLSTATE, severity, position, names and source stay, and a text made here says what that
  * SQLSTATE means. If not, the texts are searched. A message that cannot be read becomes one that says so.
  */
-export function filterMessage(message: Buffer, texts: TextMask): Buffer {
-  const fields = readFields(message);
-  if (!fields) return write(message[0] ?? B.errorResponse, [...UNREADABLE]);
-  if (texts.hidden && !isOfText(fields)) return write(message[0] as number, hidden(fields));
+export function filterMessage(message: Buffer, texts: TextMask, encoding: TextEncoding): Buffer {
+  const fields = readFields(message, encoding);
+  if (!fields) return write(message[0] ?? B.errorResponse, [...UNREADABLE], encoding);
+  if (texts.hidden && !isOfText(fields)) return write(message[0] as number, hidden(fields), encoding);
   let changed = false;
   const searched = fields.map(([field, text]): ErrorField => {
     const clean = SAFE.includes(field) ? text : texts.clean(text);
     if (clean !== text) changed = true;
     return [field, clean];
   });
-  return changed ? write(message[0] as number, searched) : message;
+  return changed ? write(message[0] as number, searched, encoding) : message;
 }
 
 /** NotificationResponse: int32 process, channel, payload. The payload is searched; what cannot be read does not pass. */
-export function filterNotification(message: Buffer, texts: TextMask): Buffer {
+export function filterNotification(message: Buffer, texts: TextMask, encoding: TextEncoding): Buffer {
   const channel = message.indexOf(0, HEADER_BYTES + 4);
   const end = channel < 0 ? -1 : message.indexOf(0, channel + 1);
   if (message[0] !== B.notificationResponse || end !== message.length - 1) return NOTHING;
-  const payload = message.toString('utf8', channel + 1, end);
+  const payload = textOf(message.subarray(channel + 1, end), encoding);
   const clean = texts.clean(payload);
   if (clean === payload) return message;
-  return sized(Buffer.concat([message.subarray(0, channel + 1), Buffer.from(`${clean}\0`)]));
+  return sized(Buffer.concat([message.subarray(0, channel + 1), encoding.encode(`${clean}\0`)]));
 }
 
 type ErrorField = readonly [string, string];
@@ -84,22 +85,26 @@ function hidden(fields: readonly ErrorField[]): ErrorField[] {
   ];
 }
 
-function readFields(message: Buffer): ErrorField[] | undefined {
+function readFields(message: Buffer, encoding: TextEncoding): ErrorField[] | undefined {
   if (message.length < HEADER_BYTES + 1 || message.readInt32BE(1) !== message.length - 1) return undefined;
   const fields: ErrorField[] = [];
   let at = HEADER_BYTES;
   while (at < message.length && message[at] !== 0) {
     const end = message.indexOf(0, at + 1);
     if (end < 0) return undefined;
-    fields.push([String.fromCharCode(message[at] as number), message.toString('utf8', at + 1, end)]);
+    fields.push([String.fromCharCode(message[at] as number), textOf(message.subarray(at + 1, end), encoding)]);
     at = end + 1;
   }
   return at === message.length - 1 ? fields : undefined;
 }
 
-function write(tag: number, fields: readonly ErrorField[]): Buffer {
+/** A server may say something that is no UTF-8, which is no reason to end the session. */
+const textOf = (bytes: Buffer, encoding: TextEncoding): string =>
+  encoding === UTF8 ? bytes.toString('utf8') : encoding.decode(bytes);
+
+function write(tag: number, fields: readonly ErrorField[], encoding: TextEncoding): Buffer {
   const body = fields.map(([field, text]) => `${field}${text}\0`).join('');
-  return sized(Buffer.concat([Buffer.from([tag, 0, 0, 0, 0]), Buffer.from(`${body}\0`)]));
+  return sized(Buffer.concat([Buffer.from([tag, 0, 0, 0, 0]), encoding.encode(`${body}\0`)]));
 }
 
 function sized(message: Buffer): Buffer {

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { textMaskOf } from '@sluice/masking';
 import { filterMessage, filterNotification } from '../../src/masked/messages.js';
+import { UTF8 } from '../../src/text-encoding.js';
 
 const texts = (hidden: boolean) => textMaskOf(() => hidden);
 
@@ -45,7 +46,7 @@ const duplicate: Fields = {
 
 test('where a masked column is involved names and codes stay, and the texts go', () => {
   const { M, D: _detail, W: _where, q: _query, ...kept } = duplicate;
-  expect(read(filterMessage(message('E', duplicate), texts(true)))).toEqual({
+  expect(read(filterMessage(message('E', duplicate), texts(true), UTF8))).toEqual({
     ...kept,
     M: 'A key exists already: constraint "customers_email_key" of table "customers".',
     H: 'The text of the server is not shown, because a masked column is involved.',
@@ -54,25 +55,28 @@ test('where a masked column is involved names and codes stay, and the texts go',
 });
 
 test('elsewhere findings are replaced in every text, and a message without any is the same message', () => {
-  const filtered = read(filterMessage(message('E', duplicate), texts(false)));
+  const filtered = read(filterMessage(message('E', duplicate), texts(false), UTF8));
   expect(filtered).toEqual({
     ...duplicate,
     D: 'Key (email)=([masked:EMAIL]) already exists.',
     W: 'COPY customers, line 1: "[masked:EMAIL]"',
   });
   const plain = message('N', { S: 'NOTICE', V: 'NOTICE', C: '00000', M: 'table "x" does not exist, skipping' });
-  expect(filterMessage(plain, texts(false))).toBe(plain);
+  expect(filterMessage(plain, texts(false), UTF8)).toBe(plain);
   const kept = message('E', duplicate);
   expect(
     filterMessage(
       kept,
       textMaskOf(() => false, new Set(['IBAN'] as const)),
+      UTF8,
     ),
   ).toBe(kept);
 });
 
 test('fields that are not known do not pass where a masked column is involved', () => {
-  const filtered = read(filterMessage(message('N', { V: 'NOTICE', C: '00000', M: 'x', Z: 'secret' }), texts(true)));
+  const filtered = read(
+    filterMessage(message('N', { V: 'NOTICE', C: '00000', M: 'x', Z: 'secret' }), texts(true), UTF8),
+  );
   expect(Object.keys(filtered).sort()).toEqual(['C', 'H', 'M', 'V']);
 });
 
@@ -83,7 +87,7 @@ test.each([
   ['nothing', Buffer.alloc(0)],
 ])('%s becomes a message that can be read', (_, bytes) => {
   for (const masked of [true, false]) {
-    expect(read(filterMessage(bytes, texts(masked)))['M']).toBe('The server sent a message that cannot be read.');
+    expect(read(filterMessage(bytes, texts(masked), UTF8))['M']).toBe('The server sent a message that cannot be read.');
   }
 });
 
@@ -98,10 +102,10 @@ describe('notifications', () => {
     ['write to ada@example.com', 'write to [masked:EMAIL]'],
     ['nothing', 'nothing'],
   ])('%s: %j', (payload, expected) => {
-    expect(filterNotification(notification(payload), texts(false))).toEqual(notification(expected));
+    expect(filterNotification(notification(payload), texts(false), UTF8)).toEqual(notification(expected));
   });
   test('one that cannot be read does not pass', () => {
-    expect(filterNotification(notification('x').subarray(0, -1), texts(false))).toHaveLength(0);
+    expect(filterNotification(notification('x').subarray(0, -1), texts(false), UTF8)).toHaveLength(0);
   });
 });
 
@@ -155,7 +159,7 @@ describe.each([15, 18] as const)('PostgreSQL %i', (major) => {
           n: error?.constraint ?? '',
         };
         const given = Object.fromEntries(Object.entries(fields).filter(([, text]) => text !== ''));
-        const left = filterMessage(message('E', given), texts(true)).toString();
+        const left = filterMessage(message('E', given), texts(true), UTF8).toString();
         expect(left, sql).not.toContain('secret-value');
         expect(left, sql).toContain(`C${code}\0`);
       }
