@@ -22,6 +22,8 @@ import type { ProgramLine } from './programs.js';
 const MAX_PENDING = 256;
 /** What a program says before anybody listens: messages, and bytes of them. */
 const MAX_QUEUED = 64;
+/** Lines that are nothing for its client: whoever writes more of them keeps the agent from others. */
+const MAX_UNHEARD = 10_000;
 const MAX_QUEUED_BYTES = 1024 * 1024;
 
 export interface SessionTimes {
@@ -55,6 +57,7 @@ export class ProgramSession {
   readonly #stalled = new Set<ServerResponse>();
   #idle: NodeJS.Timeout | undefined;
   #saidNoJson = false;
+  #unheard = 0;
   /** When it was used last, in milliseconds since 1970. */
   used = Date.now();
 
@@ -166,7 +169,7 @@ export class ProgramSession {
       if (!this.#saidNoJson)
         this.#log(`program ${this.line.name} has written a line that ${error.message}; it is left out`);
       this.#saidNoJson = true;
-      return;
+      return this.#drop();
     }
     for (const message of messages) this.#message(message);
   }
@@ -176,25 +179,28 @@ export class ProgramSession {
     if (message.type === 'result' || message.type === 'error') {
       const key = message.id ? jsonOf(message.id) : '';
       const exchange = this.#pending.get(key);
-      if (exchange) this.#answer(exchange, key, text);
-      return;
+      return exchange ? this.#answer(exchange, key, text) : this.#drop();
     }
     const [token] = message.method === PROGRESS ? tokenOf(message) : [];
     const own = token === undefined ? undefined : [...this.#exchanges].find(({ tokens }) => tokens.has(token));
-    if (own) {
-      if (own.response) this.#write(own.response, text);
-      return;
-    }
+    if (own) return own.response ? this.#write(own.response, text) : this.#drop();
     const open = [...this.#exchanges].flatMap(({ response }) => response ?? []);
     // Which of several calls it belongs to nobody can say, and what is masked in one may stand open in another.
     const place = this.#listener ?? (open.length === 1 ? open[0] : undefined);
     if (place) return this.#write(place, text);
-    if (message.type === 'request' && open.length > 0) return void this.#program.say(nowhere(message.id));
-    if (open.length > 0) return;
-    this.#queuedBytes += text.length;
-    if (this.#queued.length < MAX_QUEUED && this.#queuedBytes <= MAX_QUEUED_BYTES) return void this.#queued.push(text);
-    this.#queuedBytes -= text.length;
+    const isKept = open.length === 0 && this.#queued.length < MAX_QUEUED;
+    if (isKept && this.#queuedBytes + text.length <= MAX_QUEUED_BYTES) {
+      this.#queuedBytes += text.length;
+      return void this.#queued.push(text);
+    }
     if (message.type === 'request') this.#program.say(nowhere(message.id));
+    this.#drop();
+  }
+
+  /** A line that is for nobody. */
+  #drop(): void {
+    this.#unheard++;
+    if (this.#unheard === MAX_UNHEARD) this.end(`has written ${MAX_UNHEARD} lines that are for nobody`);
   }
 
   #answer(exchange: Exchange, key: string, text: string): void {

@@ -325,6 +325,14 @@ describe('a program', () => {
     expect(server.running).toBe(1);
   });
 
+  test('that writes what nobody can take for ever is ended', async () => {
+    const { client, server, log } = await open(`/bin/sh -c "read x; while :; do echo hello; done"`);
+    const { messages } = await client().ask('initialize');
+    expect(messages[0]?.['error'].message).toContain('has written 10000 lines that are for nobody');
+    await expect.poll(() => server.running, { timeout: 10_000 }).toBe(0);
+    expect(log.filter((line) => line.includes('it is left out'))).toHaveLength(1);
+  });
+
   test('that will not go is killed, with what it has started', async () => {
     const pids = join(script(), '..', 'pids');
     const { client, server } = await open(

@@ -72,7 +72,10 @@ describe(`agents${missing === undefined ? '' : ` (${missing})`}`, () => {
       const parts: Buffer[] = [];
       request.on('data', (part: Buffer) => parts.push(part));
       request.on('end', () => {
-        if (request.url !== '/mcp') return void response.end(`${request.method} ${request.url}: order 7 is late`);
+        if (request.url !== '/mcp') {
+          response.end(`${request.method} ${request.url}: order 7 is late`);
+          return;
+        }
         const tools = new McpServer({ name: 'tickets', version: '1.0.0' });
         const inputSchema = { text: z.string() };
         tools.registerTool('search', { inputSchema, annotations: { readOnlyHint: true } }, ({ text }) => ({

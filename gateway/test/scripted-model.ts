@@ -34,11 +34,10 @@ export class ScriptedModel {
         const text = Buffer.concat(parts).toString();
         const answer = this.#answer(request.url ?? '', text === '' ? {} : JSON.parse(text));
         this.seen.push(`${request.method} ${request.url} ${text.slice(0, 200)}`);
-        if (!answer) return void response.writeHead(404, { 'content-type': 'application/json' }).end('{}');
-        if (!Array.isArray(answer))
-          return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-        response.writeHead(200, { 'content-type': 'text/event-stream' });
-        response.end(answer.map((one) => `event: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`).join(''));
+        const type = Array.isArray(answer) ? 'text/event-stream' : 'application/json';
+        response.writeHead(answer ? 200 : 404, { 'content-type': type });
+        if (!Array.isArray(answer)) response.end(JSON.stringify(answer ?? {}));
+        else response.end(answer.map((one) => `event: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`).join(''));
       });
     });
   }

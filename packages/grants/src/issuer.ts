@@ -152,7 +152,7 @@ async function inWords<T>(issuer: string, action: () => Promise<T>): Promise<T> 
     if (cause instanceof client.AuthorizationResponseError || cause instanceof client.ResponseBodyError) {
       const { error, error_description: description } = cause;
       if (!LATER.has(error) && !('status' in cause && cause.status >= FIRST_SERVER_ERROR))
-        throw new GrantError(`${issuer} gave no grant: ${description ?? error}`, { cause });
+        throw new GrantError(`${issuer} gave no grant: ${(description ?? error).slice(0, MAX_SAID)}`, { cause });
     } else if (cause instanceof client.ClientError && !UNHEARD.has(cause.code ?? ''))
       throw new GrantError(`What ${issuer} answered is no grant of yours.`, { cause });
     throw new GrantUnavailable(`${issuer} cannot be asked at the moment.`, { cause });
@@ -160,6 +160,8 @@ async function inWords<T>(issuer: string, action: () => Promise<T>): Promise<T> 
 }
 
 const FIRST_SERVER_ERROR = 500;
+/** Characters of what an issuer says is wrong. */
+const MAX_SAID = 200;
 /** Errors of RFC 6749 (section 4.1.2.1) and of HTTP that say nothing about a grant. */
 const LATER: ReadonlySet<string> = new Set(['server_error', 'temporarily_unavailable', 'slow_down']);
 const UNHEARD: ReadonlySet<string> = new Set([

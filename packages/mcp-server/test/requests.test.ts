@@ -23,7 +23,7 @@ const given = (over: readonly ApprovalRequest[], waiting: readonly ApprovalReque
     waiting: () => waiting,
     pageOf: () => undefined,
   };
-  const caller = { principal: { name: 'ada' }, approvals };
+  const caller = { principal: { name: 'ada' }, approvals, noted: () => undefined };
   return myRequests.run({}, { caller } as unknown as MethodCall);
 };
 
