@@ -109,7 +109,9 @@ function isRefused({ form, body }: Case): boolean {
     headers: [['Content-Type', 'application/json']],
     body: { type: 'whole', media: 'application/json', bytes: Buffer.from(body) },
   };
-  return judges.get(form.api ?? 'openai')?.judge(command).answer.type !== 'allow';
+  const judged = judges.get(form.api ?? 'openai')?.judge(command);
+  if (judged instanceof Promise) throw new Error('the judge waits for something');
+  return judged?.answer.type !== 'allow';
 }
 
 test('no evasion passes', () => {
