@@ -1,6 +1,6 @@
 // node scripts/mysql-suites.mjs FOLDER: fetches the test suites of MariaDB and MySQL as Debian has them and unpacks them there, for
-// `pnpm fuzz mysql-grammar --suites FOLDER`. They are under the GPL and never part of this repository. MySQL's is in unstable only,
-// which is asked in an apt folder of its own: nothing of this machine's apt changes.
+// `pnpm fuzz mysql-grammar` and `pnpm fuzz mysql-scripts` with `--suites FOLDER`. They are under the GPL and never part of this
+// repository. MySQL's is in unstable only, which is asked in an apt folder of its own: nothing of this machine's apt changes.
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -38,7 +38,7 @@ function unstable() {
   return run(folder, ...options, 'update') ? options : [];
 }
 
-const SUITES = { mariadb: ['mariadb-test', 'mariadb-test-data'], mysql: ['mysql-testsuite'] };
+const SUITES = { mariadb: ['mariadb-test', 'mariadb-test-data', 'libpcre2-posix3'], mysql: ['mysql-testsuite'] };
 for (const [name, packages] of Object.entries(SUITES)) {
   const target = resolve(folder, name);
   mkdirSync(target, { recursive: true });

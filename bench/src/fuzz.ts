@@ -11,7 +11,7 @@ import {
   runTwins as runMySqlTwins,
   twinSummary as mysqlTwinSummary,
 } from './mysql-twins/twins.js';
-import { runScripts, scriptFolder, writeScripts } from './mysql/scripts.js';
+import { runScripts, scriptsIn, writeScripts } from './mysql/scripts.js';
 import { Reader } from './mysql/server.js';
 import { writeWords } from './mysql/words.js';
 import { findInWords, runTwins, twinSummary } from './twins/twins.js';
@@ -150,12 +150,12 @@ async function writeMySqlWords(): Promise<number> {
 
 /** Counts nothing as wrong: which scripts differ, and why, is for people to read. */
 async function runMySqlScripts(): Promise<number> {
-  const folder = scriptFolder(values.suites);
-  if (folder === undefined) {
+  const scripts = scriptsIn(values.suites);
+  if (scripts === undefined) {
     print('mysql-scripts: skipped. mariadb-test is not installed (node scripts/mysql-suites.mjs FOLDER fetches it)');
     return 0;
   }
-  print(writeScripts(await runScripts(folder, { suites: values.suites, seconds, onProgress: print })));
+  print(writeScripts(await runScripts(scripts, { suites: values.suites, seconds, onProgress: print })));
   return 0;
 }
 

@@ -91,7 +91,7 @@ const EVENTS = [
 ];
 
 const ADA = { name: 'ada', kind: 'person', groups: ['engineers'], roles: ['approver'] } as const;
-const missing = missingPostgres();
+const missing = missingPostgres(18);
 
 describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undefined ? '' : ` (${missing})`}`, () => {
   let server: PostgresServer;

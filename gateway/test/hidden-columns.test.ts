@@ -89,7 +89,11 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
   let stand: Stand;
   let strict: Stand;
   let client: pg.Client;
-  let notices: pg.NoticeMessage[];
+  let notices: {
+    readonly code?: string | undefined;
+    readonly message?: string | undefined;
+    readonly detail?: string | undefined;
+  }[];
   beforeAll(async () => {
     server = await startPostgres({ major });
     const direct = new pg.Client({ ...server, database: 'postgres' });

@@ -130,7 +130,7 @@ describe.skipIf(missing !== undefined)(
       const client = await stand.client();
       const held = failed(client.query('DELETE FROM people WHERE id = 1'));
       await expect.poll(async () => (await stand.gateway.approvals.recent(1))[0]?.state).toBe('pending');
-      const { threadId } = client.connection;
+      const { threadId } = client;
       const eve = await stand.gateway.identity.createToken({ principal: 'eve', name: 'test' });
       const stranger = await stand.client({ user: 'eve%shop', password: eve.token });
       expect((await failed(stranger.query(`KILL QUERY ${threadId}`))).message).not.toBe('no error');

@@ -1,13 +1,21 @@
 /**
  * `pnpm fuzz mysql-scripts`: MariaDB's own scripts of `mysqltest` (package mariadb-test), at the server and through a gateway that lets
  * everything pass. Owns: running both, and what differs. The scripts are under the GPL: they are read where the package has put them, and
- * nothing of them is kept.
+ * nothing of them is kept. Where they log in as root without a password they do so as the account of the gateway, both times.
  */
 import { spawn } from 'node:child_process';
-import { createReadStream, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
-import { findTool, startMySql, temporaryFolder } from '@sluice/testkit';
+import { startMySql, temporaryFolder } from '@sluice/testkit';
 import { createConnection } from 'mysql2/promise';
 import { machine } from '../measure.js';
 import { end, spawnGateway } from '../setting.js';
@@ -15,10 +23,12 @@ import { end, spawnGateway } from '../setting.js';
 /** Where the package has them. */
 const INSTALLED = '/usr/share/mysql/mysql-test';
 /** One script may take so long, in milliseconds. */
-const MAX_SCRIPT_MS = 20_000;
+const MAX_SCRIPT_MS = 5_000;
 /** They end or kill the server that the others need. */
 const ENDING = /shutdown|crash|kill|restart/;
 const DATABASE = 'test';
+/** At the server, and at the gateway: what is printed of it is the same. */
+const ACCOUNT = 'bench%target';
 
 export interface ScriptOptions {
   /** A folder as `scripts/mysql-suites.mjs` fills it; undefined: the installed package. */
@@ -31,6 +41,11 @@ interface Way {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+}
+
+/** A way that scripts go, and their copies for it. */
+interface ScriptWay extends Way {
+  readonly folder: string;
 }
 
 interface Outcome {
@@ -46,12 +61,42 @@ export interface ScriptTally {
   readonly others: ReadonlyMap<string, string>;
 }
 
-export function scriptFolder(suites: string | undefined): string | undefined {
-  const folder = suites === undefined ? INSTALLED : join(suites, 'mariadb', INSTALLED);
-  return existsSync(join(folder, 'main')) && findTool('mysqltest') !== undefined ? folder : undefined;
+/** Where the scripts are, and the program that runs them. */
+export interface Scripts {
+  readonly folder: string;
+  readonly program: string;
+  /** Where the program finds its libraries. */
+  readonly libraries: string;
 }
 
-export async function runScripts(folder: string, { seconds, onProgress }: ScriptOptions): Promise<ScriptTally> {
+export function scriptsIn(suites: string | undefined): Scripts | undefined {
+  const root = suites === undefined ? '/' : join(suites, 'mariadb');
+  const folder = join(root, INSTALLED);
+  const program = join(root, 'usr/bin/mariadb-test');
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  return existsSync(join(folder, 'main')) && existsSync(program) ? { folder, program, libraries } : undefined;
+}
+
+/** Scripts and what they include, changed for a way; all else is linked to. */
+function copyFor({ user, password }: Way, from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory() && ['main', 'include'].includes(entry.name))
+      copyFor({ user, password, port: 0 }, source, target);
+    else if (!/\.(test|inc)$/.test(entry.name)) symlinkSync(source, target);
+    else {
+      const text = readFileSync(source, 'latin1');
+      const changed = text
+        .replaceAll(/^(\s*(?:--)?\s*connect\s*\(?[^,\n]+,[^,\n]*,\s*)root\s*,\s*,/gim, `$1${user},${password},`)
+        .replaceAll(/^(\s*(?:--)?\s*change_user\s+)root\s*,\s*,/gim, `$1${user},${password},`);
+      writeFileSync(target, changed, 'latin1');
+    }
+  }
+}
+
+export async function runScripts(scripts: Scripts, { seconds, onProgress }: ScriptOptions): Promise<ScriptTally> {
+  const { folder } = scripts;
   const { path, remove } = temporaryFolder('mysql-scripts');
   const names = readdirSync(join(folder, 'main'))
     .flatMap((file) => (file.endsWith('.test') && !ENDING.test(file) ? [file.slice(0, -5)] : []))
@@ -60,14 +105,14 @@ export async function runScripts(folder: string, { seconds, onProgress }: Script
   const others = new Map<string, string>();
   const until = performance.now() + seconds * 1000;
   let tried = 0;
-  let ways = await openWays(join(path, 'first'));
+  let ways = await openWays(join(path, 'first'), folder);
   try {
     for (const name of names) {
       if (performance.now() > until) break;
       tried++;
-      const run = async (way: Way): Promise<Outcome> => {
-        await emptied(ways.direct);
-        return runScript(folder, join(path, 'var'), name, way, ways.direct.port);
+      const run = async (way: ScriptWay): Promise<Outcome> => {
+        await emptied(ways.admin);
+        return runScript(scripts, join(path, 'var'), name, way, ways.admin.port);
       };
       try {
         const plain = await run(ways.direct);
@@ -79,7 +124,7 @@ export async function runScripts(folder: string, { seconds, onProgress }: Script
         // The script before it has ended the server, or given its account away.
         onProgress(`${name}: ${String(error)}`);
         await ways.stop();
-        ways = await openWays(join(path, name));
+        ways = await openWays(join(path, name), folder);
       }
       if (tried % 50 === 0) onProgress(`${tried} of ${names.length}: ${same.length} the same, ${others.size} others`);
     }
@@ -91,21 +136,31 @@ export async function runScripts(folder: string, { seconds, onProgress }: Script
 }
 
 interface Ways {
-  readonly direct: Way;
-  readonly through: Way;
+  readonly admin: Way;
+  readonly direct: ScriptWay;
+  readonly through: ScriptWay;
   stop(): Promise<void>;
 }
 
-async function openWays(folder: string): Promise<Ways> {
+async function openWays(scratch: string, folder: string): Promise<Ways> {
   const server = await startMySql({
     flavour: 'mariadb',
     settings: ['local-infile=1', 'max-allowed-packet=64M', 'innodb-flush-log-at-trx-commit=0'],
   });
   const { port, user, password } = server;
-  const gateway = await spawnGateway(folder, yamlOf(server), { protocol: 'mysql' });
+  const admin = await createConnection({ host: '127.0.0.1', port, user, password });
+  await admin.query(`grant all on *.* to '${ACCOUNT}'@'%' identified by '${password}' with grant option`);
+  admin.destroy();
+  const account = { port, user: ACCOUNT, password };
+  const gateway = await spawnGateway(scratch, yamlOf(account), { protocol: 'mysql' });
+  const copied = (way: Way, name: string): ScriptWay => {
+    copyFor(way, folder, join(scratch, name));
+    return { ...way, folder: join(scratch, name) };
+  };
   return {
-    direct: { port, user, password },
-    through: { port: gateway.port, user: 'bench%target', password: gateway.token },
+    admin: { port, user, password },
+    direct: copied(account, 'direct'),
+    through: copied({ port: gateway.port, user: ACCOUNT, password: gateway.token }, 'through'),
     stop: async () => {
       await end(gateway.child);
       await server.stop();
@@ -125,10 +180,17 @@ async function emptied({ port, user, password }: Way): Promise<void> {
 }
 
 /** @param named the port that scripts are told: the same for both, since some print it */
-async function runScript(folder: string, scratch: string, name: string, way: Way, named: number): Promise<Outcome> {
+async function runScript(
+  { program, libraries }: Scripts,
+  scratch: string,
+  name: string,
+  way: ScriptWay,
+  named: number,
+): Promise<Outcome> {
+  const { folder } = way;
   for (const one of ['tmp', 'log']) mkdirSync(join(scratch, one), { recursive: true });
   const child = spawn(
-    findTool('mysqltest') ?? 'mysqltest',
+    program,
     [
       '--no-defaults',
       '--skip-ssl',
@@ -147,6 +209,7 @@ async function runScript(folder: string, scratch: string, name: string, way: Way
       cwd: folder,
       env: {
         ...process.env,
+        LD_LIBRARY_PATH: libraries,
         MYSQL_TEST_DIR: folder,
         MYSQLTEST_VARDIR: scratch,
         MYSQL_TMP_DIR: join(scratch, 'tmp'),
@@ -163,14 +226,14 @@ async function runScript(folder: string, scratch: string, name: string, way: Way
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [out, err] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
   clearTimeout(timer);
-  return { status: await ended, output: out + err };
+  return { status: await ended, output: (out + err).replaceAll(way.password, '').replaceAll(way.folder, '') };
 }
 
 /** The gateway's own words where there are some; else that the answers differ. Nothing of the script. */
 function differenceOf(plain: Outcome, ours: Outcome): string {
   const [, number, words = ''] = /failed: (\d+): ([^\n]{0,160})/.exec(ours.output) ?? [];
   if (number !== undefined) return `error ${number}: ${words.replaceAll(/'[^']*'|"[^"]*"|`[^`]*`/g, '...')}`;
-  if (/^mysqltest: At line \d+: Could not open connection/m.test(ours.output)) return 'logs in as somebody else';
+  if (/Could not open connection|Access denied for user/.test(ours.output)) return 'logs in as somebody else';
   if (ours.status === null) return 'takes too long';
   if (ours.status !== 0) return `ends with status ${ours.status}`;
   const [mine, theirs] = [ours, plain].map(({ output }) => output.split('\n')) as [string[], string[]];

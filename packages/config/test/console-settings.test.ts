@@ -65,6 +65,7 @@ test('an issuer names the client of the console, whose secret is never printed',
   const issuer =
     'issuers: { corp: { issuer: "https://login.acme.example", audience: sluice, console: { client_id: web, client_secret: very-secret-text } } }';
   const loaded = parse('{}', issuer);
-  expect(loaded.ok && loaded.config.issuers.get('corp')?.console?.clientId).toBe('web');
+  const corp = loaded.ok ? loaded.config.issuers.get('corp') : undefined;
+  expect(corp && 'console' in corp && corp.console?.clientId).toBe('web');
   expect(loaded.ok && JSON.stringify([...loaded.config.issuers])).not.toContain('very-secret-text');
 });

@@ -12,7 +12,7 @@ export * from './servers/sshd.js';
 export * from './tools.js';
 export * from './transcript.js';
 export { messagesEvents } from './models/anthropic.js';
-export { ModelDouble } from './models/double.js';
+export { ModelDouble, type Says } from './models/double.js';
 export { contentsPieces } from './models/gemini.js';
 export { type DoubleEvent, chatEvents, responsesEvents } from './models/openai.js';
 export { type Cut, type Script } from './models/scripts.js';

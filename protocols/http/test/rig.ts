@@ -24,6 +24,7 @@ import {
   type Waiter,
   type Refusal,
   type ResponseEvent,
+  type Route,
   type Visit,
 } from '@sluice/contract';
 import type { TestCertificates } from '@sluice/testkit';

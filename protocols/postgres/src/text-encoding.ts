@@ -126,7 +126,7 @@ function gbk(): TextEncoding {
       try {
         return decoder.decode(text);
       } catch {
-        throw malformed(`a text field is not valid ${GBK}`);
+        throw malformed('a text field is not valid GBK');
       }
     },
     encode: (text) => {

@@ -83,7 +83,10 @@ test.each(Array.from({ length: SEEDS }, (_, seed) => seed))('seed %i', async (se
   const ends = recorded.flatMap((line) => (/ end /.test(line) ? [line.split(' ')[0]] : []));
   const commands = session.asked.filter(({ command }) => command.type !== 'shell' || command.text === '');
   const allowed = commands
-    .filter((_, at) => session.answered[at]?.type === 'allow')
+    .filter((_, at) => {
+      const answered = session.answered[at];
+      return answered !== undefined && 'type' in answered && answered.type === 'allow';
+    })
     .map(({ command }) => String(command.id));
   const programs = new Set(commands.map(({ command }) => String(command.id)));
   // Each program that was let through has one end on record, and no other one has any.

@@ -17,27 +17,32 @@ export interface StatementRead {
   readonly runsUnread: boolean;
 }
 
-export function mayKeepInSetting(
+/**
+ * `code`: it may have done anything else to the session as well; `kept`: a definition, which computes at once what the table is to have, or
+ * what this transaction has bound to a table itself, so that only what settings hold is not known.
+ */
+export function keptBy(
   { catalog, session, relations, changed, changesOthers }: LineageAnalysis,
   node: Node | undefined,
   { isFollowed, runsUnread }: StatementRead,
-): boolean {
+): 'code' | 'kept' | undefined {
   const { defined } = session.overlay;
   const { exists, onRead, onWrite, onDefinition, names } = catalog.guards.settingCode;
-  if (!node || KEEPING_NOTHING.has(node.kind)) return false;
+  if (!node || KEEPING_NOTHING.has(node.kind)) return undefined;
   const isDefinition = !OF_ROWS.has(node.kind);
-  if (!isDefinition && !exists && defined.size === 0) return false;
-  // What this transaction has bound to a table is in no catalog of ours.
-  const isChange = isDefinition || changesOthers || changed.size > 0;
-  if (isChange && defined.has(CODE_BEHIND_WRITES)) return true;
-  if (!isFollowed && (defined.size > 0 || onRead.size + onWrite.size > 0)) return true;
-  if ([...relations].some((oid) => onRead.has(oid)) || [...changed].some((oid) => onWrite.has(oid))) return true;
-  if (changesOthers && onWrite.size > 0) return true;
-  if (!isDefinition) return false;
+  if (!isDefinition && !exists && defined.size === 0) return undefined;
+  if (!isDefinition) {
+    if ([...relations].some((oid) => onRead.has(oid)) || [...changed].some((oid) => onWrite.has(oid))) return 'code';
+    if ((changesOthers && onWrite.size > 0) || (!isFollowed && onRead.size + onWrite.size > 0)) return 'code';
+    // What this transaction has bound to a table is in no catalog of ours.
+    const isChange = changesOthers || changed.size > 0;
+    return !isFollowed || (isChange && defined.has(CODE_BEHIND_WRITES)) ? 'kept' : undefined;
+  }
   const named = new Set<string>();
   collect(node.fields, named);
-  if (named.has(SET_CONFIG)) return true;
-  return exists && (onDefinition || runsUnread || [...named].some((name) => names.has(name)) || OF_ALL.has(node.kind));
+  if (named.has(SET_CONFIG)) return 'kept';
+  const isRun = onDefinition || runsUnread || OF_ALL.has(node.kind) || [...named].some((name) => names.has(name));
+  return exists && isRun ? 'kept' : undefined;
 }
 
 const SET_CONFIG = 'set_config';

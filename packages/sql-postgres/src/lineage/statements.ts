@@ -32,7 +32,7 @@ import { changesSession } from './passing.js';
 import { afterCode } from './reasons.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { type SessionNames, afterEffects, withUnreadSettings, withoutFunctions } from './session.js';
-import { KEEPS, mayKeepInSetting } from './setting-code.js';
+import { KEEPS, keptBy } from './setting-code.js';
 import { storedValue } from './settings.js';
 import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from './value.js';
 
@@ -62,11 +62,19 @@ function statementLineage(
   visits: { left: number },
 ): StatementLineage {
   const found = readLineage(node, catalog, session, visits, false);
-  if (!found.keeps) return found.lineage;
+  if (!found.kept) return found.lineage;
   // The code runs before, or between, what the statement reads.
-  const { lineage } = readLineage(node, catalog, withUnreadSettings(session, afterCode(KEEPS)), visits, true);
-  return { ...lineage, effects: [...lineage.effects, { type: 'code', reason: KEEPS, sure: true }] };
+  const { lineage } = readLineage(
+    node,
+    catalog,
+    withUnreadSettings(session, afterCode(KEEPS)),
+    visits,
+    found.kept === 'code',
+  );
+  return { ...lineage, effects: [...lineage.effects, found.kept === 'code' ? CODE : { type: 'kept', reason: KEEPS }] };
 }
+
+const CODE: SessionEffect = { type: 'code', reason: KEEPS, sure: true };
 
 function readLineage(
   node: Node | undefined,
@@ -74,7 +82,7 @@ function readLineage(
   session: SessionNames,
   visits: { left: number },
   runsCode: boolean,
-): { readonly lineage: StatementLineage; readonly keeps: boolean } {
+): { readonly lineage: StatementLineage; readonly kept: ReturnType<typeof keptBy> } {
   const statement = node?.kind ?? '';
   // What runs later (a view, a cursor, a default) may find another function behind the name.
   const names = AT_ONCE.has(statement) ? session : withoutFunctions(session);
@@ -104,7 +112,7 @@ function readLineage(
     const { answered } = analysis;
     return {
       lineage: { outputs, ...(answered !== undefined && outputs.length === 0 && { answered }), ...collected() },
-      keeps: mayKeepInSetting(analysis, node, { isFollowed: true, runsUnread }),
+      kept: keptBy(analysis, node, { isFollowed: true, runsUnread }),
     };
   } catch (error) {
     const unread = error instanceof Unread ? { unread: error.message } : {};
@@ -113,7 +121,7 @@ function readLineage(
     const returnsRows = canReturnRows(analysis, node);
     return {
       lineage: { outputs: [], unknown: reason, returnsRows, ...unread, ...collected() },
-      keeps: mayKeepInSetting(analysis, node, { isFollowed: false, runsUnread }),
+      kept: keptBy(analysis, node, { isFollowed: false, runsUnread }),
     };
   }
 }

@@ -27,7 +27,7 @@ export function textCells(
   const texts = new Set<number>();
   for (const [at, { format, type, name }] of columns.entries()) {
     if (format === 'text' || TEXT_TYPES.has(type)) texts.add(at);
-    else if (cells[at] && !PLAIN_TYPES.has(type)) throw hasTexts(`column "${name}"`, encoding);
+    else if (cells[at] && !PLAIN_TYPES.has(type)) throw Unmasked.because(inBytes(`column "${name}"`, encoding));
   }
   return { encoding, columns: texts };
 }
@@ -35,7 +35,7 @@ export function textCells(
 /** The same for COPY TO STDOUT, which says nothing of types. */
 export function copiedTexts({ cells, format }: CopyMasks, { name, isPlain }: TextEncoding): CellTexts | undefined {
   if (name === UTF8.name) return undefined;
-  if (format.format === 'binary') throw hasTexts('COPY', name);
+  if (format.format === 'binary') throw Unmasked.because(inBytes('COPY', name));
   if (!isPlain || /[^\0-\x7f]/.test(format.null ?? '')) {
     throw Unmasked.because(
       `what COPY writes between values cannot be told from texts in ${name}: use client_encoding = UTF8`,
@@ -44,10 +44,8 @@ export function copiedTexts({ cells, format }: CopyMasks, { name, isPlain }: Tex
   return { encoding: name, columns: new Set(cells.keys()) };
 }
 
-const hasTexts = (what: string, encoding: string): Unmasked =>
-  Unmasked.because(
-    `${what} is in binary format, and masks do not read that with texts in ${encoding}: ask for the text format, or use client_encoding = UTF8`,
-  );
+const inBytes = (what: string, encoding: string): string =>
+  `${what} is in binary format, and masks do not read that with texts in ${encoding}: ask for the text format, or use client_encoding = UTF8`;
 
 /** What the masks of a result see is UTF-8, and what they give becomes of the encoding again. */
 export function inTheirEncoding(cells: CellMasks, texts: CellTexts | undefined): CellMasks {

@@ -41,13 +41,13 @@ interface Shape {
 const copy = (format: CopyFormat['format'], row: Shape['of']): Shape => ({
   of: (values, first) => message('d', row(values, first)),
   mask: (room) => new CopyMask({ format }, masks, room),
-  masking: (room) => new CopyDataEditor(Object.assign(masksIn(room), { format: { format } })),
+  masking: (room) => new CopyDataEditor(Object.assign(masksIn(room), { format: { format } }), undefined),
 });
 const SHAPES: Readonly<Record<string, Shape>> = {
   rows: {
     of: (values) => message('D', cells(...values)),
     mask: (room) => new RowMask(masks, { room }),
-    masking: (room) => new DataRowEditor(masksIn(room)),
+    masking: (room) => new DataRowEditor(masksIn(room), undefined),
   },
   'copy in text': copy('text', (values) => Buffer.from(`${values.map((one) => one ?? '\\N').join('\t')}\n`)),
   'copy in csv': copy('csv', (values) => Buffer.from(`${values.join()}\n`)),

@@ -23,7 +23,7 @@ const masksOf = (
   { room = new RowRoom(), count = () => undefined }: { room?: RowRoom; count?: (cells: number) => void } = {},
 ): Masks => new ColumnMasks(columns, { maker: POSTGRES_MASKS, room, count });
 const copying = (format: CopyFormat, masks: Masks): CopyDataEditor =>
-  new CopyDataEditor(Object.assign(masks, { format }));
+  new CopyDataEditor(Object.assign(masks, { format }), undefined);
 
 const detecting = (format: 'text' | 'binary', oid = 25): ColumnMask => ({
   type: 'detect',
@@ -54,7 +54,7 @@ test.each([0, 1, 60_000])(
       options: { mode: { type: 'redact' }, key: Buffer.alloc(32, 7), entity: '' },
     };
     const masks = masksOf([dates]);
-    const masking = new DataRowEditor(masks);
+    const masking = new DataRowEditor(masks, undefined);
     const made = masking.push(
       Buffer.concat([row('1815-12-10'), ...Array.from({ length: count }, () => row('10.12.1815'))]),
     );
@@ -81,7 +81,7 @@ describe('rows', () => {
     for (const size of [1000, 64 * 1024, Number.MAX_SAFE_INTEGER]) {
       let cells = 0;
       let late = 0;
-      const masking = new DataRowEditor(masksOf(columns, { count: (more) => (cells += more) }));
+      const masking = new DataRowEditor(masksOf(columns, { count: (more) => (cells += more) }), undefined);
       const stream = Buffer.concat(rows);
       const out: Buffer[] = [];
       for (let at = 0; at < stream.length; at += size) {
@@ -97,7 +97,7 @@ describe('rows', () => {
 
   test('the event loop turns while they are looked at', async () => {
     let turns = 0;
-    const made = new DataRowEditor(masksOf(columns)).push(rows[1] as Buffer);
+    const made = new DataRowEditor(masksOf(columns), undefined).push(rows[1] as Buffer);
     expect(made).toBeInstanceOf(Promise);
     const count = (): void => {
       turns++;
@@ -110,12 +110,12 @@ describe('rows', () => {
   });
 
   test('what is not looked at takes no thread, however long it is', () => {
-    expect(new DataRowEditor(masksOf(columns)).push(row(long, 'x', '{}', '{}'))).toBeInstanceOf(Buffer);
+    expect(new DataRowEditor(masksOf(columns), undefined).push(row(long, 'x', '{}', '{}'))).toBeInstanceOf(Buffer);
   });
 
   test('very many small values take a thread too', async () => {
     const many = Buffer.concat(Array.from({ length: MAX_INLINE_CELLS / 3 + 1 }, () => row('1', 'x', '{}', '{}')));
-    const made = new DataRowEditor(masksOf(columns)).push(many);
+    const made = new DataRowEditor(masksOf(columns), undefined).push(many);
     expect(made).toBeInstanceOf(Promise);
     expect((await made).equals(many)).toBe(true);
   });
@@ -126,16 +126,16 @@ describe('rows', () => {
   ] as const)('so do many small parts of %s that each get a hash', async (_, of, value) => {
     const options = { mode: { type: 'hash' }, key: Buffer.alloc(32, 7), entity: 'A' } as const;
     const masked: ColumnMask = { type: 'column', of, format: 'text', options };
-    const made = new DataRowEditor(masksOf([masked])).push(row(value));
+    const made = new DataRowEditor(masksOf([masked]), undefined).push(row(value));
     expect(made).toBeInstanceOf(Promise);
     expect((await made).equals(new RowMask([cellMaskOf(masked)]).push(row(value)))).toBe(true);
   });
 
   test('what is refused here is refused there', async () => {
-    const other = new DataRowEditor(masksOf([detecting('text')]));
+    const other = new DataRowEditor(masksOf([detecting('text')]), undefined);
     expect(() => other.push(Buffer.concat([row(long), row('1', '2')]))).toThrow(Unmasked);
     const room = new RowRoom(undefined, { limit: MAX_INLINE_BYTES });
-    const small = new DataRowEditor(masksOf([detecting('text')], { room }));
+    const small = new DataRowEditor(masksOf([detecting('text')], { room }), undefined);
     expect(() => small.push(row(long))).toThrow(/more than/);
   });
 });
