@@ -177,7 +177,7 @@ describe(`agents${missing === undefined ? '' : ` (${missing})`}`, () => {
       const script = join(copied('cron'), 'assistant.sh');
       const file = join(folder, 'token');
       writeFileSync(file, environment['SLUICE_TOKEN'] ?? '', { mode: 0o600 });
-      const { SLUICE_TOKEN: _, ...env } = { ...environment, TOKEN_FILE: file };
+      const { SLUICE_TOKEN: _, ...env }: NodeJS.ProcessEnv = { ...environment, TOKEN_FILE: file };
       model.results = [];
       told(await said(script, [], { env }));
       chmodSync(file, 0o644);
