@@ -96,7 +96,7 @@ export function overviewTests(shared: () => Shared): void {
     await olga.locator('.terminal').getByText('onerror').first().waitFor();
     expect(await obeyed(olga)).toEqual(NOTHING);
     const ended = once(child, 'close');
-    child.stdin?.write('exit\n');
+    child.stdin?.write('exec echo last-words\n');
     await ended;
     // The record takes the place of what was watched.
     await olga.getByLabel('Find what was shown').fill('SEEN-42');
@@ -108,6 +108,14 @@ export function overviewTests(shared: () => Shared): void {
     await olga.getByText('8×').click();
     await olga.locator('.terminal').getByText('seen-42').first().waitFor();
     expect(await obeyed(olga)).toEqual(NOTHING);
+    // What came last as well: the recording ends with it.
+    await olga.getByLabel('Find what was shown').fill('last-words');
+    await olga.getByRole('button', { name: 'Find', exact: true }).click();
+    await places
+      .getByText(/: .*last-words/)
+      .last()
+      .click();
+    await olga.locator('.terminal').getByText('last-words').first().waitFor();
     // WebAssembly may run on this page, and on no other one.
     const policy = async (path: string): Promise<string> =>
       (await fetch(it.origin + path)).headers.get('content-security-policy') ?? '';

@@ -35,17 +35,20 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
   useEffect(() => {
     const { current: element } = place;
     if (!element) return undefined;
+    const end = cast.events.at(-1)?.at ?? 0;
+    // A moment more than was recorded: beyond its end the player shows nothing, and what happened last is shown a little later.
+    const events = [...cast.events, { at: end + 2 * AFTER_SECONDS, code: 'o', data: '' } as const];
     const source = {
       data: [],
       // The player counts in milliseconds inside, and changes the events that it is given.
       parser: () => ({
         cols: cast.cols,
         rows: cast.rows,
-        events: cast.events.map(({ at: time, code, data }): RecordingEvent => [time * 1_000, code, data]),
+        events: events.map(({ at: time, code, data }): RecordingEvent => [time * 1_000, code, data]),
       }),
     };
     // Until it is played it shows where it was; at first, how it ended.
-    const shown = at.current > 0 ? at.current : (cast.events.at(-1)?.at ?? 0);
+    const shown = at.current > 0 ? at.current : end;
     const poster = `npt:${(shown + AFTER_SECONDS).toFixed(3)}`;
     const more = { startAt: at.current, poster, preload: true };
     const player = create(source, element, { ...LOOKS, speed, ...more });
