@@ -112,7 +112,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
     expect(await dave.getByRole('button', { name: 'Close the review' }).count()).toBe(0);
     // By itself, where nobody asked the page to look again.
     await ben.getByText('Reviews (1)').click();
-    expect(await ben.title()).toBe('(1) Approvals · Sluice');
+    await expect.poll(() => ben.title(), WAIT).toBe('(1) Approvals · Sluice');
     await accessible(ben);
     await at('ben', '/');
     await ben.getByText('A review is open').waitFor();
@@ -130,7 +130,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
     await ben.getByRole('dialog').getByRole('button', { name: 'Close the review' }).click();
     await ben.getByText(': seen: the lights are on').waitFor();
     await dave.getByText(': seen: the lights are on').waitFor();
-    expect(await ben.title()).toBe('Approvals · Sluice');
+    await expect.poll(() => ben.title(), WAIT).toBe('Approvals · Sluice');
     expect(it.stand.gateway.approvals.reviews()).toEqual([]);
     for (const { complaints } of pages.values())
       expect(complaints.filter((one) => !one.includes('400 (Bad Request)'))).toEqual([]);

@@ -90,7 +90,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     const waiting = client.query('delete from orders where id = 300').catch(() => undefined);
     // By itself: nobody asked the page to look again.
     await ben.getByText('ana on db').waitFor();
-    expect(await ben.title()).toBe('(1) Approvals · Sluice');
+    await expect.poll(() => ben.title()).toBe('(1) Approvals · Sluice');
     await ben.keyboard.press('j');
     const request = ben.getByRole('region', { name: /^Request \d/ });
     await request.getByText("select 'asked before'").waitFor();
@@ -111,7 +111,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     await waiting;
     await ben.getByText('approved by ben. It was used.').waitFor();
     await ben.getByText(': row 300 is a test').waitFor();
-    expect(await ben.title()).toBe('Approvals · Sluice');
+    await expect.poll(() => ben.title()).toBe('Approvals · Sluice');
     expect(await ben.getByRole('button', { name: 'Approve' }).count()).toBe(0);
   });
 

@@ -78,6 +78,9 @@ describe.skipIf(missingPostgres(18))('a token for one connection', () => {
       'GET /v1/freezes': ['/v1/freezes', undefined, 403],
       'POST /v1/freezes': ['/v1/freezes', { subject: 'connection:other', reason: 'mine' }, 403],
       'DELETE /v1/freezes/{subject}': ['/v1/freezes/connection:other', { reason: 'mine' }, 403],
+      'GET /v1/grants': ['/v1/grants', undefined, 200],
+      // Of a connection that it is not for it is told of none.
+      'DELETE /v1/grants/{connection}': ['/v1/grants/other', undefined, 404],
       'GET /v1/connections': ['/v1/connections', undefined, 200],
       'GET /v1/connections/{connection}/clients': ['/v1/connections/other/clients', undefined, 403],
       // What it is told of is no more than what it sees.
