@@ -143,6 +143,11 @@ const FOUND: [string][] = [
   [": $(: <<E\nE); : '\nE\nls\n)\n: '"],
   [": <<-'\tE'\n\tE\nls"],
   [": <<-E\n\t\\\n\tE\n: '\nE\nls\n#'"],
+  // Variables that hold something else by then.
+  ['x=:; command eval x=ls; command "$x"'],
+  ['x=ls; eval \'false && x=:; command "$x"\''],
+  ['x=ls /bin/sh -c \'false && x=:; command "$x"\''],
+  ['/usr/bin/env x=ls /bin/sh -c \'false && x=:; command "$x"\''],
 ];
 
 describe.each(['sh', 'bash'] as const)('%s', (shell) => {
