@@ -385,6 +385,32 @@ describe('answers in a file', () => {
   });
 });
 
+describe('what else says which model answers', () => {
+  test.each([
+    [
+      'a field beside the file',
+      { target_model_names: 'gpt-y' },
+      CHAT,
+      'a field that is not read here ("target_model_names")',
+    ],
+    ['the path of a line', {}, '/openai/deployments/gpt-x/chat/completions', 'a model beside that of its "body"'],
+  ])('%s is refused', async (_, fields, url, why) => {
+    const stand = await open({ rules: ALL });
+    const form = new FormData();
+    form.set('purpose', 'batch');
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
+    form.set('file', new Blob([line('a', asking('hi', { model: 'gpt-y' }), url)]), 'calls.jsonl');
+    const answer = await fetch(`${stand.url}/v1/files`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stand.token}` },
+      body: form,
+    });
+    expect(answer.status).toBe(403);
+    expect(await answer.text()).toContain(JSON.stringify(why).slice(1, -1));
+    expect(stand.double.kept.files.size).toBe(0);
+  });
+});
+
 describe('budgets', () => {
   const rules = (more: string): string => `
     - { rule: all, when: 'true', allow: true }
