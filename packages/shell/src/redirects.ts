@@ -10,20 +10,14 @@ import { valuesOf } from './words.js';
  */
 const PLAIN_DELIMITER = /^(?:[\w.:@%+,!/-]|\\\w|'[^'`$\\\n\t]*'|"[^"`$\\\n\t]*")+$/;
 
-/**
- * Why it is not certain where a here-document ends, or what is in it. One whose end is on no line of its own goes on behind `$(...)` for bash, and
- * to another line for dash.
- */
-function doubtfulEnd({ delimiter, closing }: Extract<Redirection, { type: 'HereDoc' }>): string | undefined {
-  if (!PLAIN_DELIMITER.test(delimiter?.text ?? ''))
-    return 'has a here-document whose end shells find in different places';
-  return closing ? undefined : 'has a here-document without a line that ends it';
-}
-
 /** What a redirection reads or writes. A here-document is data, and nothing but its expansions does anything. */
 export function redirects(redirect: Redirection, draft: ActionDraft, setting: Setting): void {
-  const doubt = redirect.type === 'HereDoc' ? doubtfulEnd(redirect) : undefined;
-  if (doubt !== undefined) draft.unknown(doubt);
+  if (redirect.type === 'HereDoc') {
+    if (!PLAIN_DELIMITER.test(redirect.delimiter?.text ?? ''))
+      draft.unknown('has a here-document whose end shells find in different places');
+    // It goes on behind `$(...)` for bash, and to another line for dash.
+    if (!redirect.closing) draft.unknown('has a here-document without a line that ends it');
+  }
   if (redirect.type !== 'Redirect') return;
   const values = redirect.target ? valuesOf(redirect.target, setting.variables) : [];
   const known = values.every((value) => value.known && !value.glob && !value.many) && values.length > 0;
