@@ -133,6 +133,8 @@ describe('a WebSocket', () => {
     sockets.on('connection', (one) => {
       one.send('my mail is bob@ex', { fin: false });
       one.ping('still here');
+      one.ping(Buffer.from('bob@example.com\xff', 'latin1'));
+      one.ping(Buffer.from([0xff, 0x01]));
       one.send('ample.com', { fin: true });
       one.send('');
       one.send(Buffer.from([0, 1, 2]));
@@ -146,9 +148,11 @@ describe('a WebSocket', () => {
       headers: { authorization: `Bearer ${stand.token}` },
     });
     const heard: string[] = [];
-    socket.on('ping', (data) => heard.push(`ping ${String(data)}`)).on('message', (data) => heard.push(String(data)));
+    socket
+      .on('ping', (data: Buffer) => heard.push(`ping ${data.toString('latin1')}`))
+      .on('message', (data) => heard.push(String(data)));
     expect(await closing(socket)).toEqual([1011, expect.stringContaining('masks cannot read')]);
-    expect(heard).toEqual(['ping still here', 'my mail is [masked:EMAIL]', '']);
+    expect(heard).toEqual(['ping still here', 'ping ', 'ping \xff\x01', 'my mail is [masked:EMAIL]', '']);
   });
 
   test('binary messages pass where masks leave them alone by choice', async () => {

@@ -1,5 +1,6 @@
 /** Files and batches of a provider, by the OpenAI SDK: a batch is made of no line that was not judged, and no answer in a file gets past the rules. */
 import { globSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { temporaryFolder } from '@sluice/testkit';
 import OpenAI, { toFile } from 'openai';
@@ -384,6 +385,32 @@ describe('answers in a file', () => {
   });
 });
 
+describe('what else says which model answers', () => {
+  test.each([
+    [
+      'a field beside the file',
+      { target_model_names: 'gpt-y' },
+      CHAT,
+      'a field that is not read here ("target_model_names")',
+    ],
+    ['the path of a line', {}, '/openai/deployments/gpt-x/chat/completions', 'a model beside that of its "body"'],
+  ])('%s is refused', async (_, fields, url, why) => {
+    const stand = await open({ rules: ALL });
+    const form = new FormData();
+    form.set('purpose', 'batch');
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
+    form.set('file', new Blob([line('a', asking('hi', { model: 'gpt-y' }), url)]), 'calls.jsonl');
+    const answer = await fetch(`${stand.url}/v1/files`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stand.token}` },
+      body: form,
+    });
+    expect(answer.status).toBe(403);
+    expect(await answer.text()).toContain(JSON.stringify(why).slice(1, -1));
+    expect(stand.double.kept.files.size).toBe(0);
+  });
+});
+
 describe('budgets', () => {
   const rules = (more: string): string => `
     - { rule: all, when: 'true', allow: true }
@@ -401,6 +428,36 @@ describe('budgets', () => {
     // One batch is what was taken for.
     await batchOf(stand.openai, file.id);
     expect(await refused(batchOf(stand.openai, file.id))).toContain('were counted for one batch, which has been made');
+  });
+
+  test('whoever hangs up before a batch is answered has had it made', async () => {
+    const stand = await open({ rules: rules('requests: 5') });
+    const file = await upload(stand.openai, lines('1', '2', '3'));
+    const { kept, heard } = stand.double;
+    kept.muted = true;
+    const { port, pathname } = new URL(stand.url);
+    const socket = connect({ host: '127.0.0.1', port: Number(port) });
+    const body = JSON.stringify({ input_file_id: file.id, endpoint: CHAT, completion_window: '24h' });
+    const head = [`POST ${pathname}/v1/batches HTTP/1.1`, 'Host: 127.0.0.1', `Authorization: Bearer ${stand.token}`];
+    socket.write([...head, 'Content-Type: application/json', `Content-Length: ${body.length}`, '', body].join('\r\n'));
+    await vi.waitFor(() => expect(heard.at(-1)?.path).toContain('/batches'));
+    socket.resetAndDestroy();
+    kept.muted = false;
+    for (let tries = 0; tries < 5; tries++) {
+      expect(await refused(batchOf(stand.openai, file.id))).toContain('were counted for one batch');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
+  test('a batch that the provider refuses can be asked for again', async () => {
+    const stand = await open({ rules: rules('requests: 5') });
+    const { id } = await upload(stand.openai, lines('1'));
+    const { files } = stand.double.kept;
+    const file = files.get(id);
+    files.delete(id);
+    expect(await refused(batchOf(stand.openai, id))).toMatch(/^404 /);
+    if (file) files.set(id, file);
+    expect((await batchOf(stand.openai, id)).input_file_id).toBe(id);
   });
 
   test('what the answers have used up counts in the end, and what failed is given back', async () => {

@@ -83,6 +83,9 @@ export async function begin(
 
 /** `query`: with which the browser came back. Rejects with a GrantError. */
 export async function finish(settings: GrantSettings, attempt: GrantAttempt, query: string): Promise<GrantTokens> {
+  // What is a secret between the gateway and one issuer is for no other one.
+  if (settings.issuer !== undefined && settings.issuer !== attempt.issuer)
+    throw new GrantError('The connection has another issuer by now.');
   const config = await discovered(attempt.issuer, settings);
   const back = new URL(attempt.redirect);
   back.search = query;

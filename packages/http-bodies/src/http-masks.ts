@@ -131,12 +131,19 @@ export class HttpMasks {
   /** A message of a WebSocket as it may pass, or what a frame of control says. @throws BodyUnmasked */
   message(kind: HttpMessage['kind'] | 'control', bytes: Buffer): Buffer {
     if (!this.#bodies) return bytes;
-    if (kind === 'control') return isUtf8(bytes) ? Buffer.from(this.text(bytes.toString('utf8'))) : bytes;
+    if (kind === 'control') return this.#control(bytes);
     const isText = kind === 'text';
     if (isText && !isUtf8(bytes)) throw unmasked('has a message that is no UTF-8 text, and says that it is text');
     const mask = new BodyMask(isText ? '' : BINARY_TYPE, this.#parts);
     const pushed = Buffer.from(mask.push(bytes));
     return Buffer.concat([pushed, mask.end()]);
+  }
+
+  /** Its text; of what is none nothing is left in which something was found. */
+  #control(bytes: Buffer): Buffer {
+    if (isUtf8(bytes)) return Buffer.from(this.text(bytes.toString('utf8')));
+    const signs = bytes.toString('latin1');
+    return this.text(signs) === signs ? bytes : Buffer.alloc(0);
   }
 
   /** A text by itself, as masks leave it. */

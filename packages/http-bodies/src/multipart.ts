@@ -37,6 +37,9 @@ export class MultipartMask implements Editor {
     const boundary = /;\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))/i.exec(contentType);
     const found = boundary?.[1] ?? boundary?.[2];
     if (found === undefined) throw unmasked('has parts, and does not say what parts them');
+    // Some put it together of pieces (RFC 2231), and it may stand within the value of something else.
+    if ((contentType.match(/;\s*boundary[\s*\d]*=/gi)?.length ?? 0) > 1)
+      throw unmasked('has parts, and says in two ways what parts them');
     this.#parts = parts;
     this.#editorOf = editorOf;
     this.#delimiter = Buffer.from(`\r\n--${found}`, 'latin1');
@@ -136,6 +139,9 @@ export class MultipartMask implements Editor {
 
   #editorOfPart(head: string): Editor {
     if (/\r\n[ \t]/.test(head)) throw unmasked('has a part with a folded header');
+    // Some take LF alone for the end of a line (Go, Werkzeug).
+    if (/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/.test(head))
+      throw unmasked('has a part with control characters in its head');
     const encoding = fieldOf(head, 'content-transfer-encoding');
     if ((encoding !== undefined && !AS_IT_IS.test(encoding)) || fieldOf(head, 'content-encoding') !== undefined)
       throw unmasked('has a part in an encoding that is not read here');
@@ -154,9 +160,10 @@ export class MultipartMask implements Editor {
 
 /** @throws Unmasked where it is there twice: readers take one or the other */
 function fieldOf(head: string, name: string): string | undefined {
-  const [line, another] = head.split('\r\n').filter((one) => one.toLowerCase().startsWith(`${name}:`));
+  const isNamed = new RegExp(`^${name}\\s*:`, 'i');
+  const [line, another] = head.split('\r\n').filter((one) => isNamed.test(one));
   if (another !== undefined) throw unmasked('has a part with the same header twice');
-  return line?.slice(name.length + 1).trim();
+  return line?.replace(isNamed, '').trim();
 }
 
 const PARAMETER = /;\s*([^\s=;"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*)?/y;
@@ -173,7 +180,7 @@ function dispositionOf(field: string): { name: string | undefined; isUpload: boo
     end = PARAMETER.lastIndex;
     const lower = parameter.toLowerCase();
     if (lower.startsWith('filename')) isUpload = true;
-    if (lower === 'name*') isClear = false;
+    if (lower.startsWith('name*') || quoted?.includes('\\"') === true) isClear = false;
     if (lower !== 'name') continue;
     isClear &&= name === undefined;
     name ??= quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;

@@ -211,6 +211,16 @@ describe('several parts', () => {
     expect(() => masked('multipart/mixed', 'x--x')).toThrow(/does not say what parts them/);
   });
 
+  test.each(['boundary=X; boundary=Y', 'boundary=X; boundary*0=Y', 'x1="; boundary=X"; boundary=Y'])(
+    'another boundary than %s',
+    (said) =>
+      expect(() => masked(`multipart/form-data; ${said}`, '--X\r\n\r\nx\r\n--X--')).toThrow(/in two ways what parts/),
+  );
+
+  test.each(['name=a; x="\nContent-Disposition: x; name=email', 'name=a\n\n'])('a head that ends in LF: %j', (head) => {
+    expect(() => masked('multipart/form-data; boundary=X', field(head))).toThrow(/control characters in its head/);
+  });
+
   const field = (head: string): string => `--X\r\nContent-Disposition: form-data; ${head}\r\n\r\nx@1\r\n--X--\r\n`;
 
   test.each([
@@ -229,6 +239,9 @@ describe('several parts', () => {
     "name*=utf-8''email",
     'name="a"b"',
     'name=a\r\nContent-Disposition: x; name=email',
+    'name=a\r\nContent-Disposition : x; name=email',
+    'name*0=em; name*1=ail; name=a',
+    'x="\\"; name=email; y="; name=a',
   ])('%s has two names', (head) => {
     expect(() => masked('multipart/form-data; boundary=X', field(head), partsOf(['/email']))).toThrow(
       /read in two ways|the same header twice/,

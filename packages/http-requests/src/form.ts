@@ -88,16 +88,20 @@ function readPart(part: Buffer, from: number): FormPart {
   const end = part.subarray(0, MAX_PART_HEAD_BYTES).indexOf('\r\n\r\n');
   if (end < 0) throw new FormError('has a part without a head');
   const head = part.toString('utf8', 0, end).split('\r\n');
+  // Some take LF alone for the end of a line (Go, Werkzeug).
+  if (head.some((line) => /[\0-\x08\x0a-\x1f\x7f]/.test(line)))
+    throw new FormError('has a part with control characters in its head');
   const dispositions = head.filter((line) => /^content-disposition\s*:/i.test(line));
   if (head.some((line) => /^[ \t]/.test(line))) throw new FormError('has a part with a folded header');
   const [disposition] = dispositions;
   if (dispositions.length !== 1 || disposition === undefined) throw new FormError('has a part without a name');
-  const name = parameter(disposition, 'name');
-  const filename = parameter(disposition, 'filename');
+  const parameters = parametersOf(disposition.slice(disposition.indexOf(':') + 1));
+  const [name, filename] = [parameters.get('name'), parameters.get('filename')];
+  // Some decode words of mail (Tomcat): RFC 2047.
+  if ([name, filename].some((one) => one?.includes('=?')))
+    throw new FormError('has a part whose name is encoded as in mail');
   // Some decode what RFC 7578 sections 4.6 and 4.7 have no more (Django, Tomcat).
   if (head.some((line) => ENCODED.test(line))) throw new FormError('has a part in an encoding that is not read here');
-  // RFC 5987 names beside plain ones are read by some servers and not by others (RFC 7578 section 4.2 forbids them).
-  if (/;\s*(?:file)?name\*/i.test(disposition)) throw new FormError('has a part with two names');
   if (name === undefined) throw new FormError('has a part without a name');
   const types = head.filter((line) => /^content-type\s*:/i.test(line));
   if (types.length > 1) throw new FormError('has a part that says twice what it is');
@@ -111,16 +115,37 @@ function readPart(part: Buffer, from: number): FormPart {
 const ENCODED =
   /^content-transfer-encoding\s*:(?!\s*(?:7bit|8bit|binary)\s*$)|^content-type\s*:.*;\s*charset\s*=(?!\s*"?(?:utf-?8|us-ascii)"?\s*(?:;|$))/i;
 
-function boundaryOf(media: string): string | undefined {
-  return parameter(media, 'boundary');
-}
+const boundaryOf = (media: string): string | undefined => parametersOf(media).get('boundary');
 
-/** A parameter of a header value. @throws FormError where it is there twice */
-function parameter(value: string, name: string): string | undefined {
-  const found = [...value.matchAll(/;\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g)].filter(
-    ([, one]) => one?.toLowerCase() === name,
-  );
-  if (found.length > 1) throw new FormError(`says "${name}" twice`);
-  const [, , quoted, plain] = found[0] ?? [];
-  return quoted?.replaceAll(/\\(.)/g, '$1') ?? plain;
+/** One parameter of a header value (RFC 9110, section 5.6.6), and what may stand behind the last one. */
+const PARAMETER = /[ \t]*;[ \t]*([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[^"])*)"|([^\s;"]*))/y;
+const REST = /^[ \t]*;?[ \t]*$/;
+
+/**
+ * Parameters of a header value, by their names in lower case. The value is read from its beginning to its end: what is taken for one within
+ * another would be another one to the server.
+ *
+ * @throws FormError for what servers read differently
+ */
+function parametersOf(value: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const begin = value.indexOf(';');
+  if (begin < 0) return found;
+  let at = begin;
+  for (;;) {
+    PARAMETER.lastIndex = at;
+    const [all, written = '', quoted, plain = ''] = PARAMETER.exec(value) ?? [];
+    if (all === undefined) break;
+    const name = written.toLowerCase();
+    // RFC 5987 and 2231 names beside plain ones are read by some servers and not by others (RFC 7578 section 4.2 forbids them).
+    if (name.includes('*')) throw new FormError('has a part with two names');
+    if (found.has(name)) throw new FormError(`says "${name.slice(0, 40)}" twice`);
+    // To some it is a sign of the name. Those of files have it from Windows, and nobody goes by them.
+    if (name !== 'filename' && (quoted ?? plain).includes('\\')) throw new FormError('has a name with a backslash');
+    found.set(name, quoted?.replaceAll(/\\(.)/g, '$1') ?? plain);
+    at += all.length;
+  }
+  const isRead = !value.slice(0, begin).includes('"') && REST.test(value.slice(at));
+  if (!isRead) throw new FormError('has a header that servers would cut apart differently');
+  return found;
 }

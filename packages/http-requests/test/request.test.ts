@@ -120,6 +120,45 @@ test('what a request would do follows its method, and what it switches to', () =
   expect(forbidden('/a', { method: 'TRACE' })).toMatch(/do not pass/);
 });
 
+describe('a form that servers cut apart differently', () => {
+  const PART = 'Content-Disposition: form-data; name="role"\r\n\r\nuser';
+  const form = (head: string, type = 'multipart/form-data; boundary=x'): Request =>
+    request('/a', {
+      method: 'POST',
+      headers: [`Content-Type: ${type}`],
+      body: ['', `--x\r\n${PART}`, `--x\r\n${head}\r\n\r\nadmin`, '--x--\r\n'].join('\r\n').slice(2),
+    });
+
+  test('has a value where it is clear', () => {
+    expect(form('Content-Disposition: form-data; name="other"; filename="a;b.txt"').bodyValue('/role')).toBe('user');
+    expect(form('content-disposition:form-data;filename="C:\\a.txt";name=other;').bodyValue('/role')).toBe('user');
+  });
+
+  test.each([
+    'form-data; x1="; a="; name="role"; x2="; name=other"',
+    'form-data; x1="; a="; name="role"; x3="; b="; filename="b"; x2="; name=other"',
+  ])('has the name that %s says, and not one within a value', (disposition) =>
+    expect(() => form(`Content-Disposition: ${disposition}`).bodyValue('/role')).toThrow(/it has 2 of them/),
+  );
+
+  test.each([
+    ['a quote behind a backslash', 'form-data; a="x\\"; name=role; c="; name="other"'],
+    ['a name behind a backslash', 'form-data; name="ro\\le"'],
+    ['a word of mail', 'form-data; name="=?utf-8?B?cm9sZQ==?="'],
+    ['a name in pieces', 'form-data; name*0="ro"; name*1="le"'],
+    ['a value without an end', 'form-data; name="other'],
+    ['another head in it', 'form-data; name="other"; x="\nContent-Disposition: form-data; name=role; y="'],
+    ['another end of its head', 'form-data; name="other"; x="\n\n'],
+  ])('is not read with %s', (_, disposition) =>
+    expect(() => form(`Content-Disposition: ${disposition}`).bodyValue('/role')).toThrow(/read the body/),
+  );
+
+  test('is not read with another boundary in pieces', () => {
+    const read = () => form(PART, 'multipart/form-data; boundary=x; boundary*0=y').bodyValue('/role');
+    expect(read).toThrow(/read the body/);
+  });
+});
+
 test('a value of a body is found however it is spelled, and several are no one value', () => {
   const json = (body: string): Request => request('/a', { headers: ['Content-Type: application/json'], body });
   expect(json('{"r\\u006fle":"\\u0061"}').bodyValue('/role')).toBe('a');

@@ -112,15 +112,13 @@ export class FileVisit {
     const passes = decision.type === 'allow' || (decision.type === 'hold' && again);
     const body = this.#sent(command, verdict);
     if (body && 'rule' in body) return { type: 'refused', answer: body };
-    let isMade = false;
-    const says = (answer: Json): void => {
-      isMade = true;
-      this.#batches(answer);
-    };
+    const says = (answer: Json): void => this.#batches(answer);
+    // Whoever hangs up before it is answered may have had it made.
+    const unmade = (): void => this.#files.mark(key, 'counted');
     if (passes) this.#files.mark(key, 'used');
-    const over = (): void => (isMade ? undefined : this.#files.mark(key, 'counted'));
-    const charge = passes ? { end: over, undo: over } : undefined;
-    return { type: 'judged', facts, verdict, context, body, answers: { operation: 'batch', says }, charge };
+    const charge = passes ? { end: () => undefined, undo: unmade } : undefined;
+    const answers: AnswerOf = { operation: 'batch', says, refused: unmade };
+    return { type: 'judged', facts, verdict, context, body, answers, charge };
   }
 
   /** What goes in place of what is asked, or why it does not. */

@@ -6,14 +6,18 @@ import { valuesOf } from './words.js';
 
 /**
  * A word that ends a here-document for every shell alike: plain, quoted or with a backslash before a letter. Nothing else: dash runs what is
- * between backquotes in it.
+ * between backquotes in it, and behind `<<-` bash knows a tab of it again before tabs are taken away.
  */
-const PLAIN_DELIMITER = /^(?:[\w.:@%+,!/-]|\\\w|'[^'`$\\\n]*'|"[^"`$\\\n]*")+$/;
+const PLAIN_DELIMITER = /^(?:[\w.:@%+,!/-]|\\\w|'[^'`$\\\n\t]*'|"[^"`$\\\n\t]*")+$/;
 
 /** What a redirection reads or writes. A here-document is data, and nothing but its expansions does anything. */
 export function redirects(redirect: Redirection, draft: ActionDraft, setting: Setting): void {
-  if (redirect.type === 'HereDoc' && !PLAIN_DELIMITER.test(redirect.delimiter?.text ?? ''))
-    draft.unknown('has a here-document whose end shells find in different places');
+  if (redirect.type === 'HereDoc') {
+    if (!PLAIN_DELIMITER.test(redirect.delimiter?.text ?? ''))
+      draft.unknown('has a here-document whose end shells find in different places');
+    // It goes on behind `$(...)` for bash, and to another line for dash.
+    if (!redirect.closing) draft.unknown('has a here-document without a line that ends it');
+  }
   if (redirect.type !== 'Redirect') return;
   const values = redirect.target ? valuesOf(redirect.target, setting.variables) : [];
   const known = values.every((value) => value.known && !value.glob && !value.many) && values.length > 0;

@@ -10,6 +10,8 @@ export interface Setting {
   readonly statement: number;
   readonly depth: number;
   readonly variables: VariableWords;
+  /** The text, or one that has it run, sets variables: a text that it has run may find them. */
+  readonly assigns: boolean;
   /** Folders that the text changes to: a relative name may be in any of them. */
   readonly folders: readonly string[];
   /** The session has a terminal, which lets a pager take orders. */

@@ -19,6 +19,8 @@ export function check(text: string): void {
   if (text.includes('\ufffd')) throw new Untold('is not valid UTF-8');
   // `$`, a backslash, a newline and a name are an expansion to a shell, and not to the grammar.
   if (/\S\\\n/.test(text)) throw new Untold('goes on in the next line in the middle of a word');
+  // Behind `<<-` bash joins such a line with the next one before it takes tabs away, and dash after that.
+  if (/^[ \t]*\\\n/m.test(text)) throw new Untold('has a line that is a backslash alone');
   let depth = 0;
   let open = 0;
   for (const character of text) {
@@ -45,8 +47,16 @@ export function oddity(node: SyntaxNode, dialect: ShellDialect): string | undefi
       return isNumeric(node.expression) ? undefined : ARITHMETIC;
     case 'ArithmeticFor':
       return ARITHMETIC;
+    case 'CommandExpansion':
+      if (node.text.startsWith('${')) return 'has an expansion that only some shells know';
+      // Within a here-document, or the default of a variable, some leave that backslash away and others do not.
+      return node.text.startsWith('`') && node.text.includes('\\"')
+        ? 'has an escaped quote between backquotes'
+        : undefined;
     case 'ParameterExpansion': {
       const { prefix, index, operation } = node;
+      // In double quotes and here-documents it is a sign like others, and what stands behind it is expanded: for sh, and mostly for bash.
+      if (node.text.includes("'")) return 'has a quote within an expansion, which shells read differently';
       if (prefix === '!' || (index && !/^(?:@|\*|\d+)$/.test(index.value))) return 'has an expansion that is evaluated';
       if (
         !operation ||

@@ -1,5 +1,5 @@
 /** What variables of a text can hold, and which change what a program does. Pure. */
-import { type SyntaxNode, type Word, forEachChild } from 'unbash';
+import { type Command, type SyntaxNode, type Word, forEachChild } from 'unbash';
 import { type VariableWords, valuesOf } from './words.js';
 
 /** Names that no program takes instructions from: words of the text itself, language and time zone. */
@@ -64,8 +64,7 @@ export function knownVariables(script: SyntaxNode, environment: readonly (readon
       else lost.add(node.name);
     } else if (node.type === 'For') assign(node.name.value, node.wordlist);
     else if (node.type === 'Select') lost.add(node.name.value);
-    else if (node.type === 'Command' && node.name && (node.name.parts || SETTERS.has(node.name.value)))
-      unfollowed = true;
+    else if (node.type === 'Command' && setsVariables(node)) unfollowed = true;
     else if (node.type === 'Function' || node.type === 'Coproc' || node.type.startsWith('Arithmetic'))
       unfollowed = true;
     else if (node.type === 'Default') unfollowed = true;
@@ -77,4 +76,43 @@ export function knownVariables(script: SyntaxNode, environment: readonly (readon
   return known;
 }
 
-const NOTHING: VariableWords = new Map();
+export const NOTHING: VariableWords = new Map();
+
+/** Whether a text may set variables, which a text that it has run would find: in words of its own, or by the arguments of `env`. */
+export function assigns(script: SyntaxNode): boolean {
+  let found = false;
+  const see = (node: SyntaxNode): void => {
+    found ||= ASSIGNING.has(node.type) || (node.type === 'Command' && (setsVariables(node) || givesVariables(node)));
+    if (!found) forEachChild(node, see);
+  };
+  see(script);
+  return found;
+}
+
+const ASSIGNING: ReadonlySet<SyntaxNode['type']> = new Set<SyntaxNode['type']>([
+  'Assignment',
+  'For',
+  'Select',
+  'Function',
+  'Coproc',
+  'Default',
+  'ArithmeticFor',
+  'ArithmeticCommand',
+  'ArithmeticExpansion',
+]);
+
+/** To what it runs: `env x=1 sh -c 'text'`. The text itself may begin like that. */
+const givesVariables = ({ args }: Command): boolean =>
+  args.some((one, at) => {
+    const before = args[at - 1];
+    const isText = before?.type === 'Word' && /^-\w*c$/.test(before.value);
+    return !isText && (one.type !== 'Word' || /^[A-Za-z_]\w*=/.test(one.value));
+  });
+
+/** `command eval` and `builtin eval` do what `eval` does. */
+function setsVariables({ name, args }: Command): boolean {
+  if (!name) return false;
+  if (name.parts || SETTERS.has(name.value)) return true;
+  if (name.value !== 'command' && name.value !== 'builtin') return false;
+  return args.some((one) => one.type !== 'Word' || one.parts !== undefined || SETTERS.has(one.value));
+}

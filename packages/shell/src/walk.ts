@@ -9,7 +9,7 @@ import { runs } from './programs.js';
 import { redirects } from './redirects.js';
 import { ANYTHING, type Collector, type ShellDialect, ActionDraft, type Setting } from './setting.js';
 import { Untold, check, oddity } from './syntax.js';
-import { SECRET_VARIABLE, knownVariables, suspicious } from './variables.js';
+import { NOTHING, SECRET_VARIABLE, assigns, knownVariables, suspicious } from './variables.js';
 import { type WordValue, valuesOf } from './words.js';
 import { looksElsewhere } from './wrappers.js';
 
@@ -35,19 +35,20 @@ export class Walk implements Collector {
 
   /** @throws Untold for what does not parse, and what is too long or too deep */
   text(text: string, dialect: ShellDialect): void {
-    this.#script(text, dialect, { depth: 0, nested: 0, named: false, fed: false, piped: false });
+    this.#script(text, dialect, { depth: 0, nested: 0, named: false, fed: false, piped: false, assigns: false });
   }
 
-  script(text: string, dialect: ShellDialect, { depth, nested, piped, statement }: Setting): void {
+  script(text: string, dialect: ShellDialect, { depth, nested, piped, assigns: isSet, statement }: Setting): void {
     const before = this.statements;
-    this.#script(text, dialect, { depth: depth + 1, nested: nested + 1, named: false, fed: false, piped }, statement);
+    const base = { depth: depth + 1, nested: nested + 1, named: false, fed: false, piped, assigns: isSet };
+    this.#script(text, dialect, base, statement);
     this.statements = before;
   }
 
   #script(
     text: string,
     dialect: ShellDialect,
-    base: Pick<Setting, 'depth' | 'nested' | 'named' | 'fed' | 'piped'>,
+    base: Pick<Setting, 'depth' | 'nested' | 'named' | 'fed' | 'piped' | 'assigns'>,
     within?: number,
   ): void {
     if (base.nested > 8) throw new Untold('runs texts that run texts, too deep to follow');
@@ -55,8 +56,16 @@ export class Walk implements Collector {
     const script = parse(text);
     if (script.errors && script.errors.length > 0)
       throw new Untold(`does not parse as ${dialect} (${script.errors[0]?.message ?? ''})`);
-    const variables = knownVariables(script, this.#environment);
-    const setting = { ...base, dialect, variables, folders: foldersOf(script), terminal: this.#terminal };
+    // A variable may be set before, and not by what this text says on the way that is taken.
+    const variables = base.assigns ? NOTHING : knownVariables(script, this.#environment);
+    const setting = {
+      ...base,
+      assigns: base.assigns || assigns(script),
+      dialect,
+      variables,
+      folders: foldersOf(script),
+      terminal: this.#terminal,
+    };
     for (const command of script.commands) {
       const statement = within ?? this.statements++;
       this.#node(command, { ...setting, statement }, 0);

@@ -128,7 +128,27 @@ const TOKENS = [
 const texts = fc.array(fc.constantFrom(...TOKENS), { minLength: 1, maxLength: 12 }).map((tokens) => tokens.join(''));
 
 /** Texts that this property has found. */
-const FOUND: [string][] = [['<<-E` ls ']];
+const FOUND: [string][] = [
+  ['<<-E` ls '],
+  // A quote that is none within double quotes and here-documents, and one that is for bash alone.
+  [': "${x:-\'}"; ls; : "\'}"'],
+  [": <<E\n${x:-'$(ls)'}\nE"],
+  [': "${x:-$\'$(ls)\'}"'],
+  ['false && : "${ : \'}"; ls; : "\'; }"'],
+  // A backslash that goes away between backquotes, or does not.
+  [': "${x:-`: \\" ; ls ; : \\"`}"'],
+  [': <<E\n`: \\"\'\\"; ls #\'`\nE'],
+  // Ends of here-documents.
+  [": $(: <<E)\n: '\nE\nls\n# '"],
+  [": $(: <<E\nE); : '\nE\nls\n)\n: '"],
+  [": <<-'\tE'\n\tE\nls"],
+  [": <<-E\n\t\\\n\tE\n: '\nE\nls\n#'"],
+  // Variables that hold something else by then.
+  ['x=:; command eval x=ls; command "$x"'],
+  ['x=ls; eval \'false && x=:; command "$x"\''],
+  ['x=ls /bin/sh -c \'false && x=:; command "$x"\''],
+  ['/usr/bin/env x=ls /bin/sh -c \'false && x=:; command "$x"\''],
+];
 
 describe.each(['sh', 'bash'] as const)('%s', (shell) => {
   test('runs nothing that is not among the actions of a text that is taken to be known', () => {

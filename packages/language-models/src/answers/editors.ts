@@ -29,6 +29,8 @@ export interface AnswerOf {
   readonly operation: AnswerKind;
   /** Of a `batch`: is told what the provider says of what it keeps, when it says so with success. */
   readonly says?: ((answer: Json) => void) | undefined;
+  /** Of a `batch`: the provider has refused it. What becomes of a request that nobody has answered nobody knows. */
+  readonly refused?: (() => void) | undefined;
   /** Of `lines`: all of them have passed. */
   readonly over?: (() => void) | undefined;
   /** Is told what it uses up. */
@@ -44,6 +46,7 @@ export const answerEditors =
   (answers: AnswerOf) =>
   (parts: JsonParts, propose: Propose, status: number): OwnEditors => {
     const inPlace = new GivenInPlace();
+    if (status >= FIRST_FAULT && status < FIRST_SERVER_FAULT) answers.refused?.();
     return {
       readsAll: answers.operation === 'lines',
       editor: (kind, sign) => editorFor(answers, parts, propose, status, inPlace, kind, sign),
@@ -88,5 +91,6 @@ const OPEN = 0x7b;
 
 /** SDKs read no calls in answers from this status on. */
 const FIRST_FAULT = 400;
+const FIRST_SERVER_FAULT = 500;
 /** What JSON that has calls begins with. */
 const DOCUMENTS: ReadonlySet<number> = new Set(Buffer.from('{['));

@@ -61,6 +61,8 @@ export function readLine({ number, bytes }: Line, provider: Provider): AskingLin
   if (!isObject(body)) throw new CallError('has no "body" that is an object');
   const asked = callOf(provider, 'POST', path.split('/'), 'whole');
   if (asked.type !== 'call') throw new CallError(`asks for ${path}, which is no call of a model`);
+  // Of a batch servers go by the body alone.
+  if (asked.model !== undefined) throw new CallError(`asks for ${path}, which names a model beside that of its "body"`);
   const call = ModelCall.of(asked.operation, body, asked);
   if (call.stream) throw new CallError('asks for a stream, which has no place in a file');
   return { call, path, line, body };

@@ -24,6 +24,8 @@ export interface Upload {
 }
 
 const BATCH = 'batch';
+/** What is said beside the calls in a file. Servers that read more may have other models answer them (LiteLLM). */
+const FIELDS: ReadonlySet<string> = new Set(['purpose', 'expires_after[anchor]', 'expires_after[seconds]']);
 
 /** @throws CallError for what is no such request */
 export function readUpload(body: HttpBody & { readonly type: 'whole' }): Upload {
@@ -40,9 +42,12 @@ export function readUpload(body: HttpBody & { readonly type: 'whole' }): Upload 
     throw new CallError(`says ${purpose ? 'twice' : 'nowhere'} what its file is for`);
   if (purpose === file) throw new CallError('has a file that says what it is for');
   const { start, end, filename = '', media } = file;
+  // Servers that take it in another case would have the calls made.
+  const isBatch = fold(purpose.value) === BATCH;
+  const other = read.parts.find((part) => part !== file && !FIELDS.has(part.name));
+  if (isBatch && other) throw new CallError(`has a field that is not read here ("${other.name.slice(0, 40)}")`);
   return {
-    // Servers that take it in another case would have the calls made.
-    isBatch: fold(purpose.value) === BATCH,
+    isBatch,
     filename,
     media: kindOf(media) === 'other' ? '' : media,
     content: Buffer.from(body.bytes.buffer, body.bytes.byteOffset + start, end - start),

@@ -18,6 +18,8 @@ export class FilesDouble {
   readonly #batches = new Map<string, object>();
   readonly #call: (path: string, asked: Readonly<Record<string, unknown>>) => object;
   #next = 1;
+  /** It does what it is asked, and does not answer. */
+  muted = false;
 
   /** `call`: what a model says to a call. */
   constructor(call: (path: string, asked: Readonly<Record<string, unknown>>) => object) {
@@ -32,6 +34,7 @@ export class FilesDouble {
       kind === 'files'
         ? this.#file(method === 'POST', id, rest, headers['content-type'] ?? '', body)
         : this.#batch(method === 'POST', id, body);
+    if (this.muted) return true;
     if (Buffer.isBuffer(said)) {
       response.setHeader('Content-Type', 'application/octet-stream');
       response.end(said);
