@@ -89,6 +89,16 @@ describe('every cut counts alike, and changes nothing', () => {
     }
   });
 
+  test('a value of which nothing came for a while is told before its end goes', () => {
+    const { body } = answerOf(counts().edits(undefined), [['Content-Type', 'text/plain']]);
+    const editor = body as BodyEditor;
+    const began = `${editor.push(Buffer.from('to ada@exam')).toString()}${editor.release().toString()}`;
+    expect([began, editor.disclosed?.()]).toEqual(['to ada@exam', undefined]);
+    expect(`${editor.push(Buffer.from('ple.com, to')).toString()}${editor.end().toString()}`).toBe('ple.com, to');
+    const whole = through('text/plain', [Buffer.from(MAIL)]).marks;
+    expect([...(editor.disclosed?.()?.marks.get('ten') ?? [])]).toEqual(whole);
+  });
+
   test('values of heads and trailers are told as well', () => {
     const headers: Header[] = [
       ['Content-Type', 'text/plain'],
@@ -134,6 +144,7 @@ describe('what nobody can look through', () => {
       `${words} is no JSON where JSON is expected, so it does not pass`,
     );
     expect(refused('text/plain', 'x', 206)).toBe(`${words} is a piece of something, so it does not pass`);
+    expect(refused('application/grpc', 'x')).toContain('is of a type that masks cannot read (application/grpc)');
     expect(refused('', '', 101)).toBe(`${words} is a WebSocket, whose messages are not counted, so it does not pass`);
   });
 
