@@ -23,6 +23,7 @@ const RULES = `
     - { rule: dear, when: 'llm.model == "gpt-5"', deny: No. }
     - { rule: few, budget: { requests: 5 } }
     - { rule: mails, budget: { distinct: 5, detect: [email] } }
+    - { rule: people, budget: { distinct: 5, columns: [people.email] } }
     - { rule: explorer, tripwire: { new_tables: 5 } }
     - { rule: about-a-word, when: 'command.text.contains("llm answer")', deny: No. }
 `;
@@ -51,9 +52,10 @@ policies:
     'On connection "web" rule "keys" asks about calls of language models, of which there are none without "llm".',
     'On connection "web" rule "dear" asks about calls of language models, of which there are none without "llm".',
     'On connection "web" rule "few" never applies: requests, tokens and cost are of calls of language models ("llm").',
-    'On connection "web" rule "mails" does not count "distinct" there: different values are counted in rows of PostgreSQL and MySQL.',
+    'On connection "web" rule "people" does not count "columns" there: in answers by HTTP values are counted that "detect" finds.',
     'On connection "web" rule "explorer" does not count "new_tables" there: tables are those of SQL.',
-    'On connection "models" rule "mails" does not count "distinct" there: different values are counted in rows of PostgreSQL and MySQL.',
+    'On connection "models" rule "mails" does not count "distinct" there: answers of language models come in pieces, in which nobody counts values.',
+    'On connection "models" rule "people" does not count "distinct" there: answers of language models come in pieces, in which nobody counts values.',
     'On connection "models" rule "explorer" does not count "new_tables" there: tables are those of SQL.',
   ]);
 });

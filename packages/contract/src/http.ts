@@ -5,6 +5,7 @@
  */
 import type { AnswerJudging } from './answer.js';
 import type { StreamEditor } from './masking.js';
+import type { Disclosed } from './meter.js';
 import type { Propose } from './tool.js';
 
 /** A header line or a trailer: the name as it was written, and the value without the blanks around it. */
@@ -222,6 +223,8 @@ export interface BodyEditor extends StreamEditor {
   readonly waits?: Promise<void> | undefined;
   /** What the client gets in place of bytes that go on record; absent: these. */
   readonly given?: (recorded: Buffer) => Buffer;
+  /** What is in the head and in the bytes that it has given since this was last called, of which budgets count the different values. */
+  readonly disclosed?: () => Disclosed | undefined;
 }
 
 /** What of a body is on record where not all of it is: its length in bytes, and the SHA-256 of all of it in hexadecimal digits. */

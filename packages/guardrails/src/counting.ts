@@ -15,6 +15,10 @@ export function countingOf({
   return { type: 'mask', rule, columns, detect, with: mode };
 }
 
+/** What budgets count in answers by HTTP, which have no columns. */
+export const countedInAnswers = (budgets: readonly AppliedBudget[]): readonly AppliedMask[] =>
+  budgets.flatMap((budget) => (budget.detect?.length ? (countingOf(budget) ?? []) : []));
+
 /** The mask that a rule enforces; of one that counts different values, what somebody is shown for whom nobody counts. */
 export function maskOf({ then, mode }: Rule): MaskRule | undefined {
   if (mode === 'observe') return undefined;

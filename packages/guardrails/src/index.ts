@@ -10,6 +10,7 @@ export {
   type TargetAttribute,
   Unanswered,
 } from './context.js';
+export { countedInAnswers } from './counting.js';
 export { type Explained, explain } from './explain.js';
 export { judgesMessages } from './messages.js';
 export type { SeenTool } from './tool.js';

@@ -17,8 +17,14 @@ export interface Serves {
 export function unreached({ then, when }: Rule, { http, rows, models, mcp }: Serves): string | undefined {
   const condition = when === undefined ? undefined : compileCondition(when);
   if (then.type === 'hold_answer' && !http) return 'never applies: people read answers by HTTP only';
-  if (then.type === 'budget' && then.distinct !== undefined && !rows)
-    return 'does not count "distinct" there: different values are counted in rows of PostgreSQL and MySQL';
+  if (then.type === 'budget' && then.distinct !== undefined && !rows) {
+    if (!http)
+      return 'does not count "distinct" there: different values are counted in rows of PostgreSQL and MySQL, and in answers by HTTP';
+    if (models)
+      return 'does not count "distinct" there: answers of language models come in pieces, in which nobody counts values';
+    if (then.columns)
+      return 'does not count "columns" there: in answers by HTTP values are counted that "detect" finds';
+  }
   if (then.type === 'tripwire' && then.new_tables !== undefined && !rows)
     return 'does not count "new_tables" there: tables are those of SQL';
   if (then.type === 'budget' && !models && !COMMAND_UNITS.some((unit) => then[unit] !== undefined))

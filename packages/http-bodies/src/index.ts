@@ -1,5 +1,6 @@
 /** Bodies and heads by HTTP, with what rules mask replaced in place as they pass. Pure. */
 export { BodyMask, type OwnEditors, looksLikeText } from './body.js';
+export { HttpCounts } from './counted.js';
 export { type Editor, type EventEditor, NO_BYTES, joined } from './editor.js';
 export { EventsMask } from './events.js';
 export { BodyUnmasked, unmasked } from './fault.js';

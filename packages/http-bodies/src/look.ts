@@ -4,7 +4,18 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { type DetectorOptions, type Entity, type Finding, type MaskOptions, type Mode } from '@sluice/masking';
-import { detect, isText, keyed, label, magnitude, maskText, namesSecret, partial } from '@sluice/masking';
+import {
+  detect,
+  disclosesFound,
+  isText,
+  keyed,
+  label,
+  magnitude,
+  maskText,
+  namesSecret,
+  onlyCounts,
+  partial,
+} from '@sluice/masking';
 import { decodings, isBase64 } from './decodings.js';
 import type { Place } from './pointers.js';
 
@@ -44,15 +55,21 @@ export const assigned = (name: string): Buffer | undefined =>
 
 export class Look {
   readonly detectors: DetectorOptions | undefined;
+  /** So many times it has told budgets of a value: then the same text has to be looked at again when it comes again. */
+  told = 0;
   readonly #inside: LookInside;
+  /** All that is found stays, and is counted. */
+  readonly #counts: boolean;
 
   constructor(detectors: DetectorOptions | undefined, inside: LookInside) {
     this.detectors = detectors;
     this.#inside = inside;
+    this.#counts = detectors !== undefined && onlyCounts(detectors);
   }
 
   /** Undefined: it stays. `mayHide`: it has a percent sign, or the letters of base64 only, or begins as JSON does. */
   at(bytes: Buffer, start: number, end: number, around: Around, mayHide: boolean): Change | undefined {
+    if (this.#counts) return this.#count(bytes, start, end, around, mayHide);
     if (mayHide && around.depth < MAX_NESTED && beginsJson(bytes, start, end)) {
       const inside = this.#inside(bytes.subarray(start, end), around.place, around.depth + 1);
       if (inside !== undefined) return inside === 'same' ? undefined : { type: 'nested', text: inside };
@@ -65,6 +82,32 @@ export class Look {
     const text = this.#inPlaceOf(found.entity, found.value);
     if (text === null || !isBase64(left)) return { type: 'whole', text };
     return { type: 'whole', text: Buffer.from(text).toString(left.includes('-') ? 'base64url' : 'base64') };
+  }
+
+  /** Tells budgets of all that is found, once the text is decoded as well. */
+  #count(bytes: Buffer, start: number, end: number, around: Around, mayHide: boolean): undefined {
+    if (mayHide && around.depth < MAX_NESTED && beginsJson(bytes, start, end)) {
+      if (this.#inside(bytes.subarray(start, end), around.place, around.depth + 1) !== undefined) return;
+    }
+    this.#tell(bytes, this.#findings(bytes, start, end, around.secret));
+    if (mayHide) this.#countHidden(bytes.subarray(start, end), around);
+  }
+
+  #countHidden(text: Buffer, { place, depth }: Around): void {
+    if (depth >= MAX_NESTED) return;
+    for (const decoded of decodings(text, depth === 0)) {
+      if (decoded.length < MIN_BASE64_BYTES || !isUtf8(decoded) || !isText(decoded)) continue;
+      const isJson = beginsJson(decoded, 0, decoded.length) && this.#inside(decoded, place, depth + 1) !== undefined;
+      if (isJson) continue;
+      this.#tell(decoded, this.#findings(decoded, 0, decoded.length, undefined));
+      if (text.length <= MAX_DEEP_BYTES) this.#countHidden(decoded, { secret: undefined, place, depth: depth + 1 });
+    }
+  }
+
+  #tell(bytes: Buffer, findings: readonly Finding[]): void {
+    const { detectors } = this;
+    if (!detectors) return;
+    for (const finding of findings) if (disclosesFound(bytes, finding, detectors)) this.told++;
   }
 
   /** The text with its change; null: it becomes that. */

@@ -45,8 +45,11 @@ export class Names {
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
     const known = this.#known[slot];
     if (known && isSame(known.raw, raw, start, end)) return known.name;
+    const { told } = this.#look;
     const name = this.#made(raw, start, end);
-    if (name && end - start <= MAX_KEPT_BYTES) this.#known[slot] = { raw: Buffer.from(raw.subarray(start, end)), name };
+    const isAlways = told === this.#look.told;
+    if (name && isAlways && end - start <= MAX_KEPT_BYTES)
+      this.#known[slot] = { raw: Buffer.from(raw.subarray(start, end)), name };
     return name;
   }
 

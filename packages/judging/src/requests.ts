@@ -44,6 +44,7 @@ import {
 import { type McpExchange, McpJudge, type McpJudged, type McpParts, withoutOwnAnswer } from '@sluice/mcp-calls';
 import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent } from '@sluice/wire';
+import { AnswerCounts } from './answer-counts.js';
 import type { JudgedFiles } from './judged-files.js';
 import { type Judgement, type Taken, judgedInWords, refusedFacts } from './judgement.js';
 import { FileVisit, type KeptJudged } from './file-visit.js';
@@ -109,6 +110,8 @@ export class HttpJudge {
   /** Of what a provider keeps. */
   readonly #files: FileVisit | undefined;
   readonly #masks: RequestMasks;
+  /** Undefined: answers of models come in pieces, in which nobody counts. */
+  readonly #counts: AnswerCounts | undefined;
   readonly #record: RequestRecord;
   readonly #number = ++judges;
 
@@ -118,6 +121,7 @@ export class HttpJudge {
     this.#with = judging;
     this.#mcp = judging.mcp && new McpJudge(policy, context, judging.mcp);
     this.#masks = new RequestMasks(judging, personOf(context.principal));
+    this.#counts = judging.models ? undefined : new AnswerCounts(judging.masks);
     this.#files = judging.models && this.#filesOf(judging.models);
     this.#record = new RequestRecord(judging.mark, judging.bodies);
   }
@@ -225,7 +229,9 @@ export class HttpJudge {
     const { upgrade } = command;
     const { reading } = this.#with;
     const follow = answers && editorsFor(answers, context, verdict.holds, this.#with.models?.tools);
-    const { masks } = verdict;
+    const { masks, budgets } = verdict;
+    const passed = (all: readonly AppliedMask[], sent?: Uint8Array): HttpEdits | undefined =>
+      this.#counted(budgets, this.#edits(command, all, sent, follow));
     const show = (): string => requestText(legible(this.#with.descriptors, shown), this.#with.mark);
     const origin = {
       facts,
@@ -236,12 +242,11 @@ export class HttpJudge {
       // Of lines each is counted as it passes.
       meter: answers?.operation === 'lines' ? undefined : answers?.meter,
       shown: show,
-      edits: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, follow),
+      edits: (all: readonly AppliedMask[]) => passed(all),
       masked: (all: readonly AppliedMask[], text: string) => this.#masks.of(all)?.text(text) ?? text,
       unfollowed: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, undefined),
     };
-    const plain = this.#edits(command, masks, bytes, follow);
-    const changed = judgedEdits(this.#policy, origin, plain);
+    const changed = judgedEdits(this.#policy, origin, passed(masks, bytes));
     const isTold =
       upgrade !== undefined && judgesMessages(this.#policy, command, reading, (one, its) => this.#about(one, its));
     const opened = command.opens ? { ...changed, messages: { about: new MessageMasks(masks) } } : changed;
@@ -343,12 +348,12 @@ export class HttpJudge {
       text: judged.text,
       operation: undefined,
       shown: show,
-      edits: (all: readonly AppliedMask[]) => edits(all, follow),
+      edits: (all: readonly AppliedMask[]) => this.#counted(verdict.budgets, edits(all, follow)),
       masked: (all: readonly AppliedMask[], one: string) => this.#masks.of(all)?.text(one) ?? one,
       unfollowed: (all: readonly AppliedMask[]) => edits(all, undefined),
     };
     const inWords = judgedInWords(facts, verdict, this.#record.members(shown, text), show);
-    const http = withHeads(judgedEdits(this.#policy, origin, edits(masks, follow)), mcp, exchange);
+    const http = withHeads(judgedEdits(this.#policy, origin, origin.edits(masks)), mcp, exchange);
     const answer: Answer = inWords.answer.type === 'deny' ? inWords.answer : { ...inWords.answer, http };
     const held = inWords.held && { ...inWords.held, meaning };
     return {
@@ -388,6 +393,10 @@ export class HttpJudge {
       return made.answer.type === 'allow' && edits ? { ...made, answer: { ...made.answer, http: edits } } : made;
     };
     return judged instanceof Promise ? judged.then(inWords) : judged && inWords(judged);
+  }
+
+  #counted(budgets: readonly AppliedBudget[], edits: HttpEdits | undefined): HttpEdits | undefined {
+    return this.#counts ? this.#counts.edits(budgets, edits) : edits;
   }
 
   /** `follow`: the answer is one of a model. */

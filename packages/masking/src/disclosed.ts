@@ -3,7 +3,8 @@
  * (packages/budgets), or look for values (masks do).
  */
 import { type Disclosed, markOf } from '@sluice/contract';
-import { keyed } from './modes.js';
+import type { Entity, Finding } from './detectors/finding.js';
+import { type Mode, keyed, normalised } from './modes.js';
 
 /** What equal values of all columns and kinds share a mark by. */
 const ENTITY = 'DISTINCT';
@@ -20,6 +21,22 @@ export function discloses(budgets: readonly string[], value: string | Uint8Array
     if (known) known.add(mark);
     else marks.set(budget, new Set([mark]));
   }
+}
+
+/** What `partial` leaves of an address, which still looks like one. */
+const PARTIAL_MAIL = /^.(?=[^@]*\*)[-*./() ]+@/u;
+
+/** What was found in a text is about to pass. False: nothing counts it. Spellings of one value count once, and what a mask has left of one does not. */
+export function disclosesFound(
+  bytes: Buffer,
+  { entity, start, end }: Finding,
+  { modes, key }: { readonly modes: ReadonlyMap<Entity, Mode>; readonly key: Uint8Array },
+): boolean {
+  const mode = modes.get(entity);
+  const text = bytes.toString('utf8', start, end);
+  if (mode?.type !== 'count' || (entity === 'EMAIL' && PARTIAL_MAIL.test(text))) return false;
+  discloses(mode.budgets, normalised(text, entity), key);
+  return true;
 }
 
 /** The same of one that is computed from others, nobody knows from how many. */

@@ -13,10 +13,11 @@ export {
 } from './modes.js';
 export { LargeRows, type LargeRowLimits, RowRoom } from './large-rows.js';
 export * from './postgres/index.js';
+export { onlyCounts } from './postgres/counted.js';
 export { isText } from './postgres/bytes.js';
 export { ColumnMasks, MAX_INLINE_BYTES, MAX_INLINE_CELLS, type MaskFactory, disclosed } from './result-masks.js';
 export { type BackOf, Replacements, tokenStart, withValues } from './replacements.js';
-export { takeDisclosed } from './disclosed.js';
+export { disclosesFound, takeDisclosed } from './disclosed.js';
 export { detectorsOf, entityOf, isCounting, modeOf, streamEditors, stricter } from './rules.js';
 export { textMaskOf } from './text-mask.js';
 export { unreadableValues } from './unreadable.js';

@@ -80,6 +80,8 @@ const OF_THE_BYTES = new Set([
 export class AnswerRelay {
   readonly #port: AnswerPort;
   #editor: BodyEditor | undefined;
+  /** Of an answer without a body as well. */
+  #disclosed: BodyEditor['disclosed'];
   #proposing: Propose | undefined;
   #trailersOf: EditedAnswer['trailers'];
   /** Running while the editor keeps bytes back. */
@@ -134,7 +136,9 @@ export class AnswerRelay {
 
   #start(edited: AnswerHead): void {
     this.#head = edited;
-    if (!this.#editor || this.#editor.keepsLength || isEvents(edited.headers)) return this.#begin();
+    // Whoever listens to events wants the first of them at once. Where that may have to be refused the head goes with it.
+    const isAtOnce = isEvents(edited.headers) && !this.#disclosed;
+    if (!this.#editor || this.#editor.keepsLength || isAtOnce) return this.#begin();
     this.#headWaiter = setTimeout(() => this.#guard(() => this.#begin()), HEAD_MS).unref();
   }
 
@@ -184,7 +188,7 @@ export class AnswerRelay {
   /** The head goes, if it has not gone, and what has waited behind it. */
   #begin(): void {
     const edited = this.#head;
-    if (!edited) return;
+    if (!edited || !this.#isTold()) return;
     this.#head = undefined;
     clearTimeout(this.#headWaiter);
     const { client, record } = this.#port;
@@ -252,7 +256,9 @@ export class AnswerRelay {
   #reason({ status, reason }: AnswerHead): string {
     const { edit } = this.#port;
     if (!edit || reason === phraseOf(status)) return reason;
-    return edit(status, [['Reason', reason]], this.#propose).headers[0]?.[1] ?? '';
+    const { headers, body } = edit(status, [['Reason', reason]], this.#propose);
+    const shown = body?.disclosed?.();
+    return shown && this.#port.meter?.disclose(shown) !== true ? '' : (headers[0]?.[1] ?? '');
   }
 
   /** `isDecoded`: its body is here already, behind every content coding. */
@@ -260,6 +266,7 @@ export class AnswerRelay {
     const passed = edited?.headers ?? answer.headers;
     const editor = edited?.body;
     this.#trailersOf = edited?.trailers;
+    this.#disclosed = editor?.disclosed;
     if (answer.framing.type === 'none') return { ...answer, headers: passed };
     const coding = codingOf(answer.headers);
     this.#editor = editor;
@@ -334,8 +341,9 @@ export class AnswerRelay {
     if (this.#head) {
       this.#first.push(Buffer.from(bytes));
       this.#firstBytes += bytes.length;
-      return this.#firstBytes > FIRST_BYTES ? this.#begin() : undefined;
+      return this.#firstBytes > FIRST_BYTES || isEvents(this.#head.headers) ? this.#begin() : undefined;
     }
+    if (!this.#isTold()) return;
     const { client, record, meter } = this.#port;
     if (meter?.take(0, bytes.length) === false) {
       this.stop();
@@ -345,6 +353,17 @@ export class AnswerRelay {
     if (client.data(this.#editor?.given?.(bytes) ?? bytes)) return;
     this.#port.wantAnswer(false);
     this.#decoder?.want(false);
+  }
+
+  /** Budgets are told of the different values that the client is about to have. False: it may not have them. */
+  #isTold(): boolean {
+    const { meter } = this.#port;
+    const shown = this.#disclosed?.();
+    if (!shown || meter?.disclose(shown) === true) return true;
+    if (!meter?.ended) throw new Unmasked('a budget counts different values in it, and cannot be told of them');
+    this.stop();
+    this.#port.cut(meter.ended);
+    return false;
   }
 
   #ended(): void {
@@ -364,7 +383,9 @@ export class AnswerRelay {
   #finish(): void {
     this.#guard(() => {
       this.#begin();
+      if (this.#over) return;
       const trailers = this.#trailersOf?.(this.#trailers) ?? this.#trailers;
+      if (!this.#isTold()) return;
       if (trailers.length > 0)
         this.#port.record.head(Buffer.from(trailers.map((one) => `${one.join(': ')}\r\n`).join(''), 'latin1'));
       this.#over = true;
@@ -392,7 +413,6 @@ export class AnswerRelay {
   }
 }
 
-/** Whoever listens to events wants the first of them at once. */
 const isEvents = (headers: readonly Header[]): boolean =>
   headers.some(([name, value]) => lower(name) === 'content-type' && /^text\/event-stream\b/i.test(value));
 

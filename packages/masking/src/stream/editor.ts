@@ -2,7 +2,9 @@
  * Detectors over the output of a program, line by line. Owns: what is held back, and for how long at most. Does not: have a
  * clock; its user asks for what is held.
  */
+import { Unmasked } from '@sluice/contract';
 import { detect, type Entity, type Finding } from '../detectors/index.js';
+import { disclosesFound } from '../disclosed.js';
 import { maskText, type Mode } from '../modes.js';
 import { openFrom } from './open.js';
 import { KeyBody } from './key-body.js';
@@ -39,6 +41,7 @@ const LEAD = Buffer.from('x\n');
 /** Of the line before, which went with the key that it was taken for. */
 const NEWLINE = Buffer.from('\n');
 const NOTHING = Buffer.alloc(0);
+const ENDLESS = `a budget counts different values in this text, and one of them has no end within ${MAX_LINE_PART_BYTES} bytes, so it does not pass`;
 
 /**
  * Masks what detectors find in the output of a program, line by line; a private key over as many as it has. Memory is bounded
@@ -200,6 +203,7 @@ export class StreamMask {
       this.#gone = Math.max(this.#gone, to) - plain.at(done);
       return plain.at(done);
     }
+    if (goesOn && this.#counts(last.entity)) throw new Unmasked(ENDLESS);
     const size = Math.max(1, plain.whole);
     const wasSwallowing = this.#swallowing;
     this.#render(out, plain, findings, size);
@@ -245,11 +249,16 @@ export class StreamMask {
       while (end < plain.bytes.length && (plain.bytes[end] as number) > 0x20) end++;
       at = Math.max(at, plain.at(end));
     }
-    for (const { entity, start, end } of findings) {
+    for (const finding of findings) {
+      const { entity, start, end } = finding;
       const from = plain.at(start);
       const until = plain.at(end - 1) + 1;
       if (from >= to) break;
       if (until <= at) continue;
+      if (this.#counts(entity)) {
+        disclosesFound(plain.bytes, finding, { modes: this.#modes, key: this.#key });
+        continue;
+      }
       if (from > at) out.push(this.#line.subarray(at, from));
       out.push(this.#masked(entity, plain.bytes.subarray(start, end)));
       for (let n = start; n + 1 < end; n++) {
@@ -259,6 +268,11 @@ export class StreamMask {
       at = until;
     }
     if (to > at) out.push(this.#line.subarray(at, to));
+  }
+
+  /** It passes, and budgets are told. */
+  #counts(entity: Entity): boolean {
+    return this.#modes.get(entity)?.type === 'count';
   }
 
   #masked(entity: Entity, value: Buffer): Buffer {
