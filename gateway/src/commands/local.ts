@@ -4,11 +4,12 @@
  */
 import { join, resolve } from 'node:path';
 import { createPublicKey } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { CliError, note, print, printJson, readInput } from '@sluice/cli';
 import { type Config, jsonSchema } from '@sluice/config';
 import { addOperatingCommands } from '@sluice/doctor';
 import { type Head, describeReport, parseHead, readHeads, verify } from '@sluice/recording';
+import type { LintOptions } from '@sluice/policy-trial';
 import { readSetting } from '@sluice/store';
 import type { AgentCommand } from './agent.js';
 import { readConfiguration } from '../configuration.js';
@@ -88,12 +89,16 @@ export function addLocalCommands(program: Command, policy: Command): void {
 
   policy
     .command('lint <files...>')
-    .description(
-      'says what in migrations of PostgreSQL locks, rewrites or loses what others use; "-" reads standard input',
+    .description('says what in migrations locks, rewrites or loses what others use; "-" reads standard input')
+    .addOption(
+      new Option('--dialect <name>', 'of the server').choices(['postgres', 'mysql', 'mariadb']).default('postgres'),
     )
-    .option('--major <version>', 'of the server that they will run on', '18')
+    .option(
+      '--major <version>',
+      'of the server that they will run on: 18 of PostgreSQL, 8.4 of MySQL, 10.11 of MariaDB',
+    )
     .option('--allow <dangers>', 'names of what is accepted, with commas', (names) => names.split(','))
-    .action(async (files: string[], options: { major: string; allow?: string[] }) => {
+    .action(async (files: string[], options: Omit<LintOptions, 'output'>) => {
       const { lintFiles } = await import('@sluice/policy-trial');
       const { output } = program.opts<{ output: 'table' | 'json' }>();
       process.exitCode = await lintFiles(files, { ...options, output });

@@ -16,7 +16,10 @@ export const OF_OTHERS: readonly (readonly [pattern: RegExp, reader: string])[] 
   [/^packages\/(agents|audit|recording|store|strangers|tunnel)\//, 'whoever runs the gateway, in its log'],
   [/^packages\/identity\//, 'callers of the control API, who make tokens'],
   [/^packages\/contract\/src\/words\.ts$/, 'here, by their codes'],
-  [/^packages\/sql-postgres\/src\/definitions\//, 'authors of migrations: docs/definitions.md'],
+  [
+    /^packages\/(sql-postgres\/src\/definitions\/|(sql-mysql|analysis)\/src\/definition-costs)/,
+    'authors of migrations: docs/definitions.md',
+  ],
   [/^packages\/sql-(mysql|postgres)\/src\/catalog\//, 'the gateway itself, which reads again'],
   [/^gateway\/src\/(commands\/|configuration|gateway|protocols)/, 'whoever runs the gateway'],
   [

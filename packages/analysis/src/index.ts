@@ -30,3 +30,10 @@ export {
   type PoolOptions,
 } from './pool.js';
 export { FairQueue } from './fair-queue.js';
+export {
+  COMMON_DANGERS,
+  type DangerWords,
+  type Finding,
+  type LintReport,
+  dangerWords,
+} from './definition-costs.js';

@@ -1,4 +1,4 @@
 /** Rules and migrations tried without a gateway: `sluice policy test` and `sluice policy lint`. */
 export { testPolicy } from './cases.js';
-export { lintFiles } from './lint.js';
+export { type LintOptions, lintFiles } from './lint.js';
 export { printRows } from './rows.js';

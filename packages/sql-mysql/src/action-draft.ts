@@ -2,7 +2,7 @@
  * An action of a statement while it is being read. Owns: what is collected of it, and what touching tables of the server itself means. Does
  * not: read the tree (facts.ts).
  */
-import type { Action, Effect, FilterStrength, Resource } from '@sluice/contract';
+import type { Action, DefinitionCost, Effect, FilterStrength, Resource } from '@sluice/contract';
 import type { ObjectName } from './tree.js';
 
 export type NameSet = ReadonlySet<string>;
@@ -12,6 +12,7 @@ export class ActionDraft {
   readonly depth: number;
   verb = '';
   filter: FilterStrength | undefined;
+  cost: DefinitionCost | undefined;
   readonly effects = new Set<Effect>();
   readonly resources = new Map<string, Resource>();
   readonly reasons: string[] = [];
@@ -57,7 +58,7 @@ export class ActionDraft {
 
   /** @param statement its place in the text, from 0 */
   finished(statement: number): Action {
-    const { depth, verb, effects, resources, filter, reasons, unknownFunctions, otherUnknown } = this;
+    const { depth, verb, effects, resources, filter, cost, reasons, unknownFunctions, otherUnknown } = this;
     return {
       statement,
       depth,
@@ -65,6 +66,7 @@ export class ActionDraft {
       effects: [...effects],
       resources: [...resources.values()],
       ...(filter && { filter }),
+      ...(cost && { cost }),
       reasons: [...new Set(reasons)],
       ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
     };

@@ -18,7 +18,7 @@ export abstract class DefinitionParser extends ChangeParser {
   /** The next token is TABLE. */
   protected createTable(start: number, modifiers: ReadonlySet<string>): CreateTable {
     this.skip();
-    this.takeWords('IF', 'NOT', 'EXISTS');
+    const ifNotExists = this.takeWords('IF', 'NOT', 'EXISTS');
     const table = this.objectName();
     const draft: TableDraft = { columns: [], expressions: [], references: [], options: new Map() };
     if (this.takeWord('LIKE')) draft.like = this.objectName();
@@ -31,6 +31,7 @@ export abstract class DefinitionParser extends ChangeParser {
     const { like, ...rest } = draft;
     return {
       kind: 'create table',
+      ifNotExists,
       temporary: modifiers.has('TEMPORARY'),
       replace: modifiers.has('REPLACE'),
       table,

@@ -94,6 +94,7 @@ class FactsReader {
   statement(statement: Statement, depth: number, ctes: NameSet): void {
     const draft = new ActionDraft(depth);
     this.#drafts.push(draft);
+    if ('cost' in statement) draft.cost = statement.cost;
     switch (statement.kind) {
       case 'query':
         return this.#queryStatement(draft, statement.query, ctes);

@@ -2,6 +2,7 @@
  * Reads definitions and administration: the verb, the objects, and the queries and expressions in the rest. Owns: that no query in
  * such a statement stays unseen. Does not: CREATE TABLE and CREATE VIEW (definitions.ts).
  */
+import { costOf } from './definition-costs/read.js';
 import { DefinitionParser } from './definitions.js';
 import type {
   CreateTable,
@@ -31,6 +32,14 @@ export abstract class HeadParser extends DefinitionParser {
   #opaque = false;
 
   protected head(): HeadStatement | CreateTable | CreateView {
+    const from = this.at;
+    const read = this.#head();
+    if (read.kind === 'create view') return read;
+    const cost = costOf(this.tokens, from, this.last);
+    return cost ? { ...read, cost } : read;
+  }
+
+  #head(): HeadStatement | CreateTable | CreateView {
     const start = this.start;
     switch (this.word()) {
       case 'CREATE':

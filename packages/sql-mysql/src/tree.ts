@@ -2,6 +2,7 @@
  * The tree of a statement, as this package's parser makes it: types only. Complete for what can return rows or write data; the rest is
  * `head`, which has what can be found in it. Does not: what queries and expressions are made of (tree-queries.ts).
  */
+import type { Cost } from './definition-costs/cost.js';
 import type {
   ColumnReference,
   Expression,
@@ -179,6 +180,7 @@ export interface Deallocate extends Span {
 /** With what is found in its definitions. `query`: CREATE TABLE ... AS SELECT. */
 export interface CreateTable extends Span {
   readonly kind: 'create table';
+  readonly ifNotExists: boolean;
   readonly temporary: boolean;
   readonly replace: boolean;
   readonly table: ObjectName;
@@ -190,6 +192,7 @@ export interface CreateTable extends Span {
   readonly query?: Query;
   /** ENGINE, CONNECTION, DATA DIRECTORY and whatever else leads outside. Upper case name, value as written. */
   readonly options: ReadonlyMap<string, string>;
+  readonly cost?: Cost;
 }
 
 /** CREATE VIEW and ALTER VIEW. */
@@ -247,6 +250,7 @@ export interface HeadStatement extends Span {
   readonly queries: readonly Query[];
   /** Upper case words of the rest that decide what it does: `DROP`, `LOCAL`, `INSTALL`. */
   readonly words: ReadonlySet<string>;
+  readonly cost?: Cost;
 }
 
 export interface HeadObject {

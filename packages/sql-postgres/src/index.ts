@@ -2,7 +2,7 @@
 export { type AnalysisContext, type Analyzer, dialectOf, loadPostgres } from './analyze.js';
 export { type Holder, commitImpactOf, watchLocks } from './commit-impact.js';
 export { DANGERS } from './definitions/cost.js';
-export { type Finding, lintDefinitions } from './definitions/lint.js';
+export { lintDefinitions } from './definitions/lint.js';
 export { MAJORS } from './grammar.js';
 export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';

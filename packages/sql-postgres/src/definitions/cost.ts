@@ -2,6 +2,7 @@
  * What a definition costs whoever uses the tables meanwhile. Owns: the words for it. Does not: read definitions
  * (definition.ts), nor look at a server.
  */
+import { COMMON_DANGERS, type DangerWords, dangerWords as words } from '@sluice/analysis';
 import type { DefinitionCost } from '@sluice/contract';
 
 /** Locks of a table, weakest first (PostgreSQL 13.3.1). */
@@ -20,15 +21,8 @@ export type LockMode = (typeof LOCK_MODES)[number];
 /** What is known to hurt whoever runs it on a table in use. Each has its sentences in `DANGERS`. */
 export type Danger = keyof typeof DANGERS;
 
-/** Says what goes wrong, and how the same is done without that. */
-interface DangerWords {
-  readonly says: string;
-  readonly instead: string;
-}
-
-const words = (says: string, instead: string): DangerWords => ({ says, instead });
-
 export const DANGERS = {
+  ...COMMON_DANGERS,
   'index-blocks-writes': words(
     'The index is built while nobody can write to the table.',
     'CREATE INDEX CONCURRENTLY, outside a transaction.',
@@ -97,27 +91,13 @@ export const DANGERS = {
     'Everybody who uses the partitioned table waits.',
     'DETACH PARTITION ... CONCURRENTLY, outside a transaction.',
   ),
-  'drops-column': words(
-    'The values are lost, and code that still names the column fails.',
-    'Take it out of the code first, and keep a backup of the values.',
-  ),
-  'drops-table': words(
-    'The rows are lost, and code that still names it fails.',
-    'Take it out of the code first, rename it, and drop it some days later.',
-  ),
   'drops-more': words(
     'CASCADE drops whatever depends on it, which the statement does not name.',
     'Drop what depends on it by name first.',
   ),
-  'drops-database': words('Everything in it is lost.', 'Keep a backup, and rename it for some days first.'),
   'truncates-more': words(
     'CASCADE empties all tables that refer to it as well, which the statement does not name.',
     'Name all tables that are meant.',
-  ),
-  truncates: words('All rows are lost.', 'Keep a copy of what may be needed, or DELETE what is meant in batches.'),
-  renames: words(
-    'Code that runs now still uses the old name, and fails.',
-    'Add the new one beside the old one (a column that is filled, a view), move the code, then drop the old one.',
   ),
   'domain-scans': words(
     'All tables that use the domain are read while nobody can write to them.',

@@ -2,25 +2,11 @@
  * Reads a migration and tells what in it is known to hurt. Owns: what earlier statements of the text change about later ones
  * (tables that are new, transactions). Does not: say what a definition costs (definition.ts), nor print.
  */
+import type { Finding, LintReport } from '@sluice/analysis';
 import { type NodeFields, type Node, isFields, nodeOf, nodesOf, relationName, strings, text } from '../ast.js';
 import { type Parse, loadGrammar } from '../grammar.js';
 import { type Cost, DANGERS, type Danger } from './cost.js';
 import { costOf } from './definition.js';
-
-export interface Finding {
-  /** Of the statement, counted from 1. */
-  readonly line: number;
-  readonly danger: Danger;
-  readonly says: string;
-  readonly instead: string;
-  readonly lock?: Cost['lock'];
-}
-
-export interface LintReport {
-  /** How many statements define something. */
-  readonly definitions: number;
-  readonly findings: readonly Finding[];
-}
 
 /** @throws SyntaxError with line and words of the parser for what is no SQL of that major version */
 export async function lintDefinitions(source: string, major: number): Promise<LintReport> {
