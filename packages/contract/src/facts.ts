@@ -75,7 +75,7 @@ export interface Action {
   readonly explainOnly?: true;
   /** What a definition costs whoever uses the tables meanwhile. Absent where nothing is defined. */
   readonly cost?: DefinitionCost;
-  /** Tables of it that are temporary by what is written: in pg_temp, or made as such. As `resources` names them. */
+  /** Tables of it that are temporary by what is written: in pg_temp, or made as such and not read by the same name. As `resources` names them. */
   readonly temporaryTables?: readonly string[];
   /** Readable reasons for each `unknown` effect and each weak filter. */
   readonly reasons: readonly string[];
