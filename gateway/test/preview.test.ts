@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRow } from '@sluice/api';
 import type { ApprovalRequest, Preview } from '@sluice/approvals';
-import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import { type PostgresServer, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAIN } from './agents.js';
+import { startBouncer } from './bouncer.js';
 import { caller } from './control.js';
 import { run } from './ssh-stand.js';
 import { type Stand, openStand, targetOf } from './stand.js';
@@ -76,15 +77,21 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
     await server.stop();
   });
 
-  async function asked(client: pg.Client, text: string, values?: unknown[]): Promise<ApprovalRequest | undefined> {
+  async function asked(
+    client: pg.Client,
+    text: string,
+    values?: unknown[],
+    at = stand,
+  ): Promise<ApprovalRequest | undefined> {
     const result = client.query({ text, values: values as unknown[] }).catch((error: unknown) => error);
     let request: ApprovalRequest | undefined;
     for (let n = 0; n < 900 && !request; n++) {
-      request = (await stand.gateway.approvals.recent(1)).find(({ state }) => state === 'pending');
+      request = (await at.gateway.approvals.recent(1)).find(({ state }) => state === 'pending');
       await sleep(10);
     }
-    if (request) stand.gateway.approvals.withdraw(request.number, 'the test has seen it');
-    await result;
+    if (request) at.gateway.approvals.withdraw(request.number, 'the test has seen it');
+    const outcome = await result;
+    if (!request) throw outcome;
     return request;
   }
   async function preview(text: string, values?: unknown[], before?: string): Promise<Preview | undefined> {
@@ -159,9 +166,10 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
       const { token } = await stand.gateway.identity.createToken({ principal: 'ada', name: 'test' });
       const row = await caller(stand, token).get<ApprovalRow>(`/v1/approvals/${request.number}`);
       expect(row.impact?.preview).toMatchObject({ rows: 1, columns: ['id', 'name', 'ssn', 'mail', 'at'] });
-      // Whoever asks would read the table by it.
+      // Whoever asks would read the table by it: how many rows a condition selects tells as well.
       const own = await caller(stand, stand.token).get<ApprovalRow>(`/v1/approvals/${request.number}`);
-      expect(own.impact?.preview).toEqual({ rows: 1, columns: [], sample: [] });
+      expect(own.impact?.tables).toHaveLength(1);
+      expect(own.impact).not.toHaveProperty('preview');
       const { stdout } = await run(
         process.execPath,
         [MAIN, '--url', stand.gateway.url, 'approvals', 'show', String(request.number)],
@@ -222,6 +230,23 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
     // Nobody has asked the sequence.
     expect(await value('select is_called from s')).toBe(false);
     expect(await value('select last_value::int from numbered_id_seq')).toBe(2);
+  });
+
+  const pooled = test.skipIf(major !== 15 || missingTool('pgbouncer') !== undefined);
+  pooled('a process of the server that a pooler hands on has nothing prepared', async () => {
+    const bouncer = await startBouncer(server, 'transaction', 3);
+    const behind = await openStand({ target: { ...bouncer, pooled: 'transaction' }, rules: RULES });
+    const client = await behind.client();
+    try {
+      for (let n = 0; n < 3; n++) {
+        const request = await asked(client, 'update public.bare set t = $1 where n = $2', ['u', '1'], behind);
+        expect(request?.impact).toMatchObject({ tables: [{ table: 'public.bare', rows: 1 }], preview: { rows: 1 } });
+      }
+    } finally {
+      await client.end();
+      await behind.stop();
+      await bouncer.stop();
+    }
   });
 
   once('nobody waits for long, and a session that is unlike others is not tried for', async () => {

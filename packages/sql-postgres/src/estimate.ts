@@ -10,6 +10,9 @@ const LOCK_TIMEOUT_MS = 200;
 /** What a look begins with: nothing can be changed by it, and nobody waits for long. */
 export const LIMITED = `begin read only; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local plan_cache_mode = force_custom_plan`;
 
+/** A statement with parameters is prepared by this name. Whoever ends the transaction while the connection goes on takes it back. */
+export const ESTIMATED = 'sluice_estimate';
+
 /** Rows, by the planner; or why there is no estimate: a phrase. */
 export type RowEstimate = { readonly changed: number; readonly returned: number } | { readonly unknown: string };
 
@@ -80,10 +83,10 @@ export async function planned(
   const statement = text.replace(/;\s*$/, '');
   let explain = `explain (format json) ${statement}`;
   if (parameters.length > 0) {
-    await side.query(`prepare sluice_estimate as ${statement}`);
-    const values = await valuesOf(side, 'sluice_estimate', parameters);
+    await side.query(`prepare ${ESTIMATED} as ${statement}`);
+    const values = await valuesOf(side, ESTIMATED, parameters);
     if (!values) throw new Unplanned('its values are in binary format');
-    explain = `explain (format json) execute sluice_estimate (${values.join(', ')})`;
+    explain = `explain (format json) execute ${ESTIMATED} (${values.join(', ')})`;
   }
   const [answer] = await side.query(explain);
   const plan = (JSON.parse(answer?.[0] ?? '[]') as { Plan: Plan }[])[0]?.Plan;

@@ -14,7 +14,7 @@ import {
 } from '@sluice/contract';
 import { cellMaskOf, builtIn, entityOf } from '@sluice/masking';
 import { type Node, nodeOf, strings, text } from './ast.js';
-import { literal, planned, valuesOf, whyNot } from './estimate.js';
+import { ESTIMATED, literal, planned, valuesOf, whyNot } from './estimate.js';
 import { loadGrammar } from './grammar.js';
 import { type PreviewTable, columnsOf, locked, whyItLasts } from './preview-tables.js';
 
@@ -34,6 +34,9 @@ const MAX_AT_ONCE = 2;
 const SHOWN_CHARACTERS = 100;
 const TEXT = 25;
 const MASKED = '[masked]';
+
+/** Of what is prepared for it. */
+const TRIED = 'sluice_preview';
 
 let running = 0;
 
@@ -86,8 +89,10 @@ async function triedOn(side: Lookup, tried: Tried): Promise<Preview> {
     if (error instanceof QueryError) return { unknown: inWords(error.sqlstate) };
     throw error;
   } finally {
-    // Nothing of it lasts where this is not heard either: a connection that ends takes its transaction back.
-    await side.query('rollback').catch(() => undefined);
+    // Nothing of it lasts where this is not heard either: a connection that ends takes its transaction back. Statements that were prepared outlive it
+    // at a pooler, whose process of the server is somebody else's next: hence in one message.
+    const prepared = tried.command.parameters?.length ? `; deallocate ${ESTIMATED}; deallocate ${TRIED}` : '';
+    await side.query(`rollback${prepared}`).catch(() => undefined);
   }
 }
 
@@ -229,10 +234,10 @@ function selectOf({ verb, returns, moves }: Change, { columns, key, name }: Prev
 /** With what was bound, as literals. */
 async function withValues(side: Lookup, sql: string, { parameters = [] }: SqlCommand): Promise<string> {
   if (parameters.length === 0) return sql;
-  await side.query(`prepare sluice_preview as ${sql}`);
-  const values = await valuesOf(side, 'sluice_preview', parameters);
+  await side.query(`prepare ${TRIED} as ${sql}`);
+  const values = await valuesOf(side, TRIED, parameters);
   if (!values) throw new Untried('its values are in binary format');
-  return `execute sluice_preview (${values.join(', ')})`;
+  return `execute ${TRIED} (${values.join(', ')})`;
 }
 
 type Cells = readonly (string | null)[];
