@@ -66,10 +66,13 @@ export async function whyNot(side: Lookup, facts: Facts): Promise<string | undef
 
 /**
  * What can stand in a statement without its facts telling, and runs code that is not compiled: functions that are called like one that
- * the statement calls, and operators and casts, which may be meant by any.
+ * the statement calls, those that aggregates of such names are made of, and operators and casts, which may be meant by any.
  */
 const INTERPRETED = (functions: readonly string[]): string => `select what from (
     select p.oid, p.oid::regprocedure::text from pg_proc p where p.proname in (${['null', ...functions].join(', ')})
+    union all select s.oid, s.oid::regprocedure::text from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid
+      cross join lateral (values (a.aggtransfn::oid), (a.aggfinalfn::oid), (a.aggcombinefn::oid), (a.aggmtransfn::oid), (a.aggminvtransfn::oid), (a.aggmfinalfn::oid)) s (oid)
+      where s.oid <> 0 and p.proname in (${['null', ...functions].join(', ')})
     union all select oprcode, oid::regoperator::text from pg_operator where oprcode <> 0
     union all select castfunc, castfunc::regprocedure::text from pg_cast where castfunc <> 0
   ) as used (oid, what) join pg_proc p using (oid) join pg_language l on l.oid = p.prolang

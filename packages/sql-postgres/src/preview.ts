@@ -13,7 +13,7 @@ import {
   partsOfColumn,
 } from '@sluice/contract';
 import { cellMaskOf, builtIn, entityOf } from '@sluice/masking';
-import { type Node, nodeOf, strings, text } from './ast.js';
+import { type Node, isFields, nodeOf, strings, text } from './ast.js';
 import { ESTIMATED, literal, planned, valuesOf, whyNot } from './estimate.js';
 import { loadGrammar } from './grammar.js';
 import { type PreviewTable, columnsOf, locked, whyItLasts } from './preview-tables.js';
@@ -107,6 +107,8 @@ interface Change {
   readonly moves: boolean;
   /** It may put defaults of columns into rows. */
   readonly usesDefaults: boolean;
+  /** Of types that it names, without their schemas. */
+  readonly types: readonly string[];
   /** The statement without what stands behind it. */
   readonly statement: string;
 }
@@ -150,6 +152,7 @@ async function changeOf({
     alias: alias ? text(alias, 'aliasname') : text(relation, 'relname'),
     returns: hasAny(node.fields, 'returningList') || hasAny(node.fields, 'returningClause'),
     moves: movesMasked(node.fields, verb, masks),
+    types: typesIn(node),
     usesDefaults: verb === 'insert' || JSON.stringify(node).includes('SetToDefault'),
     statement: bytes.toString('utf8', start, length > 0 ? start + length : bytes.length),
   };
@@ -177,6 +180,20 @@ function movesMasked(fields: Node['fields'], verb: Change['verb'], masks: readon
   return isWhole || names.some((name) => relations.has(name) || matchers.some((one) => one.test(name)));
 }
 
+/** Names of types are the only lists of names that are called so in a tree. */
+function typesIn(node: Node): string[] {
+  const found = new Set<string>();
+  const look = (value: unknown): void => {
+    if (Array.isArray(value)) return value.forEach(look);
+    if (!isFields(value)) return;
+    const name = strings(value['names']).at(-1);
+    if (name !== undefined) found.add(name);
+    Object.values(value).forEach(look);
+  };
+  look(node.fields);
+  return [...found];
+}
+
 const lastName = (column: unknown): string => strings((column as { readonly fields?: unknown }).fields).at(-1) ?? '';
 
 const TRIED_EFFECTS: ReadonlySet<string> = new Set(['read', 'write', 'destroy', 'secret']);
@@ -197,7 +214,7 @@ async function run(side: Lookup, { command, facts, masks }: Tried, change: Chang
   // From here on nobody else can give these tables a trigger or the like.
   const reached = await locked(side, change.table, change.verb, [...named]);
   if (typeof reached === 'string') throw new Untried(reached);
-  const why = (await whyNot(side, facts)) ?? (await whyItLasts(side, facts, reached, change.usesDefaults));
+  const why = (await whyNot(side, facts)) ?? (await whyItLasts(side, facts, reached, change));
   if (why !== undefined) throw new Untried(why);
   const { changed } = await planned(side, command);
   const expected = [...changed.values()].reduce((sum, rows) => sum + rows, 0);
