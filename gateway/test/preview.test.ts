@@ -14,7 +14,7 @@ import { type Stand, openStand, targetOf } from './stand.js';
 const RULES = `
     - { rule: changes, when: 'action.effects.exists(e, e in ["write", "destroy"])', hold: { approvers: ["group:engineers"], preview: run } }
     - { rule: moves, when: '"notes" in action.tables', allow: true }
-    - { rule: secret, when: 'principal.name == "nobody"', mask: { columns: ["people.ssn", "*.parts_1.pin"], detect: [email] } }
+    - { rule: secret, when: 'principal.name == "nobody"', mask: { columns: ["people.ssn", "*.parts_1.pin", "derived.secret"], detect: [email] } }
 `;
 const SCHEMA = `
 create table people (id int primary key, name text, ssn text, mail text, at timestamptz default now());
@@ -51,6 +51,10 @@ create table of_domain (id int primary key, n checked); insert into of_domain va
 create table parts (id int, pin text, primary key (id)) partition by range (id);
 create table parts_1 partition of parts for values from (0) to (100);
 insert into parts values (1, '1234'), (2, '9999');
+create table derived (id int primary key, secret text, plain text, last4 text generated always as (right(secret, 4)) stored);
+insert into derived values (1, 'top secret 1234', 'x');
+create table documents (id int primary key, body json);
+insert into documents values (1, '{"mail": "p1\\u0040example.com"}');
 create function stepping(int) returns int language plpgsql immutable as $$ begin perform nextval('s'); return $1; end $$;
 create domain stepped as int check (stepping(value) is not null);
 create type pair as (n stepped, t text);
@@ -219,8 +223,25 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
       'insert into notes select id, ssn from people where id < 4',
       'insert into notes select id, p::text from people p where id < 4',
       'insert into notes select id, body from (select id, (p.*)::text as body from people p) q where id < 4',
+      // By names that the statement gives.
+      'insert into notes select q.a, q.c from people q (a, b, c, d, e) where q.a < 4',
+      'insert into notes select j.a, j.c from (people p cross join (select 1) one) j (a, b, c, d, e) where j.a < 4',
+      // Of a column that is made of it.
+      'insert into notes select n, last4 from derived, generate_series(1, 3) n',
+      `insert into notes select row_number() over (), stavalues1::text from (select stavalues1 from pg_statistic limit 3) s`,
     ])
       expect([text, await preview(text)]).toEqual([text, { rows: 3, columns: [], sample: [] }]);
+  });
+
+  once('what is made of a masked column has its mask, and what is written in escapes is found', async () => {
+    expect(await preview(`update derived set plain = 'y' where id = 1`)).toEqual({
+      rows: 1,
+      columns: ['id', 'secret', 'plain', 'last4'],
+      sample: [{ before: ['1', '[masked]', 'x', '[masked]'], after: ['1', '[masked]', 'y', '[masked]'] }],
+    });
+    const found = await preview('update documents set id = 2');
+    expect(JSON.stringify(found)).toContain('[masked:EMAIL]');
+    expect(JSON.stringify(found)).not.toContain('example.com');
   });
 
   once('never where something would last, or code would run that nobody has vetted', async () => {

@@ -8,9 +8,16 @@ import { literal, quoted } from './estimate.js';
 export interface PreviewTable {
   /** As SQL writes it. */
   readonly name: string;
-  readonly columns: readonly { readonly name: string; readonly isMasked: boolean }[];
+  readonly columns: readonly PreviewColumn[];
   /** Places of the columns that the primary key is made of; empty: there is none. */
   readonly key: readonly number[];
+}
+
+interface PreviewColumn {
+  readonly name: string;
+  readonly isMasked: boolean;
+  /** pg_type.oid; of a domain, of what it is over. */
+  readonly type: number;
 }
 
 /** pg_class.oid of the table that is changed, and of all that it and the others may reach. */
@@ -156,10 +163,14 @@ export async function whyItLasts(
 
 const MAX_COLUMNS = 30;
 
-/** Columns of a table, and which are masked by any of the rules, by whichever of its names in a tree of partitions or children. */
+/**
+ * Columns of a table, and which are masked by any of the rules, by whichever of its names in a tree of partitions or children: and all that are
+ * generated, where one is masked that they may be made of.
+ */
 export async function columnsOf(side: Lookup, oid: string, masks: readonly MaskRule[]): Promise<PreviewTable> {
   const rows = await side.query(
-    `select a.attname, a.attrelid::regclass::text, coalesce(a.attnum = any (i.indkey), false)::text from pg_attribute a
+    `select a.attname, a.attrelid::regclass::text, coalesce(a.attnum = any (i.indkey), false)::text,
+       coalesce(nullif(t.typbasetype, 0), t.oid), (a.attgenerated <> '')::text from pg_attribute a join pg_type t on t.oid = a.atttypid
        left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
      where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped order by a.attnum`,
   );
@@ -181,11 +192,24 @@ export async function columnsOf(side: Lookup, oid: string, masks: readonly MaskR
     });
   // All of them have to be named, since RETURNING gives all.
   if (rows.length > MAX_COLUMNS) return { name: rows[0]?.[1] ?? '', columns: [], key: [] };
+  const anyMasked = rows.some(([name]) => isMasked(name ?? ''));
   return {
     name: rows[0]?.[1] ?? '',
-    columns: rows.map(([name]) => ({ name: name ?? '', isMasked: isMasked(name ?? '') })),
+    columns: rows.map(([name, , , type, isGenerated]) => ({
+      name: name ?? '',
+      isMasked: isMasked(name ?? '') || (isGenerated === 'true' && anyMasked),
+      type: Number(type),
+    })),
     key: rows.flatMap(([, , isKey], at) => (isKey === 'true' ? [at] : [])),
   };
+}
+
+/** Names of columns of these tables that are made of others. */
+export async function generatedIn(side: Lookup, oids: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await side.query(
+    `select attname from pg_attribute where attrelid in (${oids.join(', ')}) and attgenerated <> '' and not attisdropped`,
+  );
+  return new Set(rows.map(([name]) => name ?? ''));
 }
 
 const oidOf = (name: string): string => `to_regclass(${literal(quoted(name))})`;
