@@ -55,6 +55,8 @@ create table derived (id int primary key, secret text, plain text, last4 text ge
 insert into derived values (1, 'top secret 1234', 'x');
 create table documents (id int primary key, body json);
 insert into documents values (1, '{"mail": "p1\\u0040example.com"}');
+create table swapped (id int primary key deferrable, name text);
+insert into swapped values (1, 'one'), (2, 'two');
 create function stepping(int) returns int language plpgsql immutable as $$ begin perform nextval('s'); return $1; end $$;
 create domain stepped as int check (stepping(value) is not null);
 create type pair as (n stepped, t text);
@@ -242,6 +244,14 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
     const found = await preview('update documents set id = 2');
     expect(JSON.stringify(found)).toContain('[masked:EMAIL]');
     expect(JSON.stringify(found)).not.toContain('example.com');
+  });
+
+  once('a row whose key changes is shown as what it becomes, beside no other row', async () => {
+    expect(await preview('update swapped set id = 3 - id')).toEqual({
+      rows: 2,
+      columns: ['id', 'name'],
+      sample: [{ after: ['2', 'one'] }, { after: ['1', 'two'] }],
+    });
   });
 
   once('never where something would last, or code would run that nobody has vetted', async () => {

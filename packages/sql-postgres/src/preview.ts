@@ -13,7 +13,7 @@ import {
   partsOfColumn,
 } from '@sluice/contract';
 import { cellMaskOf, builtIn, entityOf } from '@sluice/masking';
-import { type Node, type NodeFields, isFields, nodeOf, strings, text } from './ast.js';
+import { type Node, type NodeFields, isFields, nodeOf, nodesOf, strings, text } from './ast.js';
 import { ESTIMATED, literal, planned, valuesOf, whyNot } from './estimate.js';
 import { loadGrammar } from './grammar.js';
 import { type PreviewTable, columnsOf, generatedIn, locked, whyItLasts } from './preview-tables.js';
@@ -111,6 +111,8 @@ interface Change {
   readonly usesDefaults: boolean;
   /** Of types that it names, without their schemas. */
   readonly types: readonly string[];
+  /** Columns that rows which are there are given a value of. */
+  readonly sets: readonly string[];
   /** The statement without what stands behind it. */
   readonly statement: string;
 }
@@ -155,6 +157,7 @@ async function changeOf({
     returns: hasAny(node.fields, 'returningList') || hasAny(node.fields, 'returningClause'),
     ...movesMasked(node.fields, verb, masks),
     types: typesIn(node),
+    sets: setsIn(node),
     usesDefaults: verb === 'insert' || JSON.stringify(node).includes('SetToDefault'),
     statement: bytes.toString('utf8', start, length > 0 ? start + length : bytes.length),
   };
@@ -190,6 +193,12 @@ function movesMasked(
   for (const [name, inside] of Object.entries(fields)) if (name !== 'whereClause' || readsOthers) look(inside);
   const isMasked = (name: string): boolean => relations.has(name) || matchers.some((one) => one.test(name));
   return { moves: isWhole || names.some(isMasked), reads: names };
+}
+
+function setsIn({ fields }: Node): string[] {
+  const { onConflictClause } = fields;
+  const list = isFields(onConflictClause) ? onConflictClause['targetList'] : fields['targetList'];
+  return nodesOf(list).map((target) => text(target.fields, 'name'));
 }
 
 /** Names of types are the only lists of names that are called so in a tree. */
@@ -264,7 +273,7 @@ function selectOf(change: Change, table: PreviewTable): string {
   const then = `(select * from sluice_changed limit ${SHOWN_ROWS}) s (${[...own, 'is_row'].join(', ')}) on true`;
   const head = `select ${count}, s.is_row::text, ${shown('s', own)}`;
   const from = `from (select 1) one left join ${then}`;
-  if (verb === 'delete' || key.length === 0) return `${head} ${from}`;
+  if (verb === 'delete' || !keepsKey(change, table)) return `${head} ${from}`;
   // Behind a WITH that changes it, the table itself is still as it was.
   const same = key.map((at) => `b.${quotedName(columns[at]?.name ?? '')} = s.c${at}`).join(' and ');
   const before = shown(
@@ -273,6 +282,10 @@ function selectOf(change: Change, table: PreviewTable): string {
   );
   return `${head}, (b.ctid is not null)::text, ${before} ${from} left join ${name} b on ${same}`;
 }
+
+/** What was there by the key of a row is what became of it. */
+const keepsKey = ({ sets }: Change, { columns, key }: PreviewTable): boolean =>
+  key.length > 0 && key.every((at) => !sets.includes(columns[at]?.name ?? ''));
 
 /** With what was bound, as literals. */
 async function withValues(side: Lookup, sql: string, { parameters = [] }: SqlCommand): Promise<string> {
@@ -303,7 +316,7 @@ function sampleOf(
     if (row[1] !== 'true') return [];
     const then = cells(row.slice(2, 2 + width));
     if (verb === 'delete') return [{ before: then }];
-    const isThere = table.key.length > 0 && row[2 + width] === 'true';
+    const isThere = keepsKey(change, table) && row[2 + width] === 'true';
     return [{ ...(isThere && { before: cells(row.slice(3 + width)) }), after: then }];
   });
   return { columns: columns.map(({ name }) => name), sample };
