@@ -329,6 +329,10 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
     expect(await preview('update bare set t = $$u$$', undefined, 'set search_path = pg_catalog, public')).toEqual({
       unknown: 'the session has changed what names mean',
     });
+    for (const setting of ['set transform_null_equals = on', `set my.ids = '1,2'`, 'set datestyle = dmy'])
+      expect(await preview('update bare set t = $$u$$ where t = null', undefined, setting)).toEqual({
+        unknown: 'the session has changed settings by which a condition may find other rows',
+      });
     expect(await value(`select count(*)::int from pg_stat_activity where state like 'idle in tr%'`)).toBe(0);
     expect(await value('select string_agg(t, $$$$) from bare')).toBe('ttt');
   });

@@ -58,6 +58,8 @@ export interface SessionChange {
   readonly hold?: 'wait' | 'fail' | 'invalid';
   /** Names may mean something else than they did. */
   readonly names?: boolean;
+  /** So may texts and comparisons, and a statement find other rows: only such as have a date or a time in them, or any. */
+  readonly values?: 'times' | 'any';
 }
 
 export interface Action {
