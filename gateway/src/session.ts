@@ -119,6 +119,8 @@ export class Session implements Gate, LoginSession {
   #changed = '';
   /** What names mean at the target is what they mean to a connection that has changed nothing. */
   #sameNames = true;
+  /** The same of what values are: by none of its settings does a condition find other rows. */
+  #sameValues = true;
   /** Whether the program behind it waits for people (`sluice.hold`). */
   #waits = true;
   /** Commands that wait for people. */
@@ -419,8 +421,10 @@ export class Session implements Gate, LoginSession {
     this.#running = command.id;
     this.#ran(command, judgement);
     if (answer.type === 'allow') for (const { verb } of answer.facts.actions) this.#heard(verb);
-    const { hold, names } = (answer.type === 'allow' && answer.facts.session) || {};
+    const { hold, names, values } = (answer.type === 'allow' && answer.facts.session) || {};
     if (hold) this.#waits = hold === 'wait';
+    // Drivers say their time zone as they log in.
+    if (values === 'any' || (values && waiter)) this.#sameValues = false;
     // The setting alone gives no later command another meaning.
     if (hold && !names) return;
     if (!changes || (transaction && this.#changed === '')) return;
@@ -582,6 +586,7 @@ export class Session implements Gate, LoginSession {
   /** Why what it sends would do something else on another connection: a phrase. */
   #untriable(isOpen: boolean): string | undefined {
     if (!this.#sameNames) return 'the session has changed what names mean';
+    if (!this.#sameValues) return 'the session has changed settings by which a condition may find other rows';
     if (isOpen) return 'the session is in a transaction, of which nobody else sees what it has changed';
     return this.#account === '' ? undefined : 'the session is of another account than the gateway looks things up by';
   }

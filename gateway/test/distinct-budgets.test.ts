@@ -30,9 +30,9 @@ describe.skipIf(missing !== undefined)(`different values${missing === undefined 
     const direct = new pg.Client({ ...server, database: 'postgres' });
     await direct.connect();
     await direct.query(`
-      CREATE TABLE people (id int PRIMARY KEY, email text, born date, tags text[], note text);
+      CREATE TABLE people (id int PRIMARY KEY, email text, born date, tags text[], note text, line text);
       INSERT INTO people SELECT n, 'p' || n || '@example.com', date '1980-01-01' + n % 7, ARRAY['a' || n],
-        'call p' || n || '@example.com or m' || n || '@example.org' FROM generate_series(1, 400) n;
+        'call p' || n || '@example.com or m' || n || '@example.org', 'room ' || n || ', p' || n || '@example.com' FROM generate_series(1, 400) n;
       CREATE VIEW shown AS SELECT id, email AS mail FROM people;
       CREATE TABLE copies (email text);
       CREATE FUNCTION unread() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT min(email) FROM people); END $$;`);
@@ -185,6 +185,36 @@ describe.skipIf(missing !== undefined)(`different values${missing === undefined 
     const [use] = observed.gateway.admissions.budgets();
     expect(use).toMatchObject({ rule: 'ten', unit: 'distinct', limit: 3, observed: true });
     expect(Math.abs((use?.used ?? 0) - 400)).toBeLessThanOrEqual(20);
+  });
+
+  test('what a mask hides beside it makes no value pass uncounted', async () => {
+    const stand = await open(`
+    - { rule: ten, budget: { distinct: 10, columns: [people.email] } }
+    - { rule: notes, mask: { columns: [people.note], detect: [credit_card] } }`);
+    const client = await connected(stand);
+    for (const text of [
+      // Masked by its parts, of which only one has a mask.
+      'SELECT ROW(note, email) FROM people',
+      'SELECT people FROM people',
+      `SELECT json_build_object('n', note, 'e', email) FROM people`,
+      'SELECT jsonb_agg(jsonb_build_array(note, email)) FROM people',
+      'SELECT ARRAY[note, email] FROM people',
+      // A detector finds something in each, which whoever asks has put there.
+      `SELECT string_agg(email, ',') || ' 4111 1111 1111 1111' FROM people`,
+      `SELECT email || ' 4111 1111 1111 1111' FROM people`,
+      `COPY (SELECT email || ' 4111 1111 1111 1111' FROM people) TO STDOUT`,
+    ])
+      expect([text, (await failed(client.query(text))).code]).toEqual([text, '53400']);
+    expect(stand.gateway.admissions.budgets()).toEqual([]);
+    expect((await client.query('SELECT ROW(note, id) AS r FROM people WHERE id = 1')).rows[0].r).toMatch(/masked/);
+    // What a detector leaves of a column is shown, and counts.
+    const rest = await connected(
+      await open(`
+    - { rule: ten, budget: { distinct: 10, columns: [people.line] } }
+    - { rule: mails, mask: { detect: [email] } }`),
+    );
+    expect((await rest.query('SELECT line FROM people WHERE id <= 10')).rows[9].line).toBe('room 10, [masked:EMAIL]');
+    expect((await failed(rest.query('SELECT line FROM people WHERE id = 11'))).code).toBe('53400');
   });
 
   test('long rows, which another thread looks at, are counted as well', async () => {

@@ -131,6 +131,16 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     expect(frozen(again)).toEqual([]);
   });
 
+  test('a copy of one by its own name is no table of the session before it is made', async () => {
+    const stand = await open(`
+    - { rule: trip, tripwire: { new_tables: 1, learn: off } }`);
+    const dev = await connected(stand, 'dev', stand.token);
+    const ends = ended(dev);
+    const failed = await message(dev.query('CREATE TEMP TABLE pays AS SELECT * FROM pays'));
+    expect(failed).toBe('user:dev is frozen: tripwire "trip": 1 new tables within 10 min');
+    await ends;
+  });
+
   test('a newcomer learns first: what they touch then is known, and freezes nobody', async () => {
     const stand = await open(`
     - { rule: trip, tripwire: { new_tables: 1, learn: 1h } }`);

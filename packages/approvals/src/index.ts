@@ -6,6 +6,7 @@ export {
   askerOf,
   isKeptFrom,
   mayHaveAsked,
+  withoutPreview,
   withoutSample,
   mayRelease,
   requirementOf,

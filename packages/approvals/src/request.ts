@@ -255,7 +255,17 @@ export const isKeptFrom = (who: PersonDescription, asked: ReleaseQuestion): bool
 
 export const mayHaveAsked = (who: PersonDescription, asked: ReleaseQuestion): boolean => mayBeSame(askerOf(asked), who);
 
-/** Rows that a preview shows are for those who decide: whoever asks could read a table by them. */
+/**
+ * What a statement did when it was tried is for those who decide: whoever asks could read a table by it, by how many rows there were, or by what it
+ * failed with, and nobody would have released anything.
+ */
+export function withoutPreview<Asked extends Pick<ReleaseQuestion, 'impact'>>(asked: Asked): Asked {
+  if (!asked.impact?.preview) return asked;
+  const { preview: _, ...impact } = asked.impact;
+  return { ...asked, impact };
+}
+
+/** The same without the rows themselves, for programs that tell people of requests. */
 export const withoutSample = <Asked extends Pick<ReleaseQuestion, 'impact'>>(asked: Asked): Asked =>
   asked.impact?.preview && 'rows' in asked.impact.preview
     ? { ...asked, impact: { ...asked.impact, preview: { ...asked.impact.preview, columns: [], sample: [] } } }

@@ -158,7 +158,7 @@ export class DistinctShare {
   add(marks: Iterable<number>): number | undefined {
     const now = this.#now();
     const before = this.used();
-    if (!this.#sketches.add(this.#shown, marks, this.#window.slot(now))) return undefined;
+    if (!this.#sketches.add(this.#shown, marks, this.#window.slot(now), this.#window.since(now))) return undefined;
     return Math.max(0, this.used() - before);
   }
 

@@ -78,6 +78,14 @@ export class Sketch {
     return kept.type === 'list' && kept.marks[placeOf(kept.marks, kept.count, mark)] === mark;
   }
 
+  /** Of those beyond the list most change nothing, once there are many. */
+  isChangedBy(mark: number): boolean {
+    const kept = this.#kept;
+    if (kept.type === 'list') return !this.has(mark);
+    const { index, rank } = placedBy(mark);
+    return rank > (kept.registers[index] as number);
+  }
+
   add(mark: number): void {
     const kept = this.#kept;
     if (kept.type === 'registers') return raise(kept, mark);
@@ -152,10 +160,14 @@ const copyOf = ({ registers, ranks }: Registers): Registers => ({
 });
 
 /** The first bits of a mark choose the register; its rank is one more than the zeros that the rest begins with. */
-function raise(of: Registers, mark: number): void {
+function placedBy(mark: number): { readonly index: number; readonly rank: number } {
   const index = Math.floor(mark / 2 ** RANK_BITS);
   const rest = mark - index * 2 ** RANK_BITS;
-  const rank = rest === 0 ? MAX_RANK : RANK_BITS - Math.floor(Math.log2(rest));
+  return { index, rank: rest === 0 ? MAX_RANK : RANK_BITS - Math.floor(Math.log2(rest)) };
+}
+
+function raise(of: Registers, mark: number): void {
+  const { index, rank } = placedBy(mark);
   raiseTo(of, index, rank);
 }
 

@@ -3,13 +3,14 @@
  * before it is shown, and the store follows within a second. Does not: decide (spent.ts), estimate (sketch.ts).
  */
 import { isMark } from '@sluice/contract';
-import type { CountRecord, SketchRecord } from '@sluice/store';
+import type { CountRecord, SketchKey, SketchRecord } from '@sluice/store';
 import { Sketch } from './sketch.js';
 
 /** What `Sketches` keeps its own in, over restarts. */
 export interface KeptSketches {
   all(): Promise<readonly SketchRecord[]>;
   save(records: readonly SketchRecord[]): Promise<void>;
+  drop(records: readonly SketchKey[]): Promise<void>;
   purge(slot: number): Promise<void>;
 }
 
@@ -24,6 +25,8 @@ export interface NotedMarks {
 const SAVE_MS = 1_000;
 /** A day of 25 hours, the slot that is only partly within, and what clocks differ by. Minutes. */
 const KEPT_MINUTES = 27 * 60;
+/** What clocks differ by: so long a slot is kept that no time counts any more which it is asked about. Minutes. */
+const SPARE_MINUTES = 2 * 60;
 /** Slots of all, 8 KiB each at the most, and of one: whoever has many takes no place of anybody else. */
 const MAX_SLOTS = 16_000;
 const MAX_SLOTS_OF_ONE = 1_000;
@@ -48,6 +51,8 @@ export class Sketches {
   #slots = 0;
   /** The store does not have them as they are. */
   #unsaved = new Map<Shown, Set<number>>();
+  /** The store still has them. */
+  #dropped: SketchKey[] = [];
   #saving: Promise<void> = Promise.resolve();
   #isFailing = false;
   #cannotNote = false;
@@ -77,7 +82,8 @@ export class Sketches {
     minute: () => number,
   ): Promise<Sketches> {
     const sketches = new Sketches(store, notes, onProblem, minute);
-    for (const { owner, what, slot, sketch } of await store.all())
+    // Where there are more than there is room for, the newest count.
+    for (const { owner, what, slot, sketch } of (await store.all()).toSorted((a, b) => b.slot - a.slot))
       sketches.#slotOf(sketches.of(owner, what), slot)?.merge(Sketch.from(sketch));
     for (const { owner, what, hour: slot, amount: mark } of notes.left()) {
       if (!isMark(mark)) continue;
@@ -112,13 +118,19 @@ export class Sketches {
     return sketch;
   }
 
-  /** Adds what is about to be shown, which is on disk before this returns. False: it cannot be, and nothing is added. */
-  add({ owner, what }: Shown, marks: Iterable<number>, slot: number): boolean {
+  /**
+   * Adds what is about to be shown, which is on disk before this returns. False: it cannot be, and nothing is added.
+   *
+   * @param since the first slot that counts: those long before it are forgotten
+   */
+  add({ owner, what }: Shown, marks: Iterable<number>, slot: number, since: number): boolean {
     this.#forget();
     const shown = this.of(owner, what);
     const known = shown.slots.get(slot);
-    const added = [...marks].filter((mark) => known?.has(mark) !== true);
+    // What changes nothing is not noted: all that is shown of a large table would fill the notes, which everybody shares.
+    const added = [...marks].filter((mark) => known?.isChangedBy(mark) ?? true);
     if (added.length === 0) return true;
+    if (!known) for (const old of shown.slots.keys()) if (old < since - SPARE_MINUTES) this.#drop(shown, old);
     const sketch = this.#slotOf(shown, slot);
     if (!sketch || !this.#note(added.map((amount) => ({ owner, what, hour: slot, amount })))) return false;
     for (const mark of added) {
@@ -159,6 +171,8 @@ export class Sketches {
     if (this.#slots >= MAX_SLOTS || owned >= MAX_SLOTS_OF_ONE) return undefined;
     const sketch = new Sketch();
     shown.slots.set(slot, sketch);
+    const { owner, what } = shown;
+    this.#dropped = this.#dropped.filter((one) => one.owner !== owner || one.what !== what || one.slot !== slot);
     this.#shown.set(`${shown.owner}\0${shown.what}`, shown);
     this.#owned.set(shown.owner, owned + 1);
     this.#slots++;
@@ -181,6 +195,7 @@ export class Sketches {
   #drop(shown: Shown, slot: number): void {
     shown.slots.delete(slot);
     this.#unsaved.get(shown)?.delete(slot);
+    this.#dropped.push({ owner: shown.owner, what: shown.what, slot });
     this.#slots--;
     const left = (this.#owned.get(shown.owner) ?? 1) - 1;
     if (left > 0) this.#owned.set(shown.owner, left);
@@ -194,9 +209,11 @@ export class Sketches {
   }
 
   async #save(): Promise<void> {
-    if (this.#unsaved.size === 0) return;
+    if (this.#unsaved.size + this.#dropped.length === 0) return;
     const unsaved = this.#unsaved;
+    const dropped = this.#dropped;
     this.#unsaved = new Map();
+    this.#dropped = [];
     const saved = this.#notes.saving();
     const records = [...unsaved].flatMap(([{ owner, what, slots }, of]) =>
       [...of].flatMap((slot) => {
@@ -206,10 +223,12 @@ export class Sketches {
     );
     try {
       await this.#store.save(records);
+      await this.#store.drop(dropped);
       saved();
       this.#isFailing = false;
     } catch (error) {
       for (const [shown, of] of unsaved) for (const slot of of) this.#mark(shown, slot);
+      this.#dropped.push(...dropped);
       if (!this.#isFailing) this.#onProblem(error as Error);
       this.#isFailing = true;
     }

@@ -65,9 +65,10 @@ export class Touched {
     const fresh = new Set(tables.map(digestOf).filter((digest) => known?.tables.has(digest) !== true));
     if (fresh.size === 0) return undefined;
     const now = this.#now();
-    const since = known?.since ?? now;
     for (const digest of fresh)
       if (this.#add(key, digest, now)) this.#unsaved.push({ owner, connection, digest, since: now });
+    // Whoever has no place is nobody who learns: else others who take all places would have them learn for good.
+    const since = this.#known.get(key)?.since ?? -Infinity;
     // A clock that was set back makes nobody a newcomer again.
     return { count: fresh.size, knownMs: now < since ? Infinity : now - since };
   }

@@ -1,7 +1,7 @@
 /** Budgets of different values: how near a sketch comes, which time counts, and what is left of it over restarts, kills and a store that fails. */
 import { createHash } from 'node:crypto';
 import { type AppliedBudget, type Disclosed, type Principal, markOf } from '@sluice/contract';
-import type { CountRecord, SketchRecord } from '@sluice/store';
+import type { CountRecord, SketchKey, SketchRecord } from '@sluice/store';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Counts, type KeptSketches, Ledger, type NotedMarks, Sketches, Spending, type Spent } from '../src/index.js';
@@ -72,6 +72,10 @@ class Kept implements KeptSketches {
   save = (records: readonly SketchRecord[]): Promise<void> => {
     if (this.broken) return Promise.reject(new Error('locked'));
     for (const row of records) this.rows.set(JSON.stringify([row.owner, row.what, row.slot]), row);
+    return Promise.resolve();
+  };
+  drop = (records: readonly SketchKey[]): Promise<void> => {
+    for (const { owner, what, slot } of records) this.rows.delete(JSON.stringify([owner, what, slot]));
     return Promise.resolve();
   };
   purge = (slot: number): Promise<void> => {
@@ -271,6 +275,29 @@ describe('a budget of different values', () => {
     expect(begun(stand, [budget(2)]).disclose(shown('c'))).toBe(false);
     stand.pass(2 * MINUTE_MS);
     expect(begun(stand, [budget(2)]).disclose(shown('c'))).toBe(true);
+  });
+
+  test('of a short time somebody may be shown something in each minute of days', async () => {
+    const stand = await open();
+    const short = budget(5, { within: { type: 'sliding', lengthMs: 10 * MINUTE_MS } });
+    for (let minute = 0; minute < 2_000; minute++) {
+      expect([minute, begun(stand, [short]).disclose(shown(minute % 3))]).toEqual([minute, true]);
+      stand.pass(MINUTE_MS);
+      if (minute % 100 === 0) await stand.sketches.save();
+    }
+    await stand.sketches.save();
+    expect(stand.kept.rows.size).toBeLessThan(200);
+  });
+
+  test('many values of an estimate are noted only where they change it', async () => {
+    const stand = await open();
+    const many = begun(stand, [budget(1_000_000)]);
+    for (let from = 0; from < 60_000; from += 1_000)
+      many.disclose(shown(...Array.from({ length: 1_000 }, (_, at) => from + at)));
+    // 1,024 of the list, and what raises a register.
+    expect(stand.noted.left().length).toBeLessThan(20_000);
+    for (let n = 0; n < 50; n++) many.disclose(shown(...Array.from({ length: 1_000 }, (_, at) => at)));
+    expect(stand.noted.left().length).toBeLessThan(20_000);
   });
 
   test('a day of UTC and of a zone that is half an hour off begin at their midnight', async () => {

@@ -13,7 +13,7 @@ export interface CellEncoding {
 
 /** The same mask for values in the encoding. */
 export function encodedCell(mask: CellMask, encoding: CellEncoding): CellMask {
-  const { edit, replacesNull } = mask;
+  const { edit, replacesNull, passes } = mask;
   const written = (value: Buffer | null | undefined): Buffer | null | undefined =>
     !value || isAscii(value, 0, value.length) ? value : encoding.encode(value.toString('utf8'));
   const masked = (bytes: Buffer, start: number, end: number): Buffer | null | undefined => {
@@ -27,6 +27,7 @@ export function encodedCell(mask: CellMask, encoding: CellEncoding): CellMask {
       edit: (bytes: Buffer, start: number, end: number) => isAscii(bytes, start, end) && edit(bytes, start, end),
     }),
     ...(replacesNull && { replacesNull }),
+    ...(passes && { passes }),
   });
 }
 

@@ -58,6 +58,8 @@ export interface SessionChange {
   readonly hold?: 'wait' | 'fail' | 'invalid';
   /** Names may mean something else than they did. */
   readonly names?: boolean;
+  /** So may texts and comparisons, and a statement find other rows: only such as have a date or a time in them, or any. */
+  readonly values?: 'times' | 'any';
 }
 
 export interface Action {
@@ -75,7 +77,7 @@ export interface Action {
   readonly explainOnly?: true;
   /** What a definition costs whoever uses the tables meanwhile. Absent where nothing is defined. */
   readonly cost?: DefinitionCost;
-  /** Tables of it that are temporary by what is written: in pg_temp, or made as such. As `resources` names them. */
+  /** Tables of it that are temporary by what is written: in pg_temp, or made as such and not read by the same name. As `resources` names them. */
   readonly temporaryTables?: readonly string[];
   /** Readable reasons for each `unknown` effect and each weak filter. */
   readonly reasons: readonly string[];

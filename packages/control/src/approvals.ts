@@ -8,7 +8,7 @@ import {
   isKeptFrom,
   mayHaveAsked,
   saysSomething,
-  withoutSample,
+  withoutPreview,
 } from '@sluice/approvals';
 import type { Principal } from '@sluice/contract';
 import { type Proven, nameOf, notOwnWord } from '@sluice/identity';
@@ -80,7 +80,7 @@ export function approvalRoutes({ app, gateway, caller, scope }: Routes): void {
   /** What it differs from may be somebody else's, which is for those who may see that; an answer is not for who waits for it. */
   const shownTo = (principal: Principal, { since, ...request }: ApprovalRequest): ApprovalRow =>
     shown({
-      ...(maySeeOthers(principal) && !mayHaveAsked(principal, request) ? request : withoutSample(request)),
+      ...(maySeeOthers(principal) && !mayHaveAsked(principal, request) ? request : withoutPreview(request)),
       ...(since && maySeeOthers(principal) && { since }),
       ...(isKeptFrom(principal, request) && { text: KEPT, textBytes: Buffer.byteLength(KEPT) }),
     });

@@ -10,6 +10,9 @@ const LOCK_TIMEOUT_MS = 200;
 /** What a look begins with: nothing can be changed by it, and nobody waits for long. */
 export const LIMITED = `begin read only; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local plan_cache_mode = force_custom_plan`;
 
+/** A statement with parameters is prepared by this name. Whoever ends the transaction while the connection goes on takes it back. */
+export const ESTIMATED = 'sluice_estimate';
+
 /** Rows, by the planner; or why there is no estimate: a phrase. */
 export type RowEstimate = { readonly changed: number; readonly returned: number } | { readonly unknown: string };
 
@@ -63,10 +66,13 @@ export async function whyNot(side: Lookup, facts: Facts): Promise<string | undef
 
 /**
  * What can stand in a statement without its facts telling, and runs code that is not compiled: functions that are called like one that
- * the statement calls, and operators and casts, which may be meant by any.
+ * the statement calls, those that aggregates of such names are made of, and operators and casts, which may be meant by any.
  */
 const INTERPRETED = (functions: readonly string[]): string => `select what from (
     select p.oid, p.oid::regprocedure::text from pg_proc p where p.proname in (${['null', ...functions].join(', ')})
+    union all select s.oid, s.oid::regprocedure::text from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid
+      cross join lateral (values (a.aggtransfn::oid), (a.aggfinalfn::oid), (a.aggcombinefn::oid), (a.aggmtransfn::oid), (a.aggminvtransfn::oid), (a.aggmfinalfn::oid)) s (oid)
+      where s.oid <> 0 and p.proname in (${['null', ...functions].join(', ')})
     union all select oprcode, oid::regoperator::text from pg_operator where oprcode <> 0
     union all select castfunc, castfunc::regprocedure::text from pg_cast where castfunc <> 0
   ) as used (oid, what) join pg_proc p using (oid) join pg_language l on l.oid = p.prolang
@@ -80,10 +86,10 @@ export async function planned(
   const statement = text.replace(/;\s*$/, '');
   let explain = `explain (format json) ${statement}`;
   if (parameters.length > 0) {
-    await side.query(`prepare sluice_estimate as ${statement}`);
-    const values = await valuesOf(side, 'sluice_estimate', parameters);
+    await side.query(`prepare ${ESTIMATED} as ${statement}`);
+    const values = await valuesOf(side, ESTIMATED, parameters);
     if (!values) throw new Unplanned('its values are in binary format');
-    explain = `explain (format json) execute sluice_estimate (${values.join(', ')})`;
+    explain = `explain (format json) execute ${ESTIMATED} (${values.join(', ')})`;
   }
   const [answer] = await side.query(explain);
   const plan = (JSON.parse(answer?.[0] ?? '[]') as { Plan: Plan }[])[0]?.Plan;

@@ -8,9 +8,16 @@ import { literal, quoted } from './estimate.js';
 export interface PreviewTable {
   /** As SQL writes it. */
   readonly name: string;
-  readonly columns: readonly { readonly name: string; readonly isMasked: boolean }[];
+  readonly columns: readonly PreviewColumn[];
   /** Places of the columns that the primary key is made of; empty: there is none. */
   readonly key: readonly number[];
+}
+
+interface PreviewColumn {
+  readonly name: string;
+  readonly isMasked: boolean;
+  /** pg_type.oid; of a domain, of what it is over. */
+  readonly type: number;
 }
 
 /** pg_class.oid of the table that is changed, and of all that it and the others may reach. */
@@ -76,6 +83,15 @@ const HARMLESS = ['random', 'gen_random_uuid', 'clock_timestamp', 'timeofday', '
   .map(literal)
   .join(', ');
 
+/** They give values to a type by its name: to a domain, whose check runs. */
+const BY_NAME_OF_TYPE = ['pg_input_is_valid', 'pg_input_error_info'].map(literal).join(', ');
+
+/** Names of functions in what the server spells out, that something may be left behind of. Those of the server are in no pg_depend. */
+const leaving = (
+  spelled: string,
+): string => `exists (select from regexp_matches(${spelled}, '([a-z_0-9]+)\\(', 'g') called
+  join pg_proc p on p.proname = called[1] where p.provolatile = 'v' and p.proname not in (${HARMLESS}))`;
+
 /**
  * Why something of it would last, run code that nobody has vetted, or reach another server: a phrase. For tables that are locked; undefined: nothing
  * would.
@@ -84,7 +100,7 @@ export async function whyItLasts(
   side: Lookup,
   { actions }: Facts,
   { all, setsDefaults }: Reached,
-  usesDefaults: boolean,
+  { usesDefaults, types }: { readonly usesDefaults: boolean; readonly types: readonly string[] },
 ): Promise<string | undefined> {
   const oids = all.join(', ');
   const functions = actions.flatMap(({ resources }) =>
@@ -97,34 +113,48 @@ export async function whyItLasts(
     `select tgrelid::regclass::text from pg_trigger where tgrelid in (${oids}) and not tgisinternal and tgenabled <> 'D' limit 1`,
   );
   if (trigger !== undefined) return `${trigger} has triggers`;
+  // A table itself depends on functions that its partitions are told by, and those are of its parents as well.
   const odd = await found(
     `select c.oid::regclass::text from pg_class c where c.oid in (${oids}) and (c.relkind not in ('r', 'p') or c.relrowsecurity
        or c.relam not in (0, ${HEAP}) or exists (select from pg_rewrite where ev_class = c.oid)
        or exists (select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.objid in (
          select indexrelid from pg_index where indrelid = c.oid union select oid from pg_constraint where conrelid = c.oid
-         union select oid from pg_attrdef where adrelid = c.oid))) limit 1`,
+         union select oid from pg_attrdef where adrelid = c.oid
+         union select c.oid union select relid::oid from pg_partition_ancestors(c.oid)))
+       or exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and ${leaving('pg_get_constraintdef(k.oid)')})) limit 1`,
   );
   if (odd !== undefined) return `${odd} has rules, row security or functions of its own, or is no table`;
-  const domain = await found(
-    `with recursive used (oid) as (
+  const used = `with recursive used (oid) as (
        select atttypid from pg_attribute where attrelid in (${oids}) and attnum > 0 and not attisdropped
-       union select b.oid from used u join pg_type t on t.oid = u.oid
-         cross join lateral (values (t.typbasetype), (t.typelem)) b (oid) where b.oid <> 0)
-     select u.oid::regtype::text from used u join pg_constraint k on k.contypid = u.oid
-       join pg_depend d on d.classid = 'pg_constraint'::regclass and d.objid = k.oid and d.refclassid = 'pg_proc'::regclass limit 1`,
+       union select oid from pg_type where typname in (${['null', ...types.map(literal)].join(', ')})
+       union select b.oid from used u join pg_type t on t.oid = u.oid cross join lateral (
+         select t.typbasetype as oid union all select t.typelem
+         union all select atttypid from pg_attribute where attrelid = t.typrelid and attnum > 0 and not attisdropped
+         union all select rngsubtype from pg_range where t.oid in (rngtypid, rngmultitypid)) b where b.oid <> 0)`;
+  const domain = await found(
+    `${used} select u.oid::regtype::text from used u join pg_constraint k on k.contypid = u.oid
+     where exists (select from pg_depend d where d.classid = 'pg_constraint'::regclass and d.objid = k.oid and d.refclassid = 'pg_proc'::regclass)
+       or ${leaving('pg_get_constraintdef(k.oid)')} limit 1`,
   );
-  if (domain !== undefined) return `the domain ${domain} is checked by a function of its own`;
+  if (domain !== undefined)
+    return `the domain ${domain} is checked by a function of its own, or by one of which something may be left behind`;
+  const comparing = await found(
+    `${used} select p.oid::regprocedure::text from pg_proc p join pg_language l on l.oid = p.prolang
+     where p.oid >= 16384 and l.lanname not in ('c', 'internal') and (p.oid in (select amproc::oid from pg_amproc)
+       or p.oid in (select rngsubdiff::oid from used join pg_range r on r.rngtypid = used.oid)) limit 1`,
+  );
+  if (comparing !== undefined) return `an index may run ${comparing}, and nobody has vetted that`;
   const volatile = await found(
-    `select proname::text from pg_proc where proname in (${['null', ...functions].join(', ')}) and provolatile = 'v' and proname not in (${HARMLESS}) limit 1`,
+    `select proname::text from pg_proc where proname in (${['null', ...functions].join(', ')})
+       and (provolatile = 'v' and proname not in (${HARMLESS}) or proname in (${BY_NAME_OF_TYPE})) limit 1`,
   );
   if (volatile !== undefined) return `it calls ${volatile}, of which something may be left behind`;
   if (!usesDefaults && !setsDefaults) return undefined;
   const sequence = await found(
     `select a.attrelid::regclass || '.' || a.attname from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
      where a.attrelid in (${oids}) and a.attnum > 0 and not a.attisdropped and (a.attidentity <> ''
-       or exists (select from pg_type t where t.oid = a.atttypid and t.typtype = 'd' and t.typdefault is not null) or exists (
-       select from regexp_matches(pg_get_expr(d.adbin, d.adrelid), '([a-z_0-9]+)\\(', 'g') called join pg_proc p on p.proname = called[1]
-         where p.provolatile = 'v' and p.proname not in (${HARMLESS}))) limit 1`,
+       or exists (select from pg_type t where t.oid = a.atttypid and t.typtype = 'd' and t.typdefault is not null)
+       or ${leaving('pg_get_expr(d.adbin, d.adrelid)')}) limit 1`,
   );
   return sequence === undefined
     ? undefined
@@ -133,10 +163,14 @@ export async function whyItLasts(
 
 const MAX_COLUMNS = 30;
 
-/** Columns of a table, and which are masked by any of the rules, by whichever of its names in a tree of partitions or children. */
+/**
+ * Columns of a table, and which are masked by any of the rules, by whichever of its names in a tree of partitions or children: and all that are
+ * generated, where one is masked that they may be made of.
+ */
 export async function columnsOf(side: Lookup, oid: string, masks: readonly MaskRule[]): Promise<PreviewTable> {
   const rows = await side.query(
-    `select a.attname, a.attrelid::regclass::text, coalesce(a.attnum = any (i.indkey), false)::text from pg_attribute a
+    `select a.attname, a.attrelid::regclass::text, coalesce(a.attnum = any (i.indkey), false)::text,
+       coalesce(nullif(t.typbasetype, 0), t.oid), (a.attgenerated <> '')::text from pg_attribute a join pg_type t on t.oid = a.atttypid
        left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
      where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped order by a.attnum`,
   );
@@ -158,11 +192,24 @@ export async function columnsOf(side: Lookup, oid: string, masks: readonly MaskR
     });
   // All of them have to be named, since RETURNING gives all.
   if (rows.length > MAX_COLUMNS) return { name: rows[0]?.[1] ?? '', columns: [], key: [] };
+  const anyMasked = rows.some(([name]) => isMasked(name ?? ''));
   return {
     name: rows[0]?.[1] ?? '',
-    columns: rows.map(([name]) => ({ name: name ?? '', isMasked: isMasked(name ?? '') })),
+    columns: rows.map(([name, , , type, isGenerated]) => ({
+      name: name ?? '',
+      isMasked: isMasked(name ?? '') || (isGenerated === 'true' && anyMasked),
+      type: Number(type),
+    })),
     key: rows.flatMap(([, , isKey], at) => (isKey === 'true' ? [at] : [])),
   };
+}
+
+/** Names of columns of these tables that are made of others. */
+export async function generatedIn(side: Lookup, oids: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await side.query(
+    `select attname from pg_attribute where attrelid in (${oids.join(', ')}) and attgenerated <> '' and not attisdropped`,
+  );
+  return new Set(rows.map(([name]) => name ?? ''));
 }
 
 const oidOf = (name: string): string => `to_regclass(${literal(quoted(name))})`;

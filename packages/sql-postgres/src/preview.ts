@@ -13,10 +13,10 @@ import {
   partsOfColumn,
 } from '@sluice/contract';
 import { cellMaskOf, builtIn, entityOf } from '@sluice/masking';
-import { type Node, nodeOf, strings, text } from './ast.js';
-import { literal, planned, valuesOf, whyNot } from './estimate.js';
+import { type Node, type NodeFields, isFields, nodeOf, nodesOf, strings, text } from './ast.js';
+import { ESTIMATED, literal, planned, valuesOf, whyNot } from './estimate.js';
 import { loadGrammar } from './grammar.js';
-import { type PreviewTable, columnsOf, locked, whyItLasts } from './preview-tables.js';
+import { type PreviewTable, columnsOf, generatedIn, locked, whyItLasts } from './preview-tables.js';
 
 /** How long it may wait for a lock, and run, in milliseconds; and all of it together. */
 const TIMEOUT_MS = 2_000;
@@ -34,6 +34,9 @@ const MAX_AT_ONCE = 2;
 const SHOWN_CHARACTERS = 100;
 const TEXT = 25;
 const MASKED = '[masked]';
+
+/** Of what is prepared for it. */
+const TRIED = 'sluice_preview';
 
 let running = 0;
 
@@ -86,8 +89,10 @@ async function triedOn(side: Lookup, tried: Tried): Promise<Preview> {
     if (error instanceof QueryError) return { unknown: inWords(error.sqlstate) };
     throw error;
   } finally {
-    // Nothing of it lasts where this is not heard either: a connection that ends takes its transaction back.
-    await side.query('rollback').catch(() => undefined);
+    // Nothing of it lasts where this is not heard either: a connection that ends takes its transaction back. Statements that were prepared outlive it
+    // at a pooler, whose process of the server is somebody else's next: hence in one message.
+    const prepared = tried.command.parameters?.length ? `; deallocate ${ESTIMATED}; deallocate ${TRIED}` : '';
+    await side.query(`rollback${prepared}`).catch(() => undefined);
   }
 }
 
@@ -100,8 +105,14 @@ interface Change {
   readonly returns: boolean;
   /** Values of columns that rules mask may be in what it writes. */
   readonly moves: boolean;
+  /** Columns that may be in what it writes, where rules mask any. */
+  readonly reads: readonly string[];
   /** It may put defaults of columns into rows. */
   readonly usesDefaults: boolean;
+  /** Of types that it names, without their schemas. */
+  readonly types: readonly string[];
+  /** Columns that rows which are there are given a value of. */
+  readonly sets: readonly string[];
   /** The statement without what stands behind it. */
   readonly statement: string;
 }
@@ -144,16 +155,25 @@ async function changeOf({
     table: table ?? '',
     alias: alias ? text(alias, 'aliasname') : text(relation, 'relname'),
     returns: hasAny(node.fields, 'returningList') || hasAny(node.fields, 'returningClause'),
-    moves: movesMasked(node.fields, verb, masks),
+    ...movesMasked(node.fields, verb, masks),
+    types: typesIn(node),
+    sets: setsIn(node),
     usesDefaults: verb === 'insert' || JSON.stringify(node).includes('SetToDefault'),
     statement: bytes.toString('utf8', start, length > 0 ? start + length : bytes.length),
   };
 }
 
-/** Besides its conditions it names a column that some rule masks, in whichever table, or all columns of one. */
-function movesMasked(fields: Node['fields'], verb: Change['verb'], masks: readonly MaskRule[]): boolean {
+/**
+ * It names a column that some rule masks, in whichever table, or all columns of one, or gives them other names, or reads a catalog of the server's,
+ * which may hold values of any table. Conditions of one table alone choose rows, and write nothing.
+ */
+function movesMasked(
+  fields: Node['fields'],
+  verb: Change['verb'],
+  masks: readonly MaskRule[],
+): Pick<Change, 'moves' | 'reads'> {
   const patterns = masks.flatMap(({ columns }) => columns.flatMap((one) => partsOfColumn(one).at(-1) ?? []));
-  if (verb === 'delete' || patterns.length === 0) return false;
+  if (verb === 'delete' || patterns.length === 0) return { moves: false, reads: [] };
   const matchers = patterns.map((part) => matcherOf(part));
   const names: string[] = [];
   const relations = new Set<string>();
@@ -161,6 +181,7 @@ function movesMasked(fields: Node['fields'], verb: Change['verb'], masks: readon
   const look = (value: unknown): void => {
     if (Array.isArray(value)) return value.forEach(look);
     if (typeof value !== 'object' || value === null) return;
+    if (renamesColumns(value as NodeFields) || isOfServer(value as NodeFields)) isWhole = true;
     for (const [name, inside] of Object.entries(value)) {
       if (name === 'A_Star') isWhole = true;
       else if (name === 'ColumnRef') names.push(lastName(inside));
@@ -168,9 +189,40 @@ function movesMasked(fields: Node['fields'], verb: Change['verb'], masks: readon
       look(inside);
     }
   };
-  for (const [name, inside] of Object.entries(fields)) if (name !== 'whereClause') look(inside);
-  return isWhole || names.some((name) => relations.has(name) || matchers.some((one) => one.test(name)));
+  const readsOthers = hasAny(fields, 'fromClause');
+  for (const [name, inside] of Object.entries(fields)) if (name !== 'whereClause' || readsOthers) look(inside);
+  const isMasked = (name: string): boolean => relations.has(name) || matchers.some((one) => one.test(name));
+  return { moves: isWhole || names.some(isMasked), reads: names };
 }
+
+function setsIn({ fields }: Node): string[] {
+  const { onConflictClause } = fields;
+  const list = isFields(onConflictClause) ? onConflictClause['targetList'] : fields['targetList'];
+  return nodesOf(list).map((target) => text(target.fields, 'name'));
+}
+
+/** Names of types are the only lists of names that are called so in a tree. */
+function typesIn(node: Node): string[] {
+  const found = new Set<string>();
+  const look = (value: unknown): void => {
+    if (Array.isArray(value)) return value.forEach(look);
+    if (!isFields(value)) return;
+    const name = strings(value['names']).at(-1);
+    if (name !== undefined) found.add(name);
+    Object.values(value).forEach(look);
+  };
+  look(node.fields);
+  return [...found];
+}
+
+/** A table or a join has names of the statement's own for its columns: `people AS p (a, b)`. What a sub-query has them for is looked at itself. */
+const renamesColumns = (fields: NodeFields): boolean =>
+  ('relname' in fields || 'jointype' in fields) && isFields(fields['alias']) && hasAny(fields['alias'], 'colnames');
+
+const isOfServer = (fields: NodeFields): boolean =>
+  'relname' in fields &&
+  (text(fields, 'relname').startsWith('pg_') ||
+    ['pg_catalog', 'information_schema'].includes(text(fields, 'schemaname')));
 
 const lastName = (column: unknown): string => strings((column as { readonly fields?: unknown }).fields).at(-1) ?? '';
 
@@ -185,19 +237,22 @@ const changedTables = (actions: Facts['actions']): Set<string> =>
     ),
   );
 
-async function run(side: Lookup, { command, facts, masks }: Tried, change: Change): Promise<Preview> {
+async function run(side: Lookup, { command, facts, masks }: Tried, found: Change): Promise<Preview> {
   const named = new Set(
     facts.actions.flatMap(({ resources }) => resources.flatMap(({ type, name }) => (type === 'table' ? [name] : []))),
   );
   // From here on nobody else can give these tables a trigger or the like.
-  const reached = await locked(side, change.table, change.verb, [...named]);
+  const reached = await locked(side, found.table, found.verb, [...named]);
   if (typeof reached === 'string') throw new Untried(reached);
-  const why = (await whyNot(side, facts)) ?? (await whyItLasts(side, facts, reached, change.usesDefaults));
+  const why = (await whyNot(side, facts)) ?? (await whyItLasts(side, facts, reached, found));
   if (why !== undefined) throw new Untried(why);
   const { changed } = await planned(side, command);
   const expected = [...changed.values()].reduce((sum, rows) => sum + rows, 0);
   if (expected > MAX_ROWS) throw new Untried(`it would change about ${expected} rows, which are too many to try`);
   await side.query('set constraints all immediate');
+  const generated = await generatedIn(side, reached.all);
+  // What they are made of may be masked.
+  const change = { ...found, moves: found.moves || found.reads.some((name) => generated.has(name)) };
   const table = await columnsOf(side, reached.changed, masks);
   const sql = `with sluice_changed as (\n${change.statement}\n${change.returns ? '' : `returning ${quotedName(change.alias)}.*, true`}) ${selectOf(change, table)}`;
   const rows = await side.query(await withValues(side, sql, command));
@@ -207,7 +262,9 @@ async function run(side: Lookup, { command, facts, masks }: Tried, change: Chang
 const quotedName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** How many rows there are, and the first of them: as they are then, and by their key as they were. */
-function selectOf({ verb, returns, moves }: Change, { columns, key, name }: PreviewTable): string {
+function selectOf(change: Change, table: PreviewTable): string {
+  const { verb, returns, moves } = change;
+  const { columns, key, name } = table;
   const count = '(select count(*) from sluice_changed)::text';
   if (returns || moves || columns.length === 0) return `select ${count}`;
   const own = columns.map((_, at) => `c${at}`);
@@ -216,7 +273,7 @@ function selectOf({ verb, returns, moves }: Change, { columns, key, name }: Prev
   const then = `(select * from sluice_changed limit ${SHOWN_ROWS}) s (${[...own, 'is_row'].join(', ')}) on true`;
   const head = `select ${count}, s.is_row::text, ${shown('s', own)}`;
   const from = `from (select 1) one left join ${then}`;
-  if (verb === 'delete' || key.length === 0) return `${head} ${from}`;
+  if (verb === 'delete' || !keepsKey(change, table)) return `${head} ${from}`;
   // Behind a WITH that changes it, the table itself is still as it was.
   const same = key.map((at) => `b.${quotedName(columns[at]?.name ?? '')} = s.c${at}`).join(' and ');
   const before = shown(
@@ -226,44 +283,59 @@ function selectOf({ verb, returns, moves }: Change, { columns, key, name }: Prev
   return `${head}, (b.ctid is not null)::text, ${before} ${from} left join ${name} b on ${same}`;
 }
 
+/** What was there by the key of a row is what became of it. */
+const keepsKey = ({ sets }: Change, { columns, key }: PreviewTable): boolean =>
+  key.length > 0 && key.every((at) => !sets.includes(columns[at]?.name ?? ''));
+
 /** With what was bound, as literals. */
 async function withValues(side: Lookup, sql: string, { parameters = [] }: SqlCommand): Promise<string> {
   if (parameters.length === 0) return sql;
-  await side.query(`prepare sluice_preview as ${sql}`);
-  const values = await valuesOf(side, 'sluice_preview', parameters);
+  await side.query(`prepare ${TRIED} as ${sql}`);
+  const values = await valuesOf(side, TRIED, parameters);
   if (!values) throw new Untried('its values are in binary format');
-  return `execute sluice_preview (${values.join(', ')})`;
+  return `execute ${TRIED} (${values.join(', ')})`;
 }
 
 type Cells = readonly (string | null)[];
 type SampleRow = Extract<Preview, { rows: number }>['sample'][number];
 
 function sampleOf(
-  { verb, returns, moves }: Change,
-  { columns, key }: PreviewTable,
+  change: Change,
+  table: PreviewTable,
   rows: readonly Cells[],
   masks: readonly MaskRule[],
 ): Pick<Extract<Preview, { rows: number }>, 'columns' | 'sample'> {
+  const { verb, returns, moves } = change;
+  const { columns } = table;
   if (returns || moves || columns.length === 0) return { columns: [], sample: [] };
-  const found = detecting(masks);
-  const cells = (all: Cells): Cells => all.map((value, at) => shownOf(value, columns[at]?.isMasked === true, found));
+  const found = columns.map(({ type }) => detecting(masks, type));
+  const cells = (all: Cells): Cells =>
+    all.map((value, at) => shownOf(value, columns[at]?.isMasked === true, found[at]));
   const width = columns.length;
   const sample = rows.flatMap((row): SampleRow[] => {
     if (row[1] !== 'true') return [];
     const then = cells(row.slice(2, 2 + width));
     if (verb === 'delete') return [{ before: then }];
-    const isThere = key.length > 0 && row[2 + width] === 'true';
+    const isThere = keepsKey(change, table) && row[2 + width] === 'true';
     return [{ ...(isThere && { before: cells(row.slice(3 + width)) }), after: then }];
   });
   return { columns: columns.map(({ name }) => name), sample };
 }
 
-/** What detectors of masks look for, as a mask of a text. */
-function detecting(masks: readonly MaskRule[]): ReturnType<typeof cellMaskOf> {
+/** json, jsonb and bytea write texts in other words, as arrays of them do: what is found is in the text that is meant. By pg_type.oid. */
+const WRITTEN_OTHERWISE: ReadonlySet<number> = new Set([17, 114, 199, 1001, 3802, 3807]);
+
+/** What detectors of masks look for, as a mask of the text of a value. */
+function detecting(masks: readonly MaskRule[], type: number): ReturnType<typeof cellMaskOf> {
   const entities = masks.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? []));
   if (entities.length === 0) return undefined;
   const modes = new Map(entities.map((entity) => [entity, { type: 'redact' as const }]));
-  return cellMaskOf({ type: 'detect', of: builtIn(TEXT), format: 'text', options: { modes, key: Buffer.alloc(32) } });
+  return cellMaskOf({
+    type: 'detect',
+    of: builtIn(WRITTEN_OTHERWISE.has(type) ? type : TEXT),
+    format: 'text',
+    options: { modes, key: Buffer.alloc(32) },
+  });
 }
 
 function shownOf(value: string | null, isMasked: boolean, found: ReturnType<typeof cellMaskOf>): string | null {

@@ -14,11 +14,36 @@ const HOLD = 'sluice.hold';
 /** Settings that decide what a name without a schema means, and whose rights count. */
 const NAMING: ReadonlySet<string> = new Set(['search_path', 'role', 'session_authorization']);
 
+/** Settings that decide what a text of a time is, and others by which the same condition finds other rows; besides them those of the session's own. */
+const OF_TIMES: ReadonlySet<string> = new Set(['timezone', 'datestyle', 'intervalstyle']);
+const OF_VALUES: ReadonlySet<string> = new Set([
+  'transform_null_equals',
+  'array_nulls',
+  'default_text_search_config',
+  'xmloption',
+  'bytea_output',
+  'lc_monetary',
+  'lc_numeric',
+  'lc_time',
+]);
+
 /** Undefined: nothing of the kind. */
 export function sessionChange(statements: readonly Node[], actions: readonly Action[]): SessionChange | undefined {
   const hold = holdOf(statements);
   const names = statements.some(changesNames) || actions.some(namesUnknown);
-  return hold === undefined && !names ? undefined : { ...(hold && { hold }), ...(names && { names }) };
+  const values = valuesOf(actions);
+  if (hold === undefined && !names && !values) return undefined;
+  return { ...(hold && { hold }), ...(names && { names }), ...(values && { values }) };
+}
+
+function valuesOf(actions: readonly Action[]): SessionChange['values'] {
+  const set = actions.flatMap(({ resources }) =>
+    resources.flatMap(({ type, name, access }) =>
+      type === 'setting' && access === 'write' && name !== HOLD ? [name] : [],
+    ),
+  );
+  if (set.some((name) => OF_VALUES.has(name) || name.includes('.'))) return 'any';
+  return set.some((name) => OF_TIMES.has(name)) ? 'times' : undefined;
 }
 
 /** Beside other statements the setting is refused: which of them it would hold for depends on what fails. */

@@ -116,6 +116,8 @@ interface ActionDraft {
   readonly reasons: string[];
   readonly unknownFunctions: string[];
   readonly temporaryTables: Set<string>;
+  /** Names that stand for something else as well: `CREATE TEMP TABLE people AS SELECT * FROM people`. */
+  readonly otherTables: Set<string>;
   otherUnknown: boolean;
   explainOnly: boolean;
 }
@@ -187,9 +189,9 @@ class StatementReader {
     const fields = nodeOf(relation)?.fields ?? relation;
     if (!isFields(fields)) return;
     this.resource(draft, 'table', relationName(fields), access);
-    if (fields['relpersistence'] === 't' || text(fields, 'schemaname') === 'pg_temp')
-      draft.temporaryTables.add(relationName(fields));
     const schema = text(fields, 'schemaname');
+    const isTemporary = fields['relpersistence'] === 't' || schema === 'pg_temp';
+    (isTemporary ? draft.temporaryTables : draft.otherTables).add(relationName(fields));
     if (
       access !== 'read' &&
       (schema === 'pg_catalog' || (schema === '' && text(fields, 'relname').startsWith('pg_')))
@@ -371,6 +373,7 @@ class StatementReader {
       reasons: [],
       unknownFunctions: [],
       temporaryTables: new Set(),
+      otherTables: new Set(),
       otherUnknown: false,
       explainOnly: this.#explainOnly,
     };
@@ -381,7 +384,7 @@ class StatementReader {
   #finished(draft: ActionDraft): Action {
     const { depth, verb, effects, resources, filter, cost, reasons, unknownFunctions, otherUnknown, explainOnly } =
       draft;
-    const { temporaryTables } = draft;
+    const temporaryTables = [...draft.temporaryTables].filter((name) => !draft.otherTables.has(name));
     return {
       statement: this.#index,
       depth,
@@ -393,7 +396,7 @@ class StatementReader {
       ...(explainOnly && { explainOnly }),
       reasons: [...new Set(reasons)],
       ...(unknownFunctions.length > 0 && !otherUnknown && { unknownFunctions }),
-      ...(temporaryTables.size > 0 && { temporaryTables: [...temporaryTables] }),
+      ...(temporaryTables.length > 0 && { temporaryTables }),
     };
   }
 }

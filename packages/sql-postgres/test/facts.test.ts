@@ -21,6 +21,19 @@ const resources = (text: string): string[] =>
   );
 
 test.each([
+  ['CREATE TEMP TABLE t (a int)', ['t']],
+  ['CREATE TEMP TABLE t AS SELECT * FROM u', ['t']],
+  ['SELECT * FROM pg_temp.t', ['pg_temp.t']],
+  // By the same name another one is read.
+  ['CREATE TEMP TABLE t AS SELECT * FROM t', undefined],
+  ['SELECT * INTO TEMP t FROM t', undefined],
+  ['CREATE TEMP TABLE t (LIKE t)', undefined],
+  ['CREATE TEMP VIEW t AS SELECT * FROM t', undefined],
+])('which of its tables are temporary by what is written: %s', (text, tables) => {
+  expect(first(text).temporaryTables).toEqual(tables);
+});
+
+test.each([
   ['SELECT 1', 'select', ['read']],
   ['VALUES (1)', 'select', ['read']],
   ['TABLE t', 'select', ['read']],

@@ -94,3 +94,19 @@ test('names that a text executes are facts, but for those that it prepares itsel
   expect(analyzer.analyze('PREPARE own AS SELECT 1; EXECUTE own').executes).toBeUndefined();
   expect(analyzer.analyze("SELECT 'execute p'").executes).toBeUndefined();
 });
+
+describe('conditions may find other rows', () => {
+  test.each([
+    ['SET transform_null_equals = on', 'any'],
+    [`SET LOCAL my.ids = '1,2'`, 'any'],
+    [`SELECT set_config('my.ids', '1,2', false)`, 'any'],
+    ['RESET my.ids', 'any'],
+    [`SET DateStyle = 'DMY'`, 'times'],
+    [`SET TIME ZONE 'UTC'`, 'times'],
+  ])('after %s', (text, values) => expect(session(text)).toEqual({ values }));
+
+  test.each([`SET application_name = 'a.b'`, `SET statement_timeout = '1s'`, `SELECT current_setting('my.ids')`])(
+    'not after %s',
+    (text) => expect(session(text)).toBeUndefined(),
+  );
+});

@@ -30,7 +30,7 @@ export {
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
 export { CountNotes } from './count-notes.js';
-export type { SketchRecord, SketchStore } from './sketches.js';
+export type { SketchKey, SketchRecord, SketchStore } from './sketches.js';
 export type { TouchRecord, TouchStore } from './touches.js';
 export type { FreezeRecord, FreezeStore } from './freezes.js';
 export { RevocationNotes } from './revocations.js';

@@ -2,12 +2,15 @@
 import type { Kysely } from 'kysely';
 import type { Database } from './schema.js';
 
-/** What was shown of something to somebody from one minute on. */
-export interface SketchRecord {
+export interface SketchKey {
   readonly owner: string;
   readonly what: string;
   /** Minutes since 1970. */
   readonly slot: number;
+}
+
+/** What was shown of something to somebody from one minute on. */
+export interface SketchRecord extends SketchKey {
   /** See `Sketch` of packages/budgets. */
   readonly sketch: Uint8Array;
 }
@@ -35,6 +38,20 @@ export class SketchStore {
           .onConflict((conflict) => conflict.columns(['owner', 'what', 'slot']).doUpdateSet({ sketch }))
           .execute();
       }
+    });
+  }
+
+  /** Forgets these, all or none. */
+  async drop(records: readonly SketchKey[]): Promise<void> {
+    if (records.length === 0) return;
+    await this.#db.transaction().execute(async (db) => {
+      for (const { owner, what, slot } of records)
+        await db
+          .deleteFrom('sketches')
+          .where('owner', '=', owner)
+          .where('what', '=', what)
+          .where('slot', '=', slot)
+          .execute();
     });
   }
 

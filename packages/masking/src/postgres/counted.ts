@@ -23,18 +23,24 @@ interface Looked {
   readonly key: Uint8Array;
 }
 
-/** Behind what else becomes of a value: one that is masked is not shown. */
+/**
+ * Behind what else becomes of a value: of one that is masked in part the rest is shown, and counted. What it is computed from may be in that rest,
+ * whatever else stands beside it and is masked.
+ */
 export function countedMask(mask: Counted, inner: CellMask | undefined): CellMask {
   const { budgets, isComputed, key, of, format } = mask;
   const cell: CellMask = (bytes, start, end) => {
     const made = inner?.(bytes, start, end);
-    if (made !== undefined) return made;
+    if (made === null) return null;
     if (isComputed) disclosesSome(budgets);
-    else discloses(budgets, canonical(of, format, bytes, start, end), key);
-    return undefined;
+    else discloses(budgets, made ?? canonical(of, format, bytes, start, end), key);
+    return made;
   };
   return inner === undefined || inner.passes ? Object.assign(cell, { passes: true as const }) : cell;
 }
+
+/** money, and names of objects: masks read texts of these that they do not know as one value. By pg_type.oid. */
+const READ_AS_ONE: ReadonlySet<number> = new Set([790, 24, 2202, 2203, 2204, 2205, 2206, 4096, 4089, 4191, 3734, 3769]);
 
 /** The same for both forms on the wire, as far as the type is known. */
 function canonical(
@@ -47,7 +53,7 @@ function canonical(
   const type = of?.kind === 'domain' ? of.element : of;
   const scalar = type && SCALARS.get(type.oid);
   const raw = bytes.subarray(start, end);
-  if (!scalar) return raw;
+  if (!scalar || (format === 'text' && READ_AS_ONE.has(type.oid))) return raw;
   try {
     const value: unknown = scalar.read(bytes, start, end, format);
     if (value instanceof Uint8Array) return value;

@@ -205,7 +205,7 @@ export function maskOf(
       type,
       format,
     );
-    if (parts) return parts;
+    if (parts) return withCounting({ counted, masked, key }, output, { of: type, format, inner: parts });
     const options = { mode: modeOf(mask), key, entity };
     // We cannot tell which part of a computed value came from the masked column, nor what its absence says.
     return { type: output.kind === 'direct' ? 'column' : 'fixed', of: type, format, options };
@@ -218,11 +218,21 @@ export function maskOf(
     options: detecting,
   };
   const inner = cellMaskOf(found) && found;
-  const counter = output && ruleFor(output, counted)?.mask.with;
+  return output ? withCounting({ counted, masked, key }, output, { of: type, format, inner }) : inner;
+}
+
+/** The same where a budget counts what the value comes from, and no mask hides that. */
+function withCounting(
+  { counted, masked, key }: Pick<EditorRules, 'counted' | 'masked' | 'key'>,
+  output: Output,
+  { of, format, inner }: Pick<Extract<ColumnMask, { type: 'counted' }>, 'of' | 'format' | 'inner'>,
+): ColumnMask | undefined {
+  if (counted.size === 0) return inner;
+  const shown = new Set([...output.sources].filter((source) => !masked.has(source)));
+  const counter = ruleFor({ ...output, sources: shown }, counted)?.mask.with;
   if (counter?.type !== 'count') return inner;
-  if (output?.plan) return { type: 'plan', of: type ?? TEXT, format, plan: output.plan };
-  const { budgets } = counter;
-  return { type: 'counted', of: type, format, budgets, key, isComputed: output?.kind !== 'direct', inner };
+  if (output.plan) return { type: 'plan', of: of ?? TEXT, format, plan: output.plan };
+  return { type: 'counted', of, format, budgets: counter.budgets, key, isComputed: output.kind !== 'direct', inner };
 }
 
 const NULL: ColumnMask = { type: 'null' };

@@ -35,7 +35,8 @@ export function hiddenBy(
   if (!mask) return undefined;
   if (mask.type === 'null') return why === undefined ? { name, ...COMPUTED } : notFollowed(name, why);
   if (mask.type === 'parts') return hidesPart(mask.parts) ? { name, ...COMPUTED } : undefined;
-  if (mask.type === 'plan' || mask.type === 'counted') return undefined;
+  if (mask.type === 'counted') return hiddenBy(mask.inner, name, why);
+  if (mask.type === 'plan') return undefined;
   if (mask.type === 'detect' || mask.options.mode.type === 'null') return undefined;
   if (mask.type === 'column') return isMaskable(mask.of, mask.format) ? undefined : { name, ...UNMASKABLE };
   return isMarkable(mask.of, mask.format) ? undefined : { name, ...COMPUTED };
