@@ -147,6 +147,7 @@ const MAY_USE: Readonly<Record<string, readonly string[] | 'everything'>> = {
     'mcp',
     'mcp-calls',
     'shell',
+    'sql-mysql',
     'sql-postgres',
   ],
   doctor: ['api', 'audit', 'cli', 'config', 'contract', 'recording', 'store', 'strangers'],

@@ -4,7 +4,7 @@
  */
 import { join, resolve } from 'node:path';
 import { createPublicKey } from 'node:crypto';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { CliError, note, print, printJson, readInput } from '@sluice/cli';
 import { type Config, jsonSchema } from '@sluice/config';
 import { addOperatingCommands } from '@sluice/doctor';
@@ -90,9 +90,7 @@ export function addLocalCommands(program: Command, policy: Command): void {
   policy
     .command('lint <files...>')
     .description('says what in migrations locks, rewrites or loses what others use; "-" reads standard input')
-    .addOption(
-      new Option('--dialect <name>', 'of the server').choices(['postgres', 'mysql', 'mariadb']).default('postgres'),
-    )
+    .option('--dialect <name>', 'of the server: postgres (where it is left out), mysql or mariadb')
     .option(
       '--major <version>',
       'of the server that they will run on: 18 of PostgreSQL, 8.4 of MySQL, 10.11 of MariaDB',

@@ -48,3 +48,18 @@ export interface LintReport {
   readonly definitions: number;
   readonly findings: readonly Finding[];
 }
+
+/** Reads migrations for one kind of server. */
+export interface Linter {
+  /** As options name it. */
+  readonly dialect: string;
+  /** As sentences name it. */
+  readonly server: string;
+  /** The version that is meant where none is named. */
+  readonly version: string;
+  readonly dangers: Readonly<Record<string, DangerWords>>;
+  /** @throws Error whose message says what cannot be read */
+  lint(text: string, version: string): LintReport | Promise<LintReport>;
+  /** What is wrong with a version; undefined: nothing. */
+  doubt(version: string): string | undefined;
+}

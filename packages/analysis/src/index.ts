@@ -35,5 +35,6 @@ export {
   type DangerWords,
   type Finding,
   type LintReport,
+  type Linter,
   dangerWords,
 } from './definition-costs.js';

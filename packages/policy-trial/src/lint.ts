@@ -1,12 +1,12 @@
 /** `sluice policy lint`: prints what in migrations is known to hurt. Does not: find it (@sluice/sql-postgres, @sluice/sql-mysql). */
-import type { Finding, LintReport } from '@sluice/analysis';
+import type { Finding, LintReport, Linter } from '@sluice/analysis';
 import { CliError, print, printJson, readInput } from '@sluice/cli';
-import type { MySqlDialect } from '@sluice/contract';
 import * as mysql from '@sluice/sql-mysql';
 import * as postgres from '@sluice/sql-postgres';
 
 export interface LintOptions {
-  readonly dialect: 'postgres' | 'mysql' | 'mariadb';
+  /** Absent: the first of the linters. */
+  readonly dialect?: string;
   /** Of the server, as its users name it: 18, 8.4, 10.11. */
   readonly major?: string;
   /** Names of dangers that are accepted. */
@@ -14,25 +14,25 @@ export interface LintOptions {
   readonly output: 'table' | 'json';
 }
 
-/** A server of which migrations are read. */
-interface Server {
-  /** With its version, for sentences. */
-  readonly name: string;
-  readonly dangers: object;
-  lint(text: string): LintReport | Promise<LintReport>;
-}
+const LINTERS: readonly [Linter, ...Linter[]] = [postgres.linter, ...mysql.linters];
 
 /** Returns the exit status: 1 where something was found. */
 export async function lintFiles(files: readonly string[], options: LintOptions): Promise<number> {
-  const { allow = [], output } = options;
-  const server = options.dialect === 'postgres' ? postgresOf(options) : mysqlOf(options.dialect, options);
-  const unknown = allow.find((name) => !Object.hasOwn(server.dangers, name));
+  const { dialect = LINTERS[0].dialect, allow = [], output } = options;
+  const linter = LINTERS.find((one) => one.dialect === dialect);
+  if (!linter)
+    throw new CliError(`--dialect is one of ${LINTERS.map((one) => one.dialect).join(', ')}, and not "${dialect}".`);
+  const { dangers, server } = linter;
+  const { major = linter.version } = options;
+  const doubt = linter.doubt(major);
+  if (doubt !== undefined) throw new CliError(`--major ${doubt}: the version of ${server} that it will run on.`);
+  const unknown = allow.find((name) => !Object.hasOwn(dangers, name));
   if (unknown !== undefined)
-    throw new CliError(`There is no danger "${unknown}". There are: ${Object.keys(server.dangers).join(', ')}.`);
+    throw new CliError(`There is no danger "${unknown}". There are: ${Object.keys(dangers).join(', ')}.`);
   const found: (Finding & { readonly file: string })[] = [];
   let definitions = 0;
   for (const file of files) {
-    const report = await lint(file, server);
+    const report = await lint(file, linter, major);
     definitions += report.definitions;
     found.push(...report.findings.filter(({ danger }) => !allow.includes(danger)).map((one) => ({ file, ...one })));
   }
@@ -44,45 +44,12 @@ export async function lintFiles(files: readonly string[], options: LintOptions):
   return found.length === 0 ? 0 : 1;
 }
 
-function postgresOf({ major = '18' }: LintOptions): Server {
-  if (!postgres.MAJORS.includes(Number(major)))
-    throw new CliError(
-      `--major is one of ${postgres.MAJORS.join(', ')}: the version of PostgreSQL that it will run on.`,
-    );
-  return {
-    name: `PostgreSQL ${major}`,
-    dangers: postgres.DANGERS,
-    lint: (text) => postgres.lintDefinitions(text, Number(major)),
-  };
-}
-
-function mysqlOf(flavour: 'mysql' | 'mariadb', { major = DEFAULTS[flavour] }: LintOptions): Server {
-  const [, first, second = '0', third = '0'] = /^(\d{1,2})(?:\.(\d{1,2}))?(?:\.(\d{1,2}))?$/.exec(major) ?? [];
-  const name = flavour === 'mysql' ? 'MySQL' : 'MariaDB';
-  if (first === undefined)
-    throw new CliError(
-      `--major is a version such as ${DEFAULTS[flavour]} or ${DEFAULTS[flavour]}.1: that of ${name} that it will run on.`,
-    );
-  const dialect: MySqlDialect = {
-    name: 'mysql',
-    flavour,
-    version: Number(first) * 10_000 + Number(second) * 100 + Number(third),
-    sqlMode: [],
-    ignoreSpace: false,
-    database: undefined,
-    charset: 'utf8mb4',
-  };
-  return { name: `${name} ${major}`, dangers: mysql.DANGERS, lint: (text) => mysql.lintDefinitions(text, dialect) };
-}
-
-const DEFAULTS = { mysql: '8.4', mariadb: '10.11' } as const;
-
-async function lint(file: string, server: Server): Promise<LintReport> {
+async function lint(file: string, linter: Linter, version: string): Promise<LintReport> {
   const text = readInput(file);
   try {
-    return await server.lint(text);
+    return await linter.lint(text, version);
   } catch (error) {
-    throw new CliError(`${file} cannot be read as SQL of ${server.name}: ${(error as Error).message}.`);
+    throw new CliError(`${file} cannot be read as SQL of ${linter.server} ${version}: ${(error as Error).message}.`);
   }
 }
 

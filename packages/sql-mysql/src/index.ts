@@ -1,7 +1,6 @@
 /** The SQL of MySQL and MariaDB: what a text says, and what a statement does. */
 export { type AnalysisContext, analyze } from './analyze.js';
-export { DANGERS } from './definition-costs/cost.js';
-export { lintDefinitions } from './definition-costs/lint.js';
+export { linters } from './definition-costs/lint.js';
 export { IMPACT, impactOf } from './impact.js';
 export { MySqlLanguage } from './language.js';
 export { tokensOf } from './lexer.js';

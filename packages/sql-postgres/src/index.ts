@@ -1,8 +1,7 @@
 /** The SQL of PostgreSQL: what a statement does, where each value of its result comes from, and what masks make of that. */
 export { type AnalysisContext, type Analyzer, dialectOf, loadPostgres } from './analyze.js';
 export { type Holder, commitImpactOf, watchLocks } from './commit-impact.js';
-export { DANGERS } from './definitions/cost.js';
-export { lintDefinitions } from './definitions/lint.js';
+export { linter } from './definitions/lint.js';
 export { MAJORS } from './grammar.js';
 export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';

@@ -2,13 +2,15 @@
  * Reads a migration of MySQL or MariaDB and tells what in it is known to hurt. Owns: which tables the text itself has made. Does not:
  * say what a definition costs (read.ts), read DELIMITER lines, which are the client's, nor print.
  */
-import type { Finding, LintReport } from '@sluice/analysis';
+import type { Finding, LintReport, Linter } from '@sluice/analysis';
 import type { MySqlDialect } from '@sluice/contract';
 import { readingOf } from '../reading.js';
 import { statementsOf } from '../texts.js';
 import { Unread } from '../tokens.js';
 import type { Statement } from '../tree.js';
 import { type Cost, DANGERS } from './cost.js';
+
+const VERSION = /^(\d{1,2})(?:\.(\d{1,2}))?(?:\.(\d{1,2}))?$/;
 
 /** @throws SyntaxError with line and words for what cannot be read in that dialect */
 export function lintDefinitions(source: string, dialect: MySqlDialect): LintReport {
@@ -30,6 +32,34 @@ export function lintDefinitions(source: string, dialect: MySqlDialect): LintRepo
     if (statement.kind === 'create table' && !statement.ifNotExists) fresh.add(nameOf(statement));
   }
   return { definitions, findings };
+}
+
+/** Both servers have one language, and costs of their own. */
+export const linters: readonly Linter[] = [
+  linterFor('mysql', 'MySQL', '8.4'),
+  linterFor('mariadb', 'MariaDB', '10.11'),
+];
+
+function linterFor(flavour: MySqlDialect['flavour'], server: string, usual: string): Linter {
+  return {
+    dialect: flavour,
+    server,
+    version: usual,
+    dangers: DANGERS,
+    doubt: (version) => (VERSION.test(version) ? undefined : `is a version such as ${usual} or ${usual}.1`),
+    lint: (source, version) => {
+      const [, first = '', second = '0', third = '0'] = VERSION.exec(version) ?? [];
+      return lintDefinitions(source, {
+        name: 'mysql',
+        flavour,
+        version: Number(first) * 10_000 + Number(second) * 100 + Number(third),
+        sqlMode: [],
+        ignoreSpace: false,
+        database: undefined,
+        charset: 'utf8mb4',
+      });
+    },
+  };
 }
 
 function read(source: string, dialect: MySqlDialect): Statement[] {

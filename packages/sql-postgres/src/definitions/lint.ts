@@ -2,9 +2,9 @@
  * Reads a migration and tells what in it is known to hurt. Owns: what earlier statements of the text change about later ones
  * (tables that are new, transactions). Does not: say what a definition costs (definition.ts), nor print.
  */
-import type { Finding, LintReport } from '@sluice/analysis';
+import type { Finding, LintReport, Linter } from '@sluice/analysis';
 import { type NodeFields, type Node, isFields, nodeOf, nodesOf, relationName, strings, text } from '../ast.js';
-import { type Parse, loadGrammar } from '../grammar.js';
+import { MAJORS, type Parse, loadGrammar } from '../grammar.js';
 import { type Cost, DANGERS, type Danger } from './cost.js';
 import { costOf } from './definition.js';
 
@@ -22,6 +22,15 @@ export async function lintDefinitions(source: string, major: number): Promise<Li
   }
   return { definitions, findings };
 }
+
+export const linter: Linter = {
+  dialect: 'postgres',
+  server: 'PostgreSQL',
+  version: '18',
+  dangers: DANGERS,
+  doubt: (version) => (MAJORS.includes(Number(version)) ? undefined : `is one of ${MAJORS.join(', ')}`),
+  lint: (source, version) => lintDefinitions(source, Number(version)),
+};
 
 interface Statement {
   readonly node: Node;
