@@ -5,6 +5,7 @@ import type pg from 'pg';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
+  atRest,
   type ConsoleStand,
   type Person,
   loggedIn,
@@ -63,6 +64,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('break-g
     ] as const) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await atRest(page);
       await page.evaluate(axe.source);
       const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
         violations: { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];

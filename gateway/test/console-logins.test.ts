@@ -11,6 +11,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfiguration } from '../src/configuration.js';
 import {
+  atRest,
   type ConsoleStand,
   loggedIn,
   missingChromium,
@@ -89,6 +90,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
 
   /** A page that shows what it has is for everybody. */
   const accessible = async (page: Page): Promise<void> => {
+    await atRest(page);
     await page.evaluate(axe.source);
     const { violations } = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
       violations: { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];

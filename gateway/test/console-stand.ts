@@ -223,3 +223,11 @@ export async function loggedIn(
   complaints.length = 0;
   return { page, complaints };
 }
+
+/** Until colours have changed: those on the way are nobody's to read. */
+export const atRest = (page: Page): Promise<void> =>
+  page.evaluate(async () => {
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    const changing = document.getAnimations().filter((one) => one instanceof CSSTransition);
+    await Promise.allSettled(changing.map(({ finished }) => finished));
+  });

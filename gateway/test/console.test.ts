@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { fillRecord, overviewTests } from './console-overview.js';
 import {
+  atRest,
   type ConsoleStand,
   type Person,
   loggedIn,
@@ -18,13 +19,6 @@ import {
 const START_MS = 180_000;
 /** Everything that a page would obey, if it took a text for more than one. */
 const HOSTILE = `<img src=x onerror="window.pwned=1"><script>window.pwned=2</script>\u001b]0;owned\u0007\u202edrop`;
-
-/** Until colours have changed: those on the way are nobody's to read. */
-const atRest = async (): Promise<void> => {
-  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const changing = document.getAnimations().filter((one) => one instanceof CSSTransition);
-  await Promise.allSettled(changing.map(({ finished }) => finished));
-};
 
 interface Violation {
   readonly id: string;
@@ -351,7 +345,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
       for (const { width, height, colorScheme } of looks) {
         await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        await page.evaluate(atRest);
+        await atRest(page);
         await lookAs(page, `${what}, ${width}, ${colorScheme}`);
       }
       await page.setViewportSize({ width: 1280, height: 900 });

@@ -52,14 +52,26 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
     const poster = `npt:${(shown + AFTER_SECONDS).toFixed(3)}`;
     const more = { startAt: at.current, poster, preload: true };
     const player = create(source, element, { ...LOOKS, speed, ...more });
+    let wanted: number | undefined;
+    /** A player that is still loading takes no place, and says no. */
+    const go = async (to: number, tries = MAX_TRIES): Promise<void> => {
+      if (wanted !== to || tries === 0) return;
+      const moment = to + AFTER_SECONDS;
+      const hasGone = await player.seek(moment);
+      // It says no as well where it is there already.
+      const isThere = hasGone === true || Math.abs(player.getCurrentTime() - moment) < SAME_SECONDS;
+      if (!isThere) setTimeout(() => void go(to, tries - 1), RETRY_SEEK_MS);
+    };
     playing.current = {
       seek: (to) => {
-        void player.seek(to + AFTER_SECONDS);
+        wanted = to;
+        void go(to);
         element.scrollIntoView({ block: 'start' });
       },
     };
     const noting = setInterval(() => (at.current = player.getCurrentTime()), 500);
     return () => {
+      wanted = undefined;
       clearInterval(noting);
       at.current = player.getCurrentTime();
       playing.current = null;
@@ -71,6 +83,10 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
 
 /** What is shown at a moment is what was shown a little later: the player stops before what happens then. */
 const AFTER_SECONDS = 0.05;
+const SAME_SECONDS = 0.001;
+/** How often a place is asked for, and after how many milliseconds again. */
+const MAX_TRIES = 50;
+const RETRY_SEEK_MS = 50;
 const LOOKS = { fit: 'width', controls: true, terminalFontFamily: 'ui-monospace, Menlo, Consolas, monospace' } as const;
 
 /** As the player wants a source that goes on; its types leave it out. */
