@@ -32,10 +32,19 @@ try {
     'seen',
     seen.sort((a, b) => a.id - b.id),
   );
-  const jobs = await pool.query(
-    'select task_identifier, attempts, last_error is not null as failed from graphile_worker.jobs order by id',
-  );
-  say('left', jobs.rows);
+  // That a job is done is written a moment after the runner has ended.
+  const left = async () =>
+    (
+      await pool.query(
+        'select task_identifier, attempts, last_error is not null as failed from graphile_worker.jobs order by id',
+      )
+    ).rows;
+  let jobs = await left();
+  for (let tries = 0; tries < 100 && jobs.some(({ failed }) => !failed); tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    jobs = await left();
+  }
+  say('left', jobs);
   await utils.release();
   await pool.end();
 } catch (error) {

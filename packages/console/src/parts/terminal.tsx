@@ -37,7 +37,7 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
     if (!element) return undefined;
     const end = cast.events.at(-1)?.at ?? 0;
     // A moment more than was recorded: beyond its end the player shows nothing, and what happened last is shown a little later.
-    const events = [...cast.events, { at: end + 2 * AFTER_SECONDS, code: 'o', data: '' } as const];
+    const events = [...cast.events, { at: end + 2 * AFTER_SECONDS, code: 'o', data: NOTHING_NEW } as const];
     const source = {
       data: [],
       // The player counts in milliseconds inside, and changes the events that it is given.
@@ -83,6 +83,8 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
 
 /** What is shown at a moment is what was shown a little later: the player stops before what happens then. */
 const AFTER_SECONDS = 0.05;
+/** It draws as before (ECMA-48, SGR). The player leaves out what is empty. */
+const NOTHING_NEW = '\u001b[m';
 const SAME_SECONDS = 0.001;
 /** How often a place is asked for, and after how many milliseconds again. */
 const MAX_TRIES = 50;
