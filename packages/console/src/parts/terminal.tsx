@@ -57,10 +57,9 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
     const go = async (to: number, tries = MAX_TRIES): Promise<void> => {
       if (wanted !== to || tries === 0) return;
       const moment = to + AFTER_SECONDS;
-      const hasGone = await player.seek(moment);
-      // It says no as well where it is there already.
-      const isThere = hasGone === true || Math.abs(player.getCurrentTime() - moment) < SAME_SECONDS;
-      if (!isThere) setTimeout(() => void go(to, tries - 1), RETRY_SEEK_MS);
+      // From the start: where it takes itself to be there already, it draws nothing.
+      await player.seek(0);
+      if ((await player.seek(moment)) !== true) setTimeout(() => void go(to, tries - 1), RETRY_SEEK_MS);
     };
     playing.current = {
       seek: (to) => {
@@ -85,7 +84,6 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
 const AFTER_SECONDS = 0.05;
 /** It draws as before (ECMA-48, SGR). The player leaves out what is empty. */
 const NOTHING_NEW = '\u001b[m';
-const SAME_SECONDS = 0.001;
 /** How often a place is asked for, and after how many milliseconds again. */
 const MAX_TRIES = 50;
 const RETRY_SEEK_MS = 50;
