@@ -59,12 +59,14 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
       const moment = to + AFTER_SECONDS;
       // From the start: where it takes itself to be there already, it draws nothing.
       await player.seek(0);
-      if ((await player.seek(moment)) !== true) setTimeout(() => void go(to, tries - 1), RETRY_SEEK_MS);
+      if ((await player.seek(moment)) !== true)
+        setTimeout(() => void go(to, tries - 1).catch(() => undefined), RETRY_SEEK_MS);
     };
     playing.current = {
       seek: (to) => {
         wanted = to;
-        void go(to);
+        // A player that is gone by then, or has nothing to play, says so itself.
+        go(to).catch(() => undefined);
         element.scrollIntoView({ block: 'start' });
       },
     };
