@@ -99,7 +99,7 @@ export function overviewTests(shared: () => Shared): void {
     await shown('onerror');
     expect(await obeyed(olga)).toEqual(NOTHING);
     const ended = once(child, 'close');
-    child.stdin?.write('exit\n');
+    child.stdin?.write('exec echo last-$((40 + 3))\n');
     await ended;
     // The record takes the place of what was watched.
     await olga.getByLabel('Find what was shown').fill('SEEN-42');
@@ -111,6 +111,11 @@ export function overviewTests(shared: () => Shared): void {
     await olga.getByText('8×').click();
     await shown('seen-42');
     expect(await obeyed(olga)).toEqual(NOTHING);
+    // What came last as well: the recording ends with it.
+    await olga.getByLabel('Find what was shown').fill('last-43');
+    await olga.getByRole('button', { name: 'Find', exact: true }).click();
+    await places.getByText(/: last-43/).click();
+    await shown('last-43');
     // WebAssembly may run on this page, and on no other one.
     const policy = async (path: string): Promise<string> =>
       (await fetch(it.origin + path)).headers.get('content-security-policy') ?? '';
