@@ -118,6 +118,16 @@ describe('is a mistake', () => {
       `${TARGET}, credential: { certificate: { cert: sluice.yaml, key: sluice.yaml } }, via: dc1`,
       'an agent does not show client certificates',
     ],
+    [
+      'a grant of nobody knows whom, behind an agent',
+      `${TARGET}, credential: { grant: { client_id: sluice } }, via: dc1`,
+      'name it here',
+    ],
+    [
+      'a grant of nobody knows whom, behind a socket',
+      'target: { url: "http://app.internal", socket: /run/app.sock }, credential: { grant: { client_id: sluice } }',
+      'name it here',
+    ],
   ])('%s', (_, connection, message) => {
     expect(problems(connection)).toContain(message);
   });

@@ -11,6 +11,10 @@ import { seal, unseal } from './sealed.js';
 const RENEWED_BEFORE_MS = 30_000;
 /** After an issuer could not be asked it is left alone for so long, in milliseconds. */
 const PAUSE_MS = 2_000;
+/** What was shown to a target is hidden in what it answers for so long after it was replaced or taken back, in milliseconds. */
+const HIDDEN_MS = 60 * 60_000;
+/** Tokens of before that are hidden for one person at one target: those shown last. */
+const MAX_HIDDEN = 16;
 
 /** A grant as people see it. */
 export interface GrantRow {
@@ -28,16 +32,24 @@ interface Entry {
   sealed: string;
   /** As it was read, and for which settings. */
   open: { readonly bound: string; readonly tokens: GrantTokens } | undefined;
-  /** Tokens of before, which requests that are under way still show. */
-  last: string;
   under: Promise<string> | undefined;
   failed: number;
+}
+
+/** A token of before, which requests that are under way may still show. */
+interface Hidden {
+  readonly secret: string;
+  /** Milliseconds since 1970. */
+  readonly until: number;
 }
 
 export class Grants {
   readonly #store: GrantStore;
   readonly #key: Uint8Array;
   readonly #entries = new Map<string, Entry>();
+  readonly #hidden = new Map<string, readonly Hidden[]>();
+  /** The last write to the store of each grant, which the next one waits for. */
+  readonly #writes = new Map<string, Promise<void>>();
   readonly #unsaved: (error: Error) => void;
 
   private constructor(store: GrantStore, key: Uint8Array, unsaved: (error: Error) => void) {
@@ -77,9 +89,14 @@ export class Grants {
     const row = { connection, owner, principal, since: Date.now() };
     const bound = boundTo(connection, settings);
     const entry = entryOf(row, seal(this.#key, owner, bound, JSON.stringify(tokens)));
-    await this.#store.save({ ...row, sealed: entry.sealed });
     entry.open = { bound, tokens };
-    this.#entries.set(nameOf(row), entry);
+    const before = this.#put(row, entry);
+    try {
+      await this.#write(row);
+    } catch (error) {
+      if (this.#entries.get(nameOf(row)) === entry) this.#put(row, before);
+      throw error;
+    }
     return row;
   }
 
@@ -103,10 +120,17 @@ export class Grants {
     });
   }
 
-  /** What must not come back from the target: tokens of this person, those of before as well. */
+  /** What must not come back from the target: tokens of this person, and those of before that requests may still show. */
   secrets(connection: string, owner: string): readonly string[] {
-    const { open, last = '' } = this.#entries.get(nameOf({ connection, owner })) ?? {};
-    return [open?.tokens.access ?? '', open?.tokens.refresh ?? '', last].filter((one) => one !== '');
+    const name = nameOf({ connection, owner });
+    const { access = '', refresh = '' } = this.#entries.get(name)?.open?.tokens ?? {};
+    const own = [access, refresh].filter((one) => one !== '');
+    const hidden = this.#hidden.get(name);
+    if (!hidden) return own;
+    const now = Date.now();
+    const left = hidden.filter(({ until }) => until > now);
+    if (left.length === 0) this.#hidden.delete(name);
+    return [...own, ...left.map(({ secret }) => secret)];
   }
 
   /** The target does not take this token any more: the next request has another one, or its owner is asked. */
@@ -119,14 +143,48 @@ export class Grants {
 
   /** Forgets it at once. `settings`: where it was given, which is told. False: there is none. Rejects when the store still has it. */
   async revoke(settings: GrantSettings | undefined, connection: string, owner: string): Promise<boolean> {
-    const name = nameOf({ connection, owner });
-    const entry = this.#entries.get(name);
+    const row = { connection, owner };
+    const entry = this.#entries.get(nameOf(row));
     if (!entry) return false;
     const tokens = settings && this.#read(entry, settings);
-    this.#entries.delete(name);
-    await this.#store.remove(connection, owner);
+    this.#put(row, undefined);
+    await this.#write(row);
     if (settings && tokens) void revoke(settings, tokens);
     return true;
+  }
+
+  /** Returns what was in its place, whose tokens stay hidden. */
+  #put(row: Pick<GrantRow, 'connection' | 'owner'>, entry: Entry | undefined): Entry | undefined {
+    const name = nameOf(row);
+    const before = this.#entries.get(name);
+    if (before?.open) this.#hide(name, before.open.tokens);
+    if (entry) this.#entries.set(name, entry);
+    else this.#entries.delete(name);
+    return before;
+  }
+
+  #hide(name: string, { access, refresh }: GrantTokens): void {
+    const now = Date.now();
+    const until = now + HIDDEN_MS;
+    const secrets = refresh === undefined ? [access] : [access, refresh];
+    const known = (this.#hidden.get(name) ?? []).filter((one) => one.until > now && !secrets.includes(one.secret));
+    this.#hidden.set(name, [...known, ...secrets.map((secret) => ({ secret, until }))].slice(-MAX_HIDDEN));
+  }
+
+  /** The store is given what is true by then, so that no write of before undoes a later one. Rejects with what the store throws. */
+  #write(row: Pick<GrantRow, 'connection' | 'owner'>): Promise<void> {
+    const name = nameOf(row);
+    const writing = (this.#writes.get(name) ?? Promise.resolve()).then(() => {
+      const entry = this.#entries.get(name);
+      return entry
+        ? this.#store.save({ ...entry.row, sealed: entry.sealed })
+        : this.#store.remove(row.connection, row.owner);
+    });
+    const settled = writing.catch(() => undefined).then(() => {
+      if (this.#writes.get(name) === settled) this.#writes.delete(name);
+    });
+    this.#writes.set(name, settled);
+    return writing;
   }
 
   #read(entry: Entry, settings: GrantSettings): GrantTokens | undefined {
@@ -145,30 +203,30 @@ export class Grants {
     const isCurrent = (): boolean => this.#entries.get(nameOf(row)) === entry;
     try {
       const tokens = await renew(settings, before);
-      // Taken back meanwhile.
       if (!isCurrent()) {
+        // Where there is another one of this person, an issuer may end that as well: it is left to its time.
+        if (this.#entries.has(nameOf(row))) throw new GrantUnavailable(REPLACED);
         void revoke(settings, tokens);
         throw new GrantError('The grant was taken back.');
       }
       const bound = boundTo(row.connection, settings);
-      entry.last = before.access;
+      this.#hide(nameOf(row), before);
       entry.open = { bound, tokens };
       entry.sealed = seal(this.#key, row.owner, bound, JSON.stringify(tokens));
-      await this.#store.save({ ...row, sealed: entry.sealed }).catch(this.#unsaved);
-      // Whoever took it back while it was saved has removed nothing else.
-      if (!isCurrent()) await this.#store.remove(row.connection, row.owner).catch(this.#unsaved);
+      await this.#write(row).catch(this.#unsaved);
       return tokens.access;
     } catch (error) {
       if (error instanceof GrantUnavailable) entry.failed = Date.now();
       else if (isCurrent()) {
-        this.#entries.delete(nameOf(row));
-        await this.#store.remove(row.connection, row.owner).catch(this.#unsaved);
+        this.#put(row, undefined);
+        await this.#write(row).catch(this.#unsaved);
       }
       throw error;
     }
   }
 }
 
+const REPLACED = 'Your grant was given anew at this moment: try again.';
 const LATER = 'The issuer of this grant cannot be asked at the moment.';
 
 const nameOf = ({ connection, owner }: Pick<GrantRow, 'connection' | 'owner'>): string =>
@@ -178,7 +236,6 @@ const entryOf = (row: GrantRow, sealed: string): Entry => ({
   row,
   sealed,
   open: undefined,
-  last: '',
   under: undefined,
   failed: 0,
 });

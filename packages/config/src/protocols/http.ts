@@ -291,9 +291,10 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
       if (Object.keys(one.credential).length > 0)
         amiss(['credential'], 'takes no credential: the agent puts what it needs into its environment');
     })
-    .superRefine(({ credential: own, via }, context) => {
-      if (via === undefined || !own.grant || own.grant.issuer !== undefined) return;
-      const message = 'what is reached by an agent is not asked where people log in: name it here';
+    .superRefine(({ credential: own, via, target }, context) => {
+      if (!own.grant || own.grant.issuer !== undefined) return;
+      if (via === undefined && target.socket === undefined) return;
+      const message = 'what is reached by an agent or by a socket is not asked where people log in: name it here';
       context.addIssue({ code: 'custom', path: ['credential', 'grant', 'issuer'], message });
     })
     .superRefine(({ credential: own, via }, context) => {
