@@ -180,9 +180,11 @@ export class Grants {
         ? this.#store.save({ ...entry.row, sealed: entry.sealed })
         : this.#store.remove(row.connection, row.owner);
     });
-    const settled = writing.catch(() => undefined).then(() => {
-      if (this.#writes.get(name) === settled) this.#writes.delete(name);
-    });
+    const settled = writing
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#writes.get(name) === settled) this.#writes.delete(name);
+      });
     this.#writes.set(name, settled);
     return writing;
   }

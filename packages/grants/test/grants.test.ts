@@ -44,7 +44,11 @@ const openStore = async (): Promise<void> => {
 };
 
 const give = async (life = 3600): Promise<void> => {
-  const { attempt } = await grants.begin(settings, { connection: WHO[0], owner: WHO[1], redirect: 'https://console.example/grants/back' });
+  const { attempt } = await grants.begin(settings, {
+    connection: WHO[0],
+    owner: WHO[1],
+    redirect: 'https://console.example/grants/back',
+  });
   await grants.finish(settings, attempt, `?code=${life}&state=${attempt.state}`, 'ana');
 };
 

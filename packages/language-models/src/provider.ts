@@ -68,10 +68,11 @@ export type Call =
     }
   /** It has a file kept by the provider, or has calls made of one later. */
   | { readonly type: 'file' | 'batch' }
-  /** Nothing of what it carries is read here: uploads in pieces, threads, images, speech. */
-  | { readonly type: 'unread' }
-  /** It asks for something, or takes something away, and says nothing to a model. `answers`: it is given what a model has written before. */
-  | { readonly type: 'plain'; readonly answers?: AnswerKind };
+  /**
+   * Nothing of what it carries is read here (uploads in pieces, threads, images, speech), or it asks for something, or takes something away, and says
+   * nothing to a model. `answers`: it is given what a model has written before.
+   */
+  | { readonly type: 'unread' | 'plain'; readonly answers?: AnswerKind };
 
 export function callOf(provider: Provider, method: string, segments: readonly string[], body: HttpBody['type']): Call {
   const path = plainPath(segments);
@@ -83,9 +84,11 @@ export function callOf(provider: Provider, method: string, segments: readonly st
     const stream = provider === 'gemini' ? known[0] === STREAMING : undefined;
     return { type: 'call', operation: known[1], model, stream };
   }
-  if (body !== 'none') return { type: (method === 'POST' && keptBy(provider, path)) || 'unread' };
+  const added = method === 'POST' && body !== 'none' ? keptBy(provider, path) : undefined;
+  if (added) return { type: added };
+  // A body where none belongs is nothing to most servers: the answer is the same.
   const [, kept] = KEPT.find(([pattern]) => provider === 'openai' && pattern.test(path)) ?? [];
-  return { type: 'plain', ...(kept && { answers: kept }) };
+  return { type: body === 'none' ? 'plain' : 'unread', ...(kept && { answers: kept }) };
 }
 
 /** Answers that the provider has kept. */

@@ -21,7 +21,7 @@ export type ReadModel =
   /** Calls of a file that it keeps are to be made. */
   | { readonly type: 'batch'; readonly batch: AskedBatch; readonly facts: Facts; readonly settings: ModelSettings }
   /** It carries something that nobody here reads. */
-  | { readonly type: 'unread'; readonly facts: Facts }
+  | { readonly type: 'unread'; readonly facts: Facts; readonly answers?: AnswerOf }
   | { readonly type: 'refused'; readonly answer: Deny }
   /** Its body is longer than one that is judged may be. */
   | { readonly type: 'too-long' };
@@ -42,11 +42,12 @@ const SAYING: ReadonlySet<Call['type']> = new Set<Call['type']>(['call', 'file',
 /** `facts`: those of any request. */
 export function readModel(settings: ModelSettings, request: Request, facts: Facts, body: HttpBody): ReadModel {
   const call = callIn(settings, request, body.type);
-  if (call.type === 'plain')
-    return call.answers ? { type: 'none', answers: { operation: call.answers } } : { type: 'none' };
   const { forbidden } = facts;
-  if (call.type === 'unread')
-    return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) } };
+  if (call.type === 'plain' || call.type === 'unread') {
+    const answers = call.answers && { answers: { operation: call.answers } };
+    if (call.type === 'plain') return { type: 'none', ...answers };
+    return { type: 'unread', facts: { ...unread(facts), ...(forbidden !== undefined && { forbidden }) }, ...answers };
+  }
   if (body.type === 'stream') return { type: 'too-long' };
   try {
     if (call.type !== 'call')
