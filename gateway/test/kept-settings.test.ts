@@ -86,6 +86,16 @@ create view other.plain as select email as id from people;
 insert into plain values (7);
 create table quiet (id int, t text);
 create trigger t before insert on quiet for each row execute function fires_quietly();
+create view all_settings as select * from pg_settings;
+create view "Our Settings" as select name, setting from all_settings;
+create function updates() returns trigger language plpgsql as $$ begin
+  update public.all_settings set setting = (select email from public.people limit 1) where name = 'application_name'; return new; end $$;
+create table with_view (id int);
+create trigger t before insert on with_view for each row execute function updates();
+create function updates_further() returns trigger language plpgsql as $$ begin
+  update public."Our Settings" set setting = (select email from public.people limit 1) where name = 'application_name'; return new; end $$;
+create table with_view_of_it (id int);
+create trigger t before insert on with_view_of_it for each row execute function updates_further();
 create role reader login password 'reader';
 grant all on all tables in schema public, other to reader;
 grant usage on schema own, other to reader;
@@ -171,6 +181,21 @@ describe.each([15, 18] as const)('settings that code of the database fills, on P
     // What the client sets itself is known again.
     await client.query("set my.kept = 'mine'");
     expect(await values(client, KEPT_NOW)).toEqual(['mine']);
+  });
+
+  test.each(['with_view', 'with_view_of_it'])('an UPDATE of a view of pg_settings, by a trigger of %s', async (table) => {
+    const direct = new pg.Client({ ...server, user: 'reader', password: 'reader', database: 'postgres' });
+    await direct.connect();
+    await direct.query(`insert into ${table} values (1)`);
+    expect(await values(direct, "select current_setting('application_name')")).toEqual([EMAIL]);
+    await direct.end();
+
+    await client.query("set application_name = 'mine'");
+    expect(await values(client, "select current_setting('application_name')")).toEqual(['mine']);
+    await client.query(`insert into ${table} values (1)`);
+    expect(await values(client, "select current_setting('application_name')")).toEqual([null]);
+    expect(await values(client, "select setting from pg_settings where name = 'application_name'")).toEqual([null]);
+    expect(await values(client, 'show application_name')).toEqual([null]);
   });
 
   test('in the same statement, and in the same text', async () => {
