@@ -1,3 +1,3 @@
 /** The control API in types and schemas, for the gateway that answers and for those who read the answers. */
-export * from './answers.js';
+export * from './answers/index.js';
 export { VERSION } from './version.js';

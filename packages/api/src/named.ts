@@ -1,4 +1,4 @@
-/** Names of schemas in the API document. Does not: the schemas (answers.ts). */
+/** Names of schemas in the API document. Does not: the schemas (answers). */
 import type { z } from 'zod';
 
 /** What is answered is nobody's to change. */

@@ -1,6 +1,6 @@
 /** Grants that are replaced, taken back and renewed at the same moment. The issuer is a double that answers when a test says so; the store is real. */
 import { once } from 'node:events';
-import { type Server, createServer } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type GrantStore, Store } from '@sluice/store';
@@ -60,7 +60,8 @@ const gate = (): { opened: Promise<void>; open: () => void } => {
 beforeEach(async () => {
   ({ path: folder, remove } = temporaryFolder('grants-store'));
   [given, revoked, renewal, disk] = [0, [], Promise.resolve(), Promise.resolve()];
-  server = createServer(async (request, response) => {
+  server = createServer((request, response) => void answer(request, response));
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<unknown> => {
     const origin = `http://${request.headers.host}`;
     response.setHeader('Content-Type', 'application/json');
     const parts: Buffer[] = [];
@@ -90,7 +91,7 @@ beforeEach(async () => {
         expires_in: Number(form.get('code') ?? 3600),
       }),
     );
-  });
+  };
   await once(server.listen(0, '127.0.0.1'), 'listening');
   settings = {
     clientId: 'gateway',
