@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { CreateMessageRequestSchema, ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CreateMessageRequestSchema,
+  ListRootsRequestSchema,
+  LoggingMessageNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type HttpStand, openHttpStand } from './http-stand.js';
@@ -138,6 +143,32 @@ describe('what a server asks of its client', () => {
     expect(asked).toEqual([expect.stringContaining('the password of [masked:EMAIL]?') as string]);
     expect((await called('look')).asked).toEqual([]);
   });
+});
+
+test('a call whose stream is cut off is told why, and does not wait for more', async () => {
+  const stand = await openMcpStand({
+    rules: `${RULES}
+    - { rule: little, when: 'action.verb.startsWith("tools/call:")', max_bytes: 20KiB }
+`,
+    build: (server) =>
+      void server.registerTool('long', { inputSchema: {}, annotations: { readOnlyHint: true } }, async (_, extra) => {
+        await extra.sendNotification({ method: 'notifications/message', params: { level: 'info', data: 'begun' } });
+        await sleep(100);
+        return { content: [{ type: 'text', text: 'x'.repeat(100_000) }] };
+      }),
+  });
+  try {
+    let begun = false;
+    const client = await stand.client({
+      prepare: (one) => one.setNotificationHandler(LoggingMessageNotificationSchema, () => void (begun = true)),
+    });
+    const call = client.callTool({ name: 'long', arguments: {} }, undefined, { timeout: 10_000 });
+    await expect(call).rejects.toThrow('20,480 bytes');
+    expect(begun).toBe(true);
+    await client.close();
+  } finally {
+    await stand.stop();
+  }
 });
 
 /** A server that says what it likes. */

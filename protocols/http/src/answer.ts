@@ -96,6 +96,8 @@ export class AnswerRelay {
   #status = 0;
   /** The head has gone to the client: what comes now can only be cut off. */
   begun = false;
+  /** And it is a stream of events, which one more fits behind. */
+  streams = false;
   /** All of it that has come, while it is not judged. */
   #collected: CollectedAnswer | undefined;
   /** The editor waits for somebody. */
@@ -195,6 +197,7 @@ export class AnswerRelay {
     record.head(recordedHead(edited));
     record.expect('out', edited.framing.type === 'length' ? edited.framing.length : undefined);
     this.begun = true;
+    this.streams = isEvents(edited.headers) && edited.framing.type === 'chunked';
     client.head(edited);
     const first = this.#first.splice(0);
     if (first.length > 0) this.#deliver(Buffer.concat(first));

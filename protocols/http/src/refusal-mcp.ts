@@ -44,6 +44,13 @@ export function rpcRefusal(problem: ProblemDetails, body: HttpBody | undefined):
   return { status: statusOf(problem), body: JSON.stringify(Array.isArray(asked) ? answers : answers[0]) };
 }
 
+/**
+ * The same behind events that a client has already: it takes a stream that breaks off for one that goes on elsewhere, and waits. What stands there
+ * half becomes an event of its own, which is none.
+ */
+export const lastEvent = (problem: ProblemDetails, body: HttpBody): Buffer =>
+  Buffer.from(`\n\nevent: message\ndata: ${rpcRefusal(problem, body).body}\n\n`);
+
 /** An answer is one by its status: SDKs take others for a broken way. Those that clients look at stay. */
 function statusOf({ status, rpc }: ProblemDetails): number {
   if (rpc) return rpc.status;

@@ -33,6 +33,7 @@ import { trailersGoingOn } from './proof.js';
 import type { ExchangeRecorder } from './recorder.js';
 import { type ProblemDetails, UNAUTHORISED } from './problem.js';
 import { badGateway, denied, ended, grpcStatus } from './refusal.js';
+import { lastEvent } from './refusal-mcp.js';
 import { outgoing } from './request.js';
 import { faultOfAnswer } from './websocket/handshake.js';
 import { relayWebSocket } from './websocket/relay.js';
@@ -195,7 +196,8 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     if (this.#phase !== 'relaying') return;
     const again = !began && !this.#retried && this.#target?.reused === true && this.#isRepeatable;
     this.#target = undefined;
-    if (!again) return this.failed(message);
+    // Clients of MCP come back to a stream that was lost, which they do not where it has an end.
+    if (!again) return this.#fail(badGateway(message), message, 'lost', false);
     this.#retried = true;
     this.#connect();
   }
@@ -433,15 +435,22 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     this.#fail(badGateway(message), message);
   }
 
-  /** A no where there is still room for one; else the client sees that its answer has broken off. */
-  #fail(problem: ProblemDetails, summary: string, outcome: 'error' | 'lost' = 'lost'): void {
+  /** A no where there is still room for one; else the client sees that its answer has broken off. `tells`: in an event, where those have room. */
+  #fail(problem: ProblemDetails, summary: string, outcome: 'error' | 'lost' = 'lost', tells = true): void {
     if (this.#phase === 'over') return;
     const { client } = this;
-    const { owner, command } = this.#parts;
-    const begun = this.#answer.begun;
+    const { owner, visit, command } = this.#parts;
+    const { begun, streams } = this.#answer;
+    const said = { ...problem, command: command.id };
+    const isMcp = visit.admission.target.http.api === 'mcp' && command.method === 'POST';
+    const event = tells && streams && isMcp ? lastEvent(said, command.body) : undefined;
+    if (event) this.record.body('out', event);
     this.#end(outcome, summary);
-    if (!begun) return owner.refuse({ ...problem, command: command.id });
-    client.abort();
+    if (!begun) return owner.refuse(said);
+    if (event) {
+      client.data(event);
+      client.end([]);
+    } else client.abort();
     client.done();
   }
 
