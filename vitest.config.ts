@@ -24,10 +24,12 @@ const slow = (): string[] =>
 export default defineConfig({
   test: {
     include,
-    setupFiles: ['./scripts/no-colours.mjs'],
+    setupFiles: ['./scripts/no-colours.mjs', './scripts/patience.mjs'],
     exclude: ['**/node_modules/**', ...(fast ? slow() : [])],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // As for `vi.waitFor`, see scripts/patience.mjs.
+    expect: { poll: { timeout: 20_000, interval: 20 } },
     maxWorkers: 2,
   },
 });
