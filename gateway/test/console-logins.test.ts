@@ -284,7 +284,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     };
     try {
       const { said, done } = sluice('login', '--issuer', 'okta', '--no-browser');
-      await expect.poll(said, { timeout: 15_000 }).toMatch(/http:\S+\n/);
+      await expect.poll(said, { timeout: 40_000 }).toMatch(/http:\S+\n/);
       const address = /http:\S+/.exec(said())?.[0] ?? '';
       const context = await browser.newContext();
       const page = await context.newPage();
@@ -426,7 +426,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
       child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
       const gone = new Promise((resolve) => child.once('close', resolve));
       try {
-        await expect.poll(() => said, { timeout: 15_000 }).toMatch(/login confirm [0-9A-Z-]{9}/);
+        await expect.poll(() => said, { timeout: 40_000 }).toMatch(/login confirm [0-9A-Z-]{9}/);
         const [address = '', code = ''] = /http:\S+\/login\/([0-9A-Z-]{9})/.exec(said) ?? [];
         expect(address).toBe(`${it.origin}/login/${code}`);
         // The page of before leads here.

@@ -84,7 +84,7 @@ export function overviewTests(shared: () => Shared): void {
     const child = openTerminal(shared());
     const isOpen = (): string | undefined =>
       [...it.stand.gateway.sessions.values()].find(({ protocol, state }) => protocol === 'ssh' && state === 'open')?.id;
-    await expect.poll(isOpen, { timeout: 15_000 }).toBeDefined();
+    await expect.poll(isOpen, { timeout: 40_000 }).toBeDefined();
     const id = isOpen();
     const olga = await at('olga', `/sessions/${id}`);
     await olga.getByRole('link', { name: 'Watch its terminals' }).click();
