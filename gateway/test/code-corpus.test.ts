@@ -8,6 +8,7 @@ import { type Language, openPool } from '@sluice/analysis';
 import { readCode } from '@sluice/judged-answers';
 import { MySqlLanguage, WORKER as MYSQL_WORKER } from '@sluice/sql-mysql';
 import { PostgresLanguage, WORKER as POSTGRES_WORKER } from '@sluice/sql-postgres';
+import { processCpuMs } from '@sluice/testkit/cpu';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 
@@ -80,9 +81,9 @@ test('a long text of marks and blanks is read in linear time', async () => {
     `\`\`\`py\nopen(${'"w", '.repeat(40_000)}`,
     ' \t>'.repeat(200_000),
   ];
-  const started = performance.now();
+  const started = processCpuMs();
   for (const text of texts) await readCode([text], languages, 'dev');
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(processCpuMs() - started).toBeLessThan(5_000);
   // One after the other they are more than is analysed.
   await expect(readCode(texts, languages, 'dev')).rejects.toThrow('more than is analysed');
 });

@@ -3,6 +3,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
 import { readJournal } from '@sluice/recording';
+import { processCpuMs } from '@sluice/testkit/cpu';
 import { afterEach, describe, expect, test } from 'vitest';
 import { caller } from './control.js';
 import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
@@ -79,14 +80,14 @@ describe('a rule', () => {
     const operations = Array.from({ length: 2500 }, (_, at) => `query q${at}{...F}`).join(' ');
     const document = `${operations} fragment F on Query { ${fields} }`;
     const body = JSON.stringify(Array.from({ length: 40 }, () => ({ query: document })));
-    const began = performance.now();
+    const began = processCpuMs();
     const { status } = await ask(stand, '/graphql', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body,
     });
     expect(status).toBe(403);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(processCpuMs() - began).toBeLessThan(2_000);
   }, 20_000);
 
   const ROLE = `

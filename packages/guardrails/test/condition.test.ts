@@ -1,4 +1,5 @@
 import type { Action, Facts, Rule } from '@sluice/contract';
+import { threadCpuMs } from '@sluice/testkit/cpu';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type CompiledPolicy, PolicyError, type PolicyProblem, compilePolicy } from '../src/index.js';
 
@@ -78,17 +79,17 @@ describe('matches', () => {
     ['command.text.matches("(.*)(.*)(.*)(.*)x$")', 'y'.repeat(50_000)],
   ])('takes time in proportion to the text: %s', (when, text) => {
     const policy = compilePolicy([rule(when)]);
-    const start = performance.now();
+    const start = threadCpuMs();
     expect(refuses(policy, text)).toBe(false);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(threadCpuMs() - start).toBeLessThan(5_000);
   });
 
   test('with a pattern that only the facts have', () => {
     const policy = compilePolicy([rule('command.text.matches("(" + action.verb + "+)+$")')]);
-    const start = performance.now();
+    const start = threadCpuMs();
     expect(refuses(policy, `${'select'.repeat(30_000)}!`)).toBe(false);
     expect(refuses(policy, 'selectt')).toBe(true);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(threadCpuMs() - start).toBeLessThan(5_000);
   });
 
   test.each([

@@ -1,4 +1,5 @@
 /** What detectors find in bodies that rules ask about, however it is written there. */
+import { threadCpuMs } from '@sluice/testkit/cpu';
 import { describe, expect, test } from 'vitest';
 import { foundIn } from '../src/found.js';
 
@@ -31,8 +32,8 @@ describe('a body that asks to be read in its own way', () => {
   });
 
   test('costs what its length does', () => {
-    const started = performance.now();
+    const started = threadCpuMs();
     find('text/html', '<p>hello bob&#64;example.com, \\u0040 and words</p>\n'.repeat(20_000));
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(threadCpuMs() - started).toBeLessThan(5_000);
   });
 });
