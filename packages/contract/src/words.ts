@@ -259,7 +259,7 @@ export function endingInWords(reason: Ending): string {
     case 'token-expired':
       return 'The token of this session has expired.';
     case 'frozen':
-      return `${reason.subject} is frozen: ${reason.why}`;
+      return `${frozenInWords(reason).message}.`;
     case 'tripwire-uncounted':
       return `${uncountedTripwire(reason.rule)}, so this session ends.`;
     case 'connection-removed':
