@@ -13,18 +13,18 @@ export interface ServedStand {
   stop(): Promise<void>;
 }
 
-/** `schema`: texts that are run one after the other. */
+/** `schema`: texts that are run one after the other. `login`: of the gateway at the server; absent: its superuser's. */
 export async function openServedStand(
   major: 15 | 18,
   schema: readonly string[],
-  options: Omit<StandOptions, 'target'>,
+  { login, ...options }: Omit<StandOptions, 'target'> & { readonly login?: { user: string; password: string } },
 ): Promise<ServedStand> {
   const server = await startPostgres({ major });
   const direct = new pg.Client({ ...server, database: 'postgres' });
   try {
     await direct.connect();
     for (const text of schema) await direct.query(text);
-    const stand = await openStand({ target: targetOf(server), ...options });
+    const stand = await openStand({ target: targetOf({ ...server, ...login }), ...options });
     const stop = async (): Promise<void> => {
       await direct.end();
       await stand.stop();
