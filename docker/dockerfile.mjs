@@ -4,8 +4,10 @@
 const KNOWN = new Set('FROM WORKDIR COPY RUN ENV USER VOLUME EXPOSE HEALTHCHECK ENTRYPOINT CMD'.split(' '));
 
 /**
- * The stages of a Dockerfile, in order: `{ base, name, instructions: [{ name, rest }] }`.
+ * The stages of a Dockerfile, in order.
  *
+ * @param {string} text
+ * @returns {{ base: string, name: string | undefined, instructions: { name: string, rest: string }[] }[]}
  * @throws Error on an instruction that is not known
  */
 export function readStages(text) {

@@ -38,6 +38,7 @@ const WANTED = [
   { name: 'redis-server', file: '/usr/bin/redis-server', use: 'tests of the example of a protocol with a real Redis' },
   { name: 'redis-tools', file: '/usr/bin/redis-cli', use: 'tests of the example of a protocol with redis-cli' },
   { name: 'curl', file: '/usr/bin/curl', use: 'tests of HTTP with curl' },
+  { name: 'jq', file: '/usr/bin/jq', use: 'tests of the examples for pipelines of CI' },
   { name: 'python3-requests', file: '/usr/lib/python3/dist-packages/requests', use: 'tests of HTTP with requests' },
   { name: 'golang-go', file: '/usr/bin/go', use: 'tests of HTTP with net/http of Go' },
   { name: 'chromium', file: '/usr/bin/chromium', use: 'tests of the console and of logins with a browser' },

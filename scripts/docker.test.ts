@@ -16,7 +16,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
-// @ts-expect-error a script, without types
 import { readHealthcheck, readStages, shownCommands } from '../docker/dockerfile.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -26,11 +25,7 @@ const readDocker = (name: string): string => readFileSync(join(DOCKER, name), 'u
 const compose = parse(readDocker('compose.yaml'));
 const gateway = parse(readDocker('sluice.yaml'));
 
-interface Instruction {
-  readonly name: string;
-  readonly rest: string;
-}
-const lastStage: Instruction[] = readStages(readDocker('Dockerfile')).at(-1).instructions;
+const lastStage = readStages(readDocker('Dockerfile')).at(-1)?.instructions ?? [];
 const valueOf = (name: string): string => lastStage.findLast((one) => one.name === name)?.rest ?? '';
 
 function folder(): string {

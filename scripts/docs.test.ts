@@ -5,7 +5,6 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
-// @ts-expect-error a script, without types
 import { anchorOf, pageOf, pages } from './documents.mjs';
 
 const ROOT = join(import.meta.dirname, '..');

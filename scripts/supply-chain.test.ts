@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-// @ts-expect-error a script, without types
 import { billOfMaterials } from './sbom.mjs';
 
 const ROOT = join(import.meta.dirname, '..');

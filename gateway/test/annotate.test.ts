@@ -239,7 +239,8 @@ describe.skipIf(missing).each([15, 18] as const)('the target knows who has a ses
         return (error as Error).message;
       }
     };
-    const sluice = promisify(execFile).bind(undefined, join(import.meta.dirname, '../../sluice'));
+    const sluice = (words: readonly string[]): Promise<{ stdout: string; stderr: string }> =>
+      promisify(execFile)(join(import.meta.dirname, '../../sluice'), words);
 
     test('the connection is refused until the server keeps them apart', async () => {
       const on = await standFor(ORDERS);

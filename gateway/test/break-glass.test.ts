@@ -205,7 +205,10 @@ describe.skipIf(missingPostgres(18))('break-glass', () => {
     // Nobody learns whether there is a request of others.
     const oscar = await by('oscar');
     const asks = async (path: string, at: number): Promise<string> =>
-      oscar.post(`/v1/approvals/${at}/${path}`, { reason: 'now' }).catch((error: Error) => error.message);
+      oscar.post(`/v1/approvals/${at}/${path}`, { reason: 'now' }).then(
+        () => 'passed',
+        (error: Error) => error.message,
+      );
     for (const path of ['break-glass', 'revoke'])
       expect((await asks(path, number)).replaceAll(String(number), 'N')).toBe(
         (await asks(path, 999)).replaceAll('999', 'N'),

@@ -74,7 +74,6 @@ roles: { approver: ["group:dba"] }`,
 
   test('what happens is told through it as it happens', async () => {
     const asked = await stand.gateway.approvals.ask({
-      kind: 'command',
       principal: 'ana',
       connection: 'db',
       session: 'none',

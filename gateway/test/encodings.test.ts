@@ -1,19 +1,8 @@
-import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { listSessions, timeline } from '@sluice/recording';
-import {
-  type PostgresServer,
-  findTool,
-  missingPostgres,
-  missingTool,
-  startPostgres,
-  temporaryFolder,
-} from '@sluice/testkit';
-import pg from 'pg';
+import { missingPostgres, missingTool } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Stand, openStand, targetOf } from './stand.js';
+import { type EncodingsStand, type Way, openEncodingsStand } from './encodings-stand.js';
+import type { Stand } from './stand.js';
 
 /** Clients whose texts are not in UTF-8: what they send is read as the server reads it, or refused. */
 
@@ -25,46 +14,23 @@ const RULES = `
 const CONVERTED = ['LATIN1', 'LATIN9', 'WIN1252', 'LATIN2', 'KOI8R', 'WIN1251', 'ISO_8859_7'];
 const REFUSED = ['SJIS', 'BIG5', 'GB18030', 'UHC', 'JOHAB', 'EUC_JP', 'EUC_KR', 'MULE_INTERNAL', 'SHIFT_JIS_2004'];
 
-const run = promisify(execFile);
-const psql = findTool('psql') ?? '';
+const SCHEMA = [
+  'create table "gehälter" (id int); create table people (id int, email text, "größe" text)',
+  "insert into people values (1, 'ana', 'größer als 5 €')",
+];
 
 describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clients on PostgreSQL %i', (major) => {
   if (missingPostgres(major)) return;
-  const folder = temporaryFolder('encodings');
-  let server: PostgresServer;
+  let on: EncodingsStand;
   let stand: Stand;
 
   beforeAll(async () => {
-    server = await startPostgres({ major });
-    const admin = new pg.Client({ ...server, database: 'postgres' });
-    await admin.connect();
-    await admin.query('create table "gehälter" (id int); create table people (id int, email text, "größe" text)');
-    await admin.query("insert into people values (1, 'ana', 'größer als 5 €')");
-    await admin.end();
-    stand = await openStand({ target: targetOf(server), rules: RULES });
+    on = await openEncodingsStand(major, SCHEMA, RULES);
+    ({ stand } = on);
   }, 60_000);
-  afterAll(async () => {
-    await stand.stop();
-    await server.stop();
-    folder.remove();
-  });
+  afterAll(() => on?.stop());
 
-  type Way = 'direct' | Stand;
-  /** What psql prints of a script, byte for byte (latin1). */
-  async function said(way: Way, encoding: string, script: Buffer | string): Promise<string> {
-    const file = join(folder.path, 'script.sql');
-    writeFileSync(file, script);
-    const [where, password] =
-      way === 'direct'
-        ? [`host=${server.host} port=${server.port} user=${server.user} dbname=postgres`, server.password]
-        : [`host=127.0.0.1 port=${way.port} user=dev dbname=db`, way.token];
-    const env = { ...process.env, PGPASSWORD: password, PGCLIENTENCODING: encoding };
-    const options = { env, encoding: 'latin1' as const };
-    const { stdout, stderr } = await run(psql, [where, '-XAtq', '-f', file], options).catch(
-      (error: { stdout: string; stderr: string }) => error,
-    );
-    return `${stdout}${stderr.replaceAll(/psql:\S+ /g, '')}`;
-  }
+  const said = (way: Way, encoding: string, script: Buffer | string): Promise<string> => on.said(way, encoding, script);
   const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
 
   test('every byte is what it is to the server', async () => {

@@ -117,7 +117,7 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     await dev.query('SELECT count(*) FROM pg_catalog.pg_class, information_schema.schemata');
     expect(frozen(stand)).toEqual([]);
     const failed = await dev.query('SELECT * FROM (SELECT * FROM seen1) s, seen3').catch((error: Error) => error);
-    expect((failed as Error).message).toBe('user:dev is frozen: tripwire "trip": 3 new tables within 1 h');
+    expect((failed as Error).message).toBe('user:dev is frozen: tripwire "trip": 3 new tables within 1 h.');
     await ends;
     expect(frozen(stand)).toEqual(['user:dev']);
     stops.splice(stops.indexOf(stand.stop), 1);
@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     const dev = await connected(stand, 'dev', stand.token);
     const ends = ended(dev);
     const failed = await message(dev.query('CREATE TEMP TABLE pays AS SELECT * FROM pays'));
-    expect(failed).toBe('user:dev is frozen: tripwire "trip": 1 new tables within 10 min');
+    expect(failed).toBe('user:dev is frozen: tripwire "trip": 1 new tables within 10 min.');
     await ends;
   });
 

@@ -118,7 +118,7 @@ const serve = async (request: any, response: any, body: Buffer): Promise<void> =
   shown.push(token);
   const whose = token && !refuses && (await issuer.whose(token));
   if (!whose) return response.writeHead(401, { 'WWW-Authenticate': 'Bearer' }).end('{}');
-  const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined, enableJsonResponse: true });
+  const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
   const server = new McpServer({ name: 'people', version: '1.0.0' });
   server.registerTool('who', { inputSchema: {}, annotations: { readOnlyHint: true } }, () => ({
     content: [{ type: 'text', text: `${whose.account} at ${whose.resource}, by ${token}` }],

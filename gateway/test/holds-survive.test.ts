@@ -39,7 +39,15 @@ const holding = (say: (notice: Notice) => void, signal: AbortSignal): Holding =>
   executed: {},
   text: 'delete from t',
   holds: [
-    { rule: 'deletes', approvers: ['group:engineers'], timeoutMs: 600_000, count: 1, onTimeout: 'deny', fail: false },
+    {
+      type: 'hold',
+      rule: 'deletes',
+      approvers: ['group:engineers'],
+      timeoutMs: 600_000,
+      count: 1,
+      onTimeout: 'deny',
+      fail: false,
+    },
   ],
   waits: true,
   state: '',

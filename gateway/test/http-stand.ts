@@ -31,7 +31,7 @@ export interface HttpStandOptions {
   readonly target?: string | ((port: number) => string);
   /** Where the server listens instead of a port. */
   readonly socket?: string;
-  readonly serve?: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
+  readonly serve?: (request: IncomingMessage, response: ServerResponse, body: Buffer<ArrayBuffer>) => void;
   readonly rules?: string;
   readonly limits?: string;
   readonly record?: string;

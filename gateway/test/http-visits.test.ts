@@ -466,7 +466,11 @@ describe('tokens of pipelines', () => {
       expires_in: '999999',
     });
     expect(answer.status).toBe(200);
-    const { access_token: own, expires_in: life, token_type: type } = JSON.parse(answer.text) as Record<string, never>;
+    const {
+      access_token: own,
+      expires_in: life,
+      token_type: type,
+    }: { access_token: string; expires_in: number; token_type: string } = JSON.parse(answer.text);
     expect(type).toBe('Bearer');
     expect(life).toBeGreaterThan(7_100);
     expect(life).toBeLessThanOrEqual(7_200);

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Impact, ApprovalRequest } from '@sluice/approvals';
-import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
-import pg from 'pg';
+import type { Impact } from '@sluice/approvals';
+import { missingPostgres } from '@sluice/testkit';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Stand, openStand, targetOf } from './stand.js';
+import { type ServedStand, askedOf, openServedStand } from './served-stand.js';
+import type { Stand } from './stand.js';
 
 const RULES = `
     - { rule: changes, when: 'action.effects.exists(e, e in ["write", "destroy", "define"])', hold: { approvers: ["group:engineers"] } }
@@ -36,37 +37,23 @@ const COUNTRY = 'éé';
 
 describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what approvers are told, on PostgreSQL %i', (major) => {
   if (missingPostgres(major)) return;
-  let server: PostgresServer;
+  let served: ServedStand;
   let stand: Stand;
   let direct: pg.Client;
   beforeAll(async () => {
-    server = await startPostgres({ major });
-    direct = new pg.Client({ ...server, database: 'postgres' });
-    await direct.connect();
-    await direct.query(SCHEMA);
-    stand = await openStand({ target: targetOf(server), rules: RULES });
+    served = await openServedStand(major, [SCHEMA], { rules: RULES });
+    ({ stand, direct } = served);
   });
-  afterAll(async () => {
-    await direct.end();
-    await stand.stop();
-    await server.stop();
-  });
+  afterAll(() => served?.stop());
 
   /** What is said of a statement that is then withdrawn. */
   async function impact(text: string, values?: unknown[], before?: string): Promise<Impact | undefined> {
     const client = await stand.client();
     if (before !== undefined) await client.query(before);
-    const result = client.query({ text, values: values as unknown[] }).catch((error: unknown) => error);
-    let request: ApprovalRequest | undefined;
-    for (let n = 0; n < 500 && !request; n++) {
-      request = (await stand.gateway.approvals.recent(1)).find(({ state }) => state === 'pending');
-      await sleep(10);
-    }
-    if (request) stand.gateway.approvals.withdraw(request.number, 'the test has seen it');
-    await result;
+    const request = await askedOf(stand, client, text, values);
     await client.end();
-    expect(request?.text).toContain(text.slice(0, 20));
-    return request?.impact;
+    expect(request.text).toContain(text.slice(0, 20));
+    return request.impact;
   }
 
   test('rows, their share, what cascades and what fires', async () => {

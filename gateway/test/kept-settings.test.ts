@@ -1,6 +1,7 @@
-import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import { type PostgresServer, missingPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type ServedStand, openServedStand } from './served-stand.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 /** Code of the database that runs beside a statement and keeps a masked value in a setting, which the session then reads. */
@@ -103,22 +104,16 @@ grant usage on schema own, other to reader;
 
 describe.each([15, 18] as const)('settings that code of the database fills, on PostgreSQL %i', (major) => {
   if (missingPostgres(major)) return test.skip(`needs PostgreSQL ${major}`, () => undefined);
+  let served: ServedStand;
   let server: PostgresServer;
   let stand: Stand;
   let client: pg.Client;
   beforeAll(async () => {
-    server = await startPostgres({ major });
-    const direct = new pg.Client({ ...server, database: 'postgres' });
-    await direct.connect();
-    await direct.query(SCHEMA);
-    await direct.end();
     // Row security is for others than the owner.
-    stand = await openStand({ target: targetOf({ ...server, user: 'reader', password: 'reader' }), rules: RULES });
+    served = await openServedStand(major, [SCHEMA], { rules: RULES, login: { user: 'reader', password: 'reader' } });
+    ({ server, stand } = served);
   });
-  afterAll(async () => {
-    await stand.stop();
-    await server.stop();
-  });
+  afterAll(() => served?.stop());
   beforeEach(async () => {
     client = await stand.client();
   });

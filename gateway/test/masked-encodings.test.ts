@@ -1,17 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import {
-  type PostgresServer,
-  findTool,
-  missingPostgres,
-  missingTool,
-  startPostgres,
-  temporaryFolder,
-} from '@sluice/testkit';
-import pg from 'pg';
+import { missingPostgres, missingTool } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type EncodingsStand, type Way, openEncodingsStand } from './encodings-stand.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 /** Masks where the texts of a client are not in UTF-8: they see what the server means, and all else stays as it came. */
@@ -24,59 +16,42 @@ const RULES = `
     - { rule: found, mask: { detect: [iban] } }
 `;
 const IBAN = 'DE89370400440532013000';
-const SCHEMA = `
+const SCHEMA = [
+  `
 create table people (id int, email text, name text, handle text, "größe" text, mail varchar[], levels text[], profile jsonb, note text);
 insert into people values (1, 'ana@exémple.com', 'Björn Müller', 'übrig', 'größer', '{ä,b}', '{ü}', '{"größe": "hoch", "n": 1}', 'für ${IBAN} übrig');
 create table plain (id int, "größe" text);
 insert into plain values (1, 'älter');
 create table "gehälter" (id int, email text);
 insert into "gehälter" values (1, 'nicht maskiert');
-`;
+`,
+  "create database cyrillic encoding 'KOI8R' template template0 locale 'C'",
+  "create database japanese encoding 'EUC_JP' template template0 locale 'C'",
+];
 
 const run = promisify(execFile);
-const psql = findTool('psql') ?? '';
 const missingPsycopg = !existsSync('/usr/lib/python3/dist-packages/psycopg');
 
 describe.skipIf(missingTool('psql')).each([15, 18] as const)(
   'masks in encodings of clients, on PostgreSQL %i',
   (major) => {
     if (missingPostgres(major)) return;
-    const folder = temporaryFolder('masked-encodings');
-    let server: PostgresServer;
+    let on: EncodingsStand;
     let stand: Stand;
 
     beforeAll(async () => {
-      server = await startPostgres({ major });
-      const admin = new pg.Client({ ...server, database: 'postgres' });
-      await admin.connect();
-      await admin.query(SCHEMA);
-      await admin.query("create database cyrillic encoding 'KOI8R' template template0 locale 'C'");
-      await admin.query("create database japanese encoding 'EUC_JP' template template0 locale 'C'");
-      await admin.end();
-      stand = await openStand({ target: targetOf(server), rules: RULES });
+      on = await openEncodingsStand(major, SCHEMA, RULES);
+      ({ stand } = on);
     }, 60_000);
-    afterAll(async () => {
-      await stand.stop();
-      await server.stop();
-      folder.remove();
-    });
+    afterAll(() => on?.stop());
 
-    type Way = 'direct' | Stand;
     /** What psql prints of a script, which is written in the encoding. */
-    async function said(way: Way, encoding: string, script: string, database = 'postgres'): Promise<string> {
-      const file = join(folder.path, 'script.sql');
-      const written = encoding === 'UTF8' ? Buffer.from(script) : Buffer.from(script, 'latin1');
-      writeFileSync(file, written);
-      const [where, password] =
-        way === 'direct'
-          ? [`host=${server.host} port=${server.port} user=${server.user} dbname=${database}`, server.password]
-          : [`host=127.0.0.1 port=${way.port} user=dev dbname=db`, way.token];
-      const env = { ...process.env, PGPASSWORD: password, PGCLIENTENCODING: encoding };
-      const options = { env, encoding: encoding === 'UTF8' ? ('utf8' as const) : ('latin1' as const) };
-      const { stdout, stderr } = await run(psql, [where, '-XAtq', '-f', file], options).catch(
-        (error: { stdout: string; stderr: string }) => error,
-      );
-      return `${stdout}${stderr.replaceAll(/psql:\S+ /g, '')}`.replaceAll(/PID \d+/g, 'PID');
+    async function said(way: Way, encoding: string, script: string): Promise<string> {
+      const letters = encoding === 'UTF8' ? 'utf8' : 'latin1';
+      const bytes = await on.said(way, encoding, Buffer.from(script, letters));
+      return Buffer.from(bytes, 'latin1')
+        .toString(letters)
+        .replaceAll(/PID \d+/g, 'PID');
     }
 
     /** Of each script what it says, in one session. */
@@ -199,19 +174,15 @@ except psycopg.Error as error:
       // 誠 is D5 5C, whose second byte is a backslash elsewhere.
       const script =
         "select '誠', name from (select \"größe\" as name from plain) x; select email, '誠', note || '誠' from people";
-      const file = join(folder.path, 'gbk.sql');
       const bytes = Buffer.concat(
         Array.from(script.replaceAll('größe', 'id'), (one) =>
           one === '誠' ? Buffer.from([0xd5, 0x5c]) : Buffer.from(one),
         ),
       );
-      writeFileSync(file, bytes);
-      const env = { ...process.env, PGPASSWORD: stand.token, PGCLIENTENCODING: 'GBK' };
-      const where = `host=127.0.0.1 port=${stand.port} user=dev dbname=db`;
-      const { stdout, stderr } = await run(psql, [where, '-XAtq', '-f', file], { env, encoding: 'latin1' });
-      expect(stderr).toBe('');
       const sincere = Buffer.from([0xd5, 0x5c]).toString('latin1');
-      expect(stdout).toBe(`${sincere}|1\n[masked:EMAIL]|${sincere}|f\xa8\xb9r [masked:IBAN] \xa8\xb9brig${sincere}\n`);
+      expect(await on.said(stand, 'GBK', bytes)).toBe(
+        `${sincere}|1\n[masked:EMAIL]|${sincere}|f\xa8\xb9r [masked:IBAN] \xa8\xb9brig${sincere}\n`,
+      );
       expect(await said(stand, 'GBK', 'copy people to stdout')).toMatch(/cannot be told from texts in GBK/);
     });
 
@@ -220,7 +191,7 @@ except psycopg.Error as error:
         ['cyrillic', 'KOI8R', true],
         ['cyrillic', 'WIN1251', false],
       ] as const) {
-        const other = await openStand({ target: { ...targetOf(server), database }, rules: RULES });
+        const other = await openStand({ target: { ...targetOf(on.server), database }, rules: RULES });
         const answer = await said(other, encoding, 'select 1');
         if (fits) expect(answer).toBe('1\n');
         else

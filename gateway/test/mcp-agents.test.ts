@@ -82,7 +82,7 @@ describe(`agents${missing === undefined ? '' : ` (${missing})`}`, () => {
           content: [{ type: 'text', text: `ticket 3 is about ${text} orders, says bob@example.org` }],
         }));
         tools.registerTool('close', { inputSchema, annotations: { destructiveHint: true } }, () => ({ content: [] }));
-        const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
+        const transport = new StreamableHTTPServerTransport();
         const body = Buffer.concat(parts).toString();
         void tools
           .connect(transport as Transport)

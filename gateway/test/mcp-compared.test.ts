@@ -1,5 +1,5 @@
 /** The same cases by the native client of each protocol and by tools: verdicts and values are the same. */
-import { findTool } from '@sluice/testkit';
+import { type Tool, findTool } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type McpStand, SmallClient, missingForTools, openMcpStand } from './mcp-tools-stand.js';
 import { run } from './ssh-stand.js';
@@ -18,7 +18,7 @@ describe('tools and native clients', () => {
   let stand: McpStand;
   let client: SmallClient;
   let token: string;
-  const check = (tool: string) => (missing !== undefined || !findTool(tool) ? test.skip : test);
+  const check = (tool: Tool) => (missing !== undefined || !findTool(tool) ? test.skip : test);
 
   beforeAll(async () => {
     if (missing !== undefined) return;

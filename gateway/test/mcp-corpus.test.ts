@@ -9,7 +9,7 @@ import { Counts, ModelBudgets } from '@sluice/budgets';
 import { type HttpCommand, type Propose, type Rule, Unmasked } from '@sluice/contract';
 import { compilePolicy } from '@sluice/guardrails';
 import { PLAIN_READING } from '@sluice/http-requests';
-import { HttpJudge, type Judgement } from '@sluice/judging';
+import { HttpJudge, JudgedFiles, type Judgement } from '@sluice/judging';
 import { McpSessions, Pins } from '@sluice/mcp-calls';
 import { PostgresLanguage, WORKER } from '@sluice/sql-postgres';
 import { afterAll, expect, test } from 'vitest';
@@ -66,6 +66,8 @@ afterAll(() => pool.close());
 const postgres = await PostgresLanguage.open(pool);
 const languages = new Map<string, Language>([[postgres.name, postgres]]);
 const nothing = { since: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
+const unkept = { all: () => Promise.resolve([]), save: () => Promise.resolve(), remove: () => Promise.resolve() };
+const files = await JudgedFiles.open(unkept, () => undefined);
 const budgets = new ModelBudgets(await Counts.open(nothing, () => undefined), () => undefined);
 
 const rule = (name: string, when: string, then: Rule['then']): Rule => ({
@@ -156,6 +158,7 @@ async function judgeFor(
       },
       descriptors: undefined,
       budgets: { of: budgets, owner: { name: 'dev' } },
+      files,
     },
   );
   const list = (offered: readonly object[]): string => {

@@ -32,7 +32,7 @@ async function answered(
   handler: { fetch(request: Request): Promise<Response> },
   came: IncomingMessage,
   response: ServerResponse,
-  body: Buffer,
+  body: Buffer<ArrayBuffer>,
 ): Promise<void> {
   const headers = new Headers();
   for (const [name, value] of Object.entries(came.headers)) if (typeof value === 'string') headers.set(name, value);

@@ -44,7 +44,7 @@ export async function openMcpStand(options: McpStandOptions): Promise<McpStand> 
   const sessions = new Map<string, StreamableHTTPServerTransport>();
   const newTransport = async (): Promise<StreamableHTTPServerTransport> => {
     const transport = new StreamableHTTPServerTransport({
-      sessionIdGenerator: sessionless ? undefined : () => randomUUID(),
+      ...(!sessionless && { sessionIdGenerator: () => randomUUID() }),
       enableJsonResponse: json,
       onsessioninitialized: (id) => void sessions.set(id, transport),
     });
@@ -120,5 +120,5 @@ export async function rpc(
 function messagesIn(text: string): Record<string, unknown>[] {
   const lines = text.split('\n').flatMap((line) => (line.startsWith('data: {') ? [line.slice(6)] : []));
   const all = lines.length > 0 ? lines : text.trim() === '' ? [] : [text];
-  return all.flatMap((one) => JSON.parse(one) as Record<string, unknown>);
+  return all.flatMap<Record<string, unknown>>((one) => JSON.parse(one));
 }

@@ -8,7 +8,7 @@ import type { HttpCommand, Rule } from '@sluice/contract';
 import { Counts, ModelBudgets } from '@sluice/budgets';
 import { compilePolicy } from '@sluice/guardrails';
 import { PLAIN_READING } from '@sluice/http-requests';
-import { type Provider, WordList } from '@sluice/language-models';
+import { PROVIDERS, type Provider, WordList } from '@sluice/language-models';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { HttpJudge, JudgedFiles } from '@sluice/judging';
@@ -102,7 +102,7 @@ const counts = await Counts.open(nothing, () => undefined);
 const unkept = { all: () => Promise.resolve([]), save: () => Promise.resolve(), remove: () => Promise.resolve() };
 const files = await JudgedFiles.open(unkept, () => undefined);
 const judges = new Map(
-  (['openai', 'anthropic'] as const).map((provider) => [
+  PROVIDERS.map((provider) => [
     provider,
     new HttpJudge(
       policy,
@@ -138,7 +138,9 @@ async function isRefused({ form, body, media }: Case): Promise<boolean> {
     headers: [['Content-Type', media]],
     body: { type: 'whole', media, bytes: Buffer.from(body) },
   };
-  return (await judges.get(form.api ?? 'openai')?.judge(command))?.answer.type !== 'allow';
+  const judge = judges.get(form.api ?? 'openai');
+  if (judge === undefined) throw new Error(`no judge for ${form.api}`);
+  return (await judge.judge(command)).answer.type !== 'allow';
 }
 
 async function sorted(all: readonly Case[]): Promise<{ refused: string[]; passed: string[] }> {

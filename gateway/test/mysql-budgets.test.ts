@@ -5,7 +5,7 @@ import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type MySqlStand, openMySqlStand } from './mysql-stand.js';
 
-const failed = (attempt: Promise<unknown>): Promise<{ errno?: number; message: string }> =>
+const failed = (attempt: Promise<unknown>): Promise<{ errno?: number | undefined; message: string }> =>
   attempt.then(
     () => ({ message: 'no error' }),
     (error: QueryError) => ({ errno: error.errno, message: error.message }),

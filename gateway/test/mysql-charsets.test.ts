@@ -3,7 +3,7 @@ import { singleByteCollation, singleByteSet } from '@sluice/contract';
 import { type MySqlServer, missingMySql, startMySql } from '@sluice/testkit';
 import { type Connection, type RowDataPacket, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type MySqlStand, openMySqlStand } from './mysql-stand.js';
+import { type MySqlStand, openMySqlStand, queryBy } from './mysql-stand.js';
 
 const RULES = `
     - { rule: everything, allow: true }
@@ -61,7 +61,7 @@ describe.each(['mariadb', 'mysql'] as const)('character sets, at %s', (flavour) 
   /** All values as they came. */
   async function raw(client: Connection, sql: string, prepared: boolean): Promise<(Buffer | null)[]> {
     const typeCast = (field: { buffer(): Buffer | null }): Buffer | null => field.buffer();
-    const [rows] = await client[prepared ? 'execute' : 'query']({ sql, rowsAsArray: true, typeCast });
+    const [rows] = await queryBy(client, prepared ? 'execute' : 'query', { sql, rowsAsArray: true, typeCast });
     return (rows as (Buffer | null)[][]).flat();
   }
 

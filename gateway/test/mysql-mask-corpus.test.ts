@@ -7,7 +7,7 @@ import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { OTHERS, SECRETS, leaksIn, withSecrets } from './mask-corpus/secrets.js';
-import { type MySqlStand, openMySqlStand } from './mysql-stand.js';
+import { type MySqlStand, openMySqlStand, queryBy } from './mysql-stand.js';
 
 interface Case {
   readonly steps: readonly string[];
@@ -201,7 +201,7 @@ const READING = {
 
 async function ask(client: Connection, sql: string, how: 'query' | 'execute'): Promise<Reply[]> {
   try {
-    const [rows, fields] = await client[how]({ sql, rowsAsArray: true });
+    const [rows, fields] = await queryBy(client, how, { sql, rowsAsArray: true });
     const isSeveral = Array.isArray(fields) && fields.some((one) => one === undefined || Array.isArray(one));
     if (!isSeveral) return [replyOf(rows, fields)];
     return (rows as unknown[]).map((one, at) => replyOf(one, (fields as unknown[])[at]));

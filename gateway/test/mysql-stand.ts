@@ -3,7 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { operatorLog } from '@sluice/audit';
 import { type MySqlServer, temporaryFolder } from '@sluice/testkit';
-import { type Connection, type ConnectionOptions, createConnection } from 'mysql2/promise';
+import { type Connection, type ConnectionOptions, type QueryOptions, createConnection } from 'mysql2/promise';
 import { readConfiguration } from '../src/configuration.js';
 import { Gateway } from '../src/gateway.js';
 
@@ -69,6 +69,13 @@ ${options.connections ?? ''}
 policies:
   production:${options.rules ?? RULES}`;
 };
+
+/** Asks in a text, or by a prepared statement. */
+export const queryBy = (
+  client: Connection,
+  how: 'query' | 'execute',
+  options: QueryOptions,
+): ReturnType<Connection['query']> => (how === 'query' ? client.query(options) : client.execute(options));
 
 export async function openMySqlStand(options: MySqlStandOptions): Promise<MySqlStand> {
   const { path: folder, remove } = temporaryFolder('gateway');

@@ -226,7 +226,6 @@ describe.skipIf(missingPostgres(18))('an overview of the gateway', () => {
     const { approvals } = stand.gateway;
     const ask = (principal: string, at: number) =>
       approvals.ask({
-        kind: 'command',
         principal,
         connection: 'db',
         session: 'none',

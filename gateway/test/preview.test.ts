@@ -1,15 +1,16 @@
 /** What approvers see of a statement that was tried and rolled back: what it changed, with masks; and that nothing of it is left. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRow } from '@sluice/api';
-import type { ApprovalRequest, Preview } from '@sluice/approvals';
-import { type PostgresServer, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
+import type { Preview } from '@sluice/approvals';
+import { missingPostgres, missingTool } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAIN } from './agents.js';
 import { startBouncer } from './bouncer.js';
 import { caller } from './control.js';
+import { type ServedStand, askedOf, openServedStand } from './served-stand.js';
 import { run } from './ssh-stand.js';
-import { type Stand, openStand, targetOf } from './stand.js';
+import { type Stand, openStand } from './stand.js';
 
 const RULES = `
     - { rule: changes, when: 'action.effects.exists(e, e in ["write", "destroy"])', hold: { approvers: ["group:engineers"], preview: run } }
@@ -94,46 +95,22 @@ const UNREAD_CODE = [
 
 describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on PostgreSQL %i', (major) => {
   if (missingPostgres(major)) return;
-  let server: PostgresServer;
+  let served: ServedStand;
   let stand: Stand;
   let direct: pg.Client;
   beforeAll(async () => {
-    server = await startPostgres({ major });
-    direct = new pg.Client({ ...server, database: 'postgres' });
-    await direct.connect();
-    await direct.query(SCHEMA);
-    stand = await openStand({ target: targetOf(server), rules: RULES, connection: 'functions: { trusted: [mine] }' });
+    served = await openServedStand(major, [SCHEMA], { rules: RULES, connection: 'functions: { trusted: [mine] }' });
+    ({ stand, direct } = served);
   });
-  afterAll(async () => {
-    await direct.end();
-    await stand.stop();
-    await server.stop();
-  });
+  afterAll(() => served?.stop());
 
-  async function asked(
-    client: pg.Client,
-    text: string,
-    values?: unknown[],
-    at = stand,
-  ): Promise<ApprovalRequest | undefined> {
-    const result = client.query({ text, values: values as unknown[] }).catch((error: unknown) => error);
-    let request: ApprovalRequest | undefined;
-    for (let n = 0; n < 900 && !request; n++) {
-      request = (await at.gateway.approvals.recent(1)).find(({ state }) => state === 'pending');
-      await sleep(10);
-    }
-    if (request) at.gateway.approvals.withdraw(request.number, 'the test has seen it');
-    const outcome = await result;
-    if (!request) throw outcome;
-    return request;
-  }
   async function preview(text: string, values?: unknown[], before?: string): Promise<Preview | undefined> {
     const client = await stand.client();
     if (before !== undefined) await client.query(before);
-    const request = await asked(client, text, values);
+    const request = await askedOf(stand, client, text, values);
     await client.end();
-    expect(request?.text).toContain(text.slice(0, 20));
-    return request?.impact?.preview;
+    expect(request.text).toContain(text.slice(0, 20));
+    return request.impact?.preview;
   }
   const value = async (sql: string): Promise<unknown> => Object.values((await direct.query(sql)).rows[0] as object)[0];
 
@@ -297,12 +274,12 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
 
   const pooled = test.skipIf(major !== 15 || missingTool('pgbouncer') !== undefined);
   pooled('a process of the server that a pooler hands on has nothing prepared', async () => {
-    const bouncer = await startBouncer(server, 'transaction', 3);
+    const bouncer = await startBouncer(served.server, 'transaction', 3);
     const behind = await openStand({ target: { ...bouncer, pooled: 'transaction' }, rules: RULES });
     const client = await behind.client();
     try {
       for (let n = 0; n < 3; n++) {
-        const request = await asked(client, 'update public.bare set t = $1 where n = $2', ['u', '1'], behind);
+        const request = await askedOf(behind, client, 'update public.bare set t = $1 where n = $2', ['u', '1']);
         expect(request?.impact).toMatchObject({ tables: [{ table: 'public.bare', rows: 1 }], preview: { rows: 1 } });
       }
     } finally {
@@ -313,7 +290,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
   });
 
   once('nobody waits for long, and a session that is unlike others is not tried for', async () => {
-    const other = new pg.Client({ ...server, database: 'postgres' });
+    const other = new pg.Client({ ...served.server, database: 'postgres' });
     other.on('error', () => undefined);
     await other.connect();
     await other.query('begin; update bare set t = $$mine$$; lock table orders');

@@ -120,7 +120,7 @@ describe.each([15, 18] as const)('errors of PostgreSQL %i', (major) => {
     let said: Said = {};
     for (const text of texts) {
       await on.query({ text, ...(values && { queryMode: 'extended' }) }).catch((error: pg.DatabaseError) => {
-        said = Object.assign({}, error, { message: error.message });
+        said = { ...Object.fromEntries(Object.entries(error)), message: error.message };
       });
     }
     await on.query('rollback');

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { type SpawnSyncOptionsWithStringEncoding, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -157,14 +157,14 @@ function run({ text, setup }: Case, shell: Shell, proof: Group['proof']): boolea
   // A PATH with "." first would run the folder's own "cat" everywhere; only the texts that set it so mean that.
   const env = { PATH: '/usr/bin:/bin', HOME: home, LC_ALL: 'C.UTF-8', API_TOKEN: SECRET, GIT_CONFIG_NOSYSTEM: '1' };
   // Of a socket bash takes its input for one of rshd, and reads other files first: so no pipe of Node's.
-  const options = {
+  const options: SpawnSyncOptionsWithStringEncoding = {
     cwd: home,
     env,
     timeout: 20_000,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     ...NOBODY,
-  } as const;
+  };
   if (setup !== undefined) expect(spawnSync('/bin/sh', ['-c', setup], options).status, setup).toBe(0);
   const { stdout, stderr } = spawnSync(shell === 'sh' ? '/bin/sh' : '/bin/bash', ['-c', text], options);
   output = `${stdout}${stderr}`;

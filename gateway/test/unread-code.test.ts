@@ -1,7 +1,8 @@
-import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
+import { missingPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Stand, failure, openStand, targetOf } from './stand.js';
+import { type ServedStand, openServedStand } from './served-stand.js';
+import { type Stand, failure } from './stand.js';
 
 /** What a session means and keeps after DO, CALL and functions whose code nobody has read. */
 
@@ -41,25 +42,17 @@ const EMAIL = 'ada@example.com';
 
 describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', (major) => {
   if (missingPostgres(major)) return test.skip(`needs PostgreSQL ${major}`, () => undefined);
-  let server: PostgresServer;
+  let served: ServedStand;
   let stand: Stand;
   let client: pg.Client;
   beforeAll(async () => {
-    server = await startPostgres({ major });
-    const direct = new pg.Client({ ...server, database: 'postgres' });
-    await direct.connect();
-    await direct.query(SCHEMA);
-    await direct.end();
-    stand = await openStand({
-      target: targetOf(server),
+    served = await openServedStand(major, [SCHEMA], {
       rules: RULES,
       connection: 'functions: { trusted: [plf, fills] }',
     });
+    ({ stand } = served);
   });
-  afterAll(async () => {
-    await stand.stop();
-    await server.stop();
-  });
+  afterAll(() => served?.stop());
   beforeEach(async () => {
     client = await stand.client();
   });
@@ -382,7 +375,7 @@ describe.each([15, 18] as const)('code that nobody has read, on PostgreSQL %i', 
           expect(rows.filter((value) => value !== null)).toEqual(['1']);
           expect(await stretch({ bind: ['4'] }, 'deallocate again')).toEqual(['4']);
         }
-        const direct = new pg.Client({ ...server, database: 'postgres' });
+        const direct = new pg.Client({ ...served.server, database: 'postgres' });
         await direct.connect();
         expect((await direct.query('delete from orders where total < 9 returning total')).rows).toHaveLength(12);
         await direct.end();

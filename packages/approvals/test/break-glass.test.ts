@@ -33,7 +33,7 @@ const asked = (changes: Partial<ReleaseQuestion> = {}): ReleaseQuestion => ({
 });
 
 /** What is kept, as a store has it; it fails while `broken`. */
-function memory() {
+function memory(): Storage & { broken: boolean } {
   const kept = new Map<number, ApprovalRequest>();
   const store = {
     broken: false,
@@ -50,7 +50,7 @@ function memory() {
       if (store.broken) throw new Error('the disk is full');
       kept.set(request.number, structuredClone(request));
     },
-  } satisfies Storage & { broken: boolean };
+  };
   return store;
 }
 

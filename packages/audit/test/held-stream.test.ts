@@ -167,9 +167,9 @@ test('a failed journal destroys the stream, and writers are told', async () => {
   const { held, got, release } = await stand();
   const failed: string[] = [];
   held.on('error', (error) => failed.push(error.message));
-  held.write('a', (error) => failed.push(`write: ${error?.message}`));
+  held.write('a', (error: Error | null | undefined) => failed.push(`write: ${error?.message}`));
   release(new Error('no space'));
-  held.write('b', (error) => failed.push(`late: ${(error as NodeJS.ErrnoException | null)?.code}`));
+  held.write('b', (error: NodeJS.ErrnoException | null | undefined) => failed.push(`late: ${error?.code}`));
   await soon();
   expect(got()).toBe('');
   expect(failed.sort()).toEqual(['late: ERR_STREAM_DESTROYED', 'no space', 'write: no space']);
@@ -177,15 +177,15 @@ test('a failed journal destroys the stream, and writers are told', async () => {
 
 test('a target that resets ends the stream, and writers are told', async () => {
   const { held, target, release } = await stand();
-  let error: Error | null | undefined;
+  let error: NodeJS.ErrnoException | null | undefined;
   target.resetAndDestroy();
   await new Promise((resolve) => held.once('close', resolve));
-  held.write('a', (why) => {
+  held.write('a', (why: NodeJS.ErrnoException | null | undefined) => {
     error = why;
   });
   release();
   await soon();
-  expect((error as NodeJS.ErrnoException).code).toBe('ERR_STREAM_DESTROYED');
+  expect(error?.code).toBe('ERR_STREAM_DESTROYED');
 });
 
 test('what was read before it is lent comes first, and pauses hold', async () => {

@@ -88,7 +88,8 @@ async function open({ kept = new Kept(), noted = new Noted(), now = 20_000 * DAY
     () => clock.steady,
     noted,
   );
-  const nothing = { all: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
+  const done = (): Promise<void> => Promise.resolve();
+  const nothing = { all: () => Promise.resolve([]), save: done, drop: done, purge: done };
   const notes = { left: () => [], addAll: () => true, saving: () => () => undefined, close: () => undefined };
   const sketches = await Sketches.open(
     nothing,

@@ -128,7 +128,7 @@ describe('what a good configuration means', () => {
   });
 
   test('TLS is required where others reach the port, unless it says otherwise', () => {
-    const required = (listener: string): boolean =>
+    const required = (listener: string): boolean | undefined =>
       good(`listeners: { postgres: ${listener} }`).listeners.clients[0]?.requireTls;
     expect(required('{}')).toBe(false);
     expect(required('{ address: ["::1", localhost, 127.0.0.5] }')).toBe(false);

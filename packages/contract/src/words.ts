@@ -100,7 +100,7 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
     case 'answer-bound':
       return boundInWords(reason, noun);
     case 'frozen':
-      return frozenInWords(reason);
+      return { message: `${isFrozen(reason)}.`, hint: howToThaw(reason.subject) };
     case 'tripwire-uncounted':
       return { message: `${uncountedTripwire(reason.rule)}, so the ${noun} is not run.`, hint: SEE_LOG };
     case 'record-unwritable':
@@ -208,7 +208,7 @@ export function refusalInWords(reason: RefusalReason): Sentence {
         hint: 'Connect again to log in otherwise.',
       };
     case 'frozen':
-      return frozenInWords(reason);
+      return { message: isFrozen(reason), hint: howToThaw(reason.subject) };
     case 'tripwire-uncounted':
       return { message: `${uncountedTripwire(reason.rule)}, so nobody gets in here`, hint: SEE_LOG };
     case 'logins-used-up':
@@ -259,7 +259,7 @@ export function endingInWords(reason: Ending): string {
     case 'token-expired':
       return 'The token of this session has expired.';
     case 'frozen':
-      return `${reason.subject} is frozen: ${reason.why}`;
+      return `${isFrozen(reason)}.`;
     case 'tripwire-uncounted':
       return `${uncountedTripwire(reason.rule)}, so this session ends.`;
     case 'connection-removed':
@@ -297,10 +297,10 @@ export function endingInWords(reason: Ending): string {
   }
 }
 
-const frozenInWords = ({ subject, why }: { readonly subject: string; readonly why: string }): Required<Sentence> => ({
-  message: `${subject} is frozen: ${why}`,
-  hint: `Somebody else has to thaw it, an approver or administrator: sluice thaw "${subject}" --reason ...`,
-});
+const isFrozen = ({ subject, why }: { readonly subject: string; readonly why: string }): string =>
+  `${subject} is frozen: ${why}`;
+const howToThaw = (subject: string): string =>
+  `Somebody else has to thaw it, an approver or administrator: sluice thaw "${subject}" --reason ...`;
 
 const uncountedTripwire = (rule: string): string => `What tripwire "${rule}" counts cannot be counted at the moment`;
 const SEE_LOG = 'An administrator finds the cause in the log of the gateway.';

@@ -199,9 +199,12 @@ const UPDATE = 'update payments set amount = amount where id = 1';
 
 /** The demo with somebody logged in, who waits for nobody. */
 async function open(folder: string, clients: pg.Client[]): Promise<Scene> {
-  const ports = await Promise.all(Array.from({ length: 5 }, () => freePort()));
-  const [port = 0, controlPort = 0, issuerPort = 0, sshPort = 0, httpPort = 0] = ports;
-  const demo = await startDemo({ port, controlPort, issuerPort, sshPort, httpPort, folder }, () => undefined);
+  const ports = await Promise.all(Array.from({ length: 6 }, () => freePort()));
+  const [port = 0, controlPort = 0, issuerPort = 0, sshPort = 0, httpPort = 0, mysqlPort = 0] = ports;
+  const demo = await startDemo(
+    { port, controlPort, issuerPort, sshPort, httpPort, mysqlPort, folder },
+    () => undefined,
+  );
   const [ana, ben] = [person(demo, 'ana'), person(demo, 'ben')];
   await ana.login();
   await ben.login();

@@ -168,7 +168,7 @@ describe('is refused', () => {
   });
 
   test('nesting without end, in no time', () => {
-    let bytes = Buffer.alloc(0);
+    let bytes: Buffer = Buffer.alloc(0);
     for (let n = 0; n < 70; n++) bytes = encodeBoss(bytes);
     expect(() => read(bytes)).toThrow(/nested/);
   });

@@ -8,7 +8,9 @@ import { JsonMask, JsonParts, NotJson } from '../src/json.js';
 import { Pointers } from '../src/pointers.js';
 
 const KEY = Buffer.alloc(32, 7);
-const rule = (mode: MaskMode['type'] = 'redact', detect: readonly Detector[] = []): MaskRule => ({
+/** Those that need nothing more. */
+type Mode = Exclude<MaskMode['type'], 'count'>;
+const rule = (mode: Mode = 'redact', detect: readonly Detector[] = []): MaskRule => ({
   type: 'mask',
   columns: [],
   detect,
@@ -17,7 +19,7 @@ const rule = (mode: MaskMode['type'] = 'redact', detect: readonly Detector[] = [
 
 interface Wanted {
   readonly pointers?: readonly string[];
-  readonly mode?: MaskMode['type'];
+  readonly mode?: Mode;
   readonly detect?: readonly Detector[];
 }
 
@@ -96,7 +98,7 @@ describe('places', () => {
   });
 
   test('of a number is left what the mode says', () => {
-    const one = (mode: MaskMode['type']): string => masked('{"a":5234178900}', { pointers: ['/a'], mode });
+    const one = (mode: Mode): string => masked('{"a":5234178900}', { pointers: ['/a'], mode });
     expect(one('generalise')).toBe('{"a":5000000000}');
     expect(one('partial')).toBe('{"a":8900}');
     expect(one('hash')).toMatch(/^\{"a":\d+\}$/);

@@ -59,17 +59,20 @@ export class FakeIssuer {
   }
 
   /** Claims that would do, with changes; undefined takes one away. */
-  claims(changes: JWTPayload = {}): JWTPayload {
+  claims(changes: Claims = {}): JWTPayload {
     const now = Math.floor(this.now / 1000);
     const all = { iss: URL, aud: 'sluice', sub: 'ana', iat: now, exp: now + 300, ...changes };
     return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   }
 
-  token(key: Key, changes: JWTPayload = {}, header: object = {}): Promise<string> {
+  token(key: Key, changes: Claims = {}, header: object = {}): Promise<string> {
     const { alg = '', kid = '' } = key.jwk;
     return new SignJWT(this.claims(changes)).setProtectedHeader({ alg, kid, ...header }).sign(key.privateKey);
   }
 }
+
+/** What a token claims, of any type: the wrong one, too. */
+export type Claims = Readonly<Record<string, unknown>>;
 
 /** Why a token was refused; 'taken' when it was not. */
 export async function refusal(issuers: Issuers, token: string): Promise<string> {

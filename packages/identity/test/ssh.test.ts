@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { generateKeyPairSync } from 'node:crypto';
 import { blobOf, parsePublicKey } from '@sluice/keys';
 import { expect, test } from 'vitest';
-import { PendingLogins, SshIdentities, isWithin } from '../src/index.js';
+import { PendingLogins, type Proven, SshIdentities, isWithin } from '../src/index.js';
 
 const ada = { name: 'ada', kind: 'person', groups: [], roles: ['user'] } as const;
 
@@ -43,13 +43,22 @@ test.each([
 
 const from = (address: string) => ({ address, client: 'SSH-2.0-OpenSSH_9.2', account: 'root', connection: 'vm' });
 
+const who: Proven = {
+  by: 'token',
+  principal: ada,
+  tokenId: 'one',
+  makers: [],
+  connections: undefined,
+  expires: undefined,
+  endsSessions: false,
+};
+
 test('a code lets one client in, once, as who confirms it', async () => {
   const logins = new PendingLogins();
   const login = from('192.0.2.1');
   const begun = logins.begin(login, new AbortController().signal);
   if (!begun) throw new Error('not begun');
   expect(begun.code).toMatch(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/);
-  const who = { principal: ada, tokenId: 'one' };
   expect(logins.confirm('0000-0000', who)).toBe('unknown');
   // Whoever is about to confirm it sees what it is, and it waits on.
   expect(logins.look(begun.code, who)).toEqual({ ...login, expires: expect.any(Number) });
@@ -72,7 +81,6 @@ test('a client that leaves takes its code along, and nobody fills the list', asy
 
 test('guessing ends after a few tries', () => {
   const logins = new PendingLogins();
-  const who = { principal: ada, tokenId: 'one' };
   const said = Array.from({ length: 12 }, () => logins.confirm('0000-0000', who));
   expect(said.at(-1)).toBe('too many');
   expect(logins.look('0000-0000', who)).toBe('too many');

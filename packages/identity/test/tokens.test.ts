@@ -1,6 +1,6 @@
 import { exportSPKI, importJWK, SignJWT } from 'jose';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FakeIssuer, URL, newKey, refusal } from './issuer.js';
+import { type Claims, FakeIssuer, URL, newKey, refusal } from './issuer.js';
 
 const key = await newKey('one');
 const other = await newKey('one');
@@ -104,7 +104,7 @@ describe('signatures that are none', () => {
 });
 
 describe('claims that will not do', () => {
-  test.each<[string, () => object, RegExp]>([
+  test.each<[string, () => Claims, RegExp]>([
     ['expired', () => ({ exp: seconds() - 61 }), /"exp"/],
     ['without an end', () => ({ exp: undefined }), /"exp"/],
     ['with an end that is a text', () => ({ exp: '9999999999' }), /"exp"/],
@@ -141,7 +141,7 @@ describe('claims that will not do', () => {
 
   test('required claims must have one of their values, each with its own type', async () => {
     const issuers = issuer.issuers({ require: { hd: ['acme.example'], internal: [true] } });
-    const said = async (changes: object): Promise<string> => refusal(issuers, await issuer.token(key, changes));
+    const said = async (changes: Claims): Promise<string> => refusal(issuers, await issuer.token(key, changes));
     expect(await said({ hd: 'acme.example', internal: true })).toBe('taken');
     expect(await said({ hd: 'evil.example', internal: true })).toMatch(/"hd"/);
     expect(await said({ hd: 'acme.example', internal: 'true' })).toMatch(/"internal"/);
@@ -167,7 +167,7 @@ describe('claims that will not do', () => {
 });
 
 describe('names', () => {
-  const name = async (claim: string, changes: object): Promise<string> => {
+  const name = async (claim: string, changes: Claims): Promise<string> => {
     const issuers = issuer.issuers({ principal: { claim, prefix: '' } });
     const token = await issuer.token(key, changes);
     return issuers.verify(token).then(
@@ -199,7 +199,7 @@ describe('names', () => {
 });
 
 describe('groups', () => {
-  const groups = async (claim: string, changes: object): Promise<readonly string[] | string> =>
+  const groups = async (claim: string, changes: Claims): Promise<readonly string[] | string> =>
     issuer
       .issuers({ groups: { claim, prefix: 'corp:' } })
       .verify(await issuer.token(key, changes))
@@ -208,7 +208,7 @@ describe('groups', () => {
         (error: Error) => error.message,
       );
 
-  test.each<[string, string, object, string[]]>([
+  test.each<[string, string, Claims, string[]]>([
     ['a list', 'groups', { groups: ['a', 'b', 'a'] }, ['corp:a', 'corp:b']],
     ['one text', 'groups', { groups: 'a b' }, ['corp:a b']],
     ['nested', 'realm_access.roles', { realm_access: { roles: ['a'] } }, ['corp:a']],

@@ -57,7 +57,9 @@ test.each([
       approvers: ['user:ada'],
       count: 1,
       timeoutMs: 1000,
-    } as Rule['then']),
+      onTimeout: 'deny',
+      fail: false,
+    }),
   ],
 ])('nothing is proven where %s', (_, ...rules) => {
   expect(of(...(rules as Rule[]))).toBe(false);

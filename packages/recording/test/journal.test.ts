@@ -2,6 +2,7 @@ import { existsSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import fc from 'fast-check';
+import type { Write } from '../src/files.js';
 import { decode, encode, sizeBound } from '../src/format.js';
 import { Journal, JournalError, readJournal, verify } from '../src/index.js';
 import { asKilled, bytesOf, emptyFolder, filled, numbers, record } from './folder.js';
@@ -162,14 +163,13 @@ test('a full disk: nothing half-written stays, nothing more is taken, and it goe
   for (const durability of ['process', 'disk'] as const) {
     const folder = emptyFolder();
     let room = Infinity;
-    const write: typeof writeSync = (file: number, bytes: never, ...rest: never[]) => {
-      const [offset, length, position] = rest as unknown as [number, number, number];
+    const write: Write = (file, bytes, offset, length, position) => {
       const part = Math.min(length, 50, room);
       if (part === 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
       room -= part;
-      return writeSync(file, bytes as Uint8Array, offset, part, position);
+      return writeSync(file, bytes, offset, part, position);
     };
-    const journal = new Journal({ folder, durability, write: write as never });
+    const journal = new Journal({ folder, durability, write });
     journal.append(record(1));
     journal.commit();
     const before = journal.position;

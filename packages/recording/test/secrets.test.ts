@@ -1,5 +1,4 @@
 /** Passwords in texts that do not end as they should, and how long it takes to look for them. */
-import { performance } from 'node:perf_hooks';
 import { threadCpuMs } from '@sluice/testkit/cpu';
 import { expect, test } from 'vitest';
 import { redactSecrets } from '../src/index.js';

@@ -1,5 +1,4 @@
 /** Command lines that are made to take long. */
-import { performance } from 'node:perf_hooks';
 import { threadCpuMs } from '@sluice/testkit/cpu';
 import { expect, test } from 'vitest';
 import { analyzeShell } from '../src/index.js';

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { type ExecFileSyncOptionsWithStringEncoding, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,12 +14,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** The arguments that a program gets, undefined where the shell refuses the text. */
 function got(shell: string, words: string): string[] | undefined {
   try {
-    const options = {
+    const options: ExecFileSyncOptionsWithStringEncoding = {
       cwd: folder,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { HOME: '~', LC_ALL: 'C.UTF-8' },
-    } as const;
+    };
     return execFileSync(shell, ['-c', `printf '%s\\0' x ${words}`], options)
       .split('\0')
       .slice(1, -1);

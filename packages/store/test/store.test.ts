@@ -29,6 +29,7 @@ const token = (id: string): TokenRecord => ({
   roles: undefined,
   owner: undefined,
   parent: undefined,
+  makers: [],
 });
 
 /** Locks the file as a backup in another process does. SQLite tells its connections apart, not their processes. */

@@ -80,7 +80,7 @@ class Run {
   readonly streams: TunnelStream[] = [];
   readonly openings: StreamOpening[] = [];
   readonly unanswered: StreamOpening[] = [];
-  readonly closes = [0, 0];
+  readonly closes: [number, number] = [0, 0];
   /** Of each request: whether it was answered, refused or given up. */
   readonly requests: { over: boolean }[] = [];
   readonly ends = [new End(), new End()] as const;

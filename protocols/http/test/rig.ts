@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket, connect as dialTls, createSecureContext } from 'node:tls';
 import {
   type Admission,
+  type Allow,
   type Answer,
   type Command,
   type Ending,
@@ -30,7 +31,7 @@ import {
 import type { TestCertificates } from '@sluice/testkit';
 import { http } from '../src/index.js';
 
-export const ALLOW: Answer = { type: 'allow', facts: { actions: [], confidence: 'parsed', statements: [] } };
+export const ALLOW: Allow = { type: 'allow', facts: { actions: [], confidence: 'parsed', statements: [] } };
 /** Of alice; that of bob ends in B. */
 export const TOKEN = 'token-A';
 export const OTHER_TOKEN = 'token-B';

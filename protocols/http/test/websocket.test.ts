@@ -88,7 +88,7 @@ test('an editor changes what the target says, across its fragments', async () =>
     headers,
     body: status === 101 ? stars('secret') : undefined,
   });
-  rig.judge = () => ({ ...(ALLOW as { facts: never }), type: 'allow', http: { answer } });
+  rig.judge = () => ({ ...ALLOW, http: { answer } });
   serve = (socket) => {
     socket.send('my sec', { fin: false });
     socket.ping();
@@ -121,8 +121,7 @@ describe('messages that rules read', () => {
       });
     };
     rig.judge = (command) => {
-      if (command.upgrade)
-        return { ...(ALLOW as { facts: never }), type: 'allow', http: { messages: { about: undefined } } };
+      if (command.upgrade) return { ...ALLOW, http: { messages: { about: undefined } } };
       return said(command).includes('drop')
         ? { type: 'deny', rule: 'no-drops', message: 'Nothing is dropped.' }
         : ALLOW;

@@ -18,6 +18,7 @@ import {
   payloadsOf,
   query,
   reply,
+  roomOf,
   rows,
   talk,
 } from './talk.js';
@@ -47,7 +48,7 @@ test('the gateway asks how statements are read before it reads the first', () =>
 
 test('a target that is a pooler ends the session in words, before anything is judged', () => {
   const met = vi.fn((greeted: number, found: string | null) => (found === String(greeted) ? 'A pooler.' : undefined));
-  const made = talk({ masks: { met, reset: () => undefined } });
+  const made = talk({ masks: { met, reset: () => undefined, room: roomOf(0) } });
   made.client(query('SELECT 1'));
   made.ready();
   expect(met.mock.calls).toEqual([[THREAD, String(THREAD)]]);
@@ -97,7 +98,7 @@ test('a client with EOF packets gets and records the same', () => {
 });
 
 describe('what the target says', () => {
-  test.each([
+  test.each<[string, ...Buffer[]]>([
     ['a packet that answers nothing', payload.ok()],
     ['a result of more columns than there are', Buffer.from([0xfd, 0xff, 0xff, 0xff])],
     ['an empty packet', Buffer.alloc(0)],

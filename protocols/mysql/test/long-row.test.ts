@@ -1,30 +1,8 @@
 /** Rows of many packets: what is put together of them, and taken apart again. */
-import { type RowRoom, Unmasked } from '@sluice/contract';
 import { expect, test } from 'vitest';
 import { LongRow, framedPieces } from '../src/long-row.js';
 import { MAX_PACKET, framed } from '../src/packets.js';
-
-/** A room of so many bytes, and how many are held. */
-function roomOf(limit: number): RowRoom & { readonly sizes: number[] } {
-  const sizes: number[] = [];
-  const nothing = (): void => undefined;
-  return {
-    limit,
-    sizes,
-    held: 0,
-    wait: undefined,
-    isMasking: false,
-    admit: (bytes) => {
-      if (bytes > limit) throw Unmasked.because('a row is too long');
-      sizes.push(bytes);
-    },
-    arrived: () => sizes.push(0),
-    left: nothing,
-    moved: nothing,
-    clear: nothing,
-    look: nothing,
-  };
-}
+import { roomOf } from './talk.js';
 
 test.each([0, 1, 250, MAX_PACKET - 1, MAX_PACKET, MAX_PACKET + 1, 2 * MAX_PACKET, 2 * MAX_PACKET + 7])(
   'pieces of %i bytes are framed as the whole is',

@@ -1,14 +1,16 @@
 /** A little language for conversations: what arrives, and what each side then has got. */
 import { hash } from 'node:crypto';
-import type {
-  Admission,
-  Answer,
-  Challenge,
-  MaskedPackets,
-  Refusal,
-  ResponseEvent,
-  SqlCommand,
-  Waiter,
+import {
+  type Admission,
+  type Answer,
+  type Challenge,
+  type MaskedPackets,
+  type Refusal,
+  type ResponseEvent,
+  type RowRoom,
+  type SqlCommand,
+  Unmasked,
+  type Waiter,
 } from '@sluice/contract';
 import { lent } from '@sluice/testkit';
 import { CAPABILITY } from '../src/capabilities.js';
@@ -124,6 +126,28 @@ function challengeOf(user: string): Challenge {
     offers: () => false,
     publicKey: fail,
     interactive: fail,
+  };
+}
+
+/** A room of so many bytes, and how many are held. */
+export function roomOf(limit: number): RowRoom & { readonly sizes: number[] } {
+  const sizes: number[] = [];
+  const nothing = (): void => undefined;
+  return {
+    limit,
+    sizes,
+    held: 0,
+    wait: undefined,
+    isMasking: false,
+    admit: (bytes) => {
+      if (bytes > limit) throw Unmasked.because('a row is too long');
+      sizes.push(bytes);
+    },
+    arrived: () => sizes.push(0),
+    left: nothing,
+    moved: nothing,
+    clear: nothing,
+    look: nothing,
   };
 }
 

@@ -1,4 +1,4 @@
-import { type CellMask, type MaskedSession, type Masking, type ResultMasks, Unmasked } from '@sluice/contract';
+import { type CellMask, type Masking, type ResultMasks, Unmasked } from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
 import { type FoundFunction, callStatement, readFunctionCall } from '../src/function-call.js';
 import { UTF8 } from '../src/text-encoding.js';
@@ -6,7 +6,7 @@ import { ownRoom } from '../src/masked/room.js';
 import { B, F, message } from '../src/messages.js';
 import { decodeResult } from '../src/results.js';
 import * as t from './talk.js';
-import { type Talk, allow, deny, reply, talk } from './talk.js';
+import { type Talk, allow, deny, maskedSession, reply, talk } from './talk.js';
 
 const int16 = (value: number): Buffer => Buffer.from([(value >> 8) & 0xff, value & 0xff]);
 const call = (oid: number, format: 0 | 1, ...values: (Buffer | string | null)[]): Buffer =>
@@ -226,20 +226,15 @@ describe('a call', () => {
       };
       return open({
         judge: () => ({ ...allow({ type: 'none' }), masking }) as ReturnType<typeof allow>,
-        masks: {
-          texts,
-          failed: () => undefined,
-          ready: () => undefined,
-          hidesSetting: () => false,
-        } as unknown as MaskedSession,
+        masks: maskedSession(),
       });
     };
 
-    test.each([
+    test.each<[string, CellMask, string | null]>([
       ['another value', () => Buffer.from('[masked]'), '[masked]'],
       ['NULL', () => null, null],
       ['the value as it is', () => undefined, 'secret'],
-    ] as const)('the client gets %s', async (_, cell, shown) => {
+    ])('the client gets %s', async (_, cell, shown) => {
       const session = masked(cell);
       session.client(opening);
       await settled();

@@ -5,7 +5,7 @@ import { type Exchange, joined, parseTranscript, random } from '@sluice/testkit'
 import { expect, test } from 'vitest';
 import { F, message } from '../src/messages.js';
 import * as t from './talk.js';
-import { type Talk, deny, sensible, talk } from './talk.js';
+import { type Talk, deny, maskedSession, sensible, talk } from './talk.js';
 
 /**
  * Real sessions, damaged: bytes flipped, cut, doubled, swapped, lengths that lie, statements from elsewhere put in.
@@ -40,7 +40,7 @@ const spices = [
 type Random = (below: number) => number;
 
 function damaged(exchanges: readonly Exchange[], pick: Random): Exchange[] {
-  const made = exchanges.map(({ from, bytes }) => ({ from, bytes: Buffer.from(bytes) }));
+  const made: Exchange[] = exchanges.map(({ from, bytes }) => ({ from, bytes: Buffer.from(bytes) }));
   for (let left = 1 + pick(4); left > 0; left--) {
     const at = pick(made.length);
     const { bytes, from } = made[at] as Exchange;
@@ -75,6 +75,7 @@ function damaged(exchanges: readonly Exchange[], pick: Random): Exchange[] {
 /** Masks that let no row through at all. */
 const NOTHING_PASSES: Masking = {
   changesSession: false,
+  runsCode: false,
   rows: () => {
     throw new Unmasked('Nothing passes.');
   },
@@ -93,10 +94,7 @@ function play(exchanges: readonly Exchange[], hidden: boolean): Talk {
       ? { ...answer, masking: NOTHING_PASSES }
       : answer;
   };
-  const masks = hidden
-    ? { ready: () => undefined, failed: () => undefined, hidesSetting: () => false, texts: NOTHING_PASSES.texts }
-    : undefined;
-  const session = talk({ message: 64 * 1024, judge, ...(masks && { masks }) });
+  const session = talk({ message: 64 * 1024, judge, ...(hidden && { masks: maskedSession() }) });
   for (const { from, bytes } of exchanges) {
     if (from === 'client') session.client(bytes);
     else session.replies(bytes);

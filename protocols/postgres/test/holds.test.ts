@@ -13,7 +13,8 @@ function holding(): { session: Talk; waits: Waiter[]; states: string[] } {
       waits.push(waiter);
       void waiter.answersDelivered().then((state) => {
         states.push(state);
-        if (state !== 'skipped') waiter.say({ code: 'command-waits', request: 1, rules: ['r'], approvers: '1 of ada' });
+        if (state !== 'skipped')
+          waiter.say?.({ code: 'command-waits', request: 1, rules: ['r'], approvers: '1 of ada' });
       });
       return undefined;
     },

@@ -71,7 +71,7 @@ function masked(
         return new Promise((resolve, reject) =>
           elsewhere.push(() => {
             try {
-              let made = copy;
+              let made: Buffer = copy;
               here(() => {
                 const { rows, masked } = maskRows([hide], copy, shape);
                 made = rows;

@@ -187,9 +187,9 @@ describe('masked rows', () => {
   const MASKS: Readonly<Record<string, CellMask | undefined>> = {
     none: undefined,
     longer: (bytes, start, end) => Buffer.from(`<${bytes.toString('utf8', start, end)}>`),
-    'the same size': (bytes, start, end) => Buffer.alloc(end - start, '*'),
+    'the same size': (_, start, end) => Buffer.alloc(end - start, '*'),
     null: () => null,
-    'not always': (bytes, start, end) => ((end - start) % 2 === 0 ? undefined : Buffer.from('odd')),
+    'not always': (_, start, end) => ((end - start) % 2 === 0 ? undefined : Buffer.from('odd')),
     'for NULL too': Object.assign(() => Buffer.from('mark'), { replacesNull: true as const }),
   };
   const masksOf = (cells: readonly (CellMask | undefined)[]): ResultMasks => ({
@@ -344,7 +344,7 @@ describe('what the gateway itself reads by it', () => {
   test('rows are the same as of the reader of records', () => {
     fc.assert(
       fc.property(table, ({ columns, rows }) => {
-        const texts = columns.map((c) => ({ ...c, format: 0 }));
+        const texts = columns.map((c) => ({ ...c, format: 0 as const }));
         const made = rows.map((cells) => parsed(whole(reply.row(...cells))) as DataRowMessage);
         const decoded = decodeResult(Buffer.concat([description(texts), ...rows.map((cells) => reply.row(...cells))]));
         expect(made.map(({ fields: cells }) => cells)).toEqual(decoded.rows);

@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { Duplex } from 'node:stream';
-import type { Admission, Challenge, Refusal, ScramCandidate } from '@sluice/contract';
+import type { Admission, Challenge, Refusal, RefusalReason, ScramCandidate } from '@sluice/contract';
 import { Inbox } from '@sluice/wire';
 import { expect, test } from 'vitest';
 import { loginByScram } from '../src/login.js';
@@ -10,7 +10,10 @@ const SALT = randomBytes(16);
 const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
 /** One login with `password` against eight candidates, of which one has it or none; and how many were tried. */
-async function attempt(password: string, right: number | undefined): Promise<{ result: string; tried: number }> {
+async function attempt(
+  password: string,
+  right: number | undefined,
+): Promise<{ result: 'admission' | RefusalReason; tried: number }> {
   let tried = 0;
   const candidate = (at: number): ScramCandidate => {
     const salted = pbkdf2Sync(at === right ? password : `other ${at}`, SALT, 4096, 32, 'sha256');

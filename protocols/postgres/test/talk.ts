@@ -92,6 +92,19 @@ export interface TalkOptions {
   readonly flushed?: () => Promise<void>;
 }
 
+/** Masks of a session of which nothing has to be known before its commands, and whose texts pass as they are. */
+export const maskedSession = (): MaskedSession => ({
+  ready: () => undefined,
+  texts: { hidden: false, clean: (text) => text },
+  failed: () => undefined,
+  hidesSetting: () => false,
+  pooled: false,
+  opened: () => ({ text: '', answered: () => ({}) }),
+  needsLook: false,
+  needsLookAfterChange: false,
+  look: () => ({ text: '', answered: () => ({}) }),
+});
+
 export function talk(options: TalkOptions = {}): Talk {
   const judge = options.judge ?? sensible;
   const sent: Talk['sent'] = { client: [], upstream: [] };
@@ -122,7 +135,7 @@ export function talk(options: TalkOptions = {}): Talk {
     },
     encoding: options.encoding ?? UTF8,
     major: 18,
-    limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024, terminal: 0 },
+    limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024 },
     unusedName: 'nowhere',
     commands: 0,
     masks: options.masks,

@@ -6,7 +6,7 @@ import { growth } from '@sluice/testkit/work';
 import type { Answer, Masking } from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
 import * as t from './talk.js';
-import { type Talk, allow, reply, sensible, talk } from './talk.js';
+import { type Talk, allow, maskedSession, reply, sensible, talk } from './talk.js';
 
 const MOST_GROWTH = 2.3;
 const times = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
@@ -28,16 +28,7 @@ const masked = (): Talk =>
       const answer = sensible(command);
       return answer.type === 'allow' && command.phase === 'run' ? { ...answer, masking } : answer;
     },
-    masks: {
-      ready: () => undefined,
-      texts: { hidden: false, clean: (text) => text },
-      failed: () => undefined,
-      hidesSetting: () => false,
-      pooled: false,
-      opened: () => ({ text: '', answered: () => ({}) }),
-      needsLook: false,
-      look: () => ({ text: '', answered: () => ({}) }),
-    },
+    masks: maskedSession(),
   });
 
 /** What the client sends before any reply, and then all replies at once. */

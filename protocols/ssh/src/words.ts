@@ -43,7 +43,9 @@ export const sessionWaits = (notice: Notice): string => onOneLine(noticeInWords(
 /** A login that was refused. */
 export function loginRefused({ reason }: Refusal): string {
   const { message, hint } = loginSentence(reason);
-  const whole = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
+  // Whoever is frozen is named as "sluice thaw" wants to have them.
+  const begun = reason.code === 'frozen' ? message : `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
+  const whole = `${begun.replace(/\.$/, '')}.`;
   return onOneLine({ message: whole, ...(hint !== undefined && { hint }) });
 }
 

@@ -173,7 +173,7 @@ describe('while people are asked', () => {
     reason: { code: 'cancelled' },
   };
   const say = (session: Talk): void =>
-    session.asked[0]?.waiter?.say({ code: 'command-waits', request: 7, rules: ['two-eyes'], approvers: '1 of ada' });
+    session.asked[0]?.waiter?.say?.({ code: 'command-waits', request: 7, rules: ['two-eyes'], approvers: '1 of ada' });
   const reason = (session: Talk): unknown => session.asked[0]?.waiter?.signal.reason;
 
   test('the client is told, and the command runs when it is released', async () => {

@@ -251,7 +251,7 @@ export function talk(options: TalkOptions = {}): Talk {
     target: { host: 'target', user: 'vm', tls: 'disable' },
     ...(options.without && { without: options.without }),
   };
-  const openTarget = async (_gate: Gate, _target: unknown, muxEvents: MuxEvents, ended: typeof lost) => {
+  const openTarget = async (_gate: unknown, _target: unknown, muxEvents: MuxEvents, ended: typeof lost) => {
     if (options.unreachable !== undefined) throw new Error(options.unreachable);
     targetMux = new ChannelMux(target, muxEvents);
     target.receive = (payload) => targetMux?.receive(payload);

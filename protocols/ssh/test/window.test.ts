@@ -151,21 +151,20 @@ function ofSsh2(): Promise<{ client: ssh2.ClientChannel; server: ssh2.ServerChan
   const { private: key } = utils.generateKeyPairSync('ed25519');
   const { promise, resolve } = Promise.withResolvers<Awaited<ReturnType<typeof ofSsh2>>>();
   const failed = Promise.withResolvers<Error>();
+  const opened = Promise.withResolvers<ssh2.ClientChannel>();
   const server = new Server({ hostKeys: [key] }, (peer) => {
     peer.on('error', (error: Error) => failed.resolve(error));
     peer.on('authentication', (context) => context.accept());
     peer.on('session', (accept) =>
       accept().on('exec', (take) => {
         const channel = take();
-        client.once('opened', (own: ssh2.ClientChannel) =>
-          resolve({ client: own, server: channel, failed: failed.promise }),
-        );
+        void opened.promise.then((own) => resolve({ client: own, server: channel, failed: failed.promise }));
       }),
     );
   });
   const client = new Client();
   client.on('error', (error) => failed.resolve(error));
-  client.on('ready', () => client.exec('x', (_, channel) => client.emit('opened', channel)));
+  client.on('ready', () => client.exec('x', (_, channel) => opened.resolve(channel)));
   server.listen(0, '127.0.0.1', () => {
     const { port } = server.address() as AddressInfo;
     client.connect({ host: '127.0.0.1', port, username: 'x', authHandler: ['none'] });

@@ -16,8 +16,24 @@ const DENIALS: { readonly [C in DenyReason['code']]: Extract<DenyReason, { code:
   'approval-expired': { code: 'approval-expired', request: 7 },
   'approval-withdrawn': { code: 'approval-withdrawn', request: 7 },
   'rules-changed': { code: 'rules-changed' },
+  'review-needs-transaction': { code: 'review-needs-transaction' },
+  'review-stands-alone': { code: 'review-stands-alone' },
   'session-outdated': { code: 'session-outdated' },
+  'grant-needed': { code: 'grant-needed', connection: 'vm' },
   'body-too-long': { code: 'body-too-long', limit: 65_536 },
+  'budget-used-up': {
+    code: 'budget-used-up',
+    unit: 'bytes',
+    used: 900,
+    limit: 1_000,
+    wanted: 200,
+    free: 1_700_000_000_000,
+  },
+  'budget-uncountable': { code: 'budget-uncountable', rule: 'not-much' },
+  'budget-uncounted': { code: 'budget-uncounted', rule: 'not-much' },
+  'answer-bound': { code: 'answer-bound', rule: 'short', unit: 'bytes', limit: 1_000 },
+  frozen: { code: 'frozen', subject: 'user:dev', why: 'looks odd' },
+  'tripwire-uncounted': { code: 'tripwire-uncounted', rule: 'machines' },
   'record-unwritable': { code: 'record-unwritable' },
 };
 const REFUSALS: { readonly [C in RefusalReason['code']]: Extract<RefusalReason, { code: C }> } = {
@@ -35,6 +51,13 @@ const REFUSALS: { readonly [C in RefusalReason['code']]: Extract<RefusalReason, 
   'already-chosen': { code: 'already-chosen', connection: 'vm' },
   'another-login': { code: 'another-login', user: 'dev' },
   'access-lost': { code: 'access-lost' },
+  frozen: { code: 'frozen', subject: 'user:dev', why: 'looks odd' },
+  'tripwire-uncounted': { code: 'tripwire-uncounted', rule: 'machines' },
+  'logins-used-up': {
+    code: 'logins-used-up',
+    message: 'Budget "logins" is used up: 10 of 10 logins today.',
+    hint: 'Whoever runs the gateway can raise it.',
+  },
   'too-many-sessions-of-user': { code: 'too-many-sessions-of-user', user: 'dev', sessions: 100 },
   'too-many-sessions': { code: 'too-many-sessions', sessions: 10_000 },
   'session-approval-needed': { code: 'session-approval-needed', connection: 'vm', ...REQUEST },
@@ -49,16 +72,21 @@ const ENDINGS: { readonly [C in Ending['code']]: Extract<Ending, { code: C }> } 
   'ended-by-administrator': { code: 'ended-by-administrator', why: 'maintenance' },
   'token-revoked': { code: 'token-revoked' },
   'token-expired': { code: 'token-expired' },
+  frozen: { code: 'frozen', subject: 'user:dev', why: 'looks odd' },
+  'tripwire-uncounted': { code: 'tripwire-uncounted', rule: 'machines' },
   'connection-removed': { code: 'connection-removed' },
   reconfigured: { code: 'reconfigured' },
   'connection-forbidden': { code: 'connection-forbidden' },
   'account-forbidden': { code: 'account-forbidden' },
   'columns-masked': { code: 'columns-masked' },
   'output-masked': { code: 'output-masked' },
+  'identity-told': { code: 'identity-told' },
   idle: { code: 'idle' },
+  'given-up': { code: 'given-up' },
   shutdown: { code: 'shutdown' },
   'login-too-slow': { code: 'login-too-slow' },
   'too-many-logins': { code: 'too-many-logins' },
+  'transaction-too-long': { code: 'transaction-too-long' },
   'long-row-unread': { code: 'long-row-unread' },
   'record-unwritable': { code: 'record-unwritable' },
 };
@@ -82,10 +110,10 @@ const sentences: readonly (readonly [code: string, said: string])[] = [
   ['session-waits', words.sessionWaits({ code: 'session-waits', ...REQUEST })],
 ];
 
-test.each(sentences)('%s: %s', (_, said) => {
+test.each(sentences)('%s: %s', (code, said) => {
   expect(said).not.toMatch(/statement|database|SQL|password authentication|\bundefined\b|\[object/);
-  // A name in quotation marks may begin it; letters are large at the beginning.
-  expect(said).toMatch(/^(["A-Z]|\d)/);
+  // A name in quotation marks may begin it, or whoever is frozen, as "sluice thaw" wants to have them; other letters are large at the beginning.
+  expect(said).toMatch(code === 'frozen' ? /^user:dev is frozen: looks odd/ : /^(["A-Z]|\d)/);
   expect(said).toMatch(/[.:)\d]$/);
 });
 

@@ -63,6 +63,9 @@ test.each([1, 7, 64, 4_096])('the first packets of a client, in pieces of %i byt
     const first = new FirstExchange(
       (part) => (seen += part.length),
       () => Promise.resolve(),
+      (error) => {
+        throw error;
+      },
     );
     for (let at = 0; at < bytes.length; at += piece) first.receive(bytes.subarray(at, at + piece));
     expect(seen).toBe(bytes.length);

@@ -5,7 +5,11 @@ import { type CellMask, Unmasked } from '@sluice/contract';
 import { type MaskOptions, type Mode, RowRoom, builtIn, maskFor } from '@sluice/masking';
 import { RowMask } from '../../src/masked/rows.js';
 
-const options = (type: Mode['type']): MaskOptions => ({ mode: { type }, key: Buffer.alloc(16, 3), entity: 'EMAIL' });
+const options = (type: Exclude<Mode['type'], 'count' | 'replaced'>): MaskOptions => ({
+  mode: { type },
+  key: Buffer.alloc(16, 3),
+  entity: 'EMAIL',
+});
 const text = builtIn(25);
 
 /** Every way in which a mask changes a cell, or does not. */
@@ -15,7 +19,7 @@ const MASKS: Readonly<Record<string, CellMask | undefined>> = {
   redact: maskFor(text, 'text', options('redact')),
   hash: maskFor(text, 'text', options('hash')),
   null: maskFor(text, 'text', options('null')),
-  'same size': (bytes, start, end) => Buffer.alloc(end - start, 0x2a),
+  'same size': (_, start, end) => Buffer.alloc(end - start, 0x2a),
   unchanged: () => undefined,
   empty: () => Buffer.alloc(0),
 };
