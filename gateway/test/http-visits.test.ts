@@ -185,13 +185,20 @@ describe('a proof', () => {
       ['/svc/x', 'svc.example'],
       ['/svc/x', 'nix.example'],
     ];
-    const times = kinds.map((): number[] => []);
-    for (let n = 0; n < 250; n++)
-      for (const [at, [path, host]] of kinds.entries()) times[at]?.push(await once(path, host, wrong));
+    // What else the machine does makes some slower, and none quicker: a difference that is ours is there in every round.
+    const best = kinds.map(() => Infinity);
+    const apart = (): number => Math.max(...best) / Math.min(...best);
+    for (let round = 0; round < 4 && !(apart() < 1.3); round++) {
+      const times = kinds.map((): number[] => []);
+      for (let n = 0; n < 250; n++)
+        for (const [at, [path, host]] of kinds.entries()) times[at]?.push(await once(path, host, wrong));
+      for (const [at, all] of times.entries()) {
+        const quarter = all.toSorted((a, b) => a - b)[Math.floor(all.length / 4)] as number;
+        best[at] = Math.min(best[at] as number, quarter);
+      }
+    }
     agent.destroy();
-    // What else the machine does makes some slower, and none quicker.
-    const quarter = times.map((all) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 4)] as number);
-    expect(Math.max(...quarter) / Math.min(...quarter), JSON.stringify(quarter)).toBeLessThan(1.3);
+    expect(apart(), JSON.stringify(best)).toBeLessThan(1.3);
   });
 
   test('1,000 wrong ones leave fewer than ten records', async () => {
