@@ -126,6 +126,19 @@ describe('names', () => {
     }
   });
 
+  test('the case of a query of WITH counts in MySQL alone', () => {
+    const text = 'with VISITS as (select mail as place from people) select place from visits';
+    expect(shown(follow(text, undefined, 'mariadb'))).toEqual(['place: people.mail']);
+    expect(shown(follow(text, undefined, 'mysql'))).toEqual(['place: visits.place']);
+    const doubtful = 'with vİsits as (select mail as place from people) select place from visits';
+    expect(shown(follow(doubtful))).toEqual(['uses a name that the server may take for that of a query of WITH']);
+  });
+
+  test('code that writes to variables may write to those that its own statement reads', () => {
+    const [, kept] = follow('select nobody(), @kept from visits').outputs;
+    expect(kept?.unknown).toMatch(/runs after a statement that calls nobody/);
+  });
+
   test('letters that a server may take for others are not told apart', () => {
     // With KELVIN SIGN: some server may find the inner column, and another the outer one.
     const [output] = follow(

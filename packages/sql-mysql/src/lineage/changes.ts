@@ -17,6 +17,7 @@ import { readFrom } from './from.js';
 import { readItems, readLimit, readQuery, withAliases } from './query.js';
 import { relationOf, rowsOf } from './relations.js';
 import { EMPTY_SCOPE, type FromItem, type Scope, aliasOf, column, enclosed, findColumn } from './scope.js';
+import { valueFor } from './session.js';
 import { type Column, NOTHING, type Value, computed, either } from './value.js';
 import { withNamed } from './with.js';
 
@@ -192,7 +193,7 @@ function runsTriggers({ catalog, effects }: LineageAnalysis, { schema, name, tem
 const withWritten = (item: FromItem, written: WrittenValues): FromItem => ({
   ...item,
   columns: item.columns.map((one) => {
-    const value = written.get(folded(one.name));
+    const value = valueFor(written, one.name);
     return value ? { ...one, value: either([one.value, value]) } : one;
   }),
 });

@@ -4,7 +4,7 @@
  */
 import type { StatementTrace } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
-import { folded } from '../catalog/objects.js';
+import { comparedName, folded } from '../catalog/objects.js';
 import { Unread } from '../tokens.js';
 import { type SqlReading, readingOf } from '../reading.js';
 import { statementsOf } from '../texts.js';
@@ -29,7 +29,7 @@ import { lostEffects, traceOf } from './lost.js';
 import { readLimit, readQuery } from './query.js';
 import { relationOf } from './relations.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
-import { type SessionEffect, type SessionNames, type TemporaryTable, maybeAfter } from './session.js';
+import { type Handler, type SessionEffect, type SessionNames, type TemporaryTable, maybeAfter } from './session.js';
 import { type Column, NOTHING, type Value, computed, same, unknown } from './value.js';
 
 /** Rounds until variables that a statement writes and reads have what may be in them. */
@@ -260,7 +260,7 @@ function prepared(reader: StatementContext, { name, from, using }: Prepare): Ret
 function executed(reader: StatementContext, { name, using }: Execute): ReturnedColumns {
   const { analysis, reading } = reader;
   const { session } = analysis;
-  const known = session.uncertain === undefined ? session.prepared.get(folded(name)) : undefined;
+  const known = session.uncertain === undefined ? session.prepared.get(comparedName(name)) : undefined;
   if (!known || 'unread' in known) return opaque(analysis, known?.unread ?? `executes "${name}", which is not known`);
   const inner = new LineageAnalysis(analysis.catalog, { ...session, database: known.database }, analysis);
   try {
@@ -294,6 +294,8 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
     analysis.moves({ type: 'table', name, column: folded(one.name), temporary, bases: [] }, one.value);
   if (!temporary) return [];
   const key = catalog.keyOf(schema, table.name);
+  // It is left as it is, with what it holds.
+  if (statement.ifNotExists && session.temporary.has(key)) return [];
   const isPlain = list.length === 0 && (made === undefined || columns.length === 0);
   const copied = like && relationOf(analysis, like).columns;
   const own = (copied ?? made ?? columns.map((one) => column(one, NOTHING))).map((one) => ({
@@ -308,22 +310,34 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
   return [];
 }
 
+/** Of a temporary table what it holds by now: rows that were written while the handler was open are read by it. */
+function columnsBehind({ temporary }: SessionNames, handler: Handler): readonly Column[] {
+  if (handler.temporary === undefined) return handler.columns;
+  const table = temporary.get(handler.temporary);
+  if (!table) throw new Unsure('reads by a handler a temporary table that is not known');
+  if (table.unread !== undefined) throw new Unsure(table.unread);
+  return table.columns;
+}
+
 function handled(
   analysis: LineageAnalysis,
   { action, table, alias, where, limit, values }: HandlerStatement,
 ): ReturnedColumns {
-  const { catalog, session } = analysis;
-  const key = catalog.nameKey(alias ?? table.name);
+  const { session } = analysis;
+  const key = comparedName(alias ?? table.name);
   if (action === 'close') {
     analysis.effects.push({ type: 'close', alias: key });
     return [];
   }
   if (action === 'open') {
-    analysis.effects.push({ type: 'open', alias: key, columns: relationOf(analysis, table).columns });
+    const { columns, temporary } = relationOf(analysis, table);
+    const handler = { columns, ...(temporary !== undefined && { temporary }) };
+    analysis.effects.push({ type: 'open', alias: key, handler });
     return [];
   }
-  const columns = session.handlers.get(catalog.nameKey(table.name));
-  if (!columns || session.uncertain !== undefined) throw new Unsure('reads by a handler that is not known');
+  const handler = session.handlers.get(comparedName(table.name));
+  if (!handler || session.uncertain !== undefined) throw new Unsure('reads by a handler that is not known');
+  const columns = columnsBehind(session, handler);
   if (columns.some(({ hidden }) => hidden)) throw new Unsure('reads by a handler a table with invisible columns');
   const scope = { ...EMPTY_SCOPE, items: [{ name: table.name, columns }], columns };
   condition(analysis, scope, where);
