@@ -24,6 +24,7 @@ import { LineageAnalysis, Unsure } from './analysis.js';
 import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
 import { expression, expressions } from './expression.js';
+import { keeps } from './keeping.js';
 import type { StatementLineage } from './lineage.js';
 import { lostEffects, traceOf } from './lost.js';
 import { readLimit, readQuery } from './query.js';
@@ -292,7 +293,11 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
   const name = `${schema}.${table.name}`;
   for (const one of made ?? [])
     analysis.moves({ type: 'table', name, column: folded(one.name), temporary, bases: [] }, one.value);
-  if (!temporary) return [];
+  if (!temporary) {
+    // Its defaults have columns of its own, in which nothing is yet.
+    keeps(analysis, table, { ...statement.keeping, defaults: [] });
+    return [];
+  }
   const key = catalog.keyOf(schema, table.name);
   // It is left as it is, with what it holds.
   if (statement.ifNotExists && session.temporary.has(key)) return [];
