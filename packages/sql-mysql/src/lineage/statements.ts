@@ -7,7 +7,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { comparedName, folded } from '../catalog/objects.js';
 import { Unread } from '../tokens.js';
 import { type SqlReading, readingOf } from '../reading.js';
-import { statementsOf } from '../texts.js';
+import { statementsWithRows } from '../texts.js';
 import type {
   CallStatement,
   CreateTable,
@@ -44,16 +44,18 @@ type ReturnedColumns = readonly Column[] | Each;
  * The lineage of one statement. Never throws.
  *
  * @param reading how the client's texts are read, for those in PREPARE
+ * @param fewerRows the statement has more rows of constants than its tree
  */
 export function lineageOf(
   catalog: Catalog,
   session: SessionNames,
   statement: Statement,
   reading: SqlReading,
+  fewerRows = false,
 ): StatementLineage {
   let before = session;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const lineage = readOnce(catalog, before, statement, reading);
+    const lineage = readOnce(catalog, before, statement, reading, fewerRows);
     // A variable that is written in one row is read in the next, and code may write to any.
     const after = maybeAfter(before, lineage.effects.flatMap(withinRows));
     if (isSame(before, after)) return { ...lineage, effects: [...lineage.effects, ...diagnosed(statement, lineage)] };
@@ -83,8 +85,10 @@ function readOnce(
   session: SessionNames,
   statement: Statement,
   reading: SqlReading,
+  fewerRows: boolean,
 ): StatementLineage {
   const analysis = new LineageAnalysis(catalog, session);
+  analysis.fewerRows = fewerRows;
   const lostBy = (why: string): SessionEffect[] =>
     lostEffects(catalog, session, traceOf(statement, analysis.reading), why);
   let shown: ReturnedColumns = [];
@@ -249,7 +253,7 @@ function prepared(reader: StatementContext, { name, from, using }: Prepare): Ret
     });
     return [];
   }
-  const [statement, ...more] = statementsOf(text, reading);
+  const [statement, ...more] = statementsWithRows(text, reading);
   if (!statement || more.length > 0) throw new Unsure('prepares a text that is not one statement');
   if (name !== undefined) {
     analysis.effects.push({ type: 'prepare', name, prepared: { statement, database: analysis.session.database } });

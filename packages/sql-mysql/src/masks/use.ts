@@ -87,6 +87,8 @@ function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalo
     if (!isSecret(value, masked, catalog)) continue;
     // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
     if (!(target.type === 'table' && stays(target, value, masked, catalog))) moved.add(target.type);
+    // Under a mask it shows whether a value is NULL.
+    else if (!target.temporary && value.kind !== 'direct' && !target.missingAsBefore) asked.add('other');
   }
   // So many values say more than whether one is there: where in a range it is, or all of a short one.
   if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
