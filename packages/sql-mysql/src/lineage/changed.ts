@@ -32,7 +32,7 @@ const READING: ReadonlySet<unknown> = new Set([
 ]);
 
 /** Whether columns, queries or variables stand in it. */
-function reads(node: unknown): boolean {
+export function reads(node: unknown): boolean {
   if (typeof node !== 'object' || node === null) return false;
   if ('kind' in node && READING.has(node.kind)) return true;
   return Object.values(node).some(reads);

@@ -12,7 +12,7 @@ import type {
   Update,
 } from '../tree.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
-import { isChangedAnyway, isNull } from './changed.js';
+import { isChangedAnyway, isNull, reads } from './changed.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
@@ -112,7 +112,13 @@ export function readUpdate(analysis: LineageAnalysis, update: Update): readonly 
       update.set,
     );
     if (update.ignore) asksForKeys(analysis, item, values, 1);
-    asksForChanges(analysis, item, update.set, values, 1);
+    // What comes from a table or a query may be another value for each row.
+    const [from, constant] = [
+      update.set.filter(({ value }) => reads(value)),
+      update.set.filter(({ value }) => !reads(value)),
+    ];
+    asksForChanges(analysis, item, constant, values, 1);
+    asksForChanges(analysis, item, from, values);
     runsTriggers(analysis, item);
   }
   filters(analysis, scope, update);
