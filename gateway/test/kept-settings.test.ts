@@ -183,20 +183,23 @@ describe.each([15, 18] as const)('settings that code of the database fills, on P
     expect(await values(client, KEPT_NOW)).toEqual(['mine']);
   });
 
-  test.each(['with_view', 'with_view_of_it'])('an UPDATE of a view of pg_settings, by a trigger of %s', async (table) => {
-    const direct = new pg.Client({ ...server, user: 'reader', password: 'reader', database: 'postgres' });
-    await direct.connect();
-    await direct.query(`insert into ${table} values (1)`);
-    expect(await values(direct, "select current_setting('application_name')")).toEqual([EMAIL]);
-    await direct.end();
+  test.each(['with_view', 'with_view_of_it'])(
+    'an UPDATE of a view of pg_settings, by a trigger of %s',
+    async (table) => {
+      const direct = new pg.Client({ ...server, user: 'reader', password: 'reader', database: 'postgres' });
+      await direct.connect();
+      await direct.query(`insert into ${table} values (1)`);
+      expect(await values(direct, "select current_setting('application_name')")).toEqual([EMAIL]);
+      await direct.end();
 
-    await client.query("set application_name = 'mine'");
-    expect(await values(client, "select current_setting('application_name')")).toEqual(['mine']);
-    await client.query(`insert into ${table} values (1)`);
-    expect(await values(client, "select current_setting('application_name')")).toEqual([null]);
-    expect(await values(client, "select setting from pg_settings where name = 'application_name'")).toEqual([null]);
-    expect(await values(client, 'show application_name')).toEqual([null]);
-  });
+      await client.query("set application_name = 'mine'");
+      expect(await values(client, "select current_setting('application_name')")).toEqual(['mine']);
+      await client.query(`insert into ${table} values (1)`);
+      expect(await values(client, "select current_setting('application_name')")).toEqual([null]);
+      expect(await values(client, "select setting from pg_settings where name = 'application_name'")).toEqual([null]);
+      expect(await values(client, 'show application_name')).toEqual([null]);
+    },
+  );
 
   test('in the same statement, and in the same text', async () => {
     for (const text of [

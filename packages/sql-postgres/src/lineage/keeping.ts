@@ -46,7 +46,10 @@ function referred(analysis: LineageAnalysis, value: unknown, names: readonly str
   return computed(stored.map(({ base, type }) => direct(analysis.catalog.roots(base), type)));
 }
 
-const known = ({ unknown: _, ...value }: Value): Value => value;
+function known(value: Value): Value {
+  const { unknown: _, ...rest } = value;
+  return rest;
+}
 
 function keptBy(analysis: LineageAnalysis, value: unknown, column: string): void {
   const columns = columnsIn(analysis, value);
