@@ -32,7 +32,8 @@ export interface Facts {
  * no such text that is short; this is what it may do to its session.
  */
 export type TextDigest =
-  | { readonly type: 'text'; readonly text: string }
+  /** `fewerRows`: it has more rows of constants than the digest. */
+  | { readonly type: 'text'; readonly text: string; readonly fewerRows?: true }
   | ({ readonly type: 'trace' } & StatementTrace);
 
 /** What a statement that is not followed may do to the session, whatever its names mean. */

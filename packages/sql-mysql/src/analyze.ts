@@ -5,6 +5,7 @@ import type { Action, Facts, Parameter, StatementEffect } from '@sluice/contract
 import { type StatementFacts, factsOf } from './facts.js';
 import { Unread } from './tokens.js';
 import { type SqlReading, keyOf } from './reading.js';
+import { comparedName } from './catalog/objects.js';
 import { sessionChange, sessionEffect } from './session-change.js';
 import { MAX_FOLLOWED_CHARACTERS, digestOf } from './digest.js';
 import { tokensOf } from './lexer.js';
@@ -109,7 +110,7 @@ class TextAnalysis {
     const effects = statements.map(sessionEffect);
     const read = statements.map((statement, index): StatementFacts => {
       const facts = factsOf(statement, index, this.#reading, values, {
-        named: (name, given) => this.#named(name.toLowerCase(), given, prepared),
+        named: (name, given) => this.#named(comparedName(name), given, prepared),
         text: (text, given) => this.#text(text, given),
       });
       follow(prepared, effects[index]);
@@ -164,7 +165,7 @@ class TextAnalysis {
     const [statement] = statements;
     if (!statement || statements.length > 1) return undefined;
     const { actions, forbidden } = factsOf(statement, 0, this.#reading, given, {
-      named: (name, values) => this.#named(name.toLowerCase(), values, new Map()),
+      named: (name, values) => this.#named(comparedName(name), values, new Map()),
       text: (inner, values) => this.#text(inner, values),
     });
     return forbidden === undefined ? actions : undefined;

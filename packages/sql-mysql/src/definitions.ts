@@ -3,12 +3,18 @@
  * Does not: types and indexes, which are passed over.
  */
 import { ChangeParser } from './changes.js';
-import type { CreateTable, CreateView, Expression, ObjectName, Query } from './tree.js';
+import type { CreateTable, CreateView, Expression, Keeping, ObjectName, Query } from './tree.js';
+
+/** `Keeping` while it is being read. */
+export type KeepingDraft = { readonly [K in keyof Keeping]: Keeping[K][number][] };
+
+export const nothingKept = (): KeepingDraft => ({ defaults: [], plain: [], followed: [] });
 
 /** A table definition while it is being read. */
 interface TableDraft {
   readonly columns: string[];
   readonly expressions: Expression[];
+  readonly keeping: KeepingDraft;
   readonly references: ObjectName[];
   readonly options: Map<string, string>;
   like?: ObjectName;
@@ -20,7 +26,13 @@ export abstract class DefinitionParser extends ChangeParser {
     this.skip();
     const ifNotExists = this.takeWords('IF', 'NOT', 'EXISTS');
     const table = this.objectName();
-    const draft: TableDraft = { columns: [], expressions: [], references: [], options: new Map() };
+    const draft: TableDraft = {
+      columns: [],
+      expressions: [],
+      keeping: nothingKept(),
+      references: [],
+      options: new Map(),
+    };
     if (this.takeWord('LIKE')) draft.like = this.objectName();
     else if (this.isSign('(') && this.isWord('LIKE', 1)) {
       this.skip(2);
@@ -58,14 +70,26 @@ export abstract class DefinitionParser extends ChangeParser {
 
   #element(draft: TableDraft): void {
     if (this.takeWord('REFERENCES')) {
-      draft.references.push(this.objectName());
+      draft.references.push(this.referenced(draft.keeping));
       return;
     }
-    if (!this.defined(draft.expressions)) this.skipToken();
+    if (!this.defined(draft.expressions, draft.keeping)) this.skipToken();
+  }
+
+  /** What stands behind REFERENCES: a table, its columns, and what becomes of a row whose columns change. */
+  protected referenced(keeping: KeepingDraft): ObjectName {
+    const table = this.objectName();
+    const columns = this.isSign('(') ? this.names() : [];
+    for (;;) {
+      if (this.takeWords('ON', 'UPDATE', 'CASCADE')) keeping.followed.push({ table, columns });
+      else if (this.isWords('ON', 'UPDATE') || this.isWords('ON', 'DELETE') || this.isWord('MATCH'))
+        this.skip(this.isWord('MATCH') ? 1 : 2);
+      else if (!this.takeOne(REFERENCE_WORDS)) return table;
+    }
   }
 
   /** CHECK (x), AS (x), DEFAULT x: takes one and adds its expression. */
-  protected defined(expressions: Expression[]): boolean {
+  protected defined(expressions: Expression[], keeping: KeepingDraft): boolean {
     const bracketed = (this.isWord('CHECK') || this.isWord('AS')) && this.isSign('(', 1);
     if (bracketed && !this.queryAheadOf(1)) {
       this.skip();
@@ -76,7 +100,9 @@ export abstract class DefinitionParser extends ChangeParser {
       this.isWord('DEFAULT') && !NO_VALUES.has(this.word(1)) && this.kind(1) !== 'end' && this.#valueFollows();
     if (!isValue) return false;
     this.skip();
-    expressions.push(this.simple());
+    const value = this.simple();
+    expressions.push(value);
+    keeping.defaults.push(value);
     return true;
   }
 
@@ -220,5 +246,9 @@ export abstract class DefinitionParser extends ChangeParser {
   }
 }
 
+/** Words in what a foreign key does. SET NULL and SET DEFAULT are two of them. */
+const REFERENCE_WORDS: ReadonlySet<string> = new Set(
+  'FULL PARTIAL SIMPLE CASCADE RESTRICT SET NULL NO ACTION'.split(' '),
+);
 /** Words behind DEFAULT that say something else than a value of a column. */
 const NO_VALUES: ReadonlySet<string> = new Set('CHARACTER CHARSET COLLATE ENCRYPTION'.split(' '));

@@ -21,7 +21,8 @@ const SOME_NUMBER = '99999';
 export function digestOf(tokens: Tokens, statement: Statement | undefined): TextDigest | undefined {
   if (!statement) return undefined;
   const text = shortened(tokens, namingSpans(statement));
-  return text === undefined ? { type: 'trace', ...traceOf(statement, tokens.reading) } : { type: 'text', text };
+  if (text === undefined) return { type: 'trace', ...traceOf(statement, tokens.reading) };
+  return { type: 'text', text, ...(tokens.hasFewerRows && { fewerRows: true }) };
 }
 
 /**

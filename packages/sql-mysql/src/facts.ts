@@ -284,7 +284,8 @@ class FactsReader {
     written: readonly Table[],
     ctes: NameSet,
   ): void {
-    for (const { table } of written) draft.table(table, 'write', ctes);
+    // What alone is changed is a table, whatever WITH calls a query.
+    for (const { table } of written) draft.table(table, 'write', tables.length === 1 ? NO_NAMES : ctes);
     this.#inside(
       draft,
       statement.tables.map((one) => unlessIn(one, written)),

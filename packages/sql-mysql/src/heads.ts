@@ -3,7 +3,7 @@
  * such a statement stays unseen. Does not: CREATE TABLE and CREATE VIEW (definitions.ts).
  */
 import { costOf } from './definition-costs/read.js';
-import { DefinitionParser } from './definitions.js';
+import { DefinitionParser, type KeepingDraft, nothingKept } from './definitions.js';
 import type {
   CreateTable,
   CreateView,
@@ -23,6 +23,7 @@ interface HeadDraft {
   readonly expressions: Expression[];
   readonly queries: Query[];
   readonly words: Set<string>;
+  keeping?: KeepingDraft;
 }
 
 type Access = HeadObject['access'];
@@ -194,7 +195,24 @@ export abstract class HeadParser extends DefinitionParser {
 
   /** Actions of ALTER TABLE, of which tables and expressions are looked at. */
   #alterations(draft: HeadDraft): void {
+    const keeping = (draft.keeping = nothingKept());
+    /** The column that MODIFY defines, until it is known to be computed. */
+    let modified: string | undefined;
+    const ends = (): void => {
+      if (modified !== undefined) keeping.plain.push(modified);
+      modified = undefined;
+    };
     while (!this.done) {
+      if (this.isSign(',')) ends();
+      if (this.isWord('MODIFY') && (this.isName(1) || this.isWord('COLUMN', 1) || this.isWord('IF', 1))) {
+        draft.words.add('MODIFY');
+        this.skip();
+        this.takeWord('COLUMN');
+        this.takeWords('IF', 'EXISTS');
+        modified = this.takeName();
+        continue;
+      }
+      if (this.isWord('AS') && this.isSign('(', 1)) modified = undefined;
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');
       if (moved || exchanged) {
@@ -204,9 +222,10 @@ export abstract class HeadParser extends DefinitionParser {
         this.#object(draft, 'table', exchanged ? 'write' : 'define');
       } else if (this.isWord('REFERENCES')) {
         this.skip();
-        this.#object(draft, 'table', 'read');
-      } else if (!this.#storage(draft) && !this.defined(draft.expressions)) this.#step(draft);
+        draft.objects.push({ type: 'table', access: 'read', object: this.referenced(keeping) });
+      } else if (!this.#storage(draft) && !this.defined(draft.expressions, keeping)) this.#step(draft);
     }
+    ends();
   }
 
   /** Options that say where rows are kept: `ENGINE x`, CONNECTION, DATA DIRECTORY. Adds `ENGINE X` or `OUTSIDE` to the words. */
@@ -398,8 +417,17 @@ export abstract class HeadParser extends DefinitionParser {
     return this.#headOf(draft);
   }
 
-  #headOf({ start, verb, objects, expressions, queries, words }: HeadDraft): HeadStatement {
-    return { kind: 'head', verb, objects, expressions, queries, words, ...this.span(start) };
+  #headOf({ start, verb, objects, expressions, queries, words, keeping }: HeadDraft): HeadStatement {
+    return {
+      kind: 'head',
+      verb,
+      objects,
+      expressions,
+      queries,
+      words,
+      ...(keeping && { keeping }),
+      ...this.span(start),
+    };
   }
 
   /** @throws Unread where a query stands in the text that is nowhere in the tree. */

@@ -422,7 +422,10 @@ class Lexer {
     if (code === 59 && this.#comment >= 0) this.#tokens.inComment.add(this.#tokens.length);
     this.#take('operator', length);
     const width = code === CLOSE ? this.#tokens.rowsBehind : 0;
-    if (width > 0) this.#at = this.#rows.pass(this.#at, width);
+    if (width === 0) return;
+    const behind = this.#rows.pass(this.#at, width);
+    if (behind > this.#at) this.#tokens.hasFewerRows = true;
+    this.#at = behind;
   }
 
   /** MySQL takes two of these signs that make no operator for the first of them: `!!0` is NOT 0. Nobody means that. */

@@ -3,6 +3,7 @@
  * mean something else. Does not own: settings that decide how texts are read, which the protocol follows as the target confirms them.
  */
 import type { Action, SessionChange, StatementEffect } from '@sluice/contract';
+import { comparedName, isAscii } from './catalog/objects.js';
 import type { SetItem, Statement } from './tree.js';
 import { constantOf } from './values.js';
 
@@ -56,13 +57,14 @@ export function sessionEffect(statement: Statement): StatementEffect {
     case 'prepare': {
       if (statement.name === undefined) return NONE;
       const text = constantOf(statement.from);
-      // A name whose text nobody knows must not keep the one that it had.
-      return typeof text === 'string'
-        ? { type: 'prepare', name: statement.name.toLowerCase(), text }
-        : { type: 'deallocate', name: statement.name.toLowerCase() };
+      const name = comparedName(statement.name);
+      // A name whose text nobody knows must not keep the one that it had; nor one that the server may take for another one.
+      return typeof text === 'string' && isAscii(statement.name)
+        ? { type: 'prepare', name, text }
+        : { type: 'deallocate', name };
     }
     case 'deallocate':
-      return { type: 'deallocate', name: statement.name.toLowerCase() };
+      return { type: 'deallocate', name: comparedName(statement.name) };
     default:
       return NONE;
   }

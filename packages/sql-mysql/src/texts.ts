@@ -22,6 +22,17 @@ interface TokenRange {
  */
 export const statementsOf = (text: string, reading: SqlReading): Statement[] => statementsIn(tokensOf(text, reading));
 
+/** The same, with all rows of constants where it matters how many there are: those of which some may be there already. */
+export function statementsWithRows(text: string, reading: SqlReading): Statement[] {
+  const tokens = tokensOf(text, reading);
+  const statements = statementsIn(tokens);
+  if (!tokens.hasFewerRows || !statements.some(meetsRows)) return statements;
+  return statementsIn(tokensOf(text, reading, 'every row'));
+}
+
+const meetsRows = (statement: Statement): boolean =>
+  statement.kind === 'insert' && (statement.ignore || statement.replace || statement.onDuplicate.length > 0);
+
 /** The same of tokens. */
 export function statementsIn(tokens: Tokens): Statement[] {
   if (tokens.inComment.size > 0) throw new Unread('has a semicolon in a versioned comment', 0);

@@ -33,6 +33,8 @@ export class Tokens {
   readonly ends: number[] = [];
   /** Tokens `;` that stand inside a versioned comment: whoever cuts the text there cuts the comment. */
   readonly inComment = new Set<number>();
+  /** Rows of constants have been left out. */
+  hasFewerRows = false;
   /** Undefined: every row is kept. */
   readonly #rows: ConstantRows | undefined;
   #masks: boolean | undefined;
@@ -73,6 +75,7 @@ export class Tokens {
     const start = this.starts[from] ?? 0;
     if (this.#hasMasks && looksMasked(this.source.slice(start, this.ends.at(-1)))) return;
     for (const list of [this.kinds, this.texts, this.starts, this.ends]) list.length = from;
+    this.hasFewerRows = true;
   }
 
   /** What a string token stands for, without quotes and escapes. */

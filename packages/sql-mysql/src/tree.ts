@@ -178,6 +178,16 @@ export interface Deallocate extends Span {
 }
 
 /** With what is found in its definitions. `query`: CREATE TABLE ... AS SELECT. */
+/** What a definition has values of columns do later, or keeps of them, by itself. */
+export interface Keeping {
+  /** DEFAULT x. */
+  readonly defaults: readonly Expression[];
+  /** Columns that are defined anew and computed no longer: what they hold stays. */
+  readonly plain: readonly string[];
+  /** Foreign keys whose columns change with those that they refer to. Without columns: the key of the table. */
+  readonly followed: readonly { readonly table: ObjectName; readonly columns: readonly string[] }[];
+}
+
 export interface CreateTable extends Span {
   readonly kind: 'create table';
   readonly ifNotExists: boolean;
@@ -190,6 +200,7 @@ export interface CreateTable extends Span {
   readonly columns: readonly string[];
   readonly expressions: readonly Expression[];
   readonly query?: Query;
+  readonly keeping: Keeping;
   /** ENGINE, CONNECTION, DATA DIRECTORY and whatever else leads outside. Upper case name, value as written. */
   readonly options: ReadonlyMap<string, string>;
   readonly cost?: Cost;
@@ -250,6 +261,8 @@ export interface HeadStatement extends Span {
   readonly queries: readonly Query[];
   /** Upper case words of the rest that decide what it does: `DROP`, `LOCAL`, `INSTALL`. */
   readonly words: ReadonlySet<string>;
+  /** Of ALTER TABLE. */
+  readonly keeping?: Keeping;
   readonly cost?: Cost;
 }
 

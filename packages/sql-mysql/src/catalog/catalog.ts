@@ -78,6 +78,11 @@ export class Catalog {
   nameKey(name: string): string {
     return this.contents.lowerCase === 0 && !isInformation(name) ? name : name.toLowerCase();
   }
+
+  /** Equal for two names of queries of WITH: in MariaDB their case never counts (With_element, sql_cte.cc). */
+  queryKey(name: string): string {
+    return this.contents.flavour === 'mariadb' ? name.toLowerCase() : this.nameKey(name);
+  }
 }
 
 /** Of two with one name the first counts. */

@@ -48,5 +48,12 @@ export const folded = (name: string): string => name.replaceAll(/[A-Z]/g, (lette
 export const loosely = (name: string): string =>
   ASCII.test(name) ? folded(name) : name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toUpperCase().toLowerCase();
 
+/** Of two names that differ: whether the server's rules may make them the same. */
+export const maybeSame = (one: string, other: string): boolean =>
+  !(isAscii(one) && isAscii(other)) && loosely(one) === loosely(other);
+
+/** Equal for any two names of handlers and of statements of PREPARE that some server may take for the same: their case never counts. */
+export const comparedName = (name: string): string => loosely(name);
+
 export const isAscii = (name: string): boolean => ASCII.test(name);
 const ASCII = /^[\0-\x7f]*$/;

@@ -5,6 +5,7 @@
 import type { Expression, HeadStatement, ShowStatement } from '../tree.js';
 import type { LineageAnalysis } from './analysis.js';
 import { expression } from './expression.js';
+import { keeps } from './keeping.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
 import { type Column, NOTHING, type Value, computed, direct, unknown } from './value.js';
@@ -76,6 +77,8 @@ export function head(analysis: LineageAnalysis, one: HeadStatement): readonly Co
   if (NAMING_HEADS.has(verb)) {
     if (verb === 'rename table' || AWAY.some((word) => words.has(word))) movesAway(analysis, one);
     const keys = objects.map(({ object }) => catalog.keyOf(object.schema ?? session.database ?? '', object.name));
+    const [altered] = objects;
+    if (one.keeping && altered) keeps(analysis, altered.object, one.keeping);
     const isTemporary = keys.some((key) => session.temporary.has(key));
     for (const key of isTemporary ? keys : []) {
       const unread = 'reads a temporary table that was altered or renamed';

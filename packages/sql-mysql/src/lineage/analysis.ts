@@ -42,6 +42,8 @@ export class LineageAnalysis {
 
   /** What `?` stands for, where an EXECUTE says it: values of variables. */
   parameters: readonly Value[] = [];
+  /** Of the rows of constants of the statement not all are in its tree. */
+  fewerRows = false;
 
   /** @param caller whose statement this is part of: both spend from one budget */
   constructor(catalog: Catalog, session: SessionNames, caller?: LineageAnalysis) {

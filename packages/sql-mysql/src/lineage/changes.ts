@@ -1,6 +1,7 @@
 /** Statements that change rows: where values go, and what RETURNING shows. Owns: INSERT, UPDATE, DELETE, LOAD. */
 import { type BaseColumn, folded } from '../catalog/objects.js';
 import type {
+  Assignment,
   ColumnReference as ColumnName,
   Delete,
   Expression,
@@ -11,13 +12,15 @@ import type {
   Update,
 } from '../tree.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
+import { isChangedAnyway, isNull, reads } from './changed.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
 import { readItems, readLimit, readQuery, withAliases } from './query.js';
 import { relationOf, rowsOf } from './relations.js';
 import { EMPTY_SCOPE, type FromItem, type Scope, aliasOf, column, enclosed, findColumn } from './scope.js';
-import { type Column, NOTHING, type Value, computed, either } from './value.js';
+import { valueFor } from './session.js';
+import { type Column, NOTHING, type Value, computed, either, isNothing } from './value.js';
 import { withNamed } from './with.js';
 
 /** Values by the name of the column that they go to, in lower case. */
@@ -39,7 +42,13 @@ export function readInsert(analysis: LineageAnalysis, insert: Insert): readonly 
   const duplicate = duplicateScope(analysis, insert, target, inserted);
   for (const { column: name, value } of insert.onDuplicate)
     put(written, name.name, expression(analysis, duplicate, value));
-  move(analysis, insert.table, target, written);
+  const { source, onDuplicate } = insert;
+  const rows = source.kind === 'rows' && !analysis.fewerRows ? source.rows.length : undefined;
+  if (insert.ignore || insert.replace || onDuplicate.length > 0) asksForKeys(analysis, target, first, rows);
+  asksForChanges(analysis, target, onDuplicate, written, rows);
+  // What was computed for the new row may stay.
+  const kept = onDuplicate.filter(({ column }) => isPlain(first.get(folded(column.name))));
+  move(analysis, insert.table, target, written, kept);
   runsTriggers(analysis, target);
   return returning(analysis, [withWritten(target, written)], insert.returning);
 }
@@ -100,7 +109,16 @@ export function readUpdate(analysis: LineageAnalysis, update: Update): readonly 
       { name: item.name, ...(item.schema !== undefined && { schema: item.schema }), start: 0, end: 0 },
       item,
       values,
+      update.set,
     );
+    if (update.ignore) asksForKeys(analysis, item, values, 1);
+    // What comes from a table or a query may be another value for each row.
+    const [from, constant] = [
+      update.set.filter(({ value }) => reads(value)),
+      update.set.filter(({ value }) => !reads(value)),
+    ];
+    asksForChanges(analysis, item, constant, values, 1);
+    asksForChanges(analysis, item, from, values);
     runsTriggers(analysis, item);
   }
   filters(analysis, scope, update);
@@ -129,6 +147,12 @@ export function readLoad(analysis: LineageAnalysis, load: Load): readonly Column
   const written: WrittenValues = new Map();
   for (const { column: name, value } of load.set)
     put(written, name.name, expression(analysis, scopeOf([target]), value));
+  // Nobody knows how many values that are.
+  const names = load.fields.flatMap((field) => (field.kind === 'column' ? [folded(field.name)] : []));
+  for (const { name, value } of target.columns) {
+    const isFilled = load.fields.length === 0 || names.includes(folded(name));
+    if (isFilled && isKey(analysis, target, value)) analysis.asks(value, 'other');
+  }
   move(analysis, load.table, target, written);
   runsTriggers(analysis, target);
   return [];
@@ -157,6 +181,8 @@ function put(written: WrittenValues, name: string, value: Value): void {
   written.set(key, before ? either([before, value]) : value);
 }
 
+const isPlain = (value: Value | undefined): boolean => !value || isNothing(value) || value.kind === 'direct';
+
 const hasColumn = ({ columns }: FromItem, name: string): boolean =>
   columns.some((one) => folded(one.name) === folded(name));
 
@@ -167,14 +193,64 @@ function targetsOf(analysis: LineageAnalysis, scope: Scope, name: ColumnName): r
   return items;
 }
 
-function move(analysis: LineageAnalysis, table: ObjectName, target: FromItem, written: WrittenValues): void {
+/**
+ * Which of the new rows have a value of a key that is there already shows in how many rows were changed, and in what became of them.
+ *
+ * @param rows how many values are written to a column at most; undefined: it is not known
+ */
+function asksForKeys(analysis: LineageAnalysis, target: FromItem, written: WrittenValues, rows?: number): void {
+  for (const { name, value: stored } of target.columns) {
+    const value = valueFor(written, name);
+    if (value && isKey(analysis, target, stored)) compares(analysis, stored, value, rows);
+  }
+}
+
+const isKey = ({ catalog }: LineageAnalysis, { temporary }: FromItem, { sources }: Value): boolean =>
+  temporary === undefined && [...sources].some((base) => catalog.relation(base.schema, base.table)?.key.includes(base));
+
+/** The server compares what is stored with what is written. */
+function compares(analysis: LineageAnalysis, { sources }: Value, value: Value, rows?: number): void {
+  const stored: Value = { sources, kind: 'direct' };
+  if (isNothing(value) && rows !== undefined) analysis.asks(stored, 'equality', rows);
+  else analysis.asks(stored, 'other');
+}
+
+/** Rows that have the value already are not counted as changed. @param rows see `asksForKeys` */
+function asksForChanges(
+  analysis: LineageAnalysis,
+  { columns, temporary }: FromItem,
+  assigned: readonly Assignment[],
+  written: WrittenValues,
+  rows?: number,
+): void {
+  if (temporary !== undefined) return;
+  for (const one of assigned) {
+    if (isNull(one) || isChangedAnyway(one)) continue;
+    const value = written.get(folded(one.column.name));
+    const stored = columns.find(({ name }) => folded(name) === folded(one.column.name));
+    if (value && stored) compares(analysis, stored.value, value, rows);
+  }
+}
+
+/** @param assigned assignments; a column that has none is computed otherwise */
+function move(
+  analysis: LineageAnalysis,
+  table: ObjectName,
+  target: FromItem,
+  written: WrittenValues,
+  assigned: readonly Assignment[] = [],
+): void {
   analysis.rows.push(...rowsOf(analysis, target));
   if (target.temporary !== undefined) analysis.effects.push({ type: 'fill', key: target.temporary, values: written });
   const name = `${target.schema ?? table.schema ?? ''}.${table.name}`;
   for (const [key, value] of written) {
-    const own = target.columns.find((one) => folded(one.name) === key);
-    const bases: BaseColumn[] = target.temporary === undefined ? [...(own?.value.sources ?? [])] : [];
-    analysis.moves({ type: 'table', name, column: key, temporary: target.temporary !== undefined, bases }, value);
+    const stored = target.columns.find((one) => folded(one.name) === key);
+    const bases: BaseColumn[] = target.temporary === undefined ? [...(stored?.value.sources ?? [])] : [];
+    const own = assigned.filter(({ column }) => folded(column.name) === key);
+    const asBefore = own.length > 0 && own.every(isChangedAnyway);
+    const temporary = target.temporary !== undefined;
+    const missing = asBefore && { missingAsBefore: true as const };
+    analysis.moves({ type: 'table', name, column: key, temporary, bases, ...missing }, value);
   }
 }
 
@@ -192,7 +268,7 @@ function runsTriggers({ catalog, effects }: LineageAnalysis, { schema, name, tem
 const withWritten = (item: FromItem, written: WrittenValues): FromItem => ({
   ...item,
   columns: item.columns.map((one) => {
-    const value = written.get(folded(one.name));
+    const value = valueFor(written, one.name);
     return value ? { ...one, value: either([one.value, value]) } : one;
   }),
 });

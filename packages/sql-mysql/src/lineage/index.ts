@@ -1,4 +1,4 @@
-export type { Flow, Output, Predicate, StatementLineage, FlowTarget } from './lineage.js';
+export type { Flow, FlowTarget, Output, Predicate, StatementLineage } from './lineage.js';
 export {
   type SessionEffect,
   type SessionNames,

@@ -32,6 +32,8 @@ export type FlowTarget =
       readonly temporary: boolean;
       /** The columns behind it: more than one behind a view. */
       readonly bases: readonly BaseColumn[];
+      /** It is NULL where the column was so before, and nowhere else. */
+      readonly missingAsBefore?: true;
     }
   /** `definition`: the column is called otherwise from now on, and masks go by name. */
   | { readonly type: 'setting' | 'file' | 'function' | 'definition'; readonly name: string };

@@ -4,7 +4,7 @@
  * Where a server may compare names by rules of its own, all that may be meant is. Pure.
  */
 import type { Catalog } from '../catalog/catalog.js';
-import { folded, isAscii, loosely } from '../catalog/objects.js';
+import { folded, isAscii, maybeSame } from '../catalog/objects.js';
 import type { ColumnReference as ColumnName } from '../tree.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
 import { type Column, NOTHING, type Value, computed, either } from './value.js';
@@ -71,8 +71,11 @@ export function renamed(columns: readonly Column[], names: readonly string[] | u
 }
 
 export function findNamed(scope: Scope, name: string, catalog: Catalog): WithQuery | undefined {
-  const key = catalog.nameKey(name);
-  for (let at = scope.named; at; at = at.next) if (catalog.nameKey(at.name) === key) return at;
+  const key = catalog.queryKey(name);
+  for (let at = scope.named; at; at = at.next) {
+    if (catalog.queryKey(at.name) === key) return at;
+    if (maybeSame(at.name, name)) throw new Unsure('uses a name that the server may take for that of a query of WITH');
+  }
   return undefined;
 }
 
@@ -129,10 +132,6 @@ function matches(columns: readonly Column[], name: string, found: Value[], possi
     else if (one.vague || maybeSame(one.name, name)) possible.push(one.value);
   }
 }
-
-/** Of two names that differ: whether the server's rules may make them the same. */
-const maybeSame = (one: string, other: string): boolean =>
-  !(isAscii(one) && isAscii(other)) && loosely(one) === loosely(other);
 
 function itemsNamed(
   catalog: Catalog,

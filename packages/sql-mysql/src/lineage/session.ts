@@ -2,7 +2,7 @@
  * What lineage has to know of a session: user variables, temporary tables, prepared statements, handlers. Owns: how each statement
  * changes that. Does not: when the server has confirmed it (masks).
  */
-import { folded, isAscii } from '../catalog/objects.js';
+import { comparedName, folded, isAscii, maybeSame } from '../catalog/objects.js';
 import type { Statement } from '../tree.js';
 import { type Column, NOTHING, type Value, computed, either, same, unknown } from './value.js';
 
@@ -16,6 +16,14 @@ export type TemporaryTable =
   | { readonly columns: readonly Column[]; readonly unread?: undefined }
   | { readonly unread: string };
 
+/** An open HANDLER. */
+export interface Handler {
+  /** As they were when it was opened. */
+  readonly columns: readonly Column[];
+  /** `Catalog.keyOf` of a temporary table. */
+  readonly temporary?: string;
+}
+
 export interface SessionNames {
   /** The default database. */
   readonly database: string | undefined;
@@ -25,10 +33,10 @@ export interface SessionNames {
   readonly anyVariable: Value;
   /** By `Catalog.keyOf`. */
   readonly temporary: ReadonlyMap<string, TemporaryTable>;
-  /** By name in lower case. `unread`: its text is not known. */
+  /** By `comparedName`. `unread`: its text is not known. */
   readonly prepared: ReadonlyMap<string, Prepared | { readonly unread: string }>;
-  /** Open handlers, by the key of their alias. */
-  readonly handlers: ReadonlyMap<string, readonly Column[]>;
+  /** By `comparedName` of their alias. */
+  readonly handlers: ReadonlyMap<string, Handler>;
   /** A setting, LAST_INSERT_ID or a sequence may hold values of columns: these. */
   readonly stored: Value;
   /** What the last statement was about: warnings and errors, which SHOW WARNINGS shows, may have its values. */
@@ -59,13 +67,13 @@ export type SessionEffect =
   | { readonly type: 'fill'; readonly key: string; readonly values: ReadonlyMap<string, Value> }
   | { readonly type: 'prepare'; readonly name: string; readonly prepared: Prepared | { readonly unread: string } }
   | { readonly type: 'deallocate'; readonly name: string }
-  | { readonly type: 'open'; readonly alias: string; readonly columns: readonly Column[] }
+  | { readonly type: 'open'; readonly alias: string; readonly handler: Handler }
   | { readonly type: 'close'; readonly alias: string }
   | { readonly type: 'diagnostics'; readonly value: Value }
   | { readonly type: 'code'; readonly reason: string };
 
-/** Names that every server compares in the same way. */
-const isPlain = (name: string): boolean => isAscii(name) && !/[\0- \x7f]/.test(name);
+/** Names that every server compares in the same way. The empty one stands for whichever code writes to. */
+const isPlain = (name: string): boolean => name !== '' && isAscii(name) && !/[\0- \x7f]/.test(name);
 
 /** What a user variable holds. */
 export function variableOf(session: SessionNames, name: string): Value {
@@ -73,6 +81,17 @@ export function variableOf(session: SessionNames, name: string): Value {
   if (!isPlain(name)) return computed([session.anyVariable, ...session.variables.values()]);
   const own = session.variables.get(folded(name));
   return own ? either([own, session.anyVariable]) : session.anyVariable;
+}
+
+/** Which of two names with letters beyond ASCII the server takes for one is for it to say. */
+const OTHERWISE_NAMED = { unread: 'executes a statement under a name that the server may take for another one' };
+
+/** What may have been written to a column. @param values by the names of columns as they were written, in lower case */
+export function valueFor(values: ReadonlyMap<string, Value>, column: string): Value | undefined {
+  const own = values.get(folded(column));
+  const others = [...values].flatMap(([name, value]) => (maybeSame(name, column) ? [value] : []));
+  if (others.length === 0) return own;
+  return either([...(own ? [own] : []), ...others]);
 }
 
 /** After the server has done what the statement says. */
@@ -134,14 +153,17 @@ const CHANGES: EffectAppliers = {
     const table = before.temporary.get(key);
     if (!table || table.unread !== undefined) return before;
     const columns = table.columns.map((column) => {
-      const value = values.get(folded(column.name));
+      const value = valueFor(values, column.name);
       return value ? { ...column, value: either([column.value, value]) } : column;
     });
     return { ...before, temporary: put(before.temporary, key, { columns }) };
   },
-  prepare: (before, { name, prepared }) => ({ ...before, prepared: put(before.prepared, folded(name), prepared) }),
-  deallocate: (before, { name }) => ({ ...before, prepared: without(before.prepared, folded(name)) }),
-  open: (before, { alias, columns }) => ({ ...before, handlers: put(before.handlers, alias, columns) }),
+  prepare: (before, { name, prepared }) => ({
+    ...before,
+    prepared: put(before.prepared, comparedName(name), isAscii(name) ? prepared : OTHERWISE_NAMED),
+  }),
+  deallocate: (before, { name }) => ({ ...before, prepared: without(before.prepared, comparedName(name)) }),
+  open: (before, { alias, handler }) => ({ ...before, handlers: put(before.handlers, alias, handler) }),
   close: (before, { alias }) => ({ ...before, handlers: without(before.handlers, alias) }),
   diagnostics: (before, { value }) => ({ ...before, diagnostics: value }),
   code: (before, { reason }) => ({ ...before, uncertain: before.uncertain ?? reason }),

@@ -4,10 +4,10 @@
  */
 import type { StatementTrace } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
-import { folded } from '../catalog/objects.js';
+import { comparedName, folded } from '../catalog/objects.js';
 import { Unread } from '../tokens.js';
 import { type SqlReading, readingOf } from '../reading.js';
-import { statementsOf } from '../texts.js';
+import { statementsWithRows } from '../texts.js';
 import type {
   CallStatement,
   CreateTable,
@@ -24,12 +24,13 @@ import { LineageAnalysis, Unsure } from './analysis.js';
 import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
 import { expression, expressions } from './expression.js';
+import { keeps } from './keeping.js';
 import type { StatementLineage } from './lineage.js';
 import { lostEffects, traceOf } from './lost.js';
 import { readLimit, readQuery } from './query.js';
 import { relationOf } from './relations.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
-import { type SessionEffect, type SessionNames, type TemporaryTable, maybeAfter } from './session.js';
+import { type Handler, type SessionEffect, type SessionNames, type TemporaryTable, maybeAfter } from './session.js';
 import { type Column, NOTHING, type Value, computed, same, unknown } from './value.js';
 
 /** Rounds until variables that a statement writes and reads have what may be in them. */
@@ -43,16 +44,18 @@ type ReturnedColumns = readonly Column[] | Each;
  * The lineage of one statement. Never throws.
  *
  * @param reading how the client's texts are read, for those in PREPARE
+ * @param fewerRows the statement has more rows of constants than its tree
  */
 export function lineageOf(
   catalog: Catalog,
   session: SessionNames,
   statement: Statement,
   reading: SqlReading,
+  fewerRows = false,
 ): StatementLineage {
   let before = session;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const lineage = readOnce(catalog, before, statement, reading);
+    const lineage = readOnce(catalog, before, statement, reading, fewerRows);
     // A variable that is written in one row is read in the next, and code may write to any.
     const after = maybeAfter(before, lineage.effects.flatMap(withinRows));
     if (isSame(before, after)) return { ...lineage, effects: [...lineage.effects, ...diagnosed(statement, lineage)] };
@@ -82,8 +85,10 @@ function readOnce(
   session: SessionNames,
   statement: Statement,
   reading: SqlReading,
+  fewerRows: boolean,
 ): StatementLineage {
   const analysis = new LineageAnalysis(catalog, session);
+  analysis.fewerRows = fewerRows;
   const lostBy = (why: string): SessionEffect[] =>
     lostEffects(catalog, session, traceOf(statement, analysis.reading), why);
   let shown: ReturnedColumns = [];
@@ -248,7 +253,7 @@ function prepared(reader: StatementContext, { name, from, using }: Prepare): Ret
     });
     return [];
   }
-  const [statement, ...more] = statementsOf(text, reading);
+  const [statement, ...more] = statementsWithRows(text, reading);
   if (!statement || more.length > 0) throw new Unsure('prepares a text that is not one statement');
   if (name !== undefined) {
     analysis.effects.push({ type: 'prepare', name, prepared: { statement, database: analysis.session.database } });
@@ -260,7 +265,7 @@ function prepared(reader: StatementContext, { name, from, using }: Prepare): Ret
 function executed(reader: StatementContext, { name, using }: Execute): ReturnedColumns {
   const { analysis, reading } = reader;
   const { session } = analysis;
-  const known = session.uncertain === undefined ? session.prepared.get(folded(name)) : undefined;
+  const known = session.uncertain === undefined ? session.prepared.get(comparedName(name)) : undefined;
   if (!known || 'unread' in known) return opaque(analysis, known?.unread ?? `executes "${name}", which is not known`);
   const inner = new LineageAnalysis(analysis.catalog, { ...session, database: known.database }, analysis);
   try {
@@ -292,8 +297,14 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
   const name = `${schema}.${table.name}`;
   for (const one of made ?? [])
     analysis.moves({ type: 'table', name, column: folded(one.name), temporary, bases: [] }, one.value);
-  if (!temporary) return [];
+  if (!temporary) {
+    // Its defaults have columns of its own, in which nothing is yet.
+    keeps(analysis, table, { ...statement.keeping, defaults: [] });
+    return [];
+  }
   const key = catalog.keyOf(schema, table.name);
+  // It is left as it is, with what it holds.
+  if (statement.ifNotExists && session.temporary.has(key)) return [];
   const isPlain = list.length === 0 && (made === undefined || columns.length === 0);
   const copied = like && relationOf(analysis, like).columns;
   const own = (copied ?? made ?? columns.map((one) => column(one, NOTHING))).map((one) => ({
@@ -308,22 +319,34 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
   return [];
 }
 
+/** Of a temporary table what it holds by now: rows that were written while the handler was open are read by it. */
+function columnsBehind({ temporary }: SessionNames, handler: Handler): readonly Column[] {
+  if (handler.temporary === undefined) return handler.columns;
+  const table = temporary.get(handler.temporary);
+  if (!table) throw new Unsure('reads by a handler a temporary table that is not known');
+  if (table.unread !== undefined) throw new Unsure(table.unread);
+  return table.columns;
+}
+
 function handled(
   analysis: LineageAnalysis,
   { action, table, alias, where, limit, values }: HandlerStatement,
 ): ReturnedColumns {
-  const { catalog, session } = analysis;
-  const key = catalog.nameKey(alias ?? table.name);
+  const { session } = analysis;
+  const key = comparedName(alias ?? table.name);
   if (action === 'close') {
     analysis.effects.push({ type: 'close', alias: key });
     return [];
   }
   if (action === 'open') {
-    analysis.effects.push({ type: 'open', alias: key, columns: relationOf(analysis, table).columns });
+    const { columns, temporary } = relationOf(analysis, table);
+    const handler = { columns, ...(temporary !== undefined && { temporary }) };
+    analysis.effects.push({ type: 'open', alias: key, handler });
     return [];
   }
-  const columns = session.handlers.get(catalog.nameKey(table.name));
-  if (!columns || session.uncertain !== undefined) throw new Unsure('reads by a handler that is not known');
+  const handler = session.handlers.get(comparedName(table.name));
+  if (!handler || session.uncertain !== undefined) throw new Unsure('reads by a handler that is not known');
+  const columns = columnsBehind(session, handler);
   if (columns.some(({ hidden }) => hidden)) throw new Unsure('reads by a handler a table with invisible columns');
   const scope = { ...EMPTY_SCOPE, items: [{ name: table.name, columns }], columns };
   condition(analysis, scope, where);

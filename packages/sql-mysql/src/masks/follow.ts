@@ -9,7 +9,7 @@ import { MAX_FOLLOWED_CHARACTERS } from '../digest.js';
 import { type SessionNames, type StatementLineage, type Value, lineageOf, lostLineage } from '../lineage/index.js';
 import { type SqlReading, keyOf, readingOf } from '../reading.js';
 import { filterShapeOf } from '../template.js';
-import { statementsOf } from '../texts.js';
+import { statementsWithRows } from '../texts.js';
 import { Unread } from '../tokens.js';
 
 /** Lineage is remembered for texts up to this length, in characters; */
@@ -35,7 +35,7 @@ export function follow(
   if (digest?.type === 'trace') return lostLineage(catalog, session, digest, 'long', TOO_LONG);
   const reading = readingOf(dialect);
   if (digest !== undefined || text.length > MAX_REMEMBERED_CHARACTERS)
-    return read(catalog, session, digest?.text ?? text, reading);
+    return read(catalog, session, digest?.text ?? text, reading, digest?.fewerRows);
   const memory = memoryOf(catalog);
   const key = `${keyOf(reading)}${sessionKey(session)}`;
   const exact = `${key}=${text}`;
@@ -54,13 +54,14 @@ function read(
   session: SessionNames,
   text: string,
   reading: SqlReading,
+  fewerRows = false,
 ): StatementLineage | undefined {
   if (text.length > MAX_FOLLOWED_CHARACTERS) return undefined;
   try {
-    const [statement, ...more] = statementsOf(text, reading);
+    const [statement, ...more] = statementsWithRows(text, reading);
     // Each statement is sent alone. A text of comments shows nothing.
     if (more.length > 0) return undefined;
-    return statement ? lineageOf(catalog, session, statement, reading) : NOTHING_SAID;
+    return statement ? lineageOf(catalog, session, statement, reading, fewerRows) : NOTHING_SAID;
   } catch (error) {
     if (error instanceof Unread || error instanceof RangeError) return undefined;
     throw error;

@@ -2,7 +2,7 @@
 import type { Facts, MaskedUse } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
-import type { StatementLineage, Value } from '../lineage/index.js';
+import type { FlowTarget, StatementLineage, Value } from '../lineage/index.js';
 import { type MaskedColumns, isStale } from './columns.js';
 import { unsureOf } from './hidden.js';
 
@@ -86,8 +86,9 @@ function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalo
   for (const { target, value } of lineage.flows) {
     if (!isSecret(value, masked, catalog)) continue;
     // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
-    const isCovered = target.type === 'table' && (target.temporary || target.bases.some((base) => masked.has(base)));
-    if (!isCovered) moved.add(target.type);
+    if (!(target.type === 'table' && stays(target, value, masked, catalog))) moved.add(target.type);
+    // Under a mask it shows whether a value is NULL.
+    else if (!target.temporary && value.kind !== 'direct' && !target.missingAsBefore) asked.add('other');
   }
   // So many values say more than whether one is there: where in a range it is, or all of a short one.
   if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
@@ -95,6 +96,25 @@ function useOf(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalo
   const use = { asked: [...asked], moved: [...moved] };
   return { use, compared, ...(why !== undefined && { unsure: unsureOf(why) }) };
 }
+
+function stays(
+  { temporary, bases }: Extract<FlowTarget, { type: 'table' }>,
+  value: Value,
+  masked: MaskedColumns,
+  catalog: Catalog,
+): boolean {
+  if (temporary) return true;
+  if (!bases.some((base) => masked.has(base))) return false;
+  // A mask leaves the keys of a document as they are, and other values may become such.
+  if (!bases.some((base) => isDocument(base, catalog))) return true;
+  return ![...masked.keys()].some(
+    (column) =>
+      value.sources.has(column) && !bases.includes(column) && (value.kind !== 'direct' || !isDocument(column, catalog)),
+  );
+}
+
+const isDocument = (column: BaseColumn, catalog: Catalog): boolean =>
+  catalog.relation(column.schema, column.table)?.columns.find(({ base }) => base === column)?.type === 'json';
 
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
 function unknownUse(facts: Facts, masked: MaskedColumns): UseWithCounts {

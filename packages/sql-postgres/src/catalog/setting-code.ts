@@ -82,7 +82,10 @@ export async function readFunctionTexts(query: CatalogQuery): Promise<readonly F
 const WORD = /[\p{L}\p{N}_$]+/gu;
 const PLAIN = /^[\p{L}\p{N}_$]+$/u;
 
-/** As (class, oid, name, kind): what calls set_config, and is no function with a text; and views of pg_settings, by which an UPDATE is a SET. */
+/**
+ * As (class, oid, name, kind): what calls set_config, and is no function with a text; and, as `s`, views of pg_settings: an UPDATE of one
+ * is a SET, which is seen where a client sends it, and what names one in its text may do it as well.
+ */
 const DIRECT = `select 'pg_catalog.pg_class'::regclass::oid as class, d.oid, lower(c.relname) as name, d.kind
     from (${direct((relation) => `${relation} >= 16384`)}) d join pg_class c on c.oid = d.oid
   union select 'pg_catalog.pg_type'::regclass, t.oid, lower(t.typname), '' from pg_constraint k join pg_type t on t.oid = k.contypid
@@ -90,7 +93,7 @@ const DIRECT = `select 'pg_catalog.pg_class'::regclass::oid as class, d.oid, low
   union select 'pg_catalog.pg_type'::regclass, oid, lower(typname), '' from pg_type where oid >= 16384 and ${calls('typdefaultbin')}
   union select 'pg_catalog.pg_proc'::regclass, a.aggfnoid::oid, lower(p.proname), '' from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid
     where p.oid >= 16384 and ${SET_CONFIG} in (a.aggtransfn::oid, a.aggfinalfn::oid, a.aggmtransfn::oid, a.aggmfinalfn::oid)
-  union select 'pg_catalog.pg_class'::regclass, c.oid, lower(c.relname), 'w' from pg_depend d join pg_rewrite r on r.oid = d.objid
+  union select 'pg_catalog.pg_class'::regclass, c.oid, lower(c.relname), 's' from pg_depend d join pg_rewrite r on r.oid = d.objid
     join pg_class c on c.oid = r.ev_class and c.oid >= 16384
     where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
       and d.refobjid = 'pg_catalog.pg_settings'::regclass`;

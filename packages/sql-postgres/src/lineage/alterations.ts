@@ -9,6 +9,7 @@ import { type LineageAnalysis, Unsure } from './analysis.js';
 import { columnDef, defaultIn, defaultOf, movesDefault, ownRelation } from './definitions.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
+import { alteredKeeps } from './keeping.js';
 import {
   CODE_BEHIND_WRITES,
   bodiesInStandard,
@@ -37,6 +38,7 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
     changeColumns(analysis, own, commands);
     return [];
   }
+  alteredKeeps(analysis, fields['relation'], commands);
   if (fields['objtype'] !== 'OBJECT_TABLE' || !subtypes.every((one) => HARMLESS.has(one) || OF_ITSELF.has(one)))
     return [];
   const { catalog, session } = analysis;

@@ -7,6 +7,7 @@ import { LineageAnalysis, listOf } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
 import { callsUnread, droppedNames, granted, schemaName, withReaders } from './other-definitions.js';
 import { expression } from './expression.js';
+import { definedKeeps } from './keeping.js';
 import { readQuery } from './query.js';
 import { definesCasts } from './reach.js';
 import { columnsOf, findRelation } from './relations.js';
@@ -36,6 +37,7 @@ export function createTableAs(
 /** CREATE TABLE. A temporary one is empty, but has columns. */
 export function createTable(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
+  definedKeeps(analysis, relation, nodesOf(fields['tableElts']));
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
   // The rows of a partition or child are those of its parent as well: what is put into it by its own name is not followed.
   if (!plain && !isTemporary(analysis, relation)) {

@@ -29,6 +29,8 @@ export type FlowTarget =
       readonly temporary: boolean;
       /** The base columns behind it, where the catalog knows it: more than one behind a view. */
       readonly bases: readonly BaseColumn[];
+      /** It is NULL, or has another number of elements, where the column was so before, and nowhere else. */
+      readonly missingAsBefore?: true;
     }
   | { readonly type: 'setting' | 'notification' | 'file' | 'function'; readonly name: string };
 

@@ -6,6 +6,7 @@ import { type LineageAnalysis, listOf } from './analysis.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
+import { type Target, isMissingAsBefore } from './missing.js';
 import { TEXT_TYPE } from './parts.js';
 import { enclosed, readQuery, readTargets, withNamed } from './query.js';
 import { type FoundRelation, changes, columnsOf, findRelation, schemaOf } from './relations.js';
@@ -47,17 +48,16 @@ class ChangedRelation {
     });
   }
 
-  /** A value goes into a column. */
-  assign(column: string, value: Value): void {
+  /** A value goes into a column. @param expression what it is computed by, where an assignment says so */
+  assign(column: string, value: Value, expression?: unknown): void {
     const found = this.#found;
     const own = found.type === 'temporary';
     // Behind a view of the session there may be a table of everybody's.
     const temporary = own && !found.relation.view && found.relation.permanent === undefined;
     const name = `${schemaOf(found)}.${found.relation.name}`;
-    this.#analysis.moves(
-      { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) },
-      value,
-    );
+    const target = { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) } as const;
+    const asBefore = expression !== undefined && isMissingAsBefore(expression, this.#targetOf(column));
+    this.#analysis.moves({ ...target, ...(asBefore && { missingAsBefore: true as const }) }, value);
     this.#assigned.push({ name: column, value });
   }
 
@@ -146,6 +146,11 @@ class ChangedRelation {
     if (this.#found.type === 'temporary' && this.#assigned.length > 0) {
       this.#analysis.effects.push({ type: 'taint', name: this.#found.relation.name, columns: this.#assigned });
     }
+  }
+
+  #targetOf(column: string): Target {
+    const type = this.item.columns.find(({ name }) => name === column)?.value.type;
+    return { column, table: this.item.name, type };
   }
 
   #basesOf(column: string): BaseColumn[] {
@@ -281,7 +286,7 @@ function assignments(
     const value = fields['val'] === undefined ? NOTHING : expression(analysis, scope, fields['val']);
     // A part of the column: what it becomes is not put together as the value is.
     const isPart = fields['indirection'] !== undefined;
-    changed.assign(text(fields, 'name'), isPart ? computed([value]) : value);
+    changed.assign(text(fields, 'name'), isPart ? computed([value]) : value, isPart ? undefined : fields['val']);
   }
 }
 

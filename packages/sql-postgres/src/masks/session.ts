@@ -631,7 +631,15 @@ function useOf(
       if (target.type === 'table') {
         // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
         const covered = target.bases.flatMap((base) => catalog.roots(base)).some((base) => masked.has(base));
-        if (target.temporary || (covered && !keyed(target.bases, value, masked, catalog))) continue;
+        if (target.temporary) continue;
+        if (covered && !keyed(target.bases, value, masked, catalog)) {
+          // Under a mask it shows whether a value is NULL, and how many elements it has.
+          if (value.kind !== 'direct' && !target.missingAsBefore) {
+            asked.add('other');
+            isSure = true;
+          }
+          continue;
+        }
       }
       moved.add(target.type);
     }

@@ -1,0 +1,53 @@
+/**
+ * What a definition does with values of columns by itself: defaults that are computed from others, columns that are computed no longer
+ * and keep what they hold, foreign keys whose columns change with those that they refer to. Does not: definitions by a query.
+ */
+import { folded, maybeSame } from '../catalog/objects.js';
+import type { Keeping, ObjectName } from '../tree.js';
+import type { LineageAnalysis } from './analysis.js';
+import { expression } from './expression.js';
+import { relationOf } from './relations.js';
+import { EMPTY_SCOPE, type FromItem } from './scope.js';
+import { type Column, computed } from './value.js';
+
+/** @param table the one that is made or altered */
+export function keeps(analysis: LineageAnalysis, table: ObjectName, { defaults, plain, followed }: Keeping): void {
+  const name = `${table.schema ?? analysis.session.database ?? ''}.${table.name}`;
+  const target = { type: 'table', name, column: '', temporary: false, bases: [] } as const;
+  for (const one of defaults.filter(hasColumns)) {
+    const { columns = [] } = relationIn(analysis, table) ?? {};
+    // A column that the same statement adds is not known here, and so is what it is computed from.
+    const scope = { ...EMPTY_SCOPE, items: [{ name: table.name, columns }], columns };
+    analysis.moves(target, expression(analysis, scope, one));
+  }
+  for (const column of plain) {
+    const own = relationIn(analysis, table)?.columns.filter((one) => isCalled(one, column)) ?? [];
+    // A column that is not computed comes from itself.
+    const others = own.filter(({ value }) => value.kind !== 'direct' || value.unknown !== undefined);
+    analysis.moves(target, computed(others.map(({ value }) => value)));
+  }
+  for (const { table: other, columns: names } of followed) {
+    const read = relationIn(analysis, other)?.columns ?? [];
+    const referenced = read.filter((one) => names.length === 0 || names.some((column) => isCalled(one, column)));
+    analysis.moves(target, computed(referenced.map(({ value }) => value)));
+  }
+}
+
+/** Undefined where there is none: the server rejects the statement, or the table is new and nothing is in it. */
+function relationIn(analysis: LineageAnalysis, table: ObjectName): FromItem | undefined {
+  const database = table.schema ?? analysis.session.database;
+  if (database === undefined) return undefined;
+  const { catalog, session } = analysis;
+  const isKnown = catalog.relation(database, table.name) ?? session.temporary.get(catalog.keyOf(database, table.name));
+  return isKnown && relationOf(analysis, table);
+}
+
+const isCalled = ({ name }: Column, wanted: string): boolean =>
+  folded(name) === folded(wanted) || maybeSame(name, wanted);
+
+/** Whether a name of a column stands in it. */
+function hasColumns(node: unknown): boolean {
+  if (typeof node !== 'object' || node === null) return false;
+  if ('kind' in node && node.kind === 'column') return true;
+  return Object.values(node).some(hasColumns);
+}
