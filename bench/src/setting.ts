@@ -142,7 +142,7 @@ ${Object.entries(MASKED)
 export async function spawnGateway(
   folder: string,
   yaml: string,
-  { root = ROOT, protocol = 'postgres', console, tools }: GatewayOptions = {},
+  { root = ROOT, protocol = 'postgres', console, tools, collects = false }: GatewayOptions = {},
 ): Promise<RunningGateway> {
   const [port, control] = [await freePort(), await freePort()];
   mkdirSync(folder, { recursive: true });
@@ -157,7 +157,7 @@ ${yaml}`,
   // As users start it: the command chooses the Node and its options, and becomes it (the same pid).
   const child = spawn(join(root, 'sluice'), ['up', '--config', join(folder, 'sluice.yaml')], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, SLUICE_LOG: 'warn' },
+    env: { ...process.env, SLUICE_LOG: 'warn', ...(collects && { NODE_OPTIONS: `--import=${COLLECTOR}` }) },
   });
   const data = join(folder, 'data');
   while (!existsSync(join(data, 'gateway.json'))) {
@@ -176,6 +176,9 @@ ${yaml}`,
 
 type Spoken = 'postgres' | 'http' | 'mysql';
 
+/** Loaded into a gateway that collects its garbage on SIGUSR2. */
+const COLLECTOR = new URL('collector.js', import.meta.url).href;
+
 interface GatewayOptions {
   /** The checkout whose build is run. */
   readonly root?: string;
@@ -185,6 +188,8 @@ interface GatewayOptions {
   readonly console?: number;
   /** The port of a listener for HTTP besides; absent: there is none. */
   readonly tools?: number;
+  /** It collects its garbage on SIGUSR2, and gives its memory back. */
+  readonly collects?: boolean;
 }
 
 /** The listener of PostgreSQL is always there. */

@@ -13,11 +13,12 @@ import { type Config, protocolNamed } from '@sluice/config';
 import { type Finding, examineTarget } from '@sluice/doctor';
 import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
 import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
-import { markedWith } from '@sluice/http-requests';
+import { type Mark, markedWith } from '@sluice/http-requests';
 import { type Directory, LoginCodes, PendingLogins, type Person, SetupToken, mayUse, ownerOf } from '@sluice/identity';
 import { type Journal, redactSecrets } from '@sluice/recording';
 import type { SecurityKeys } from '@sluice/step-up';
 import type { Store } from '@sluice/store';
+import { shared } from '@sluice/wire';
 import type { Logger } from 'pino';
 import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
@@ -567,7 +568,7 @@ export class Gateway implements Controlled {
       ssh: components.sshKeys,
       httpTargets: this.#httpTargets,
       bodies: this.config.record.bodies,
-      mark: markedWith(components.redactionKey),
+      mark: markOf(components.redactionKey),
       url: () => this.url,
       console: () => this.consoleUrl,
       agents: components.agents,
@@ -686,7 +687,7 @@ export class Gateway implements Controlled {
     const edits = this.#httpTargets.edits(connection, principal);
     const { reading, unread, models, mcp, descriptors, base, authority } = connection.http;
     const { languages } = this;
-    const mark = markedWith(redactionKey);
+    const mark = markOf(redactionKey);
     const masks = { key: maskKey, unread, marked: reading.spec?.marked ?? [] };
     const budgets = { of: this.#budgets, owner };
     return {
@@ -728,6 +729,8 @@ export class Gateway implements Controlled {
   }
 }
 
+/** One for all visits, so that they share what is remembered by it. */
+const markOf: (key: Uint8Array) => Mark = shared(markedWith);
 const LINGER_MS = 5_000;
 /** For so long what is cut off may take to be gone, in milliseconds. */
 const CUT_OFF_MS = 2_000;

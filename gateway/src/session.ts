@@ -32,8 +32,8 @@ import {
 } from '@sluice/contract';
 import { executedBy, keptValues } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
-import { BodyRedactor, redactHead } from '@sluice/http-requests';
-import { remembered } from '@sluice/wire';
+import { BodyRedactor, type Mark, redactHead } from '@sluice/http-requests';
+import { remembered, shared } from '@sluice/wire';
 import { givenOn } from '@sluice/proposed-calls';
 import { CommitReview, type ReviewedChanges, type ReviewedFacts } from '@sluice/commit-review';
 import { commitImpactOf, previewOf, watchLocks } from '@sluice/sql-postgres';
@@ -53,8 +53,15 @@ import { secureClient } from '@sluice/strangers';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
 const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };
-/** Heads of answers that are remembered as they are recorded. */
-const HEADS_REMEMBERED = 16;
+/** Heads of answers that are remembered as they are recorded, of all sessions together. */
+const HEADS_REMEMBERED = 256;
+/** Takes the secrets out of a head. Answers repeat their heads, and come with the same bytes then. */
+const headsBy = shared((mark: Mark) =>
+  remembered(
+    (head: Uint8Array) => Buffer.from(redactHead(Buffer.from(head).toString('latin1'), mark), 'latin1'),
+    HEADS_REMEMBERED,
+  ),
+);
 /** Commands of a session that have taken from budgets and are not over. */
 const MAX_CHARGES = 1_000;
 const UNRECORDED: DenyReason = { code: 'record-unwritable' };
@@ -111,8 +118,6 @@ export class Session implements Gate, LoginSession {
   readonly #charges = new Map<number, Taken>();
   /** Bodies of requests by HTTP that pass unread, on their way to the record. */
   readonly #bodies = new Map<number, BodyRedactor>();
-  /** Takes the secrets out of a head. */
-  #head: ((head: Uint8Array) => Uint8Array) | undefined;
   #dialer: TargetDialer | undefined;
   /** What was set before the first command, and what has been changed since, as hashes. */
   #startup = '';
@@ -282,6 +287,10 @@ export class Session implements Gate, LoginSession {
     return this.#waiting > 0 || this.#programs.size > 0 || this.#ended < this.#running;
   }
 
+  get isRecording(): boolean {
+    return this.#services.log.recording;
+  }
+
   record(event: ResponseEvent): void {
     this.lastActivity = Date.now();
     if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
@@ -292,29 +301,32 @@ export class Session implements Gate, LoginSession {
     if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
     const kept = this.#recorded(event);
     // A program may go on for ever, and nobody would ask for leave again.
-    if (!kept && event.type === 'part' && event.stream) this.end({ code: 'record-unwritable' });
+    if (!kept && (event.type === 'part' ? event.stream : event.parts)) this.end({ code: 'record-unwritable' });
     if (event.type === 'end' && this.isVisit && this.#outdated && !this.busy) this.end(this.#outdated);
   }
 
   /** Puts an event on record, of HTTP without secrets, by names that are known. False: it cannot be recorded. */
   #recorded(event: ResponseEvent): boolean {
     const { log, mark } = this.#services;
-    if (this.#bodies.size === 0 && (event.type === 'end' || event.stream !== 'head'))
+    if (this.#bodies.size === 0 && (event.type === 'end' ? !event.parts : event.stream !== 'head'))
       return log.response(this.id, event);
     const body = this.#bodies.get(event.command);
     if (body && event.type === 'part' && event.stream === 'request')
       return this.#recordBody(event.command, body.push(Buffer.concat(event.data)));
     if (body) this.#recordBody(event.command, body.flush());
-    if (event.type === 'end') this.#bodies.delete(event.command);
-    if (event.type !== 'part' || event.stream !== 'head') return log.response(this.id, event);
-    // Answers repeat their heads, and come with the same bytes then.
-    this.#head ??= remembered(
-      (head) => Buffer.from(redactHead(Buffer.from(head).toString('latin1'), mark), 'latin1'),
-      HEADS_REMEMBERED,
-    );
+    if (event.type === 'end') {
+      this.#bodies.delete(event.command);
+      if (!event.parts) return log.response(this.id, event);
+      const shown = headsBy(mark);
+      const parts = event.parts.map((part) =>
+        part.stream === 'head' ? { stream: part.stream, data: shown(part.data) } : part,
+      );
+      return log.response(this.id, { ...event, parts });
+    }
+    if (event.stream !== 'head') return log.response(this.id, event);
     const [first, ...rest] = event.data;
     const whole = first && rest.length === 0 ? first : Buffer.concat(event.data);
-    return log.response(this.id, { ...event, data: [this.#head(whole)] });
+    return log.response(this.id, { ...event, data: [headsBy(mark)(whole)] });
   }
 
   #settle(command: number): void {
@@ -357,7 +369,6 @@ export class Session implements Gate, LoginSession {
       judgement.charge?.undo();
       return denied(command, UNRECORDED);
     }
-    if (judgement.body) this.#recordBody(command.id, judgement.body);
     this.#count(command, judgement);
     if (judgement.answer.type === 'deny') this.#refused(judgement.answer);
     else if (isRun(command) && this.#review.concerns(reviewOf(judgement)))

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '@sluice/cli';
-import { Journal, readJournal, verify } from '@sluice/recording';
+import { Journal, listSessions, readJournal, timeline, verify } from '@sluice/recording';
 import {
   type MySqlFlavour,
   freePort,
@@ -97,6 +99,62 @@ ${server.connection}
     },
     240_000,
   );
+
+test('kill -9 between a request by HTTP and its answer: the request is on record, and so is each that was answered before', async () => {
+  const asked: string[] = [];
+  const service = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    if (request.url !== '/last') response.end(`answer to ${request.url}`);
+  });
+  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
+  const { path, remove } = temporaryFolder('kill');
+  const [port, control] = [await freePort(), await freePort()];
+  const config = join(path, 'sluice.yaml');
+  writeFileSync(
+    config,
+    `data: data
+listeners: { http: { address: 127.0.0.1, port: ${port}, tls: self-signed, require_tls: false } }
+control: { port: ${control} }
+principals: { dev: {} }
+connections:
+  svc:
+    protocol: http
+    target: { url: "http://127.0.0.1:${(service.address() as AddressInfo).port}" }
+    access: ["dev"]
+`,
+  );
+  const gateway = await startGateway(config, join(path, 'data'));
+  const { token } = await ApiClient.find({ data: join(path, 'data') }).post<{ token: string }>('/v1/tokens', {
+    principal: 'dev',
+  });
+  const ask = (what: string): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}/svc/${what}`, { headers: { authorization: `Bearer ${token}` } });
+  for (let n = 0; n < 20; n++) expect(await (await ask(String(n))).text()).toBe(`answer to /${n}`);
+  // Longer than answers lie in memory.
+  await sleep(100);
+  const last = ask('last').catch(() => 'cut off');
+  await vi.waitFor(() => expect(asked).toContain('/last'));
+  const gone = new Promise((resolve) => gateway.once('exit', resolve));
+  gateway.kill('SIGKILL');
+  await gone;
+  expect(await last).toBe('cut off');
+  service.closeAllConnections();
+  service.close();
+
+  const journal = join(path, 'data', 'journal');
+  new Journal({ folder: journal }).close();
+  expect(verify(journal).problems).toEqual([]);
+  const session = listSessions(journal).find(({ connection }) => connection === 'svc')?.id ?? '';
+  const entries = timeline(journal, session);
+  const paths = entries.flatMap((entry) => (entry.type === 'command' ? [entry.request?.path] : []));
+  expect(paths).toEqual(asked);
+  const bodies = entries.flatMap((entry) =>
+    entry.type === 'output' && entry.stream === 'out' ? [entry.data.toString()] : [],
+  );
+  expect(bodies).toEqual(asked.slice(0, -1).map((one) => `answer to ${one}`));
+  expect(entries.filter(({ type }) => type === 'response')).toHaveLength(20);
+  remove();
+}, 60_000);
 
 async function loadedPostgres(): Promise<LoadedServer> {
   const server = await startPostgres({ major: 18, auth: 'trust' });

@@ -2,7 +2,7 @@
  * What happens, as records of the journal and lines for the operator. Owns: which of them says what, and that secrets are in
  * neither. Does not: the format on disk (packages/recording).
  */
-import type { Command, ResponseEvent } from '@sluice/contract';
+import type { Command, ResponseEvent, StreamPart } from '@sluice/contract';
 import { type RecordHeader, type Journal, type ParameterMode, commandHeader, responseHeader } from '@sluice/recording';
 import type { ConnectionConfig } from '@sluice/config';
 import type { Logger } from 'pino';
@@ -95,12 +95,19 @@ export class Log {
     for (const see of watchers) see(header, bytes);
   }
 
-  /** False: it cannot be recorded, so it must not happen. */
-  command(session: string, command: Command, judgement: { readonly record: string }, now: number): boolean {
+  /** `judgement.body`: of a request by HTTP, as it is put on record. False: it cannot be recorded, so it must not happen. */
+  command(
+    session: string,
+    command: Command,
+    { record, body }: { readonly record: string; readonly body?: Uint8Array | undefined },
+    now: number,
+  ): boolean {
     if (this.#journal.failed) return false;
-    const header = commandHeader(session, command, judgement.record, this.#parameters, now);
-    this.#journal.append(header);
-    if (this.#watchers.size > 0) this.#shown(session, header, []);
+    const parts: readonly StreamPart[] | undefined = body?.length ? [{ stream: 'request', data: body }] : undefined;
+    const header = commandHeader(session, command, record, this.#parameters, now, parts);
+    const payload = body && parts ? [body] : NOTHING;
+    this.#journal.append(header, payload);
+    if (this.#watchers.size > 0) this.#shown(session, header, payload);
     this.#barrier.later();
     return true;
   }
@@ -114,8 +121,9 @@ export class Log {
   response(session: string, event: ResponseEvent): boolean {
     if (this.#journal.failed) return false;
     const header = responseHeader(session, event, Date.now());
-    this.#journal.append(header, event.data);
-    if (this.#watchers.size > 0) this.#shown(session, header, event.data);
+    const payload = payloadOf(event);
+    this.#journal.append(header, payload);
+    if (this.#watchers.size > 0) this.#shown(session, header, payload);
     this.#barrier.later();
     return true;
   }
@@ -283,6 +291,14 @@ export class Log {
     this.onRecord?.(header);
     this.#barrier.later();
   }
+}
+
+const NOTHING: readonly Uint8Array[] = [];
+
+function payloadOf(event: ResponseEvent): readonly Uint8Array[] {
+  if (event.type === 'part' || !event.parts) return event.data;
+  const parts = event.parts.map(({ data }) => data);
+  return event.data.length === 0 ? parts : [...parts, ...event.data];
 }
 
 /** What whoever runs the gateway can do about a login that was refused, by kind. */

@@ -119,6 +119,8 @@ export interface Gate {
   split?(text: string, dialect: Dialect): readonly TextRange[] | undefined;
   /** Records what the client was given. */
   record(event: ResponseEvent): void;
+  /** False: nothing can be recorded at the moment. For protocols that record an answer behind its last byte. Absent: `record` tells. */
+  readonly isRecording?: boolean;
   /** Registers what an out-of-band cancel with this key does. False when the key is taken: choose another. */
   onCancel(key: Uint8Array, cancel: () => Promise<void>): boolean;
   /** Carries out the cancel registered for this key, if there is one. Resolves when it has been delivered. */

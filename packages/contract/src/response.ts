@@ -19,6 +19,12 @@ export interface ResponsePart {
   readonly data: readonly Uint8Array[];
 }
 
+/** What a `ResponsePart` with a stream holds. `data` is valid during the call only. */
+export interface StreamPart {
+  readonly stream: NonNullable<ResponsePart['stream']>;
+  readonly data: Uint8Array;
+}
+
 export interface ResponseEnd {
   readonly type: 'end';
   readonly command: number;
@@ -32,6 +38,8 @@ export interface ResponseEnd {
   /** Columns of the answer that were NULL because nothing better is known of them. */
   readonly hidden?: HiddenCounts | undefined;
   /** Bodies of which not all is on record (`limits.recordedAnswer` bytes each), as they were sent on. */
-  readonly bodies?: { readonly request?: BodyDigest; readonly answer?: BodyDigest };
+  readonly bodies?: { readonly request?: BodyDigest; readonly answer?: BodyDigest } | undefined;
+  /** What the client was given last, as `ResponsePart`s that go on record together with the end, which costs less than each by itself. */
+  readonly parts?: readonly (StreamPart & { readonly stream: 'head' | 'out' })[] | undefined;
   readonly data: readonly Uint8Array[];
 }

@@ -368,14 +368,14 @@ function findings(
   attributes: Attributes,
   counts: boolean,
 ): Findings {
-  const matched = new Map<string, RuleMatch>();
-  const masks = new Map<string, AppliedMask>();
-  const holds = new Map<string, AppliedHold>();
-  const budgets = new Map<string, AppliedBudget>();
-  const reviews = new Map<string, AppliedHold>();
-  const bounds = new Map<string, AppliedBound>();
+  const matched = new Gathered<RuleMatch>();
+  const masks = new Gathered<AppliedMask>();
+  const holds = new Gathered<AppliedHold>();
+  const budgets = new Gathered<AppliedBudget>();
+  const reviews = new Gathered<AppliedHold>();
+  const bounds = new Gathered<AppliedBound>();
   const allowed = new Set<Action>();
-  const reviewed = new Set<Action>();
+  let reviewed: Set<Action> | undefined;
   let refused: DenyDecision | undefined;
   for (const action of actions)
     for (const { rule, condition } of rules) {
@@ -397,20 +397,35 @@ function findings(
         refused ??= { type: 'deny', rule: rule.rule, message: then.message, cause: 'rule' };
       else if (then.type === 'hold_commit') {
         reviews.set(rule.path, { rule: rule.rule, ...then });
-        reviewed.add(action);
+        (reviewed ??= new Set()).add(action);
       } else if (then.type !== 'budget') holds.set(rule.path, { rule: rule.rule, ...then });
     }
   return {
     refused,
     allowed,
-    reviewed,
-    ...(reviews.size > 0 && { reviews: [...reviews.values()] }),
-    holds: [...holds.values()],
-    matched: [...matched.values()],
-    masks: [...masks.values()],
-    budgets: [...budgets.values()],
-    bounds: [...bounds.values()],
+    reviewed: reviewed ?? NO_ACTIONS,
+    ...(reviews.all.length > 0 && { reviews: reviews.all }),
+    holds: holds.all,
+    matched: matched.all,
+    masks: masks.all,
+    budgets: budgets.all,
+    bounds: bounds.all,
   };
+}
+
+const NO_ACTIONS: ReadonlySet<Action> = new Set();
+
+/** Each once, by its key, the last of it, in the order of the first. Most findings have nothing of most kinds, which costs next to nothing. */
+class Gathered<Value> {
+  #values: Map<string, Value> | undefined;
+
+  set(key: string, value: Value): void {
+    (this.#values ??= new Map()).set(key, value);
+  }
+
+  get all(): readonly Value[] {
+    return this.#values ? [...this.#values.values()] : [];
+  }
 }
 
 function budgetOf({ rule, then, mode, path }: Rule): AppliedBudget | undefined {

@@ -53,9 +53,21 @@ export function requestAttributes(request: Request | undefined, found?: () => re
   const { method, host, path, query, media, operation, upgrade, message } = request;
   const size = BigInt(request.size);
   const segments = [...request.segments];
-  const asked = { method, host, path, segments, query, media, size, operation, upgrade, message };
-  if (!found) return { ...asked, found: [] };
-  return Object.defineProperty(asked, 'found', { enumerable: true, get: () => [...found()] });
+  return {
+    method,
+    host,
+    path,
+    segments,
+    query,
+    media,
+    size,
+    operation,
+    upgrade,
+    message,
+    get found(): readonly string[] {
+      return found ? [...found()] : [];
+    },
+  };
 }
 
 /** @throws BodyUnread where what GraphQL asks for is in a body that has not been read */

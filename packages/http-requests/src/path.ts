@@ -19,6 +19,8 @@ export type PathMode = 'strict' | 'raw';
  * encoded twice. In 'raw' these are left to the target. Octets that are no UTF-8, and control characters, are a fault in both.
  */
 export function readPath(sent: string, mode: PathMode = 'strict'): ReadPath {
+  // Nothing in it is encoded, and no segment is empty or of dots.
+  if (PLAIN.test(sent)) return { path: sent, segments: sent.slice(1).split('/') };
   const parts = sent.replace(/^\//, '').split('/');
   const decoded = parts.map(decodeSegment);
   const segments = decoded.map((one, at) => one ?? (parts[at] as string));
@@ -54,6 +56,8 @@ function faultOf(
 const isDots = (segment: string): boolean => /^\.{1,2}(?:;|$)/.test(segment);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f]/;
+/** As most paths are. Each segment has one way to be read: this is asked of everybody, and has to be linear in the length. */
+const PLAIN = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9_~.-]*)+\/?$|^\/$/;
 /** What a second decoding would make something else of. */
 const TWICE = /%[0-9a-f]{2}/i;
 

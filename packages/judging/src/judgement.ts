@@ -41,7 +41,7 @@ export interface Judgement {
   readonly begins?: () => void;
   /** What people are shown of a request; absent: its text. */
   readonly shown?: () => string;
-  /** The body of a request, as it is recorded behind the command. */
+  /** The body of a request, as it is recorded with the command. */
   readonly body?: Uint8Array | undefined;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Header, HttpCommand } from '@sluice/contract';
 import { type Mark, redactBody, redactHeaders, redactQuery, requestLine, shownBody } from '@sluice/http-requests';
-import { remembered } from '@sluice/wire';
+import { remembered, shared } from '@sluice/wire';
 import { JSON_TYPE } from './request-masks.js';
 
 /** Of a gateway token: whoever reads the record or the log of a target would have it. */
@@ -17,8 +17,11 @@ export const hasToken = (text: string): boolean => text.includes(TOKEN_START) &&
 const withoutTokens = (text: string, mark: Mark): string =>
   text.includes(TOKEN_START) ? text.replaceAll(GATEWAY_TOKEN, mark) : text;
 
-/** Headers of one visit that are remembered as they are recorded. */
-const HEADERS_REMEMBERED = 8;
+/** Headers that are remembered as they are recorded, of all visits together. */
+const HEADERS_REMEMBERED = 256;
+const headersBy = shared((mark: Mark) =>
+  remembered((headers: readonly Header[]) => JSON.stringify(redactHeaders(headers, mark)), HEADERS_REMEMBERED),
+);
 
 /** Of one visit. */
 export class RequestRecord {
@@ -30,10 +33,10 @@ export class RequestRecord {
   constructor(mark: Mark, bodies: number) {
     this.#mark = mark;
     this.#bodies = bodies;
-    this.#headers = remembered((headers) => JSON.stringify(redactHeaders(headers, mark)), HEADERS_REMEMBERED);
+    this.#headers = headersBy(mark);
   }
 
-  /** Members of the record: the request line, and all of the request but its body's bytes, which are a record of their own. */
+  /** Members of the record: the request line, and all of the request but its body's bytes, which are a part of the same record. */
   members(command: HttpCommand, line?: string): string {
     const mark = this.#mark;
     const { method, host, path, query, headers, body, upgrade, message } = command;

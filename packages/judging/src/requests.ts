@@ -100,6 +100,8 @@ const SWITCHED = 101;
 const MAX_REMEMBERED = 1024;
 const MAX_REMEMBERED_LENGTH = 2048;
 const judged = new Recent<string, Judgement>(MAX_REMEMBERED);
+/** What came once may never come again: its judgement is not worth the memory. */
+const once = new Recent<string, true>(MAX_REMEMBERED);
 let judges = 0;
 
 export class HttpJudge {
@@ -164,7 +166,9 @@ export class HttpJudge {
     const before = same === undefined ? undefined : judged.get(same);
     if (before) return before;
     const judgement = this.#judge(command, again);
-    if (same !== undefined && !(judgement instanceof Promise)) judged.set(same, judgement);
+    if (same === undefined || judgement instanceof Promise) return judgement;
+    if (once.get(same)) judged.set(same, judgement);
+    else once.set(same, true);
     return judgement;
   }
 

@@ -6,8 +6,10 @@ import type { JournalPosition } from '@sluice/recording';
 export interface PageCursor {
   /** Where to read from: parts of an answer whose end is not on an earlier page lie there. */
   readonly from: JournalPosition;
-  /** Entries up to here were on an earlier page. */
+  /** Entries up to here were on an earlier page, */
   readonly after: JournalPosition;
+  /** and so many of the record that begins there. */
+  readonly entries: number;
 }
 
 const CURSOR_KEY = randomBytes(32);
@@ -17,8 +19,8 @@ const MAC_BYTES = 16;
  * A cursor as its owner gets it, good for one session until the thread starts again. It is signed because a place that is
  * no record's beginning could make the answer of somebody else appear as part of one's own.
  */
-export function sealCursor(session: string, { from, after }: PageCursor): string {
-  const text = [from.segment, from.offset, after.segment, after.offset].join('.');
+export function sealCursor(session: string, { from, after, entries }: PageCursor): string {
+  const text = [from.segment, from.offset, after.segment, after.offset, entries].join('.');
   return `${text}.${macOf(session, text).toString('base64url')}`;
 }
 
@@ -28,8 +30,8 @@ export function openCursor(session: string, cursor: string): PageCursor | undefi
   const text = cursor.slice(0, Math.max(0, at));
   const mac = Buffer.from(cursor.slice(at + 1), 'base64url');
   if (mac.length !== MAC_BYTES || !timingSafeEqual(mac, macOf(session, text))) return undefined;
-  const [segment = 0, offset = 0, afterSegment = 0, afterOffset = 0] = text.split('.').map(Number);
-  return { from: { segment, offset }, after: { segment: afterSegment, offset: afterOffset } };
+  const [segment = 0, offset = 0, afterSegment = 0, afterOffset = 0, entries = 0] = text.split('.').map(Number);
+  return { from: { segment, offset }, after: { segment: afterSegment, offset: afterOffset }, entries };
 }
 
 const macOf = (session: string, text: string): Buffer =>

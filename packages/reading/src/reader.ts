@@ -155,20 +155,26 @@ export class SessionReader {
     for await (const { header, payload, start, end } of this.#records(cursor?.from ?? session.from)) {
       if (header.k === 'part' && !unfinished.has(header.id)) unfinished.set(header.id, start);
       if (header.k === 'end') unfinished.delete(header.id);
-      const entry = timeline.entry(header, payload);
-      if (!entry || (cursor && comparePositions(start, cursor.after) <= 0)) continue;
-      const has = isWanted(entry);
-      if (has === 'before' && ++passedOver < MAX_PAGE_PASSED_OVER) continue;
-      if (has === true) {
-        const text = this.#json(entry);
-        await this.#write(entries === 0 ? text : `,${text}`);
-        bytes += text.length;
-        entries++;
+      const all = timeline.entries(header, payload);
+      const order = cursor ? comparePositions(start, cursor.after) : 1;
+      if (order < 0) continue;
+      let seen = order === 0 ? (cursor?.entries ?? 0) : 0;
+      for (const entry of all.slice(seen)) {
+        seen++;
+        const has = isWanted(entry);
+        if (has === 'before' && ++passedOver < MAX_PAGE_PASSED_OVER) continue;
+        if (has === true) {
+          const text = this.#json(entry);
+          await this.#write(entries === 0 ? text : `,${text}`);
+          bytes += text.length;
+          entries++;
+        }
+        if (entries < limit && bytes < MAX_PAGE_BYTES && ++lookedAt < MAX_PAGE_LOOKED_AT) continue;
+        const [earliest = seen < all.length ? start : end] = [...unfinished.values()].sort(comparePositions);
+        next = sealCursor(session.id, { from: earliest, after: start, entries: seen });
+        break;
       }
-      if (entries < limit && bytes < MAX_PAGE_BYTES && ++lookedAt < MAX_PAGE_LOOKED_AT) continue;
-      const [earliest = end] = [...unfinished.values()].sort(comparePositions);
-      next = sealCursor(session.id, { from: earliest, after: start });
-      break;
+      if (next !== undefined) break;
     }
     await this.#write(']');
     await this.#flush();
@@ -179,9 +185,8 @@ export class SessionReader {
     const { session } = this.#request;
     const timeline = new Timeline(session.id, session.started);
     const see = async (header: RecordHeader, payload: Buffer): Promise<void> => {
-      const entry = timeline.entry(header, payload);
       // Server-sent events (WHATWG HTML section 9.2).
-      if (entry) await this.#write(`data: ${this.#json(entry)}\n\n`);
+      for (const entry of timeline.entries(header, payload)) await this.#write(`data: ${this.#json(entry)}\n\n`);
     };
     for await (const { header, payload } of this.#records(session.from)) await see(header, payload);
     if (!follow) return;
@@ -207,10 +212,7 @@ export class SessionReader {
   async *#timeline(): AsyncGenerator<ReplayEntry> {
     const { session } = this.#request;
     const timeline = new Timeline(session.id, session.started);
-    for await (const { header, payload } of this.#records(session.from)) {
-      const entry = timeline.entry(header, payload);
-      if (entry) yield entry;
-    }
+    for await (const { header, payload } of this.#records(session.from)) yield* timeline.entries(header, payload);
   }
 
   async #hasOutput(): Promise<boolean> {

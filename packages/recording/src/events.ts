@@ -1,7 +1,15 @@
 /** The kinds of record, and what each says. Owns: their headers as JSON. Does not: bytes on disk (format.ts). */
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import type { Command, HiddenCounts, Parameter, ResponseEnd, ResponseEvent, ResponsePart } from '@sluice/contract';
+import type {
+  Command,
+  HiddenCounts,
+  Parameter,
+  ResponseEnd,
+  ResponseEvent,
+  ResponsePart,
+  StreamPart,
+} from '@sluice/contract';
 
 /** The kinds of record, by their `k`, and what each says. Times are milliseconds since 1970. */
 export type RecordHeader =
@@ -68,6 +76,7 @@ export type RecordHeader =
       readonly hidden?: HiddenCounts;
       /** Bodies of which not all is on record: how long they were, and their SHA-256. */
       readonly bodies?: ResponseEnd['bodies'];
+      readonly parts?: PartLengths;
     }
   /** What became of a command whose decision was 'hold': each word that was said about it, and the end of it. */
   | {
@@ -170,6 +179,9 @@ export type RecordHeader =
       readonly after: string;
     };
 
+/** What a payload begins with: parts that are no records of their own, in order, each with its length in bytes. */
+export type PartLengths = readonly (readonly [stream: StreamPart['stream'], bytes: number])[];
+
 export interface CommandHeader {
   readonly k: 'command';
   readonly t: number;
@@ -178,11 +190,12 @@ export interface CommandHeader {
   readonly phase: 'prepare' | 'run' | 'custom';
   /** What kind of command it is, where it is not SQL, and the account on the target that it is for. */
   readonly type?: 'exec' | 'shell' | 'subsystem' | 'forward' | 'request' | 'tool' | 'answer';
+  readonly parts?: PartLengths;
   readonly account?: string;
   /** Of a call that a language model proposed, and of an answer: the command that was answered. */
   readonly origin?: number;
   readonly text: string;
-  /** Of a request by HTTP: all of it but its body, whose bytes are a part of their own (`request`). */
+  /** Of a request by HTTP: all of it but its body, whose bytes are parts (`request`), of this record or of their own. */
   readonly request?: RecordedRequest;
   readonly parameters?: readonly RecordedParameter[];
   /** `record.parameters: none`: how many there were. */
@@ -238,6 +251,8 @@ const RECORDED_START_BYTES = 64;
  * The header of a command's record. `judged` is the part that is the same for every use of a text, already serialised:
  * `"text":...,"actions":...,"decision":...`. `session` is an id of the gateway's own, which needs no escaping. Built by
  * concatenation: this runs for every statement.
+ *
+ * @param parts what the record's payload is made of
  */
 export function commandHeader(
   session: string,
@@ -245,10 +260,11 @@ export function commandHeader(
   judged: string,
   mode: ParameterMode,
   now: number,
+  parts?: readonly StreamPart[],
 ): string {
   const phase = command.type === 'sql' ? command.phase : command.type === 'custom' ? 'custom' : 'run';
   const values = command.type === 'sql' ? command.parameters : undefined;
-  return `{"k":"command","t":${now},"s":"${session}","id":${count(command.id)},"phase":"${phase}",${kindOf(command)}${values ? bound(values, mode) : ''}${judged}}`;
+  return `{"k":"command","t":${now},"s":"${session}","id":${count(command.id)},"phase":"${phase}",${kindOf(command)}${parts ? `${lengthsOf(parts)},` : ''}${values ? bound(values, mode) : ''}${judged}}`;
 }
 
 /** Of what is no SQL: its type, and what such a command has besides. */
@@ -268,8 +284,36 @@ export function responseHeader(session: string, event: ResponseEvent, now: numbe
   }
   const hidden = event.hidden === undefined ? '' : `,"hidden":${JSON.stringify(event.hidden)}`;
   const bodies = event.bodies === undefined ? '' : `,"bodies":${JSON.stringify(event.bodies)}`;
-  return `{"k":"end","t":${now},"s":"${session}","id":${count(event.command)},"outcome":${quoted(event.outcome)},"summary":${quoted(event.summary)},"rows":${count(event.rows)},"bytes":${count(event.bytes)}${hidden}${bodies}}`;
+  const parts = event.parts === undefined ? '' : `,${lengthsOf(event.parts)}`;
+  return `{"k":"end","t":${now},"s":"${session}","id":${count(event.command)}${parts},"outcome":${quoted(event.outcome)},"summary":${quoted(event.summary)},"rows":${count(event.rows)},"bytes":${count(event.bytes)}${hidden}${bodies}}`;
 }
+
+function lengthsOf(parts: readonly StreamPart[]): string {
+  let lengths = '';
+  for (const { stream, data } of parts)
+    lengths += `${lengths === '' ? '' : ','}[${quoted(stream)},${count(data.length)}]`;
+  return `"parts":[${lengths}]`;
+}
+
+/**
+ * The parts that a payload begins with, and what is behind them. What a header of another version says that is none of this is passed over: then
+ * nothing of its payload is a part.
+ */
+export function partsOf(
+  lengths: PartLengths | undefined,
+  payload: Buffer,
+): { readonly parts: readonly StreamPart[]; readonly rest: Buffer } {
+  if (!Array.isArray(lengths) || !lengths.every(isLength)) return { parts: [], rest: payload };
+  let at = 0;
+  const parts = (lengths as PartLengths).map(([stream, bytes]) => ({
+    stream,
+    data: payload.subarray(at, (at += bytes)),
+  }));
+  return { parts, rest: payload.subarray(at) };
+}
+
+const isLength = (one: unknown): boolean =>
+  Array.isArray(one) && typeof one[0] === 'string' && Number.isSafeInteger(one[1]) && one[1] >= 0;
 
 /** Events come from protocols that others wrote, too: whatever they say, a record can be read. */
 const count = (number: unknown): number => (Number.isSafeInteger(number) ? Number(number) : 0);

@@ -1,6 +1,6 @@
 /** Sessions out of the journal: a list of them, and what happened in one. Does not: find what is damaged (verify.ts). */
 import type { HiddenCounts, ResponsePart } from '@sluice/contract';
-import { type CommandHeader, type RecordHeader, parseHeader } from './events.js';
+import { type CommandHeader, type PartLengths, type RecordHeader, parseHeader, partsOf } from './events.js';
 import { decode } from './format.js';
 import { listSegments, readSegment } from './segments.js';
 
@@ -127,7 +127,7 @@ export type ReplayEntry =
   | { readonly type: 'opened' | 'closed'; readonly at: number; readonly t: number; readonly summary: string }
   | ({ readonly type: 'command'; readonly at: number; readonly kind?: CommandHeader['type'] } & Omit<
       CommandHeader,
-      'k' | 's' | 'type'
+      'k' | 's' | 'type' | 'parts'
     >)
   /** What was said about a command that waited for people: `request 7: approve by ada, because it is urgent`. */
   | {
@@ -192,54 +192,74 @@ export class Timeline {
 
   /** Those that are on disk. */
   *read(folder: string): Generator<ReplayEntry> {
-    for (const { header, payload } of readJournal(folder, isOf(this.#session))) {
-      const entry = this.entry(header, payload);
-      if (entry) yield entry;
-    }
+    for (const { header, payload } of readJournal(folder, isOf(this.#session))) yield* this.entries(header, payload);
   }
 
-  /** Undefined for records of other sessions, and for parts of an answer that is not complete yet. */
-  entry(header: RecordHeader, payload: Buffer): ReplayEntry | undefined {
-    if (!('s' in header) || header.s !== this.#session) return undefined;
+  /** What a record says. Nothing for those of other sessions, and for parts of an answer that is not complete yet. */
+  entries(header: RecordHeader, payload: Buffer): readonly ReplayEntry[] {
+    if (!('s' in header) || header.s !== this.#session) return [];
+    this.#start ??= header.t;
+    if (header.k !== 'command' && header.k !== 'end') return this.#entry(header, payload);
+    const { rest, outputs } = this.#outputs(header, payload);
+    // A request comes before its body, an answer ends behind its own.
+    return header.k === 'command'
+      ? [...this.#entry(header, rest), ...outputs]
+      : [...outputs, ...this.#entry(header, rest)];
+  }
+
+  /** Parts that are no records of their own. */
+  #outputs(
+    { id: command, t, parts: lengths }: { readonly id: number; readonly t: number; readonly parts?: PartLengths },
+    payload: Buffer,
+  ): { readonly outputs: readonly ReplayEntry[]; readonly rest: Buffer } {
+    const { parts, rest } = partsOf(lengths, payload);
+    const at = t - (this.#start ?? t);
+    const outputs = parts.map(({ stream, data }) => {
+      return { type: 'output', at, t, command, stream, data: Buffer.from(data) } as const;
+    });
+    return { outputs, rest };
+  }
+
+  #entry(header: Extract<RecordHeader, { readonly s: string }>, payload: Buffer): readonly ReplayEntry[] {
     this.#start ??= header.t;
     const at = header.t - this.#start;
     const { t } = header;
     switch (header.k) {
       case 'opened': {
         const summary = `${header.principal} on ${header.connection} from ${header.client}${shown(header)}`;
-        return { type: 'opened', at, t, summary };
+        return [{ type: 'opened', at, t, summary }];
       }
       case 'closed':
-        return { type: 'closed', at, t, summary: header.reason };
+        return [{ type: 'closed', at, t, summary: header.reason }];
       case 'command': {
-        const { k: _, s: __, type: kind, ...command } = header;
-        return { type: 'command', at, ...(kind && { kind }), ...command };
+        const { k: _, s: __, parts: ___, type: kind, ...command } = header;
+        return [{ type: 'command', at, ...(kind && { kind }), ...command }];
       }
       case 'part': {
         const data = Buffer.from(payload);
-        if (header.st !== undefined) return { type: 'output', at, t, command: header.id, stream: header.st, data };
+        if (header.st !== undefined) return [{ type: 'output', at, t, command: header.id, stream: header.st, data }];
         const sofar = this.#parts.get(header.id);
         if (sofar) sofar.push(data);
         else this.#parts.set(header.id, [data]);
-        return undefined;
+        return [];
       }
       case 'end': {
         const { id, outcome, summary, rows, bytes, hidden } = header;
         const data = Buffer.concat([...(this.#parts.get(id) ?? []), payload]);
         this.#parts.delete(id);
         const answered = { type: 'response', at, t, command: id, outcome, summary, rows, bytes, data } as const;
-        return hidden ? { ...answered, hidden } : answered;
+        return [hidden ? { ...answered, hidden } : answered];
       }
       case 'approval': {
         const { id, request, event, actor, reason } = header;
         const who = (actor ? ` by ${actor}${shown(header)}` : '') + (reason ? `, ${reason}` : '');
-        return { type: 'approval', at, t, command: id, request, summary: `request ${request}: ${event}${who}` };
+        return [{ type: 'approval', at, t, command: id, request, summary: `request ${request}: ${event}${who}` }];
       }
       case 'login':
-        return undefined;
+        return [];
       default:
         header satisfies never;
-        return undefined;
+        return [];
     }
   }
 }

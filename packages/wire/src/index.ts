@@ -12,4 +12,5 @@ export * from './pump.js';
 export * from './reader.js';
 export * from './recent.js';
 export * from './recorder.js';
+export * from './turn.js';
 export * from './waiting.js';

@@ -18,10 +18,13 @@ export interface Lender {
 
 export const isLender = (stream: object): stream is Lender => 'lend' in stream;
 
-/** Bytes. An idle session keeps the small one; after a read that fills it come large ones, as long as they pay. */
-const SMALL_BUFFER_BYTES = 16 * 1024;
-const LARGE_BUFFER_BYTES = 256 * 1024;
-const spares: Buffer[] = [];
+/**
+ * Bytes. An idle session keeps the smallest one, into which most answers fit; behind a read that fills one the next comes into one of the next size,
+ * as long as that pays.
+ */
+const BUFFER_BYTES = [2 * 1024, 16 * 1024, 256 * 1024] as const;
+/** Of each size but the smallest, those that nobody reads into at the moment. */
+const spares: readonly Buffer[][] = BUFFER_BYTES.map(() => []);
 const MAX_SPARE_BUFFERS = 4;
 
 /**
@@ -29,28 +32,35 @@ const MAX_SPARE_BUFFERS = 4;
  * it is an ordinary stream.
  */
 export function connectLender(options: TcpSocketConnectOpts | IpcSocketConnectOpts): Socket & Lender {
-  let small: Buffer = Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES);
-  let large: Buffer | undefined;
+  let small: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES[0]);
+  /** The size of `larger`, by its place in `BUFFER_BYTES`; 0: there is none. */
+  let place = 0;
+  let larger: Buffer | undefined;
   let receive: ((chunk: Buffer) => Loan) | undefined;
 
   const next = (size: number, loan: Loan): void => {
     if (loan === 'paused') return;
     if (loan === 'kept') {
-      if (large) large = undefined;
-      else small = Buffer.allocUnsafeSlow(SMALL_BUFFER_BYTES);
+      if (larger) larger = undefined;
+      else small = Buffer.allocUnsafeSlow(BUFFER_BYTES[0]);
     }
-    if (size >= SMALL_BUFFER_BYTES) large ??= spares.pop() ?? Buffer.allocUnsafeSlow(LARGE_BUFFER_BYTES);
-    else if (large) {
-      if (spares.length < MAX_SPARE_BUFFERS) spares.push(large);
-      large = undefined;
+    // As large as the last read would have filled.
+    let wanted = 0;
+    while (wanted < BUFFER_BYTES.length - 1 && size >= (BUFFER_BYTES[wanted] as number)) wanted++;
+    if (wanted !== place && larger) {
+      const others = spares[place] as Buffer[];
+      if (others.length < MAX_SPARE_BUFFERS) others.push(larger);
+      larger = undefined;
     }
+    place = wanted;
+    if (wanted > 0) larger ??= spares[wanted]?.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES[wanted] as number);
   };
   const socket: Socket = connect({
     ...options,
     onread: {
-      buffer: () => large ?? small,
+      buffer: () => larger ?? small,
       callback: (size): boolean => {
-        const chunk = (large ?? small).subarray(0, size);
+        const chunk = (larger ?? small).subarray(0, size);
         if (!receive) return socket.push(Buffer.from(chunk));
         next(size, receive(chunk));
         return true;

@@ -26,6 +26,16 @@ export class Recent<Key, Value> {
   }
 }
 
+/** What is made of an object once, for as long as that is there: `make` says what, and all who ask share it. */
+export function shared<Key extends object, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const known = new WeakMap<Key, { readonly value: Value }>();
+  return (key) => {
+    let made = known.get(key);
+    if (!made) known.set(key, (made = { value: make(key) }));
+    return made.value;
+  };
+}
+
 /** `make`, remembered for the objects that it was last given: for what is made of an object that nobody changes. */
 export function remembered<Key extends object, Value extends object | string>(
   make: (key: Key) => Value,

@@ -220,7 +220,7 @@ export class AnswerRelay {
       throw new Unmasked('nobody here can read what this target says on a WebSocket, so it does not pass');
     const head = { ...answer, reason: this.#reason(answer), headers: edited?.headers ?? headers };
     this.#status = answer.status;
-    record.head(recordedHead(head));
+    record.head(recordedHead(head), true);
     this.begun = true;
     return { head, editor: edited?.body, message: edited?.message };
   }

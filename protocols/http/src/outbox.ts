@@ -1,8 +1,9 @@
 /**
  * Collects what one turn has to say to a stream and writes it at once: a head, a chunk's line and its bytes are one packet
- * then. Owns: when there is room for more. Does not: wait for anything but the end of the turn.
+ * then. Owns: when there is room for more. Does not: wait for anything but the end of the turn, and for that only with what is small.
  */
 import type { Duplex } from 'node:stream';
+import { atTurnEnd } from '@sluice/wire';
 
 /** Bytes below which copying together is cheaper than a write of several pieces. */
 const MERGE_BYTES = 32 * 1024;
@@ -35,10 +36,12 @@ export class Outbox {
 
   /** @returns whether there is room for more */
   push(bytes: Buffer): boolean {
-    // Not queueMicrotask, which makes an object of async_hooks for each.
-    if (this.#pieces.length === 0) void NOW.then(this.flush);
+    if (this.#pieces.length === 0) atTurnEnd(this.flush);
     this.#pieces.push(bytes);
+    const before = this.#size;
     this.#size += bytes.length;
+    // Not queueMicrotask, which makes an object of async_hooks for each.
+    if (before < MERGE_BYTES && this.#size >= MERGE_BYTES) void NOW.then(this.flush);
     return this.hasRoom;
   }
 

@@ -7,6 +7,7 @@ import { type Hash, createHash } from 'node:crypto';
 import type { BodyDigest, Gate, ResponseEnd } from '@sluice/contract';
 
 type BodyDirection = 'request' | 'out' | 'in';
+type AnswerPart = NonNullable<ResponseEnd['parts']>[number];
 
 /** Pieces of a body are hashed so many at a time: to hash one takes as long as to copy thousands of bytes. */
 const FIRST_GATHERED_BYTES = 1024;
@@ -75,9 +76,21 @@ class BodyRecord {
   }
 }
 
+/** What waits for the end of its answer, in bytes. */
+const MOST_WAITING_BYTES = 64 * 1024;
+
+const NOW = Promise.resolve();
+const NOTHING: readonly Uint8Array[] = [];
+
+/**
+ * The head of an answer and what comes with it wait for the end of the turn, before which nothing of them leaves: an answer that is whole by then
+ * is one record.
+ */
 export class ExchangeRecorder {
   readonly #gate: Gate;
   readonly #command: number;
+  #waiting: AnswerPart[] | undefined;
+  #waitingBytes = 0;
   readonly #bodies: Record<BodyDirection, BodyRecord | undefined> = {
     request: undefined,
     out: undefined,
@@ -98,13 +111,37 @@ export class ExchangeRecorder {
   body(stream: BodyDirection, bytes: Buffer): void {
     const record = (this.#bodies[stream] ??= new BodyRecord(this.#gate.limits.recordedAnswer, undefined));
     const kept = record.take(bytes);
-    if (kept && kept.length > 0) this.#gate.record({ type: 'part', command: this.#command, stream, data: [kept] });
+    if (kept && kept.length > 0) this.#part(stream, kept);
   }
 
-  /** A head or trailers of the answer, as lines of HTTP/1.1. */
-  head(bytes: Buffer): void {
-    this.#gate.record({ type: 'part', command: this.#command, stream: 'head', data: [bytes] });
+  /** A head or trailers of the answer, as lines of HTTP/1.1. `switches`: what follows is no answer, and lies in memory that is read into again. */
+  head(bytes: Buffer, switches = false): void {
+    // What cannot be recorded must not even be on its way.
+    if (!switches && !this.#waiting && !this.#ended && this.#gate.isRecording !== false) {
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      void NOW.then(this.#flush);
+    }
+    this.#part('head', bytes);
   }
+
+  #part(stream: BodyDirection | 'head', data: Buffer): void {
+    const isOfAnswer = stream === 'head' || stream === 'out';
+    if (this.#waiting && isOfAnswer && (this.#waitingBytes += data.length) <= MOST_WAITING_BYTES) {
+      this.#waiting.push({ stream, data });
+      return;
+    }
+    this.#flush();
+    this.#gate.record({ type: 'part', command: this.#command, stream, data: [data] });
+  }
+
+  /** Nothing tells yet that the answer is whole. */
+  readonly #flush = (): void => {
+    const parts = this.#waiting;
+    this.#waiting = undefined;
+    for (const { stream, data } of parts ?? [])
+      this.#gate.record({ type: 'part', command: this.#command, stream, data: [data] });
+  };
 
   end(outcome: ResponseEnd['outcome'], summary: string): void {
     if (this.#ended) return;
@@ -112,6 +149,8 @@ export class ExchangeRecorder {
     const request = this.#bodies.request?.digest();
     const answer = this.#bodies.out?.digest();
     const bodies = (request || answer) && { ...(request && { request }), ...(answer && { answer }) };
+    const parts = this.#waiting;
+    this.#waiting = undefined;
     this.#gate.record({
       type: 'end',
       command: this.#command,
@@ -119,8 +158,9 @@ export class ExchangeRecorder {
       summary,
       rows: 0,
       bytes: this.#bodies.out?.bytes ?? 0,
-      data: [],
-      ...(bodies && { bodies }),
+      data: NOTHING,
+      bodies,
+      parts,
     });
   }
 }

@@ -99,6 +99,52 @@ describe('what passes', () => {
     expect(stay.ended()).toMatchObject({ outcome: 'ok', summary: '201 Created', bytes: 10 });
   });
 
+  test('an answer that is whole at once is one record, and one that comes in pieces has them as they come', async () => {
+    const kinds = (command: number): string[] =>
+      rig.stay().events.flatMap((event): string[] => {
+        if (event.command !== command) return [];
+        if (event.type === 'part') return [`part ${event.stream}`];
+        return [`end of ${(event.parts ?? []).map(({ stream }) => stream).join(' and ')}`];
+      });
+    serve = (_request, response) => response.end('all of it');
+    expect(await (await fetch(`${rig.url}/x`, { headers: authorized })).text()).toBe('all of it');
+    await until(() => rig.stay().ended(1) !== undefined);
+    expect(kinds(1)).toEqual(['end of head and out']);
+
+    let rest: (() => void) | undefined;
+    serve = (_request, response) => {
+      response.write('one');
+      rest = () => response.end('two');
+    };
+    const answer = await fetch(`${rig.url}/x`, { headers: authorized });
+    // What the client has is on record, whatever becomes of the rest.
+    expect(kinds(2)).toEqual(['part head', 'part out']);
+    rest?.();
+    expect(await answer.text()).toBe('onetwo');
+    await until(() => rig.stay().ended(2) !== undefined);
+    expect(kinds(2)).toEqual(['part head', 'part out', 'part out', 'end of ']);
+
+    const large = 'x'.repeat(200_000);
+    serve = (_request, response) => response.end(large);
+    expect(await (await fetch(`${rig.url}/x`, { headers: authorized })).text()).toBe(large);
+    await until(() => rig.stay().ended(3) !== undefined);
+    expect(kinds(3).at(0)).toBe('part head');
+    expect(rig.stay().recorded('out', 3)).toBe('x'.repeat(64 * 1024));
+    expect(rig.stay().ended(3)).toMatchObject({ bytes: 200_000, bodies: { answer: { bytes: 200_000 } } });
+  });
+
+  test('nothing of an answer passes that cannot be recorded', async () => {
+    serve = (_request, response) => {
+      rig.isRecording = false;
+      response.end('not on record');
+    };
+    const answer = await fetch(`${rig.url}/x`, { headers: authorized });
+    const text = await answer.text();
+    expect(answer.status).toBe(503);
+    expect(text).toContain('record');
+    expect(text).not.toContain('not on record');
+  });
+
   test('50 requests in one write are answered in order while the third is held', async () => {
     let release: (() => void) | undefined;
     rig.judge = ({ path }) => (path === '/3' ? new Promise((resolve) => (release = () => resolve(ALLOW))) : ALLOW);

@@ -57,9 +57,11 @@ export class Stay {
   /** What is on record of one stream of one command. */
   recorded(stream: string, command = 1): string {
     return this.events
-      .flatMap((event) =>
-        event.type === 'part' && event.command === command && event.stream === stream ? event.data : [],
-      )
+      .flatMap((event): readonly Uint8Array[] => {
+        if (event.command !== command) return [];
+        if (event.type === 'part') return event.stream === stream ? event.data : [];
+        return (event.parts ?? []).flatMap((part) => (part.stream === stream ? [part.data] : []));
+      })
       .map((data) => Buffer.from(data).toString('latin1'))
       .join('');
   }
@@ -77,6 +79,8 @@ export class Rig {
   readonly killing = new AbortController();
   judge: (command: HttpCommand, waiter: Waiter | undefined) => Answer | Promise<Answer> = () => ALLOW;
   needsBody: (head: HttpHead) => boolean = () => false;
+  /** False: what is given to the gate for the record is lost. */
+  isRecording = true;
   own: (request: OwnRequest) => Promise<OwnAnswer> = () => Promise.resolve({ status: 404, headers: [], body: 'none' });
   /** Where the next visit's connections to the target go. */
   dial: () => Promise<Duplex>;
@@ -184,9 +188,12 @@ export class Rig {
         return this.judge(command as HttpCommand, waiter);
       },
       record: (event) => {
-        stay.events.push(event.type === 'end' ? event : { ...event, data: event.data.map((one) => Buffer.from(one)) });
+        // As a session does.
+        if (!this.isRecording) return stay.end.abort({ code: 'record-unwritable' });
+        stay.events.push(copied(event));
       },
     });
+    Object.defineProperty(gate, 'isRecording', { get: () => this.isRecording });
     const { target } = this;
     const admission: Admission & { target: { http: HttpTarget } } = {
       type: 'admission',
@@ -267,6 +274,13 @@ export class Rig {
     });
     return { stream: secured, ...(typeof secured.alpnProtocol === 'string' && { alpn: secured.alpnProtocol }) };
   }
+}
+
+/** What an event holds is valid during the call only. */
+function copied(event: ResponseEvent): ResponseEvent {
+  if (event.type === 'part') return { ...event, data: event.data.map((one) => Buffer.from(one)) };
+  if (!event.parts) return event;
+  return { ...event, parts: event.parts.map(({ stream, data }) => ({ stream, data: Buffer.from(data) })) };
 }
 
 export async function listening(server: {

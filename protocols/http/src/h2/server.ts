@@ -45,9 +45,9 @@ export function serveHttp2(stream: Duplex, listener: RequestSource, security: Se
   const kill = (): void => session.destroy();
   const drain = (): void => session.close();
   const last = lastHeaders(security.certificate);
-  session.on('error', () => undefined);
+  session.on('error', ignore);
   session.on('stream', (one, _fields, flags, raw) => {
-    one.on('error', () => undefined);
+    one.on('error', ignore);
     const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     new StreamSide(one, security).start(listener, () => incoming(raw as unknown as string[], ended, last, security));
   });
@@ -64,6 +64,7 @@ export function serveHttp2(stream: Duplex, listener: RequestSource, security: Se
   return promise;
 }
 
+const ignore = (): void => undefined;
 const NOW = Promise.resolve();
 const rawOf = remembered(toRaw);
 
@@ -76,6 +77,8 @@ class StreamSide implements ClientSide {
   #endsWithHead = false;
   /** They go behind the end of the answer. */
   #hasTrailers = false;
+  /** A request without a body has nothing to read. What has been read to its end node:http2 destroys before it has written, at the price of an error. */
+  #reads = true;
   /** The fields of a head that waits for the end of the turn, which may be the end of the answer, and what has come behind it. */
   #waiting: { readonly fields: string[]; readonly pieces: Buffer[] } | undefined;
 
@@ -103,8 +106,8 @@ class StreamSide implements ClientSide {
     }
     const exchange = new Exchange(listener, this, request);
     this.#exchange = exchange;
-    if (request.framing.type === 'none') stream.resume();
-    else this.#receive(exchange);
+    this.#reads = request.framing.type !== 'none';
+    if (this.#reads) this.#receive(exchange);
     stream.on('close', () => exchange.clientGone());
     exchange.start();
   }
@@ -201,7 +204,7 @@ class StreamSide implements ClientSide {
   done(): void {
     // What still comes of the request's body is nobody's: the stream ends, and the others of the connection go on.
     const stream = this.#stream;
-    if (stream.readableEnded || stream.destroyed) return;
+    if (!this.#reads || stream.readableEnded || stream.destroyed) return;
     stream.resume();
     const close = (): void => void (stream.readableEnded || stream.close(constants.NGHTTP2_NO_ERROR));
     // A stream that is closed takes no trailers any more, and they go behind its end. Most clients close it themselves then.

@@ -1,0 +1,54 @@
+/** What records say of a session, in the layouts that they have had. */
+import { expect, test } from 'vitest';
+import { Journal, type ReplayEntry, commandHeader, responseHeader, timeline } from '../src/index.js';
+import { emptyFolder } from './folder.js';
+
+const BODY = Buffer.from('{"a":1}');
+const HEAD = Buffer.from('HTTP/1.1 200 OK\r\n\r\n');
+const ANSWER = Buffer.from('fine');
+const COMMAND = { type: 'request', id: 1 } as Parameters<typeof commandHeader>[1];
+const JUDGED = '"text":"POST /x","confidence":"exact","actions":[],"matched":[],"decision":"allow"';
+const END = { type: 'end', command: 1, outcome: 'ok', summary: '200 OK', rows: 0, bytes: 4, data: [] } as const;
+
+function entriesOf(records: readonly (readonly [header: string, ...payload: Buffer[]])[]): ReplayEntry[] {
+  const folder = emptyFolder();
+  const journal = new Journal({ folder });
+  for (const [header, ...payload] of records) journal.append(header, payload);
+  journal.close();
+  return timeline(folder, 's');
+}
+
+test('parts of a command and of an end read as those that are records of their own', () => {
+  const part = (stream: 'request' | 'head' | 'out', data: Buffer): readonly [string, Buffer] => [
+    responseHeader('s', { type: 'part', command: 1, stream, data: [data] }, 7),
+    data,
+  ];
+  const each = entriesOf([
+    [commandHeader('s', COMMAND, JUDGED, 'full', 5)],
+    [responseHeader('s', { type: 'part', command: 1, stream: 'request', data: [BODY] }, 5), BODY],
+    part('head', HEAD),
+    part('out', ANSWER),
+    [responseHeader('s', END, 7)],
+  ]);
+  const parts = [
+    { stream: 'head', data: HEAD },
+    { stream: 'out', data: ANSWER },
+  ] as const;
+  const together = entriesOf([
+    [commandHeader('s', COMMAND, JUDGED, 'full', 5, [{ stream: 'request', data: BODY }]), BODY],
+    [responseHeader('s', { ...END, parts }, 7), HEAD, ANSWER],
+  ]);
+  expect(together).toEqual(each);
+  expect(together.map(({ type }) => type)).toEqual(['command', 'output', 'output', 'output', 'response']);
+  expect(together[0]).not.toHaveProperty('parts');
+});
+
+test.each([
+  ['longer than the payload', '[["out",9000]]', ['fine', '']],
+  ['of no length', '[["out",-1]]', ['fine']],
+  ['no list', '"out"', ['fine']],
+])('parts that are %s take nothing of the answer away, and break nothing', (_what, parts, expected) => {
+  const header = responseHeader('s', END, 7).replace('"outcome"', `"parts":${parts},"outcome"`);
+  const data = entriesOf([[header, ANSWER]]).flatMap((entry) => ('data' in entry ? [entry.data.toString()] : []));
+  expect(data).toEqual(expected);
+});
