@@ -66,7 +66,7 @@ afterAll(() => pool.close());
 const postgres = await PostgresLanguage.open(pool);
 const languages = new Map<string, Language>([[postgres.name, postgres]]);
 const nothing = { since: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
-const budgets = new ModelBudgets(await Counts.open(nothing, () => undefined), () => undefined);
+const budgets = new ModelBudgets(await Counts.open(nothing, () => undefined), () => ({ amount: 0 }));
 
 const rule = (name: string, when: string, then: Rule['then']): Rule => ({
   rule: name,
