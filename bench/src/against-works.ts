@@ -62,13 +62,21 @@ export async function postgresWorks(root: string): Promise<Works> {
   return { works: [...questions, ...rows], stop: () => setting.stop() };
 }
 
-async function openQuestions(route: Route, mode: 'simple' | 'prepared', clients: number): Promise<Opened> {
+export type QuestionMode = 'simple' | 'extended' | 'prepared';
+
+/** Connections that stay open, which ask what `pgbench -S` asks, so many times in one turn together. */
+export async function openQuestions(
+  route: Route,
+  mode: QuestionMode,
+  clients: number,
+  questions = QUESTIONS,
+): Promise<Opened> {
   const streams = await Promise.all(Array.from({ length: clients }, () => openStream(route)));
   const text = 'SELECT abalance FROM pgbench_accounts WHERE aid = ';
-  if (mode === 'prepared') {
-    const parse = Buffer.concat([message('P', `p\0${text}$1;\0`, Buffer.alloc(2)), message('S', '')]);
-    await Promise.all(streams.map(({ ask }) => ask(parse)));
-  }
+  const parse = (name: string): Buffer => message('P', `${name}\0${text}$1;\0`, Buffer.alloc(2));
+  const statement = mode === 'prepared' ? 'p' : '';
+  if (mode === 'prepared')
+    await Promise.all(streams.map(({ ask }) => ask(Buffer.concat([parse(statement), message('S', '')]))));
   const question = (): Buffer => {
     const id = String(1 + Math.floor(Math.random() * ACCOUNTS));
     if (mode === 'simple') return message('Q', `${text}${id};\0`);
@@ -77,7 +85,8 @@ async function openQuestions(route: Route, mode: 'simple' | 'prepared', clients:
     // One parameter as text, results as text: as pgbench binds.
     const values = Buffer.concat([Buffer.from([0, 0, 0, 1]), length, Buffer.from(id), Buffer.from([0, 0])]);
     return Buffer.concat([
-      message('B', '\0p\0', values),
+      ...(mode === 'extended' ? [parse(statement)] : []),
+      message('B', `\0${statement}\0`, values),
       message('D', 'P\0'),
       message('E', '\0', Buffer.alloc(4)),
       message('S', ''),
@@ -86,7 +95,7 @@ async function openQuestions(route: Route, mode: 'simple' | 'prepared', clients:
   return {
     pid: route.pid as number,
     turn: async () => {
-      let left = QUESTIONS;
+      let left = questions;
       await Promise.all(
         streams.map(async ({ ask }) => {
           while (left-- > 0) await ask(question());

@@ -1,13 +1,18 @@
-/** What budgets and bounds cost. Owns: the comparison of the same queries with and without. Does not: run pgbench (postgres.ts). */
+/** What budgets and bounds cost. Owns: the comparison of the same queries with and without. Does not: ask them (against-works.ts, postgres.ts). */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startPostgres, temporaryFolder } from '@sluice/testkit';
+import { type Opened, openQuestions } from './against-works.js';
 import { cpuOf, machine, median, shuffled, spread } from './measure.js';
-import { type BenchOptions, drain, pgbench, prepareBulk, preparePgbench } from './postgres.js';
+import { type BenchOptions, drain, prepareBulk, preparePgbench } from './postgres.js';
 import { type Route, end, spawnGateway } from './setting.js';
 
 const MODES = ['simple', 'extended', 'prepared'] as const;
 const CLIENTS = 8;
+/** Of all routes one after another, for each second that a round has, and short ones: what else a machine does is the same for all of them. */
+const TURNS_A_SECOND = 30;
+const WARM_TURNS = 30;
+const QUESTIONS = 400;
 
 /** Limits that nothing here comes to. */
 const POLICIES = {
@@ -55,9 +60,9 @@ ${NAMES.map((name) => `  ${name}: [${POLICIES[name].join(', ')}]\n`).join('')}`,
     const text = `${[
       '# What budgets and bounds cost',
       '',
-      `\`pnpm bench budgets\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; PostgreSQL 15 on the same machine; ${options.rounds} rounds of ${options.seconds} s, order random in each.`,
+      `\`pnpm bench budgets\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; PostgreSQL 15 on the same machine; order random in each turn.`,
       '',
-      'CPU is that of the gateway, all threads, by the kernel. Medians; in brackets the middle half of the differences of each round.',
+      'CPU is that of the gateway, all threads, by the kernel. Medians of the differences within one turn; in brackets their middle half.',
       '',
       ...(await small(routes, options)),
       ...(await bulk(routes, options)),
@@ -74,22 +79,30 @@ ${NAMES.map((name) => `  ${name}: [${POLICIES[name].join(', ')}]\n`).join('')}`,
 }
 
 async function small(routes: readonly (Route & { name: Policy })[], options: BenchOptions): Promise<string[]> {
+  const turns = Math.max(10, Math.round(options.rounds * options.seconds * TURNS_A_SECOND));
   const lines = [
-    `## Small queries (pgbench -S, ${CLIENTS} clients), µs of CPU for each`,
+    `## Small queries (those of pgbench -S, ${CLIENTS} clients, ${turns} turns of ${QUESTIONS} by each), µs of CPU for each`,
     '',
     '| mode | without | with statements: more | ratio | with statements, rows, bytes and bounds: more | ratio |',
     '| --- | --- | --- | --- | --- | --- |',
   ];
   for (const mode of MODES) {
     const samples: Record<Policy, number[]> = { without: [], statements: [], all: [] };
-    for (const route of routes) await pgbench(route, mode, CLIENTS, 1);
-    for (let round = 0; round < options.rounds; round++)
-      for (const route of shuffled(routes))
-        samples[route.name].push((await pgbench(route, mode, CLIENTS, options.seconds)).cpu);
+    const opened: (Opened & { name: Policy })[] = [];
+    for (const route of routes)
+      opened.push({ ...(await openQuestions(route, mode, CLIENTS, QUESTIONS)), name: route.name });
+    // The first turns are those of a gateway that has just begun.
+    for (let turn = -WARM_TURNS; turn < turns; turn++)
+      for (const one of shuffled(opened)) {
+        const before = cpuOf(one.pid);
+        await one.turn();
+        if (turn >= 0) samples[one.name].push((cpuOf(one.pid) - before) / QUESTIONS);
+      }
+    for (const { close } of opened) close();
     const { without, statements, all } = samples;
     const row = [mode, median(without).toFixed(1), ...compared(without, statements), ...compared(without, all)];
     lines.push(`| ${row.join(' | ')} |`);
-    process.stderr.write(`small queries, ${mode} done\n`);
+    process.stderr.write(`${row.join(' | ')}\n`);
   }
   return [...lines, ''];
 }
@@ -113,7 +126,7 @@ async function bulk(routes: readonly (Route & { name: Policy })[], { rounds }: B
   ];
 }
 
-/** How much more, and as a ratio, round by round. */
+/** How much more, and as a ratio, turn by turn. */
 function compared(without: readonly number[], with_: readonly number[]): [string, string] {
   const more = with_.map((one, at) => one - (without[at] ?? Number.NaN));
   const ratios = with_.map((one, at) => one / (without[at] ?? Number.NaN));

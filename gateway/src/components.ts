@@ -137,7 +137,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
   const sketches = await Sketches.open(store.sketches, marks, unsaved, () => counts.steadyMinute());
   const touched = await Touched.open(store.touches, unsaved);
   // As JSON: names of rules have no quotes.
-  const used: UsedUp = (rule, unit, amount) => Counters.add(counters.budgets, `["${rule}","${unit}"]`, amount);
+  const used: UsedUp = (rule, unit) => Counters.sum(counters.budgets, `["${rule}","${unit}"]`);
   const pins = await Pins.open(store.pins, ({ message }) =>
     operator.warn({ error: message }, 'pins of tools cannot be saved: a restart would forget them'),
   );

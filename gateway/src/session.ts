@@ -41,7 +41,7 @@ import type { Connection, Listener, Services, SessionMasks } from './services.js
 import { type Judge, type Judgement, type Taken, otherwise } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
-import type { Maker } from '@sluice/identity';
+import { type Maker, ownerOf } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from '@sluice/budgets';
 import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
@@ -330,6 +330,7 @@ export class Session implements Gate, LoginSession {
   }
 
   #settle(command: number): void {
+    if (this.#charges.size === 0) return;
     this.#charges.get(command)?.end();
     this.#charges.delete(command);
   }
@@ -339,8 +340,9 @@ export class Session implements Gate, LoginSession {
     // Its client has hung up meanwhile, and nobody would say that it is over.
     if (this.#isClosed) return charge.undo();
     this.#charges.set(command, charge);
+    if (this.#charges.size <= MAX_CHARGES) return;
     const [oldest] = this.#charges.keys();
-    if (this.#charges.size > MAX_CHARGES && oldest !== undefined) this.#settle(oldest);
+    if (oldest !== undefined) this.#settle(oldest);
   }
 
   #countHidden(hidden: HiddenCounts): void {
@@ -590,7 +592,8 @@ export class Session implements Gate, LoginSession {
     const impact = await impactOf(command, answer.facts, this.#sameNames, open);
     if (!holds.some(({ preview }) => preview === 'run')) return impact;
     const masks = (this.#judge ??= this.#services.judge(this)).everyMask;
-    const preview = await previewOf({ command, facts: answer.facts, masks }, this.#untriable(isOpen), open);
+    const asker = this.principal ? personOf(ownerOf(this.principal, this.makers)) : '';
+    const preview = await previewOf({ command, facts: answer.facts, masks, asker }, this.#untriable(isOpen), open);
     return { ...(impact ?? { tables: [] }), preview };
   }
 

@@ -372,7 +372,7 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     - { rule: later, mode: observe, budget: { statements: 1 } }`);
     const client = await connected(stand);
     for (let n = 0; n < 5; n++) await client.query('SELECT 1');
-    expect(stand.gateway.counters.budgets.get('["later","statements"]')).toBe(5);
+    expect(stand.gateway.counters.budgets.get('["later","statements"]')?.amount).toBe(5);
   });
 
   test('people release a statement that has no room, once', async () => {
@@ -506,6 +506,40 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
       await client.query('ROLLBACK');
       // One behind the other has a time of its own each.
       await Promise.all(Array.from({ length: 8 }, () => client.query('SELECT pg_sleep(0.1)')));
+    });
+
+    test('in one pipeline with others a statement has the time of its own rule, and they have none of it', async () => {
+      const stand = await open(`
+    - { rule: fast, when: 'action.verb == "select"', timeout: 300ms }`);
+      const { send, next, end } = await wire(stand);
+      stops.push(end);
+      const slow = 'INSERT INTO made VALUES ((pg_sleep(0.6) IS NULL)::int)';
+      const pipeline = async (...texts: readonly string[]): Promise<readonly string[]> => {
+        for (const text of texts) {
+          send.parse({ text });
+          send.bind({});
+          send.execute({});
+        }
+        send.sync();
+        return (await next()).heard.filter((one) => /command|error|ready/.test(one));
+      };
+      // The target says of none that it is over before the Sync, unless it is asked.
+      expect(await pipeline(slow, 'SELECT pg_sleep(30)')).toEqual(['commandComplete', 'error 57014', 'ready I']);
+      expect(await pipeline('SELECT 1', slow)).toEqual(['commandComplete', 'commandComplete', 'ready I']);
+      expect(await pipeline('SELECT 1', slow, 'SELECT 2', slow, 'SELECT 3')).toEqual([
+        ...Array.from({ length: 5 }, () => 'commandComplete'),
+        'ready I',
+      ]);
+      send.parse({ text: slow });
+      send.bind({});
+      send.execute({});
+      send.query('SELECT pg_sleep(30)');
+      expect((await next()).heard.filter((one) => /command|error|ready/.test(one))).toEqual([
+        'commandComplete',
+        'error 57014',
+        'ready I',
+      ]);
+      await running(0);
     });
 
     test('a statement that catches its cancellation is not waited for', { timeout: 40_000 }, async () => {

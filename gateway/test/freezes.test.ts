@@ -1,6 +1,6 @@
 /** Tripwires and freezes: who is frozen by what, that nobody stops others by it, who may thaw, and that it lasts. */
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
-import type pg from 'pg';
+import pg from 'pg';
 import { CountNotes } from '@sluice/store';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
@@ -129,6 +129,31 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     for (const table of ['seen1', 'seen2', 'seen3', 'seen4', 'seen5'])
       await other.query(`SELECT * FROM ${table}`).catch(() => 0);
     expect(frozen(again)).toEqual([]);
+  });
+
+  test('a table counts whatever it is called: only those of the server itself do not', async () => {
+    const stand = await open(`
+    - { rule: trip, tripwire: { new_tables: 4, within: 1h, learn: off } }`);
+    const dev = await connected(stand, 'dev', stand.token);
+    const ends = ended(dev);
+    for (const table of [
+      'pg_class',
+      'pg_stat_activity',
+      'pg_catalog.pg_roles',
+      'information_schema.tables',
+      '"pg_type"',
+    ])
+      await dev.query(`SELECT count(*) FROM ${table}`);
+    const own = ['pg_wages', '"PG_CLASS"', 'public.pg_class'];
+    const direct = new pg.Client({ ...server, host: '127.0.0.1', database: 'postgres' });
+    await direct.connect();
+    for (const table of [...own, 'public.pg_proc_notes']) await direct.query(`CREATE TABLE ${table} (n int)`);
+    await direct.end();
+    for (const table of own) await dev.query(`SELECT * FROM ${table}`);
+    expect(frozen(stand)).toEqual([]);
+    const failed = await message(dev.query('SELECT * FROM public.pg_proc_notes'));
+    expect(failed).toBe('user:dev is frozen: tripwire "trip": 4 new tables within 1 h');
+    await ends;
   });
 
   test('a copy of one by its own name is no table of the session before it is made', async () => {

@@ -68,7 +68,7 @@ const languages = new Map<string, Language>([[postgres.name, postgres]]);
 const nothing = { since: () => Promise.resolve([]), save: () => Promise.resolve(), purge: () => Promise.resolve() };
 const unkept = { all: () => Promise.resolve([]), save: () => Promise.resolve(), remove: () => Promise.resolve() };
 const files = await JudgedFiles.open(unkept, () => undefined);
-const budgets = new ModelBudgets(await Counts.open(nothing, () => undefined), () => undefined);
+const budgets = new ModelBudgets(await Counts.open(nothing, () => undefined), () => ({ amount: 0 }));
 
 const rule = (name: string, when: string, then: Rule['then']): Rule => ({
   rule: name,

@@ -61,7 +61,7 @@ test('at the edge of a budget there is never one more than allowed, whatever ord
           () => clock.now,
         );
       let counts = await begin();
-      let budgets = new ModelBudgets(counts, () => undefined);
+      let budgets = new ModelBudgets(counts, () => ({ amount: 0 }));
       let used = { tokens: 0, requests: 0 };
       for (const { input, output, used: said, then } of calls) {
         const use = { model: 'm', input, output, price: undefined };
@@ -83,7 +83,7 @@ test('at the edge of a budget there is never one more than allowed, whatever ord
         if (then !== 'restart') continue;
         await counts.close();
         counts = await begin();
-        budgets = new ModelBudgets(counts, () => undefined);
+        budgets = new ModelBudgets(counts, () => ({ amount: 0 }));
       }
       await counts.close();
     }),
@@ -93,7 +93,7 @@ test('at the edge of a budget there is never one more than allowed, whatever ord
 
 test('whoever has one of their own, by person and by model, and what a call that is not made gives back', async () => {
   const counts = await Counts.open(new Kept(), () => undefined);
-  const budgets = new ModelBudgets(counts, () => undefined);
+  const budgets = new ModelBudgets(counts, () => ({ amount: 0 }));
   const take = (per: AppliedBudget['per'], name: string, model: string) =>
     budgets.take(
       [budget({ per, requests: 1, key: per.join() })],
@@ -129,7 +129,7 @@ test('no name of a model takes the count of another one, over restarts, or the p
   const kept = new Kept();
   const begin = async () => {
     const counts = await Counts.open(kept, () => undefined);
-    return { counts, budgets: new ModelBudgets(counts, () => undefined) };
+    return { counts, budgets: new ModelBudgets(counts, () => ({ amount: 0 })) };
   };
   const first = await begin();
   const tokens = budget({ per: ['principal', 'model'], tokens: 100 });

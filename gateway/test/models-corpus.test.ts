@@ -118,7 +118,7 @@ const judges = new Map(
         edits: undefined,
         masks: { key: Buffer.from('a key'), unread: new Map(), marked: [] },
         models: { provider, lists: new Map([['phrases', phrases]]), tools: new Map(), prices: new Map() },
-        budgets: { of: new ModelBudgets(counts, () => undefined), owner: { name: 'dev' } },
+        budgets: { of: new ModelBudgets(counts, () => ({ amount: 0 })), owner: { name: 'dev' } },
         descriptors: undefined,
         files,
       },

@@ -1,7 +1,7 @@
 /** What approvers see of a statement that was tried and rolled back: what it changed, with masks; and that nothing of it is left. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApprovalRow } from '@sluice/api';
-import type { Preview } from '@sluice/approvals';
+import type { ApprovalRequest, Preview } from '@sluice/approvals';
 import { missingPostgres, missingTool } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -99,7 +99,11 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
   let stand: Stand;
   let direct: pg.Client;
   beforeAll(async () => {
-    served = await openServedStand(major, [SCHEMA], { rules: RULES, connection: 'functions: { trusted: [mine] }' });
+    served = await openServedStand(major, [SCHEMA], {
+      rules: RULES,
+      connection: 'functions: { trusted: [mine] }',
+      principals: '  eve: { groups: [engineers] }',
+    });
     ({ stand, direct } = served);
   });
   afterAll(() => served?.stop());
@@ -312,5 +316,62 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('what was tried, on
       });
     expect(await value(`select count(*)::int from pg_stat_activity where state like 'idle in tr%'`)).toBe(0);
     expect(await value('select string_agg(t, $$$$) from bare')).toBe('ttt');
+  });
+
+  once('one who has many tried keeps nobody else from having one', { timeout: 40_000 }, async () => {
+    const other = new pg.Client({ ...served.server, database: 'postgres' });
+    await other.connect();
+    await other.query('begin; lock table orders');
+    const { token } = await stand.gateway.identity.createToken({ principal: 'eve', name: 'test' });
+    const many = await Promise.all(Array.from({ length: 4 }, () => stand.client()));
+    const eve = await stand.client({ user: 'eve', password: token });
+    const texts = many.map((_, at) => `delete from orders where id = ${at}`);
+    const outcomes = many.map((client, at) => client.query(texts[at] as string).catch(() => undefined));
+    const requests = async (): Promise<ApprovalRequest[]> =>
+      (await stand.gateway.approvals.recent(20)).filter(({ state }) => state === 'pending');
+    await sleep(200);
+    const began = performance.now();
+    outcomes.push(eve.query('update bare set t = $$a$$').catch(() => undefined));
+    let hers: ApprovalRequest | undefined;
+    while (!hers && performance.now() - began < 20_000) {
+      hers = (await requests()).find(({ principal }) => principal === 'eve');
+      await sleep(10);
+    }
+    expect(hers?.impact?.preview).toMatchObject({ rows: 3 });
+    // Theirs are tried one after another, for two seconds each: hers has not waited for two of them.
+    expect((await requests()).filter(({ principal }) => principal === 'dev').length).toBeLessThan(2);
+    await other.query('rollback');
+    let theirs: ApprovalRequest[] = [];
+    while (theirs.length < 4 && performance.now() - began < 30_000) {
+      theirs = (await requests()).filter(({ principal }) => principal === 'dev');
+      await sleep(10);
+    }
+    // The first may have waited for too long; those behind it have had their turns.
+    const tried = theirs.filter(({ impact }) => impact?.preview && 'rows' in impact.preview);
+    expect(tried.length).toBeGreaterThanOrEqual(3);
+    for (const { number } of await requests()) stand.gateway.approvals.withdraw(number, 'the test has seen it');
+    await Promise.all(outcomes);
+    await Promise.all([other, eve, ...many].map((client) => client.end()));
+  });
+
+  once('nobody is ended because of it, nor waits for what it holds while it waits', async () => {
+    const deadlocks = `select deadlocks::int from pg_stat_database where datname = 'postgres'`;
+    const before = await value(deadlocks);
+    const other = new pg.Client({ ...served.server, database: 'postgres' });
+    await other.connect();
+    await other.query('begin; update people set name = $$theirs$$ where id = 3');
+    // By their place on disk it comes to 2 first, and then to 3.
+    const tried = preview('update people set name = $$mine$$ where id in (2, 3)');
+    const waits = `select count(*)::int from pg_stat_activity where query ~ 'sluice_changed' and pid <> pg_backend_pid()`;
+    while ((await value(waits)) === 0);
+    // It gives up what it holds long before it gives up.
+    const theirs = other.query('update people set name = $$theirs$$ where id = 2').then(() => 'theirs');
+    expect(await Promise.race([theirs, tried.then(() => 'the preview')])).toBe('theirs');
+    await other.query('commit');
+    expect(await tried).toMatchObject({ rows: 2 });
+    await other.query('update people set name = $$name $$ || id where id in (2, 3)');
+    await other.end();
+    await sleep(300);
+    expect(await value(deadlocks)).toBe(before);
   });
 });

@@ -20,15 +20,35 @@ export class FairQueue<T> {
     this.#size++;
   }
 
-  /** The oldest entry of the owner whose turn it is. */
-  shift(): T | undefined {
-    const [next] = this.#waiting;
-    if (!next) return undefined;
-    const [owner, own] = next;
-    const entry = own.shift();
+  /** The oldest entry of the owner whose turn it is. `may`: whose it may be; whoever may not keeps their place. */
+  shift(may: (owner: string) => boolean = () => true): T | undefined {
+    for (const [owner, own] of this.#waiting) {
+      if (!may(owner)) continue;
+      const entry = own.shift();
+      this.#waiting.delete(owner);
+      if (own.length > 0) this.#waiting.set(owner, own);
+      this.#size--;
+      return entry;
+    }
+    return undefined;
+  }
+
+  /** Their next turn comes behind that of all others who wait. */
+  last(owner: string): void {
+    const own = this.#waiting.get(owner);
+    if (!own) return;
     this.#waiting.delete(owner);
-    if (own.length > 0) this.#waiting.set(owner, own);
+    this.#waiting.set(owner, own);
+  }
+
+  /** It waits no more. False: it did not wait. */
+  remove(owner: string, entry: T): boolean {
+    const own = this.#waiting.get(owner);
+    const at = own?.indexOf(entry) ?? -1;
+    if (!own || at < 0) return false;
+    own.splice(at, 1);
+    if (own.length === 0) this.#waiting.delete(owner);
     this.#size--;
-    return entry;
+    return true;
   }
 }

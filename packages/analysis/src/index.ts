@@ -30,6 +30,7 @@ export {
   type PoolOptions,
 } from './pool.js';
 export { FairQueue } from './fair-queue.js';
+export { Turns } from './turns.js';
 export {
   COMMON_DANGERS,
   type DangerWords,

@@ -47,29 +47,36 @@ export const OTHER_NAMES = 'the session has changed what names mean';
 export async function lookedAt(
   open: () => Promise<Lookup>,
   look: (lookup: Lookup) => Promise<Impact>,
-  mostMs = MAX_ESTIMATE_MS,
 ): Promise<Impact> {
   if (running >= MAX_ESTIMATES_AT_ONCE) return nothing('too many statements are being looked at');
   running++;
+  return looked(open, look, MAX_ESTIMATE_MS).finally(() => running--);
+}
+
+/** The same, bounded in time alone: whoever calls it says how many there are at a time. */
+export async function looked(
+  open: () => Promise<Lookup>,
+  look: (lookup: Lookup) => Promise<Impact>,
+  mostMs: number,
+): Promise<Impact> {
   let lookup: Lookup | undefined;
   const late = Promise.withResolvers<Impact>();
   const timer = setTimeout(() => late.resolve(nothing('the target took too long')), mostMs);
   let over = false;
-  const looked = async (): Promise<Impact> => {
+  const asked = async (): Promise<Impact> => {
     lookup = await open();
     // Nobody waits for it any more, and nobody else would close it.
     if (over) return (lookup.close(), nothing('too late'));
     return look(lookup);
   };
   try {
-    return await Promise.race([looked(), late.promise]);
+    return await Promise.race([asked(), late.promise]);
   } catch (error) {
     return nothing(error instanceof Error ? error.message : String(error));
   } finally {
     clearTimeout(timer);
     over = true;
     lookup?.close();
-    running--;
   }
 }
 

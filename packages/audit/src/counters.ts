@@ -15,11 +15,18 @@ export class Counters {
   brokenGlass = 0;
   /** Columns of results that were NULL because nothing better is known of them, by connection and reason. */
   readonly hiddenColumns = new Map<string, number>();
-  /** What budgets of language models have been used up, by rule and unit. */
-  readonly budgets = new Map<string, number>();
+  /** What budgets have been used up, by rule and unit: whoever uses up adds to it. */
+  readonly budgets = new Map<string, { amount: number }>();
   /** From the first command of a turn being judged to its bytes leaving for the target, the record's write included. */
   readonly latency = new Latency();
   readonly rules = new RuleMatches();
+
+  /** Where a sum is kept; what it is not there for yet begins at none. */
+  static sum(of: Map<string, { amount: number }>, name: string): { amount: number } {
+    let sum = of.get(name);
+    if (!sum) of.set(name, (sum = { amount: 0 }));
+    return sum;
+  }
 
   static add(to: Map<string, number>, name: string, more = 1): void {
     to.set(name, (to.get(name) ?? 0) + more);

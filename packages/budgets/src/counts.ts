@@ -4,6 +4,7 @@
  */
 import type { CountRecord } from '@sluice/store';
 import { Counter } from './counter.js';
+import type { Moment } from './windows.js';
 
 /** What `Counts` keeps its counts in, over restarts. */
 export interface KeptCounts {
@@ -53,6 +54,7 @@ export class Counts {
   readonly #began = new Map<number, number>();
   /** The minute and the hour of the last count, and that of the clock that nobody sets. */
   #minute = Number.NaN;
+  #moment: Moment = { minute: Number.NaN, clock: Number.NaN };
   #last: number;
   #lastSteady = Number.NaN;
   /** The hour that the clock was last set back to, and when, in hours of the other one. */
@@ -134,6 +136,14 @@ export class Counts {
     if (minute !== this.#minute) this.#followClock();
     this.#minute = minute;
     return minute;
+  }
+
+  /** By both clocks: as long as the minute is the same, the same object, by which others know what they have made of it. */
+  moment(): Moment {
+    const clock = this.minute();
+    const minute = this.steadyMinute();
+    if (clock !== this.#moment.clock || minute !== this.#moment.minute) this.#moment = { minute, clock };
+    return this.#moment;
   }
 
   get #steadyHour(): number {

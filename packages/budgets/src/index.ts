@@ -7,7 +7,7 @@ export { type FreezeScope, Freezes, type Frozen, isBeyondFreezing, isSubject } f
 export { type BudgetUse, ownerInWords, resetUsage, usage } from './usage.js';
 export { type KeptTouches, Touched } from './touched.js';
 export { Tripwires, principalOf } from './tripwires.js';
-export type { Spender } from './shares.js';
+export type { Spender, Tally } from './shares.js';
 export { Ledger } from './ledger.js';
 export { type KeptSketches, type NotedMarks, Sketches } from './sketches.js';
 export { Spending } from './spending.js';

@@ -3,17 +3,17 @@ import type { Counts } from './counts.js';
 import type { UsedUp } from './models.js';
 import type { Sketches } from './sketches.js';
 
-/** What counts, and is told of it, for all sessions. */
+/** What counts, and sums it for metrics, for all sessions. */
 export class Ledger {
   readonly counts: Counts;
   readonly sketches: Sketches;
-  readonly told: UsedUp;
+  readonly tallyOf: UsedUp;
   /** Commands that run, by the counter of the budget. */
   readonly atOnce = new Map<string, number>();
 
-  constructor(counts: Counts, sketches: Sketches, told: UsedUp) {
+  constructor(counts: Counts, sketches: Sketches, tallyOf: UsedUp) {
     this.counts = counts;
     this.sketches = sketches;
-    this.told = told;
+    this.tallyOf = tallyOf;
   }
 }

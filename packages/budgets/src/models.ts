@@ -13,7 +13,7 @@ import {
 } from '@sluice/contract';
 import type { Person } from '@sluice/identity';
 import type { Counts } from './counts.js';
-import { type Share, type Spender, scaleOf, sharesOf } from './shares.js';
+import { type Share, type Spender, type Tally, scaleOf, sharesOf } from './shares.js';
 
 /** Of one call. */
 export interface ModelUse {
@@ -32,16 +32,16 @@ type Amounts = Readonly<Record<ModelUnit, number>>;
 /** What an answer may have where its call does not say. */
 const DEFAULT_OUTPUT_TOKENS = 1_000;
 
-/** Is told what was used up, by rule and unit. */
-export type UsedUp = (rule: string, unit: BudgetUnit, amount: number) => void;
+/** Where it is summed what was used up, of a rule and a unit. */
+export type UsedUp = (rule: string, unit: BudgetUnit) => Tally;
 
 export class ModelBudgets {
   readonly #counts: Counts;
-  readonly #told: UsedUp;
+  readonly #tallyOf: UsedUp;
 
-  constructor(counts: Counts, told: UsedUp) {
+  constructor(counts: Counts, tallyOf: UsedUp) {
     this.#counts = counts;
-    this.#told = told;
+    this.#tallyOf = tallyOf;
   }
 
   /**
@@ -55,7 +55,7 @@ export class ModelBudgets {
     if (unpriced) return withoutPrice(unpriced.rule, use.model);
     const shares = budgets.flatMap((budget) =>
       MODEL_UNITS.flatMap((unit) =>
-        sharesOf(this.#counts, budget, unit, who, use.model).map((share) => ({ share, unit })),
+        sharesOf(this.#counts, budget, unit, who, { model: use.model }).map((share) => ({ share, unit })),
       ),
     );
     for (const { share, unit } of shares) if (!share.hasRoom(wanted[unit])) return noRoom(share, wanted[unit]);
@@ -67,7 +67,8 @@ export class ModelBudgets {
       for (const { share, unit, slot } of taken) share.addAt(slot, changed[unit]);
     });
     charge.onEnd = (amounts) => {
-      for (const { share, unit } of taken) this.#told(share.budget.rule, unit, amounts[unit] / scaleOf(unit));
+      for (const { share, unit } of taken)
+        this.#tallyOf(share.budget.rule, unit).amount += amounts[unit] / scaleOf(unit);
     };
     if (taken.length === shares.length) return charge;
     charge.undo();

@@ -27,6 +27,12 @@ const MINUTE_MS = 60_000;
 /** So much of a budget is written ahead of what is used up: what a process that is killed may count too much in one slot. */
 const PARTS_AHEAD = 64;
 const MAX_AHEAD = 100_000;
+const MAX_BYTES_AHEAD = 16 * 1024 * 1024;
+
+/** What was used up since the start, for metrics. */
+export interface Tally {
+  amount: number;
+}
 
 /** One counter of one budget. */
 export class Share {
@@ -38,17 +44,30 @@ export class Share {
   readonly #counts: Counts;
   readonly #window: TimeWindow;
   readonly #ahead: number;
+  readonly tally: Tally;
   #counter: Counter | undefined;
+  /** What is made of the moment: the slot that is now, and the first that counts. */
+  #at: Moment | undefined;
+  #slot = 0;
+  #since = 0;
 
-  constructor(counts: Counts, budget: AppliedBudget, unit: BudgetUnit, owner: string, what: string) {
+  constructor(
+    counts: Counts,
+    budget: AppliedBudget,
+    unit: BudgetUnit,
+    owner: string,
+    what: string,
+    tally: Tally = { amount: 0 },
+  ) {
     this.#counts = counts;
     this.budget = budget;
     this.unit = unit;
     this.owner = owner;
+    this.tally = tally;
     this.#window = windowOf(budget.within);
     this.what = `${what}${this.#window.key}`;
     this.limit = Math.round((budget[unit] ?? 0) * scaleOf(unit));
-    this.#ahead = Math.min(Math.floor(this.limit / PARTS_AHEAD), MAX_AHEAD);
+    this.#ahead = Math.min(Math.floor(this.limit / PARTS_AHEAD), unit === 'bytes' ? MAX_BYTES_AHEAD : MAX_AHEAD);
   }
 
   get #found(): Counter | undefined {
@@ -56,19 +75,28 @@ export class Share {
     return (this.#counter = this.#counts.counter(this.owner, this.what, this.#window));
   }
 
-  #now(): Moment {
-    const clock = this.#counts.minute();
-    return { minute: this.#window.isSteady ? this.#counts.steadyMinute() : clock, clock };
+  /** As the window goes: by the clock that nobody sets, or by the other one. */
+  #now({ minute, clock }: Moment): Moment {
+    return { minute: this.#window.isSteady ? minute : clock, clock };
   }
 
-  used(): number {
-    return this.#found?.sum(this.#window.since(this.#now())) ?? 0;
+  #follow(moment: Moment): void {
+    if (moment === this.#at) return;
+    this.#at = moment;
+    const now = this.#now(moment);
+    this.#slot = now.minute - (now.minute % this.#window.width);
+    this.#since = this.#window.since(now);
+  }
+
+  used(now = this.#counts.moment()): number {
+    this.#follow(now);
+    return this.#found?.sum(this.#since) ?? 0;
   }
 
   /** Counts, also beyond what there is. Undefined: it cannot be counted. Else the slot, for what is given back. */
-  add(amount: number): number | undefined {
-    const { minute } = this.#now();
-    const slot = minute - (minute % this.#window.width);
+  add(amount: number, now = this.#counts.moment()): number | undefined {
+    this.#follow(now);
+    const slot = this.#slot;
     return this.addAt(slot, amount) ? slot : undefined;
   }
 
@@ -79,8 +107,8 @@ export class Share {
   }
 
   /** Of what is only observed there is always room. */
-  hasRoom(amount: number): boolean {
-    return this.budget.observed === true || this.used() + amount <= this.limit;
+  hasRoom(amount: number, now = this.#counts.moment()): boolean {
+    return this.budget.observed === true || this.used(now) + amount <= this.limit;
   }
 
   reset(): void {
@@ -91,7 +119,7 @@ export class Share {
   /** Why there is no room. */
   usedUp(wanted: number): UsedUpReason {
     const { unit, limit } = this;
-    const now = this.#now();
+    const now = this.#now(this.#counts.moment());
     const counter = this.#found;
     const wait = counter && this.#window.free(counter, now, limit, wanted);
     const scale = scaleOf(unit);
@@ -132,12 +160,8 @@ export class DistinctShare {
     this.#window = wideWindowOf(budget.within);
   }
 
-  #now(): Moment {
-    return { minute: this.#counts.steadyMinute(), clock: this.#counts.minute() };
-  }
-
   used(): number {
-    return this.#sketches.union(this.#shown, this.#window.since(this.#now())).size;
+    return this.#sketches.union(this.#shown, this.#window.since(this.#counts.moment())).size;
   }
 
   /**
@@ -146,7 +170,7 @@ export class DistinctShare {
    */
   hasRoom(marks: Iterable<number>): boolean {
     if (this.budget.observed === true) return true;
-    const union = this.#sketches.union(this.#shown, this.#window.since(this.#now()));
+    const union = this.#sketches.union(this.#shown, this.#window.since(this.#counts.moment()));
     const added = [...marks].filter((mark) => !union.has(mark));
     if (added.length === 0) return true;
     const fits = (union.isExact || union.size < this.limit) && union.sizeWith(added) <= this.limit;
@@ -156,7 +180,7 @@ export class DistinctShare {
 
   /** Adds, also beyond what there is. Undefined: it cannot be kept. Else how many more that seem to be. */
   add(marks: Iterable<number>): number | undefined {
-    const now = this.#now();
+    const now = this.#counts.moment();
     const before = this.used();
     if (!this.#sketches.add(this.#shown, marks, this.#window.slot(now), this.#window.since(now))) return undefined;
     return Math.max(0, this.used() - before);
@@ -168,7 +192,7 @@ export class DistinctShare {
 
   /** Why there is no room. */
   usedUp(): UsedUpReason {
-    const now = this.#now();
+    const now = this.#counts.moment();
     const since = this.#window.since(now);
     const { slots } = this.#sketches.of(this.owner, this.what);
     const first = Math.min(...[...slots.keys()].filter((slot) => slot >= since));
@@ -194,9 +218,11 @@ export function sharesOf(
   budget: AppliedBudget,
   unit: Exclude<BudgetUnit, 'distinct'>,
   who: Spender,
-  model?: string,
+  { model, tally }: { readonly model?: string; readonly tally?: Tally } = {},
 ): Share[] {
-  return namesOf(budget, unit, who, model).map(({ owner, what }) => new Share(counts, budget, unit, owner, what));
+  return namesOf(budget, unit, who, model).map(
+    ({ owner, what }) => new Share(counts, budget, unit, owner, what, tally),
+  );
 }
 
 export const distinctSharesOf = (

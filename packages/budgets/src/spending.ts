@@ -5,14 +5,25 @@
 import type { AppliedBound, AppliedBudget, Deny, Noun } from '@sluice/contract';
 import type { Ledger } from './ledger.js';
 import { type Spender, distinctSharesOf, sharesOf } from './shares.js';
-import { NO_SHARES, type NoRoom, type Shares, Spent, TAKEN_UNITS, denied, uncounted } from './spent.js';
+import {
+  NO_SHARES,
+  type NoRoom,
+  type Shares,
+  Spent,
+  TAKEN_UNITS,
+  type Terms,
+  denied,
+  termsOf,
+  uncounted,
+} from './spent.js';
 
 /** What one session uses up. */
 export class Spending {
   readonly #ledger: Ledger;
   readonly #who: Spender;
-  /** By the budgets of a judgement, which one of the same facts has again, and by their names. */
-  readonly #shares = new WeakMap<readonly AppliedBudget[], Shares>();
+  /** By the budgets of a judgement, which one of the same facts has again with the same bounds. */
+  readonly #terms = new WeakMap<readonly AppliedBudget[], Terms>();
+  /** By the names of budgets. */
   readonly #named = new Map<string, Shares>();
   /** Is told of each command that a budget has no room for. */
   readonly #ended: () => void;
@@ -34,9 +45,10 @@ export class Spending {
     released: readonly string[] = [],
     statements = 1,
   ): Spent | NoRoom | undefined {
-    const shares = budgets.length === 0 ? NO_SHARES : this.#sharesOf(budgets);
-    if (shares === NO_SHARES && bounds.length === 0) return undefined;
-    const spent = new Spent(this.#ledger, shares, bounds, { noun, statements, ended: this.#ended });
+    let terms = this.#terms.get(budgets);
+    if (terms?.bounds !== bounds) this.#terms.set(budgets, (terms = termsOf(this.#sharesOf(budgets), bounds)));
+    if (terms.shares === NO_SHARES && bounds.length === 0) return undefined;
+    const spent = new Spent(this.#ledger, terms, noun, statements, this.#ended);
     const refused = spent.begin(released);
     if (!refused) return spent;
     this.#ended();
@@ -49,26 +61,28 @@ export class Spending {
     for (const share of logins) if (!share.hasRoom(1)) return denied(share.usedUp(1), share, 'command');
     for (const share of logins) {
       if (share.add(1) === undefined) return uncounted(share, 'command');
-      this.#ledger.told(share.budget.rule, 'logins', 1);
+      share.tally.amount++;
     }
     return undefined;
   }
 
   #sharesOf(budgets: readonly AppliedBudget[]): Shares {
-    const known = this.#shares.get(budgets);
-    if (known) return known;
+    if (budgets.length === 0) return NO_SHARES;
     const name = budgets.map(({ key, at_once: places }) => (places === undefined ? key : `${key} +`)).join('\n');
     const shares = this.#named.get(name) ?? this.#makeShares(budgets);
-    this.#shares.set(budgets, shares);
     this.#named.set(name, shares);
     return shares;
   }
 
   #makeShares(budgets: readonly AppliedBudget[]): Shares {
     const { counts, sketches } = this.#ledger;
-    const entries = TAKEN_UNITS.map(
-      (unit) => [unit, budgets.flatMap((budget) => sharesOf(counts, budget, unit, this.#who))] as const,
-    );
+    const entries = TAKEN_UNITS.map((unit) => {
+      const of = budgets.flatMap((budget) => {
+        if (budget[unit] === undefined) return [];
+        return sharesOf(counts, budget, unit, this.#who, { tally: this.#ledger.tallyOf(budget.rule, unit) });
+      });
+      return [unit, of] as const;
+    });
     const distinct = budgets.flatMap((budget) => distinctSharesOf(counts, sketches, budget, this.#who));
     const isNone = distinct.length === 0 && entries.every(([, shares]) => shares.length === 0);
     if (isNone) return NO_SHARES;

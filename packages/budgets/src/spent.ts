@@ -16,10 +16,15 @@ import {
 } from '@sluice/contract';
 import type { Ledger } from './ledger.js';
 import type { DistinctShare, Share } from './shares.js';
+import type { Moment } from './windows.js';
 
-/** A command takes so much more of a budget than it gives out now, where much is left; what it does not use it gives back. */
+/**
+ * A command takes so much more of a budget than it gives out now, where much is left; what it does not use it gives back. At first it takes what
+ * it gives out and no more: most answers are small.
+ */
 const PARTS_LEASED = 10_000;
 const MAX_LEASE = 256 * 1024;
+const TIMES_LEASED = 64;
 
 type TakenUnit = Exclude<CommandUnit, 'distinct'>;
 export const TAKEN_UNITS = COMMAND_UNITS.filter((unit): unit is TakenUnit => unit !== 'distinct');
@@ -56,27 +61,34 @@ interface Lease {
   slot: number;
 }
 
-interface SpentOptions {
-  readonly noun: Noun;
-  /** So many are in the command. */
-  readonly statements: number;
-  /** A budget has no room for more of its answer. */
-  readonly ended: () => void;
+/** What commands of the same budgets and bounds take from, and the least of each bound: Infinity is none. */
+export interface Terms {
+  readonly shares: Shares;
+  readonly bounds: readonly AppliedBound[];
+  readonly maxRows: number;
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
 }
 
-/** What one command has taken. */
+export const termsOf = (shares: Shares, bounds: readonly AppliedBound[]): Terms => ({
+  shares,
+  bounds,
+  maxRows: least(bounds, 'maxRows'),
+  maxBytes: least(bounds, 'maxBytes'),
+  timeoutMs: least(bounds, 'timeoutMs'),
+});
+
+/** What one command has taken. Made for each: what several have in common is in their terms. */
 export class Spent implements AnswerMeter {
   readonly #ledger: Ledger;
-  readonly #shares: Shares;
-  readonly #bounds: readonly AppliedBound[];
+  readonly #terms: Terms;
   readonly #noun: Noun;
   readonly #statements: number;
   readonly #onEnded: () => void;
-  readonly #maxRows: number;
-  readonly #maxBytes: number;
   readonly #rowLeases: readonly Lease[];
   readonly #byteLeases: readonly Lease[];
   readonly timeoutMs: number | undefined;
+  /** What was given out. */
   #rows = 0;
   #bytes = 0;
   /** What can be taken without asking, and how much that was when it was last settled. */
@@ -84,30 +96,29 @@ export class Spent implements AnswerMeter {
   #freeBytes = 0;
   #settledRows = 0;
   #settledBytes = 0;
-  #told = { rows: 0, bytes: 0 };
+  #toldRows = 0;
+  #toldBytes = 0;
   #began = 0;
-  /** Slots of the statements that were taken. */
-  #slots: readonly number[] = [];
+  /** When its statements were taken. */
+  #at: Moment | undefined;
   #isOver = false;
   #ended: Deny | undefined;
 
-  constructor(
-    ledger: Ledger,
-    shares: Shares,
-    bounds: readonly AppliedBound[],
-    { noun, statements, ended }: SpentOptions,
-  ) {
+  /** @param statements so many are in the command @param ended told where a budget has no room for more of its answer */
+  constructor(ledger: Ledger, terms: Terms, noun: Noun, statements: number, ended: () => void) {
+    const { shares, timeoutMs } = terms;
     this.#ledger = ledger;
-    this.#shares = shares;
-    this.#bounds = bounds;
+    this.#terms = terms;
     this.#noun = noun;
     this.#statements = statements;
     this.#onEnded = ended;
-    this.#maxRows = least(bounds, 'maxRows');
-    this.#maxBytes = least(bounds, 'maxBytes');
-    this.#rowLeases = shares.rows.map((share) => ({ share, left: 0, slot: 0 }));
-    this.#byteLeases = shares.bytes.map((share) => ({ share, left: 0, slot: 0 }));
-    this.timeoutMs = this.#timeout();
+    this.#rowLeases = leasesOf(shares.rows);
+    this.#byteLeases = leasesOf(shares.bytes);
+    if (this.#rowLeases === NO_LEASES && this.#byteLeases === NO_LEASES) {
+      this.#freeRows = this.#settledRows = Math.min(terms.maxRows, MAX_ROOM);
+      this.#freeBytes = this.#settledBytes = Math.min(terms.maxBytes, MAX_ROOM);
+    }
+    this.timeoutMs = shares.time.length === 0 ? (timeoutMs === Infinity ? undefined : timeoutMs) : this.#timeout();
   }
 
   /**
@@ -115,46 +126,56 @@ export class Spent implements AnswerMeter {
    * which people have let it pass.
    */
   begin(released: readonly string[]): NoRoom | undefined {
-    const lacking = this.#lacking().filter(({ hold }) => !hold || !released.includes(hold.rule));
-    const first = lacking.find(({ hold }) => !hold) ?? lacking[0];
-    if (first) {
-      const holds = first.hold ? lacking.flatMap(({ hold }) => hold ?? []) : [];
-      const each = [...new Map(holds.map((hold) => [hold.rule, hold])).values()];
-      return { type: 'no-room', answer: denied(first.reason, first.share, this.#noun), holds: each };
+    const now = this.#ledger.counts.moment();
+    if (!this.#hasRoom(now)) {
+      const refused = this.#lacking(released, now);
+      if (refused) return refused;
     }
-    const { statements, time, at_once: atOnce } = this.#shares;
-    const { atOnce: running } = this.#ledger;
+    const { statements, time, at_once: atOnce } = this.#terms.shares;
     const count = this.#statements;
-    const slots: number[] = [];
-    for (const share of statements) {
-      const slot = share.add(count);
-      if (slot === undefined) {
-        for (const [at, taken] of slots.entries()) statements[at]?.addAt(taken, -count);
-        return { type: 'no-room', answer: uncounted(share, this.#noun), holds: [] };
-      }
-      slots.push(slot);
+    for (let at = 0; at < statements.length; at++) {
+      const share = statements[at] as Share;
+      if (share.add(count, now) !== undefined) continue;
+      for (const before of statements.slice(0, at)) before.add(-count, now);
+      return { type: 'no-room', answer: uncounted(share, this.#noun), holds: [] };
     }
-    this.#slots = slots;
+    this.#at = now;
+    const { atOnce: running } = this.#ledger;
     for (const share of atOnce) running.set(keyOf(share), (running.get(keyOf(share)) ?? 0) + 1);
     if (time.length > 0) this.#began = performance.now();
     return undefined;
   }
 
-  /** All that have no room for it: people of each of them may have to release it. */
-  #lacking(): Lacking[] {
-    const { statements, rows, bytes, time, at_once: atOnce } = this.#shares;
+  /** Of each of them: most commands need to know no more. */
+  #hasRoom(now: Moment): boolean {
+    const { statements, rows, bytes, time, at_once: atOnce } = this.#terms.shares;
+    for (const share of statements) if (!share.hasRoom(this.#statements, now)) return false;
+    for (const share of rows) if (!share.hasRoom(1, now)) return false;
+    for (const share of bytes) if (!share.hasRoom(1, now)) return false;
+    for (const share of time) if (!share.hasRoom(1, now)) return false;
+    return atOnce.length === 0;
+  }
+
+  /** All that have no room for it: people of each of them may have to release it. Undefined: they have `released` it by all of them. */
+  #lacking(released: readonly string[], now: Moment): NoRoom | undefined {
+    const { statements, rows, bytes, time, at_once: atOnce } = this.#terms.shares;
     const count = this.#statements;
-    const lacking: Lacking[] = [];
+    const all: Lacking[] = [];
     for (const share of statements)
-      if (!share.hasRoom(count)) lacking.push({ share, reason: share.usedUp(count), hold: holdOf(share) });
+      if (!share.hasRoom(count, now)) all.push({ share, reason: share.usedUp(count), hold: holdOf(share) });
     for (const some of [rows, bytes, time])
-      for (const share of some) if (!share.hasRoom(1)) lacking.push({ share, reason: share.usedUp(1) });
+      for (const share of some) if (!share.hasRoom(1, now)) all.push({ share, reason: share.usedUp(1) });
     for (const share of atOnce) {
       const used = this.#ledger.atOnce.get(keyOf(share)) ?? 0;
       if (used < share.limit || share.budget.observed === true) continue;
-      lacking.push({ share, reason: { ...share.usedUp(1), used, free: undefined }, hold: holdOf(share) });
+      all.push({ share, reason: { ...share.usedUp(1), used, free: undefined }, hold: holdOf(share) });
     }
-    return lacking;
+    const lacking = all.filter(({ hold }) => !hold || !released.includes(hold.rule));
+    const first = lacking.find(({ hold }) => !hold) ?? lacking[0];
+    if (!first) return undefined;
+    const holds = first.hold ? lacking.flatMap(({ hold }) => hold ?? []) : [];
+    const each = [...new Map(holds.map((hold) => [hold.rule, hold])).values()];
+    return { type: 'no-room', answer: denied(first.reason, first.share, this.#noun), holds: each };
   }
 
   get ended(): Deny | undefined {
@@ -163,10 +184,10 @@ export class Spent implements AnswerMeter {
 
   /** The least of the bounds, and of the time that budgets have left. */
   #timeout(): number | undefined {
-    const left = this.#shares.time.flatMap((share) =>
+    const left = this.#terms.shares.time.flatMap((share) =>
       share.budget.observed === true ? [] : [Math.max(1, share.limit - share.used())],
     );
-    const most = Math.min(least(this.#bounds, 'timeoutMs'), ...left);
+    const most = Math.min(this.#terms.timeoutMs, ...left);
     return most === Infinity ? undefined : most;
   }
 
@@ -182,8 +203,9 @@ export class Spent implements AnswerMeter {
     this.#settle();
     const isTaken = this.#takeLeased(rows, bytes);
     if (!isTaken) return false;
-    this.#freeRows = this.#settledRows = roomOf(this.#maxRows - this.#rows, this.#rowLeases);
-    this.#freeBytes = this.#settledBytes = roomOf(this.#maxBytes - this.#bytes, this.#byteLeases);
+    const { maxRows, maxBytes } = this.#terms;
+    this.#freeRows = this.#settledRows = roomOf(maxRows - this.#rows, this.#rowLeases);
+    this.#freeBytes = this.#settledBytes = roomOf(maxBytes - this.#bytes, this.#byteLeases);
     return true;
   }
 
@@ -200,10 +222,11 @@ export class Spent implements AnswerMeter {
 
   #takeLeased(rows: number, bytes: number): boolean {
     if (this.#ended) return false;
-    if (this.#rows + rows > this.#maxRows) return this.#end(this.#boundBy('maxRows', 'rows'));
-    if (this.#bytes + bytes > this.#maxBytes) return this.#end(this.#boundBy('maxBytes', 'bytes'));
-    if (rows > 0 && this.#rowLeases.length > 0 && !this.#takeFrom(this.#rowLeases, rows)) return false;
-    if (this.#byteLeases.length > 0 && !this.#takeFrom(this.#byteLeases, bytes)) {
+    const { maxRows, maxBytes } = this.#terms;
+    if (this.#rows + rows > maxRows) return this.#end(this.#boundBy('maxRows', 'rows'));
+    if (this.#bytes + bytes > maxBytes) return this.#end(this.#boundBy('maxBytes', 'bytes'));
+    if (rows > 0 && this.#rowLeases.length > 0 && !this.#takeFrom(this.#rowLeases, rows, this.#rows)) return false;
+    if (this.#byteLeases.length > 0 && !this.#takeFrom(this.#byteLeases, bytes, this.#bytes)) {
       if (rows > 0) for (const lease of this.#rowLeases) lease.left += rows;
       return false;
     }
@@ -212,14 +235,15 @@ export class Spent implements AnswerMeter {
     return true;
   }
 
-  #takeFrom(leases: readonly Lease[], amount: number): boolean {
+  /** `given`: so much of it was given out before. */
+  #takeFrom(leases: readonly Lease[], amount: number, given: number): boolean {
     for (let at = 0; at < leases.length; at++) {
       const lease = leases[at] as Lease;
       if (lease.left >= amount) {
         lease.left -= amount;
         continue;
       }
-      const failed = this.#lease(lease, amount - lease.left);
+      const failed = this.#lease(lease, amount - lease.left, given);
       if (!failed) {
         lease.left -= amount;
         continue;
@@ -231,12 +255,14 @@ export class Spent implements AnswerMeter {
   }
 
   /** Takes what is missing from the budget, and some more where much is left. */
-  #lease(lease: Lease, missing: number): Deny | undefined {
+  #lease(lease: Lease, missing: number, given: number): Deny | undefined {
     const { share } = lease;
-    const room = share.budget.observed === true ? share.limit : share.limit - share.used();
+    const now = this.#ledger.counts.moment();
+    const room = share.budget.observed === true ? share.limit : share.limit - share.used(now);
     if (missing > room && share.budget.observed !== true) return denied(share.usedUp(missing), share, this.#noun);
-    const more = this.#isOver ? 0 : Math.min(MAX_LEASE, Math.floor(room / PARTS_LEASED));
-    const slot = share.add(missing + more);
+    const most = Math.min(MAX_LEASE, given * TIMES_LEASED);
+    const more = this.#isOver ? 0 : Math.min(most, Math.floor(room / PARTS_LEASED));
+    const slot = share.add(missing + more, now);
     if (slot === undefined) return uncounted(share, this.#noun);
     lease.left += missing + more;
     lease.slot = slot;
@@ -245,7 +271,7 @@ export class Spent implements AnswerMeter {
 
   disclose({ marks, uncountable }: Disclosed): boolean {
     if (this.#ended) return false;
-    const asked = this.#shares.distinct.map((share) => ({ share, found: marks.get(share.budget.key) }));
+    const asked = this.#terms.shares.distinct.map((share) => ({ share, found: marks.get(share.budget.key) }));
     for (const { share, found } of asked) {
       const { budget } = share;
       if (budget.observed !== true && uncountable.has(budget.key)) return this.#end(uncountableBy(share, this.#noun));
@@ -259,14 +285,14 @@ export class Spent implements AnswerMeter {
       if (!found) continue;
       const added = share.add(found);
       if (added === undefined) return this.#end(uncounted(share, this.#noun));
-      this.#ledger.told(share.budget.rule, 'distinct', added);
+      this.#ledger.tallyOf(share.budget.rule, 'distinct').amount += added;
     }
     return true;
   }
 
   #boundBy(bound: 'maxRows' | 'maxBytes' | 'timeoutMs', unit: 'rows' | 'bytes' | 'timeout'): Deny {
-    const limit = least(this.#bounds, bound);
-    const { rule = '' } = this.#bounds.find((one) => one[bound] === limit) ?? {};
+    const limit = this.#terms[bound];
+    const { rule = '' } = this.#terms.bounds.find((one) => one[bound] === limit) ?? {};
     return inWords({ code: 'answer-bound', rule, unit, limit }, rule, this.#noun);
   }
 
@@ -279,8 +305,8 @@ export class Spent implements AnswerMeter {
 
   expire(): Deny {
     if (this.#ended) return this.#ended;
-    const isBound = this.timeoutMs === least(this.#bounds, 'timeoutMs');
-    const [share] = this.#shares.time.filter(({ limit, budget }) => budget.observed !== true && limit > 0);
+    const isBound = this.timeoutMs === this.#terms.timeoutMs;
+    const [share] = this.#terms.shares.time.filter(({ limit, budget }) => budget.observed !== true && limit > 0);
     const why = isBound || !share ? this.#boundBy('timeoutMs', 'timeout') : denied(share.usedUp(1), share, this.#noun);
     this.#end(why);
     return why;
@@ -288,10 +314,8 @@ export class Spent implements AnswerMeter {
 
   #giveBack(): void {
     this.#settle();
-    for (const lease of [...this.#rowLeases, ...this.#byteLeases]) {
-      if (lease.left > 0) lease.share.addAt(lease.slot, -lease.left);
-      lease.left = 0;
-    }
+    for (const lease of this.#rowLeases) giveBack(lease);
+    for (const lease of this.#byteLeases) giveBack(lease);
   }
 
   /** The command is over. Rows that are fetched of it later are taken one by one. */
@@ -299,21 +323,19 @@ export class Spent implements AnswerMeter {
     const first = !this.#isOver;
     this.#isOver = true;
     this.#giveBack();
-    const { statements, rows, bytes, time } = this.#shares;
-    const { told } = this.#ledger;
-    if (rows.length + bytes.length > 0) {
-      for (const { budget } of rows) told(budget.rule, 'rows', this.#rows - this.#told.rows);
-      for (const { budget } of bytes) told(budget.rule, 'bytes', this.#bytes - this.#told.bytes);
-      this.#told = { rows: this.#rows, bytes: this.#bytes };
-    }
+    const { statements, rows, bytes, time } = this.#terms.shares;
+    for (const { tally } of rows) tally.amount += this.#rows - this.#toldRows;
+    for (const { tally } of bytes) tally.amount += this.#bytes - this.#toldBytes;
+    this.#toldRows = this.#rows;
+    this.#toldBytes = this.#bytes;
     if (!first) return;
-    for (const { budget } of statements) told(budget.rule, 'statements', this.#statements);
+    for (const { tally } of statements) tally.amount += this.#statements;
     this.#leave();
     if (time.length === 0) return;
     const took = Math.ceil(performance.now() - this.#began);
     for (const share of time) {
       share.add(took);
-      told(share.budget.rule, 'time', took);
+      share.tally.amount += took;
     }
   }
 
@@ -321,13 +343,13 @@ export class Spent implements AnswerMeter {
   undo(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const [at, slot] of this.#slots.entries()) this.#shares.statements[at]?.addAt(slot, -this.#statements);
+    if (this.#at) for (const share of this.#terms.shares.statements) share.add(-this.#statements, this.#at);
     this.#leave();
   }
 
   #leave(): void {
     const { atOnce } = this.#ledger;
-    for (const share of this.#shares.at_once) {
+    for (const share of this.#terms.shares.at_once) {
       const left = (atOnce.get(keyOf(share)) ?? 1) - 1;
       if (left > 0) atOnce.set(keyOf(share), left);
       else atOnce.delete(keyOf(share));
@@ -339,6 +361,15 @@ export class Spent implements AnswerMeter {
 const MAX_ROOM = Number.MAX_SAFE_INTEGER;
 const roomOf = (bound: number, leases: readonly Lease[]): number =>
   leases.reduce((room, { left }) => Math.min(room, left), Math.min(bound, MAX_ROOM));
+
+const NO_LEASES: readonly Lease[] = [];
+const leasesOf = (shares: readonly Share[]): readonly Lease[] =>
+  shares.length === 0 ? NO_LEASES : shares.map((share) => ({ share, left: 0, slot: 0 }));
+
+function giveBack(lease: Lease): void {
+  if (lease.left > 0) lease.share.addAt(lease.slot, -lease.left);
+  lease.left = 0;
+}
 
 const keyOf = ({ owner, what }: Share): string => `${owner}\0${what}`;
 

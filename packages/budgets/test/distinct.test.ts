@@ -140,7 +140,7 @@ async function open({ kept = new Kept(), noted = new Noted(), clock = { now: 1.7
     ({ message }) => problems.push(message),
     () => counts.steadyMinute(),
   );
-  const ledger = new Ledger(counts, sketches, () => undefined);
+  const ledger = new Ledger(counts, sketches, () => ({ amount: 0 }));
   const pass = (time: number): void => {
     clock.now += time;
     clock.steady += time;

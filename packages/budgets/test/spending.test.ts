@@ -97,7 +97,7 @@ async function open({ kept = new Kept(), noted = new Noted(), now = 20_000 * DAY
     () => undefined,
     () => counts.steadyMinute(),
   );
-  const ledger = new Ledger(counts, sketches, () => undefined);
+  const ledger = new Ledger(counts, sketches, () => ({ amount: 0 }));
   const pass = (time: number): void => {
     clock.now += time;
     clock.steady += time;

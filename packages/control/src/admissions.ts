@@ -20,6 +20,7 @@ import {
 import type { Action, AppliedBudget, DenyReason, Ending, Principal, RefusalReason, Trip } from '@sluice/contract';
 import type { CompiledPolicy } from '@sluice/guardrails';
 import { type Maker, ownerOf } from '@sluice/identity';
+import { isSystemRelation } from '@sluice/sql-postgres';
 import type { Store } from '@sluice/store';
 import type { Revocations } from './revocations.js';
 
@@ -183,7 +184,11 @@ export class Admissions {
 const tablesOf = (actions: readonly Action[]): string[] =>
   actions.flatMap(({ resources, temporaryTables = [] }) =>
     resources.flatMap(({ type, name }) =>
-      type === 'table' && !temporaryTables.includes(name) && !CATALOG.test(name) ? [name] : [],
+      type === 'table' && !temporaryTables.includes(name) && !isSystemRelation(name) && !OF_ANY_CASE.test(name)
+        ? [name]
+        : [],
     ),
   );
-const CATALOG = /^(?:pg_catalog\.|information_schema\.|pg_[a-z_]+$)/i;
+
+/** Some servers take its name in any case. */
+const OF_ANY_CASE = /^information_schema\./i;

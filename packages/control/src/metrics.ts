@@ -48,9 +48,9 @@ export function metricsRoute({ app, gateway }: Routes): void {
   );
   gauge('frozen', 'people, agents and connections that are frozen', [], () => [[gateway.admissions.all().length, {}]]);
   gauge('budget_used_total', 'what budgets were used up', ['rule', 'unit'], () =>
-    Array.from(gateway.counters.budgets, ([key, count]): Sample => {
+    Array.from(gateway.counters.budgets, ([key, { amount }]): Sample => {
       const [rule = '', unit = ''] = JSON.parse(key) as string[];
-      return [count, { rule, unit }];
+      return [amount, { rule, unit }];
     }),
   );
   gauge('logins_total', 'logins that opened a session', ['connection'], () =>

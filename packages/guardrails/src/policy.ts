@@ -42,7 +42,17 @@ export class PolicyError extends Error {
 interface CompiledRule {
   readonly rule: Rule;
   readonly condition: Condition | undefined;
+  /** What it applies where it matches, the same each time: by which one is known again. */
+  readonly budget: AppliedBudget | undefined;
+  readonly bound: AppliedBound | undefined;
 }
+
+const compiledOf = (rule: Rule, condition: Condition | undefined): CompiledRule => ({
+  rule,
+  condition,
+  budget: budgetOf(rule),
+  bound: rule.then.type === 'bound' ? { rule: rule.rule, ...rule.then } : undefined,
+});
 
 /**
  * @param options `annotate`: the target goes by who has the session, so that nothing passes that could change it. `rows`: its answers have rows, whose
@@ -59,11 +69,11 @@ export function compilePolicy(
       const condition = rule.when === undefined ? undefined : compileCondition(rule.when);
       const fault = faultOf(rule, condition);
       if (fault !== undefined) problems.push({ path: `${rule.path}.when`, offset: 0, message: fault });
-      return { rule, condition };
+      return compiledOf(rule, condition);
     } catch (error) {
       if (!(error instanceof ConditionError)) throw error;
       problems.push({ path: `${rule.path}.when`, offset: error.offset, message: error.message });
-      return { rule, condition: undefined };
+      return compiledOf(rule, undefined);
     }
   });
   if (problems.length > 0) throw new PolicyError(problems);
@@ -145,7 +155,7 @@ export class CompiledPolicy {
 
   /** All budgets, whether they apply now or not. */
   get budgets(): readonly AppliedBudget[] {
-    return this.#all.flatMap(({ rule }) => budgetOf(rule) ?? []);
+    return this.#all.flatMap(({ budget }) => budget ?? []);
   }
 
   /** All masks that a rule has and enforces, whether they apply now or not, and columns that are counted. */
@@ -234,7 +244,7 @@ export class CompiledPolicy {
       mayApply(condition, SESSION.actions[0] as Action, attributes),
     );
     return {
-      budgets: applied.flatMap(({ rule }) => budgetOf(rule) ?? []),
+      budgets: applied.flatMap(({ budget }) => budget ?? []),
       tripwires: applied.flatMap(({ rule }) =>
         rule.then.type === 'tripwire' && rule.mode === 'enforce'
           ? [{ ...rule.then, rule: rule.rule, key: keyOf(rule) }]
@@ -293,8 +303,7 @@ export class CompiledPolicy {
   /** The masks of rules that match, and of those of which that is not known before the target was asked. */
   masksOf(facts: Facts, text: string, context: PolicyContext): readonly AppliedMask[] {
     const attributes = this.#attributes(facts, text, context);
-    return this.#rules.flatMap(({ rule, condition }) => {
-      const budget = budgetOf(rule);
+    return this.#rules.flatMap(({ rule, condition, budget }) => {
       const mask =
         rule.then.type === 'mask' && rule.mode !== 'observe'
           ? { rule: rule.rule, ...rule.then }
@@ -378,27 +387,26 @@ function findings(
   let reviewed: Set<Action> | undefined;
   let refused: DenyDecision | undefined;
   for (const action of actions)
-    for (const { rule, condition } of rules) {
+    for (const { rule, condition, budget, bound } of rules) {
       const observed = rule.mode === 'observe';
       if (!(observed ? observes(condition, action, attributes) : matches(condition, action, attributes))) continue;
       const { then } = rule;
       if (then.type === 'hold_commit' && !changesSomething(action)) continue;
       matched.set(rule.rule, { rule: rule.rule, effect: then.type, observed });
       // One that is observed is counted all the same.
-      const budget = budgetOf(rule);
       if (budget) budgets.set(rule.path, budget);
       const counting = counts && budget ? countingOf(budget) : undefined;
       if (counting) masks.set(rule.path, counting);
       if (observed || budget || then.type === 'risk' || then.type === 'tripwire') continue;
       if (then.type === 'allow') allowed.add(action);
-      else if (then.type === 'bound') bounds.set(rule.path, { rule: rule.rule, ...then });
+      else if (bound) bounds.set(rule.path, bound);
       else if (then.type === 'mask') masks.set(rule.path, { rule: rule.rule, ...then });
       else if (then.type === 'deny')
         refused ??= { type: 'deny', rule: rule.rule, message: then.message, cause: 'rule' };
       else if (then.type === 'hold_commit') {
         reviews.set(rule.path, { rule: rule.rule, ...then });
         (reviewed ??= new Set()).add(action);
-      } else if (then.type !== 'budget') holds.set(rule.path, { rule: rule.rule, ...then });
+      } else if (then.type !== 'budget' && then.type !== 'bound') holds.set(rule.path, { rule: rule.rule, ...then });
     }
   return {
     refused,

@@ -7,6 +7,7 @@ export { Catalog, type CatalogContents } from './catalog/catalog.js';
 export type { Attribute, BaseColumn, Relation, Routine, Type } from './catalog/objects.js';
 export type { CatalogQuery } from './catalog/query.js';
 export { catalogVersion, readCatalog } from './catalog/read.js';
+export { isSystemRelation } from './catalog/system-relations.js';
 export { IMPACT, impactOf } from './impact.js';
 export { PostgresLanguage } from './language.js';
 export { previewOf } from './preview.js';

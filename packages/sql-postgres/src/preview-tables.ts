@@ -131,10 +131,11 @@ export async function whyItLasts(
          select t.typbasetype as oid union all select t.typelem
          union all select atttypid from pg_attribute where attrelid = t.typrelid and attnum > 0 and not attisdropped
          union all select rngsubtype from pg_range where t.oid in (rngtypid, rngmultitypid)) b where b.oid <> 0)`;
+  // Spelling out a constraint of a table would wait for whoever has that table, whichever it is.
   const domain = await found(
     `${used} select u.oid::regtype::text from used u join pg_constraint k on k.contypid = u.oid
-     where exists (select from pg_depend d where d.classid = 'pg_constraint'::regclass and d.objid = k.oid and d.refclassid = 'pg_proc'::regclass)
-       or ${leaving('pg_get_constraintdef(k.oid)')} limit 1`,
+     where k.contypid <> 0 and k.conrelid = 0 and (exists (select from pg_depend d where d.classid = 'pg_constraint'::regclass and d.objid = k.oid and d.refclassid = 'pg_proc'::regclass)
+       or ${leaving('pg_get_constraintdef(k.oid)')}) limit 1`,
   );
   if (domain !== undefined)
     return `the domain ${domain} is checked by a function of its own, or by one of which something may be left behind`;

@@ -2,7 +2,9 @@
  * What a held statement would change, tried at the target in a transaction that is rolled back. Owns: when that may be done, which is only where
  * nothing of it would last, and what is shown. Does not: decide who wants it, or look up estimates (impact.ts).
  */
-import { type Preview, lookedAt } from '@sluice/approvals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Turns } from '@sluice/analysis';
+import { type Preview, looked } from '@sluice/approvals';
 import {
   type Facts,
   type Lookup,
@@ -18,19 +20,26 @@ import { ESTIMATED, literal, planned, valuesOf, whyNot } from './estimate.js';
 import { loadGrammar } from './grammar.js';
 import { type PreviewTable, columnsOf, generatedIn, locked, whyItLasts } from './preview-tables.js';
 
-/** How long it may wait for a lock, and run, in milliseconds; and all of it together. */
+/** How long it is tried again while others hold locks, how long it may run, and all of it together with its turn, in milliseconds. */
 const TIMEOUT_MS = 2_000;
-/** A little more, so that it is known whether it has waited for others. */
-const STATEMENT_TIMEOUT_MS = 2_050;
 const MAX_PREVIEW_MS = 6_000;
+/**
+ * How long it waits for a lock while it holds others. The server looks for a deadlock when somebody has waited for a second (`deadlock_timeout`), and
+ * ends whoever finds it: the preview has long given up by then, and holds nothing while it waits to be tried again.
+ */
+const LOCK_TIMEOUT_MS = 10;
+/** Between the first two attempts; each time twice as long. */
+const PAUSE_MS = 100;
 /** Where the planner expects more, nobody wants them written and taken back. */
 const MAX_ROWS = 10_000;
 /** Longer texts would keep others waiting while they are read; nested comments cost quadratic time. */
 const MAX_CHARACTERS = 64 * 1024;
 const MAX_WITH_COMMENTS = 4 * 1024;
 const SHOWN_ROWS = 5;
-/** Fewer than estimates may be made at a time: those go on meanwhile. */
+/** So many are tried at a time, and of one person; others wait for their turn, and leave some time to be tried in. */
 const MAX_AT_ONCE = 2;
+const MAX_OF_ONE = 1;
+const MAX_TURN_MS = 4_000;
 const SHOWN_CHARACTERS = 100;
 const TEXT = 25;
 const MASKED = '[masked]';
@@ -38,16 +47,18 @@ const MASKED = '[masked]';
 /** Of what is prepared for it. */
 const TRIED = 'sluice_preview';
 
-let running = 0;
+const turns = new Turns(MAX_AT_ONCE, MAX_OF_ONE);
 
 /** The text is read as the gateway has read it. */
-const BEGIN = `begin; set local standard_conforming_strings = on; set local statement_timeout = ${STATEMENT_TIMEOUT_MS}; set local lock_timeout = ${TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${MAX_PREVIEW_MS}; set local plan_cache_mode = force_custom_plan`;
+const BEGIN = `begin; set local standard_conforming_strings = on; set local statement_timeout = ${TIMEOUT_MS}; set local lock_timeout = ${LOCK_TIMEOUT_MS}; set local idle_in_transaction_session_timeout = ${MAX_PREVIEW_MS}; set local plan_cache_mode = force_custom_plan`;
 
 interface Tried {
   readonly command: SqlCommand;
   readonly facts: Facts;
   /** Every mask that a rule of the connection has, whomever it is for: so no approver sees more than they would by asking. */
   readonly masks: readonly MaskRule[];
+  /** The person who answers for whoever asks: others wait for nothing of theirs. */
+  readonly asker: string;
 }
 
 /**
@@ -62,17 +73,18 @@ export async function previewOf(
   open: () => Promise<Lookup>,
 ): Promise<Preview> {
   if (unfit !== undefined) return { unknown: unfit };
-  if (running >= MAX_AT_ONCE) return { unknown: 'too many statements are being tried' };
+  const asked = performance.now();
+  const over = await turns.take(tried.asker, MAX_TURN_MS);
+  if (!over) return { unknown: 'too many statements are being tried' };
   let preview: Preview | undefined;
-  running++;
-  const { unknown } = await lookedAt(
+  const { unknown } = await looked(
     open,
     async (side) => {
       preview = await triedOn(side, tried);
       return { tables: [] };
     },
-    MAX_PREVIEW_MS,
-  ).finally(() => running--);
+    MAX_PREVIEW_MS - (performance.now() - asked),
+  ).finally(over);
   return preview ?? { unknown: unknown ?? 'it could not be tried' };
 }
 
@@ -82,11 +94,27 @@ class Untried extends Error {}
 async function triedOn(side: Lookup, tried: Tried): Promise<Preview> {
   try {
     const change = await changeOf(tried);
-    await side.query(BEGIN);
-    return await run(side, tried, change);
+    const until = performance.now() + TIMEOUT_MS;
+    for (let pause = PAUSE_MS; ; pause *= 2) {
+      const preview = await attempt(side, tried, change);
+      if (preview !== 'locked') return preview;
+      if (performance.now() + pause > until) return { unknown: LOCKED };
+      await sleep(pause);
+    }
   } catch (error) {
     if (error instanceof Untried) return { unknown: error.message };
     if (error instanceof QueryError) return { unknown: inWords(error.sqlstate) };
+    throw error;
+  }
+}
+
+/** 'locked': others hold locks on what it changes now. */
+async function attempt(side: Lookup, tried: Tried, change: Change): Promise<Preview | 'locked'> {
+  try {
+    await side.query(BEGIN);
+    return await run(side, tried, change);
+  } catch (error) {
+    if (error instanceof QueryError && GIVES_UP.has(error.sqlstate)) return 'locked';
     throw error;
   } finally {
     // Nothing of it lasts where this is not heard either: a connection that ends takes its transaction back. Statements that were prepared outlive it
@@ -350,9 +378,12 @@ function shownOf(value: string | null, isMasked: boolean, found: ReturnType<type
   return made === null ? MASKED : made.toString();
 }
 
+const LOCKED = `others hold locks on what it changes, for longer than ${TIMEOUT_MS / 1_000} s`;
+/** It did not get a lock, or waited for somebody who waits for it, where the server looks for that sooner. */
+const GIVES_UP: ReadonlySet<string> = new Set(['55P03', '40P01']);
+
 /** Words of the server may hold values. */
 function inWords(sqlstate: string): string {
-  if (sqlstate === '55P03') return `others hold locks on what it changes, for longer than ${TIMEOUT_MS / 1_000} s`;
   if (sqlstate === '57014') return `it takes longer than ${TIMEOUT_MS / 1_000} s`;
   if (sqlstate.startsWith('23')) return `it would fail: a constraint is not kept (${sqlstate})`;
   if (sqlstate === '42501') return 'the role at the target may not do it (42501)';

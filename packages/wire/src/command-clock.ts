@@ -21,23 +21,39 @@ export interface TimedConversation<Command extends TimedCommand> {
   abandon(command: Command): void;
 }
 
+/** Most commands are over long before their time: so the timer stays as it is, and whoever it wakes looks whose time that was. */
 export class CommandClock {
   #command: TimedCommand | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer wakes, and when the time of the command is over: milliseconds of `performance.now()`. */
+  #wakes = 0;
+  #ends = 0;
 
   /** Call when the target may work on something else than before. */
   look<Command extends TimedCommand>(conversation: TimedConversation<Command>): void {
     const command = conversation.timed;
-    if (command === this.#command || (command === undefined && this.#timer === undefined)) return;
-    this.stop();
+    if (command === this.#command) return;
     this.#command = command;
     const timeoutMs = command?.meter?.timeoutMs;
-    if (!command || timeoutMs === undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      conversation.expire(command);
-      setTimeout(() => conversation.abandon(command), STOPPING_MS).unref();
-    }, timeoutMs).unref();
+    if (timeoutMs === undefined) return;
+    this.#ends = performance.now() + timeoutMs;
+    if (this.#timer === undefined || this.#wakes > this.#ends) this.#arm(conversation, timeoutMs);
+  }
+
+  #arm<Command extends TimedCommand>(conversation: TimedConversation<Command>, timeMs: number): void {
+    clearTimeout(this.#timer);
+    this.#wakes = performance.now() + timeMs;
+    this.#timer = setTimeout(() => this.#woken(conversation), timeMs).unref();
+  }
+
+  #woken<Command extends TimedCommand>(conversation: TimedConversation<Command>): void {
+    this.#timer = undefined;
+    const command = conversation.timed;
+    if (command === undefined || command !== this.#command) return;
+    const left = this.#ends - performance.now();
+    if (left > 0) return this.#arm(conversation, left);
+    conversation.expire(command);
+    setTimeout(() => conversation.abandon(command), STOPPING_MS).unref();
   }
 
   stop(): void {

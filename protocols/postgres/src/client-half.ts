@@ -66,6 +66,10 @@ export class ClientHalf {
   #unsynced = false;
   /** Something was executed since the last Sync, in a transaction that ends there. */
   executed = false;
+  /** Something was executed of which the target may not have said yet that it is over. */
+  #untold = false;
+  /** The tag of the message behind the current one, where that has come. */
+  #following = 0;
   #waiting = false;
   /** Changes that were sent on, which people look at before their COMMIT, and what has taken some of them back. */
   #changes = 0;
@@ -149,6 +153,7 @@ export class ClientHalf {
         this.#needed = size;
         break;
       }
+      this.#following = at + size < end ? (chunk[at + size] as number) : 0;
       const disposition = this.#oversize(tag, size)
         ? this.#refuseUnread(tag)
         : this.#message(tag, size === end && at === 0 ? chunk : chunk.subarray(at, at + available));
@@ -200,6 +205,7 @@ export class ClientHalf {
       intake.synced();
       this.#unsynced = false;
       this.executed = false;
+      this.#untold = false;
       pipeline.push({ type: 'sync' });
       return 'forward';
     }
@@ -208,6 +214,7 @@ export class ClientHalf {
     if (tag === F.copyData || tag === F.copyDone || tag === F.copyFail) return 'drop';
     if (next === 'drop') return this.#skip();
     if (tag === F.flush) {
+      this.#untold = false;
       pipeline.flushed();
       return 'forward';
     }
@@ -281,7 +288,7 @@ export class ClientHalf {
     this.#runs(command);
     this.#shared.pipeline.push({ type: 'query', command });
     this.#expectCopies(command.effects);
-    return 'forward';
+    return this.#behindUntold(command, bytes);
   }
 
   /** Judged, recorded and masked as the SELECT that would do the same. The target gets the call as it came. */
@@ -305,7 +312,7 @@ export class ClientHalf {
       this.executed = false;
       this.#runs(command);
       this.#shared.pipeline.push({ type: 'query', command, call: { masks, texts } });
-      return 'forward';
+      return this.#behindUntold(command, bytes);
     } catch (error) {
       if (!(error instanceof Unmasked)) throw error;
       return this.#refuseAllowed({ type: 'query' }, command, query, unmaskable(error.message));
@@ -439,11 +446,32 @@ export class ClientHalf {
     this.executed = true;
     this.#shared.pipeline.push({ type: 'execute', command });
     this.#expectCopies(command.effects);
-    // Else the target keeps what it has to say until the Sync, and nobody could tell which of several it works on.
-    const flush = command.meter?.timeoutMs === undefined ? [] : [FLUSH];
-    if (unasked)
-      return Buffer.concat([message(F.describe, PORTAL, this.#shared.encoding.encode(`${name}\0`)), bytes, ...flush]);
-    return flush.length > 0 ? Buffer.concat([bytes, ...flush]) : 'forward';
+    const described = unasked ? message(F.describe, PORTAL, this.#shared.encoding.encode(`${name}\0`)) : undefined;
+    const { before, behind } = this.#flushes(command);
+    if (!before && !behind && !described) return 'forward';
+    return Buffer.concat([
+      ...(before ? [FLUSH] : []),
+      ...(described ? [described] : []),
+      bytes,
+      ...(behind ? [FLUSH] : []),
+    ]);
+  }
+
+  /**
+   * Where something has a time of its own: else the target keeps what it has to say until the Sync, and nobody could tell which of several it works
+   * on. Most have one command before their Sync, and need none.
+   */
+  #flushes({ meter }: CommandState): { readonly before: boolean; readonly behind: boolean } {
+    const isTimed = meter?.timeoutMs !== undefined;
+    const before = isTimed && this.#untold;
+    const behind = isTimed && this.#following !== F.sync;
+    this.#untold = !behind;
+    return { before, behind };
+  }
+
+  /** The same of what goes at once, without a Sync. */
+  #behindUntold({ meter }: CommandState, bytes: Buffer): Disposition {
+    return this.#untold && meter?.timeoutMs !== undefined ? Buffer.concat([FLUSH, bytes]) : 'forward';
   }
 
   /** What people look at before a COMMIT is another thing from here on: more of it, or less. */
