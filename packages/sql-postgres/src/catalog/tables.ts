@@ -6,16 +6,15 @@
 import { literal } from '../estimate.js';
 import { Catalog } from './catalog.js';
 import { isRefusal } from './definitions.js';
+import type { Pair } from './edges.js';
 import type { Guards } from './guards.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import { ATTRIBUTES, CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
 import { relationsOf, typeOf } from './read.js';
-import { DIRECT_CALLS, isDirectCall } from './setting-code.js';
+import { directCalls, isDirectCall } from './setting-code.js';
 
-/** Behind a version: no version of the server's, whoever looks for one finds another. */
-const IN_PART = ' +';
 /** Some of its tables were read after the rest. */
-export const isReadInPart = ({ version }: Catalog): boolean => version.endsWith(IN_PART);
+export const isReadInPart = ({ parts }: Catalog): boolean => parts > 0;
 
 /** Columns of the widest of the parts below. */
 const MAX_WIDTH = 10;
@@ -28,60 +27,62 @@ function part(kind: string, width: number, select: string): string {
   return `select '${kind}', ${[...texts, ...rest].join(', ')} from (${select}) as x (${names.join(', ')})`;
 }
 
+/** The tables that are read: an array, so that each catalog is asked by its index, whatever the planner takes the numbers for. */
+const READ = '= any ((select oids from read)::oid[])';
+
 /** What stands on these tables, as (kind, relation, class, oid of what it calls): see CODE in `guards.ts`. */
 const CALLS = `select case when o.kind = '' then case when d.refclassid = 'pg_catalog.pg_type'::regclass then 'w' else 'r' end else o.kind end,
     o.relation, d.refclassid::oid, d.refobjid
   from (select case k.contype when 'c' then 'r' else 'w' end as kind, k.conrelid as relation, 'pg_catalog.pg_constraint'::regclass as class, k.oid
-      from pg_constraint k where k.conrelid in (select oid from read)
-    union all select 'w', a.adrelid, 'pg_catalog.pg_attrdef'::regclass, a.oid from pg_attrdef a where a.adrelid in (select oid from read)
-    union all select 'r', w.ev_class, 'pg_catalog.pg_rewrite'::regclass, w.oid from pg_rewrite w where w.ev_class in (select oid from read)
-    union all select 'r', i.indrelid, 'pg_catalog.pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid in (select oid from read)
-    union all select 'r', s.stxrelid, 'pg_catalog.pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s
-      where s.stxrelid in (select oid from read)
-    union all select '', oid, 'pg_catalog.pg_class'::regclass, oid from read offset 0) o
+      from pg_constraint k where k.conrelid ${READ}
+    union all select 'w', a.adrelid, 'pg_catalog.pg_attrdef'::regclass, a.oid from pg_attrdef a where a.adrelid ${READ}
+    union all select 'r', w.ev_class, 'pg_catalog.pg_rewrite'::regclass, w.oid from pg_rewrite w where w.ev_class ${READ}
+    union all select 'r', i.indrelid, 'pg_catalog.pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid ${READ}
+    union all select 'r', s.stxrelid, 'pg_catalog.pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s where s.stxrelid ${READ}
+    union all select '', c.oid, 'pg_catalog.pg_class'::regclass, c.oid from read cross join unnest(oids) as c (oid) offset 0) o
   cross join lateral (select x.refclassid, x.refobjid from pg_depend x
     where x.classid = o.class and x.objid = o.oid and x.refobjid >= 16384 offset 0) d`;
 
 /** (kind, relation) where code runs whatever it is. */
-const GUARDED = `select 'r', c.oid from pg_class c where c.oid in (select oid from read) and (c.relrowsecurity or c.relkind = 'f')
-  union all select 'w', g.tgrelid from pg_trigger g where g.tgrelid in (select oid from read) and not g.tgisinternal
-  union all select 'w', w.ev_class from pg_rewrite w where w.ev_class in (select oid from read) and w.ev_type <> '1'`;
+const GUARDED = `select 'r', c.oid from pg_class c where c.oid ${READ} and (c.relrowsecurity or c.relkind = 'f')
+  union all select 'w', g.tgrelid from pg_trigger g where g.tgrelid ${READ} and not g.tgisinternal
+  union all select 'w', w.ev_class from pg_rewrite w where w.ev_class ${READ} and w.ev_type <> '1'`;
 
 /** (kind, from, to): what is read or changed with it. */
-const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i
-    where i.inhparent in (select oid from read)
-  union all select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.inhrelid in (select oid from read)
+const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.inhparent ${READ}
+  union all select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.inhrelid ${READ}
   union all select 'r', w.ev_class, d.refobjid from pg_rewrite w join pg_depend d
     on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
-    where d.refobjid <> w.ev_class and w.ev_class in (select oid from read)
+    where d.refobjid <> w.ev_class and w.ev_class ${READ}
   union all select 'w', k.confrelid, k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid <> k.conrelid
-    and k.conrelid in (select oid from read)`;
+    and k.conrelid ${READ}`;
 
 /** The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. */
-const READ = `with recursive family as (select oid from pg_class where relname = any ($1::name[])
+const TABLES = `with recursive family as (select oid from pg_class where relname = any ($1::name[])
     union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid),
-  named as materialized (select oid from family),
-  read as materialized (select oid from named union select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass
-    and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid in (select oid from named) and d.deptype in ('a', 'i')),
-  rows as materialized (select c.reltype as oid from pg_class c where c.oid in (select oid from read))`;
+  named as materialized (select array(select oid from family) as oids),
+  read as materialized (select array(select unnest(oids) from named union
+    select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
+      and d.refobjid = any ((select oids from named)::oid[]) and d.deptype in ('a', 'i')) as oids),
+  rows as materialized (select array(select c.reltype from pg_class c where c.oid ${READ} and c.reltype <> 0) as types)`;
 
 const PARTS = [
-  part('class', 7, `${CLASSES} and c.oid in (select oid from read)`),
-  part('attribute', 6, `${ATTRIBUTES} and a.attrelid in (select oid from read)`),
-  part('parent', 3, `${PARENTS} where inhrelid in (select oid from read)`),
+  part('class', 7, `${CLASSES} and c.oid ${READ}`),
+  part('attribute', 6, `${ATTRIBUTES} and a.attrelid ${READ}`),
+  part('parent', 3, `${PARENTS} where inhrelid ${READ}`),
   part(
     'type',
     10,
-    `${TYPES} and t.oid in (select oid from rows union select e.typarray from pg_type e where e.oid in (select oid from rows))`,
+    `${TYPES} and t.oid = any ((select types || array(select e.typarray from pg_type e where e.oid = any (types)) from rows)::oid[])`,
   ),
-  part('calls', 4, `${CALLS} union all ${DIRECT_CALLS}`),
+  part('calls', 4, `${CALLS} union all ${directCalls(READ)}`),
   part('guarded', 2, GUARDED),
   part('reached', 3, REACHED),
 ].join(' union all ');
 
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
 const NAME = 'sluice_tables';
-const PREPARE = `prepare ${NAME} (text[]) as ${READ} ${PARTS}`.replaceAll(/\s+/g, ' ');
+const PREPARE = `prepare ${NAME} (text[]) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
 const SETTINGS = [
   LIMITS,
   'set local search_path to pg_catalog, pg_temp',
@@ -119,19 +120,10 @@ export async function withTables(
   if (relations.some(({ unread }) => unread)) return undefined;
   const oids = new Set(relations.map(({ oid }) => oid));
   // What is gone is in the indexes of before: by its name another one is meant now.
-  const asked = new Set(names);
-  if (catalog.relations.some(({ oid, name }) => asked.has(name) && !oids.has(oid))) return undefined;
-  const types = rows('type').map(typeOf);
-  const made = new Set(types.map(({ oid }) => oid));
-  const { contents } = catalog;
-  const changed = {
-    ...contents,
-    version: `${contents.version}${IN_PART}`,
-    relations: [...contents.relations.filter(({ oid }) => !oids.has(oid)), ...relations],
-    types: [...contents.types.filter(({ oid }) => !made.has(oid)), ...types],
-    guards: guardsWith(contents.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]),
-  };
-  return new Catalog(changed, catalog.parse, catalog.trust, { before: catalog, relations, types });
+  if (names.some((name) => catalog.relationsNamed(name).some(({ oid }) => !oids.has(oid)))) return undefined;
+  const guards = guardsWith(catalog.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]);
+  const change = { before: catalog, relations, types: rows('type').map(typeOf), guards };
+  return new Catalog(catalog.contents, catalog.parse, catalog.trust, change);
 }
 
 function guardsWith(
@@ -145,8 +137,8 @@ function guardsWith(
       ...[...before].filter((oid) => !tables.has(oid)),
       ...[...guarded, ...running].flatMap(([of, oid]) => (of === kind ? [Number(oid)] : [])),
     ]);
-  const pairs = (kind: string): [number, number][] =>
-    reached.flatMap(([of, from, to]) => (of === kind ? [[Number(from), Number(to)] as [number, number]] : []));
+  const pairs = (kind: string): Pair[] =>
+    reached.flatMap(([of, from, to]): Pair[] => (of === kind ? [[Number(from), Number(to)]] : []));
   const { settingCode } = guards;
   // Of code that there is already it is not known here what it calls.
   const setting = settingCode.exists ? [...guarded, ...running] : calls.filter(isDirectCall);
@@ -165,7 +157,7 @@ function guardsWith(
     onRead: among(guards.onRead, 'r'),
     onWrite: among(guards.onWrite, 'w'),
     // What is no longer there goes when all is read.
-    read: [...guards.read, ...pairs('r')],
-    written: [...guards.written, ...pairs('w')],
+    read: guards.read.with(pairs('r')),
+    written: guards.written.with(pairs('w')),
   };
 }

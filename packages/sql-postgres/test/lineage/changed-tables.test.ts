@@ -67,12 +67,12 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
 
 const pairs = (list: readonly (readonly [number, number])[]): string[] => [...new Set(list.map(String))].sort();
 const numbers = (set: ReadonlySet<number>): number[] => [...set].sort((one, other) => one - other);
-const plain = ({ contents: { relations, types, guards } }: Catalog): unknown => ({
+const plain = ({ relations, types, guards }: Catalog): unknown => ({
   relations: [...relations].sort((one, other) => one.oid - other.oid),
   types: [...types].sort((one, other) => one.oid - other.oid),
   onRead: numbers(guards.onRead),
   onWrite: numbers(guards.onWrite),
-  read: pairs(guards.read),
-  written: pairs(guards.written),
+  read: pairs(guards.read.pairs),
+  written: pairs(guards.written.pairs),
   domains: numbers(guards.domains),
 });

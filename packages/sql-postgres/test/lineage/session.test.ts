@@ -342,6 +342,7 @@ const DEFINITIONS: readonly string[] = [
 const plain = ({ contents }: Catalog): unknown => ({
   ...contents,
   moment: undefined,
+  guards: { ...contents.guards, read: contents.guards.read.pairs, written: contents.guards.written.pairs },
   schemas: [...contents.schemas].map(String).sort(),
   extensions: [...contents.extensions].sort(),
   closed: [...contents.closed].map(([schema, roles]) => `${schema}: ${[...roles].sort().join()}`).sort(),
