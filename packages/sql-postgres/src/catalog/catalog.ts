@@ -45,11 +45,14 @@ export interface Trust {
   readonly path: readonly string[];
 }
 
+/** Schemas, and who may not look into them. */
+export type CatalogNames = Pick<CatalogContents, 'schemas' | 'closed'>;
+
 /** What has come or changed since another catalog was read; what is not among it has stayed as it was. */
 interface CatalogChange extends Pick<CatalogContents, 'relations' | 'types' | 'guards'> {
   readonly before: Catalog;
   /** All that there are, where some have come. */
-  readonly names?: Pick<CatalogContents, 'schemas' | 'closed'>;
+  readonly schemas?: CatalogNames;
 }
 
 const NO_TRUST: Trust = { readsNothing: [], path: [] };
@@ -99,10 +102,9 @@ export class Catalog {
     this.implicitCasts = contents.implicitCasts;
     this.guards = change?.guards ?? contents.guards;
     if (before) {
-      const { names } = change;
       this.unread = before.unread - countUnread(change.relations.flatMap(({ oid }) => before.relationByOid(oid) ?? []));
-      this.schemas = names ? new Set(names.schemas.values()) : before.schemas;
-      this.#closed = names?.closed ?? before.#closed;
+      this.schemas = change.schemas ? new Set(change.schemas.schemas.values()) : before.schemas;
+      this.#closed = change.schemas?.closed ?? before.#closed;
       this.convertedUnseen = before.convertedUnseen;
       this.#relations = before.#relations.with(change.relations);
       this.#types = before.#types.with(change.types);
@@ -237,8 +239,10 @@ export class Catalog {
   roots(column: BaseColumn): readonly BaseColumn[] {
     const known = this.#roots.get(column);
     if (known) return known;
+    const parents = this.relationByOid(column.relation)?.parents ?? [];
+    if (parents.length === 0) return [column];
     const attribute = this.#attribute(column);
-    const above = (this.relationByOid(column.relation)?.parents ?? []).flatMap(
+    const above = parents.flatMap(
       (parent) => this.relationByOid(parent)?.columns.filter(({ name }) => name === attribute?.name) ?? [],
     );
     const roots = above.length === 0 ? [column] : [...new Set(above.flatMap(({ base }) => this.roots(base)))];
@@ -252,7 +256,16 @@ export class Catalog {
   }
 
   #attribute({ relation, attnum }: BaseColumn): Attribute | undefined {
-    return this.relationByOid(relation)?.columns.find(({ base }) => base.attnum === attnum);
+    const columns = this.relationByOid(relation)?.columns ?? [];
+    // They are in order, and a table may have 1,600.
+    let [low, high] = [0, columns.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((columns[middle]?.base.attnum ?? 0) < attnum) low = middle + 1;
+      else high = middle;
+    }
+    const found = columns[low];
+    return found?.base.attnum === attnum ? found : undefined;
   }
 }
 

@@ -28,10 +28,12 @@ export const CLASSES = `select c.oid, n.nspname, c.relname, c.relkind, c.reltype
     and case when w.ev_type <> '1' then w.ev_action::text ~ '(^[(]|[}] )[{]QUERY :commandType 1 ' end), '')
   ${RELATIONS}`;
 
-export const ATTRIBUTES = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+/** @param among a condition, behind pg_class.oid */
+export const attributesOf = (among: string): string => `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
   a.attgenerated <> ''
   from pg_attribute a
-  where a.attnum > 0 and not a.attisdropped and a.attrelid in (select c.oid ${RELATIONS})`;
+  where a.attnum > 0 and not a.attisdropped and a.attrelid ${among}`;
+export const ATTRIBUTES = attributesOf(`in (select c.oid ${RELATIONS})`);
 
 /** (server, horizon) of a `Moment`, and the next number of a transaction. */
 export const MOMENT = `select extract(epoch from pg_postmaster_start_time())::text || ' ' || d.oid, pg_snapshot_xmin(s), pg_snapshot_xmax(s)

@@ -26,6 +26,7 @@ import {
   SCHEMAS,
   TYPES,
   VERSION,
+  attributesOf,
 } from './queries.js';
 
 /** A catalog that changes faster than it can be read is given up after so many times. */
@@ -84,7 +85,7 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const known = before?.contents;
     const [momentRow] = await query(MOMENT.replaceAll(/\s+/g, ' '));
     const moment: Moment = { server: text(momentRow, 0), horizon: text(momentRow, 1) };
-    const schemas = new Map((await query(SCHEMAS)).map((row) => [Number(row[0]), text(row, 1)]));
+    const schemas = schemasOf(await query(SCHEMAS));
     const changed = changedParts(known?.version, version);
     // Another schema besides changes nothing of what is in the ones that were there.
     const areSchemasKept = [...(known?.schemas ?? [])].every(([oid, name]) => schemas.get(oid) === name);
@@ -94,7 +95,7 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const extensions = await read(['extensions'], known?.extensions, async () =>
       (await query(EXTENSIONS)).map((row) => text(row, 0)),
     );
-    const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () => pairs(await query(CLOSED)));
+    const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () => closedOf(await query(CLOSED)));
     const replaced = known && new Set((await query(REPLACED_VIEWS)).map(([oid]) => Number(oid)));
     const isSpeltAnew = (oid: number): boolean =>
       oid >= FIRST_MADE_OID || changed.has('rules') || replaced?.has(oid) === true;
@@ -173,7 +174,7 @@ async function readRelations(
   const changed = classes.map(([oid]) => Number(oid)).filter((oid) => !kept.has(oid));
   if (changed.length > MAX_CHANGED_RELATIONS) return relationsOf(classes, await query(ATTRIBUTES), parents, before);
   const attributes =
-    changed.length === 0 ? [] : await query(`${ATTRIBUTES} and a.attrelid = any ('{${changed.join()}}'::oid[])`);
+    changed.length === 0 ? [] : await query(attributesOf(`= any ('{${changed.join()}}'::oid[])`));
   return relationsOf(classes, attributes, parents, before, kept);
 }
 
@@ -193,6 +194,12 @@ const isSpelled = ({ kind, columns, unread }: Relation): boolean =>
   kind === 'v' || kind === 'm' || unread || columns.some(({ generated }) => generated !== undefined);
 
 const unspelledBody = (routine: Routine): Routine => (routine.body?.standard ? { ...routine, unread: true } : routine);
+
+export const schemasOf = (rows: readonly CatalogRow[]): Map<number, string> =>
+  new Map(rows.map((row) => [Number(row[0]), text(row, 1)]));
+
+/** Schema name -> role names. */
+export const closedOf = (rows: readonly CatalogRow[]): Map<string, Set<string>> => pairs(rows);
 
 function pairs(rows: readonly CatalogRow[]): Map<string, Set<string>> {
   const map = new Map<string, Set<string>>();

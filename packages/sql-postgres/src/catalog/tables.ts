@@ -4,13 +4,13 @@
  * it is read (`masks/catalogs.ts`).
  */
 import { literal } from '../estimate.js';
-import { Catalog } from './catalog.js';
+import { Catalog, type CatalogNames } from './catalog.js';
 import { isRefusal } from './definitions.js';
 import type { Pair } from './edges.js';
 import type { Guards } from './guards.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import { ATTRIBUTES, CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
-import { relationsOf, typeOf } from './read.js';
+import { CLASSES, CLOSED, LIMITS, PARENTS, SCHEMAS, TYPES, attributesOf } from './queries.js';
+import { closedOf, relationsOf, schemasOf, typeOf } from './read.js';
 import { directCalls, isDirectCall } from './setting-code.js';
 
 /** Some of its tables were read after the rest. */
@@ -19,10 +19,10 @@ export const isReadInPart = ({ parts }: Catalog): boolean => parts > 0;
 /** Columns of the widest of the parts below. */
 const MAX_WIDTH = 10;
 
-/** Every value as text, NULL where there is none: one answer has rows of all parts. */
-function part(kind: string, width: number, select: string): string {
+/** Every value as text: one answer has rows of all parts. @param flags places of booleans, which are `t` and `f` where they stand alone */
+function part(kind: string, width: number, select: string, flags: readonly number[] = []): string {
   const names = Array.from({ length: width }, (_, at) => `c${at}`);
-  const texts = names.map((name) => `case when x.${name} is not null then format('%s', x.${name}) end`);
+  const texts = names.map((name, at) => (flags.includes(at) ? `case when x.${name} then 't' else 'f' end` : `x.${name}::text`));
   const rest = Array.from({ length: MAX_WIDTH - width }, () => 'null');
   return `select '${kind}', ${[...texts, ...rest].join(', ')} from (${select}) as x (${names.join(', ')})`;
 }
@@ -67,13 +67,14 @@ const TABLES = `with recursive family as (select oid from pg_class where relname
   rows as materialized (select array(select c.reltype from pg_class c where c.oid ${READ} and c.reltype <> 0) as types)`;
 
 const PARTS = [
-  part('class', 7, `${CLASSES} and c.oid ${READ}`),
-  part('attribute', 6, `${ATTRIBUTES} and a.attrelid ${READ}`),
+  part('class', 7, `${CLASSES} and c.oid ${READ}`, [5]),
+  part('attribute', 6, attributesOf(READ), [5]),
   part('parent', 3, `${PARENTS} where inhrelid ${READ}`),
   part(
     'type',
     10,
     `${TYPES} and t.oid = any ((select types || array(select e.typarray from pg_type e where e.oid = any (types)) from rows)::oid[])`,
+    [9],
   ),
   part('calls', 4, `${CALLS} union all ${directCalls(READ)}`),
   part('guarded', 2, GUARDED),
@@ -106,14 +107,17 @@ async function readRows(query: CatalogQuery, names: readonly string[]): Promise<
  * The catalog with the tables of these names as they are now; undefined where that takes more than their own rows (views, generated
  * columns, a table that is gone), so that all has to be read. The connection must be idle, outside a transaction; it is left so.
  *
+ * @param withSchemas schemas have come as well
  * @throws what `query` throws
  */
 export async function withTables(
   query: CatalogQuery,
   catalog: Catalog,
   names: readonly string[],
+  withSchemas = false,
 ): Promise<Catalog | undefined> {
-  const found = await readRows(query, names);
+  const schemas = withSchemas ? await readSchemas(query) : undefined;
+  const found = names.length === 0 ? [] : await readRows(query, names);
   const parts = Map.groupBy(found, ([kind]) => kind ?? '');
   const rows = (kind: string): CatalogRow[] => (parts.get(kind) ?? []).map((row) => row.slice(1));
   const relations = relationsOf(rows('class'), rows('attribute'), rows('parent'), catalog);
@@ -122,8 +126,14 @@ export async function withTables(
   // What is gone is in the indexes of before: by its name another one is meant now.
   if (names.some((name) => catalog.relationsNamed(name).some(({ oid }) => !oids.has(oid)))) return undefined;
   const guards = guardsWith(catalog.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]);
-  const change = { before: catalog, relations, types: rows('type').map(typeOf), guards };
+  const change = { before: catalog, relations, types: rows('type').map(typeOf), guards, ...(schemas && { schemas }) };
   return new Catalog(catalog.contents, catalog.parse, catalog.trust, change);
+}
+
+/** A schema that was there and has another name now holds relations that are not read here: until all is read they are as they were. */
+async function readSchemas(query: CatalogQuery): Promise<CatalogNames> {
+  const path = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
+  return { schemas: schemasOf(await query(`${path}; ${SCHEMAS}`)), closed: closedOf(await query(`${path}; ${CLOSED}`)) };
 }
 
 function guardsWith(

@@ -19,6 +19,7 @@ type Read = (analysis: LineageAnalysis, fields: NodeFields) => readonly Column[]
 /** How functions and schemas stand among the names of `Overlay.defined`. A relation of such a name is taken for unknown as well. */
 export const functionName = (name: string): string => `function ${name}`;
 export const schemaName = (name: string): string => `schema ${name}`;
+export const isSchemaName = (name: string): boolean => name.startsWith('schema ');
 
 const define = ({ effects }: LineageAnalysis, names: readonly string[]): void => {
   effects.push({ type: 'defined', names });

@@ -12,13 +12,14 @@ const OF_TABLES: ReadonlySet<string> = new Set(
   'CreateStmt AlterTableStmt IndexStmt CreateSeqStmt AlterSeqStmt CommentStmt GrantStmt AlterOwnerStmt'.split(' '),
 );
 
-/** Names of tables, in whatever schema; undefined: it may have changed more than these. */
+/** Names of tables, in whatever schema, and of schemas as `schemaName` has them; undefined: it may have changed more than these. */
 export function changedTables(
   lineage: StatementLineage | undefined,
   { actions }: Facts,
   statement: number,
 ): readonly string[] | undefined {
-  if (!lineage || !OF_TABLES.has(lineage.statement)) return undefined;
+  const isSchema = lineage?.statement === 'CreateSchemaStmt';
+  if (!lineage || !(isSchema || OF_TABLES.has(lineage.statement))) return undefined;
   const named = lineage.effects.map((effect): readonly string[] | 'any' => {
     if (effect.type === 'defined') return effect.names;
     return effect.type === 'relation' && effect.relation.permanent !== undefined ? [effect.relation.name] : [];
@@ -26,6 +27,7 @@ export function changedTables(
   const isFollowed = lineage.effects.some(({ type }) => type === 'defined' || type === 'relation');
   if (!isFollowed || named.includes('any')) return undefined;
   const names = named.flat();
+  if (isSchema) return names;
   // How schemas and functions stand among them.
   if (names.some((name) => name.includes(' ') && name !== CODE_BEHIND_WRITES)) return undefined;
   if (names.length === 0) return [];
