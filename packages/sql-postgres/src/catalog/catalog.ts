@@ -12,6 +12,8 @@ export interface Moment {
   readonly server: string;
   /** Every transaction with a lower number had ended (`pg_snapshot_xmin`, 64 bits, as text). */
   readonly horizon: string;
+  /** `pg_current_snapshot` as text: while it stays the same, no transaction that writes has ended. Empty where that cannot be told. */
+  readonly snapshot: string;
 }
 
 /** What was read, in one consistent state of the database. */
@@ -51,6 +53,8 @@ export type CatalogNames = Pick<CatalogContents, 'schemas' | 'closed'>;
 /** What has come or changed since another catalog was read; what is not among it has stayed as it was. */
 interface CatalogChange extends Pick<CatalogContents, 'relations' | 'types' | 'guards'> {
   readonly before: Catalog;
+  /** pg_class.oid of relations that have been dropped. */
+  readonly gone?: ReadonlySet<number>;
   /** All that there are, where some have come. */
   readonly schemas?: CatalogNames;
 }
@@ -102,12 +106,14 @@ export class Catalog {
     this.implicitCasts = contents.implicitCasts;
     this.guards = change?.guards ?? contents.guards;
     if (before) {
-      this.unread = before.unread - countUnread(change.relations.flatMap(({ oid }) => before.relationByOid(oid) ?? []));
+      const { gone = new Set<number>() } = change;
+      const late = [...change.relations.map(({ oid }) => oid), ...gone];
+      this.unread = before.unread - countUnread(late.flatMap((oid) => before.relationByOid(oid) ?? []));
       this.schemas = change.schemas ? new Set(change.schemas.schemas.values()) : before.schemas;
       this.#closed = change.schemas?.closed ?? before.#closed;
       this.convertedUnseen = before.convertedUnseen;
-      this.#relations = before.#relations.with(change.relations);
-      this.#types = before.#types.with(change.types);
+      this.#relations = before.#relations.with(change.relations, gone);
+      this.#types = before.#types.with(change.types, before.#rowTypes(gone));
       this.#routines = before.#routines;
       this.#operators = before.#operators;
       this.readsNothing = before.readsNothing;
@@ -253,6 +259,14 @@ export class Catalog {
   /** The object that stands for a column in this catalog; undefined when it is not there (any more). */
   base(column: BaseColumn): BaseColumn | undefined {
     return this.#attribute(column)?.base;
+  }
+
+  /** Types of rows, and arrays of these. */
+  #rowTypes(relations: ReadonlySet<number>): number[] {
+    return [...relations].flatMap((oid) => {
+      const type = this.typeByOid(this.relationByOid(oid)?.type ?? 0);
+      return type ? [type.oid, type.array] : [];
+    });
   }
 
   #attribute({ relation, attnum }: BaseColumn): Attribute | undefined {

@@ -22,15 +22,15 @@ export class Layered<T extends Placed> {
   readonly #groupsOf: (one: T) => readonly Group[];
   readonly #list: readonly T[];
   readonly #all: Layer<T>;
-  /** It counts where it has an object: that may have had another name before. */
-  readonly #recent: Layer<T> | undefined;
+  /** It counts where it has an object: that may have had another name before. Or it has been dropped. */
+  readonly #recent: (Layer<T> & { readonly gone: ReadonlySet<number> }) | undefined;
   #merged: readonly T[] | undefined;
 
   private constructor(
     list: readonly T[],
     groupsOf: (one: T) => readonly Group[],
     all = layerOf(list, groupsOf),
-    recent?: Layer<T>,
+    recent?: Layer<T> & { readonly gone: ReadonlySet<number> },
   ) {
     this.#list = list;
     this.#groupsOf = groupsOf;
@@ -43,21 +43,26 @@ export class Layered<T extends Placed> {
     return new Layered(list, groupsOf);
   }
 
-  /** With these in place of those of the same identifiers. */
-  with(late: readonly T[]): Layered<T> {
-    const recent = new Map([...(this.#recent?.byOid ?? []), ...late.map((one): [number, T] => [one.oid, one])]);
-    return new Layered(this.#list, this.#groupsOf, this.#all, layerOf([...recent.values()], this.#groupsOf));
+  /** With these in place of those of the same identifiers, and without those that are gone. */
+  with(late: readonly T[], dropped: Iterable<number> = []): Layered<T> {
+    const gone = new Set([...(this.#recent?.gone ?? []), ...dropped]);
+    const recent = new Map(this.#recent?.byOid);
+    for (const one of late) recent.set(one.oid, one);
+    for (const oid of gone) recent.delete(oid);
+    const layer = { ...layerOf([...recent.values()], this.#groupsOf), gone };
+    return new Layered(this.#list, this.#groupsOf, this.#all, layer);
   }
 
   /** All of them. */
   get list(): readonly T[] {
     const recent = this.#recent;
     if (!recent) return this.#list;
-    return (this.#merged ??= [...this.#list.filter(({ oid }) => !recent.byOid.has(oid)), ...recent.byOid.values()]);
+    return (this.#merged ??= [...this.#list.filter((one) => !this.#isLate(one)), ...recent.byOid.values()]);
   }
 
   byOid(oid: number): T | undefined {
-    return this.#recent?.byOid.get(oid) ?? this.#all.byOid.get(oid);
+    const late = this.#recent?.byOid.get(oid);
+    return late ?? (this.#recent?.gone.has(oid) ? undefined : this.#all.byOid.get(oid));
   }
 
   named(schema: string, name: string): T | undefined {
@@ -65,14 +70,19 @@ export class Layered<T extends Placed> {
     const late = this.#recent?.byKey.get(key);
     if (late) return late;
     const found = this.#all.byKey.get(key);
-    return found && this.#recent?.byOid.has(found.oid) ? undefined : found;
+    return found && this.#isLate(found) ? undefined : found;
   }
 
   of(group: Group): readonly T[] {
     const found = this.#all.groups.get(group) ?? [];
     const recent = this.#recent;
     if (!recent) return found;
-    return [...found.filter(({ oid }) => !recent.byOid.has(oid)), ...(recent.groups.get(group) ?? [])];
+    return [...found.filter((one) => !this.#isLate(one)), ...(recent.groups.get(group) ?? [])];
+  }
+
+  /** What was there before is not what counts. */
+  #isLate({ oid }: T): boolean {
+    return this.#recent !== undefined && (this.#recent.byOid.has(oid) || this.#recent.gone.has(oid));
   }
 }
 

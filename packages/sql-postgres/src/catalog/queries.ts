@@ -35,8 +35,9 @@ export const attributesOf = (among: string): string => `select a.attrelid, a.att
   where a.attnum > 0 and not a.attisdropped and a.attrelid ${among}`;
 export const ATTRIBUTES = attributesOf(`in (select c.oid ${RELATIONS})`);
 
-/** (server, horizon) of a `Moment`, and the next number of a transaction. */
-export const MOMENT = `select extract(epoch from pg_postmaster_start_time())::text || ' ' || d.oid, pg_snapshot_xmin(s), pg_snapshot_xmax(s)
+/** (server, horizon, snapshot) of a `Moment`, and the next number of a transaction. A standby does not list which are running. */
+export const MOMENT = `select extract(epoch from pg_postmaster_start_time())::text || ' ' || d.oid, pg_snapshot_xmin(s),
+  case when not pg_is_in_recovery() then s end, pg_snapshot_xmax(s)
   from pg_current_snapshot() s, pg_database d where d.datname = current_database()`;
 
 /**

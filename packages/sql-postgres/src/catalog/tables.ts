@@ -5,9 +5,10 @@
  */
 import { literal } from '../estimate.js';
 import { Catalog, type CatalogNames } from './catalog.js';
-import { isRefusal } from './definitions.js';
+import { isRefusal, withDefinitions } from './definitions.js';
 import type { Pair } from './edges.js';
 import type { Guards } from './guards.js';
+import type { Relation } from './objects.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import { CLASSES, CLOSED, LIMITS, PARENTS, SCHEMAS, TYPES, attributesOf } from './queries.js';
 import { closedOf, relationsOf, schemasOf, typeOf } from './read.js';
@@ -58,7 +59,8 @@ const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.
     and k.conrelid ${READ}`;
 
 /** The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. */
-const TABLES = `with recursive family as (select oid from pg_class where relname = any ($1::name[])
+const TABLES = `with recursive family as (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relname = any ($2::name[]) and (c.relname = any ($1::name[]) or n.nspname || '.' || c.relname = any ($1))
     union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid),
   named as materialized (select array(select oid from family) as oids),
   read as materialized (select array(select unnest(oids) from named union
@@ -83,7 +85,7 @@ const PARTS = [
 
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
 const NAME = 'sluice_tables';
-const PREPARE = `prepare ${NAME} (text[]) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
+const PREPARE = `prepare ${NAME} (text[], text[]) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
 const SETTINGS = [
   LIMITS,
   'set local search_path to pg_catalog, pg_temp',
@@ -91,8 +93,16 @@ const SETTINGS = [
   ...['jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'].map((way) => `set local ${way} to off`),
 ].join('; ');
 
+/** Of a name with one dot in it. There may be a table of just that name as well. */
+function qualified(name: string): readonly [schema: string, table: string] | undefined {
+  const [schema = '', table, ...more] = name.split('.');
+  return table === undefined || more.length > 0 ? undefined : [schema, table];
+}
+
 async function readRows(query: CatalogQuery, names: readonly string[]): Promise<readonly CatalogRow[]> {
-  const execute = `${SETTINGS}; execute ${NAME} (array[${names.map((name) => literal(name)).join()}]::text[])`;
+  const list = (texts: readonly string[]): string => `array[${texts.map((one) => literal(one)).join()}]::text[]`;
+  const plain = names.flatMap((name) => [name, ...(qualified(name)?.slice(1) ?? [])]);
+  const execute = `${SETTINGS}; execute ${NAME} (${list(names)}, ${list(plain)})`;
   try {
     return await query(execute);
   } catch (error) {
@@ -104,7 +114,7 @@ async function readRows(query: CatalogQuery, names: readonly string[]): Promise<
 }
 
 /**
- * The catalog with the tables of these names as they are now; undefined where that takes more than their own rows (views, generated
+ * The catalog with the tables of these names as they are now, in whatever schema or, as `schema.table`, in one; undefined where that takes more than their own rows (views, generated
  * columns, a table that is gone), so that all has to be read. The connection must be idle, outside a transaction; it is left so.
  *
  * @param withSchemas schemas have come as well
@@ -117,17 +127,55 @@ export async function withTables(
   withSchemas = false,
 ): Promise<Catalog | undefined> {
   const schemas = withSchemas ? await readSchemas(query) : undefined;
-  const found = names.length === 0 ? [] : await readRows(query, names);
-  const parts = Map.groupBy(found, ([kind]) => kind ?? '');
+  const answer = names.length === 0 ? [] : await readRows(query, names);
+  const parts = Map.groupBy(answer, ([kind]) => kind ?? '');
   const rows = (kind: string): CatalogRow[] => (parts.get(kind) ?? []).map((row) => row.slice(1));
-  const relations = relationsOf(rows('class'), rows('attribute'), rows('parent'), catalog);
-  if (relations.some(({ unread }) => unread)) return undefined;
+  const found = relationsOf(rows('class'), rows('attribute'), rows('parent'), catalog);
+  const relations = found.some(({ unread }) => unread) ? await withTexts(query, catalog, found) : found;
+  if (!relations) return undefined;
   const oids = new Set(relations.map(({ oid }) => oid));
-  // What is gone is in the indexes of before: by its name another one is meant now.
-  if (names.some((name) => catalog.relationsNamed(name).some(({ oid }) => !oids.has(oid)))) return undefined;
+  const dropped = namedBefore(catalog, names).filter(({ oid }) => !oids.has(oid));
+  const gone = dropped.length > 0 ? await withSequences(query, catalog, dropped) : new Set<number>();
   const guards = guardsWith(catalog.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]);
-  const change = { before: catalog, relations, types: rows('type').map(typeOf), guards, ...(schemas && { schemas }) };
-  return new Catalog(catalog.contents, catalog.parse, catalog.trust, change);
+  const change = { before: catalog, relations, types: rows('type').map(typeOf), guards, gone };
+  return new Catalog(catalog.contents, catalog.parse, catalog.trust, { ...change, ...(schemas && { schemas }) });
+}
+
+/**
+ * With what the server spells of them; undefined where something of it cannot be had now, or where a view may run what it is not known here
+ * that it runs.
+ */
+async function withTexts(
+  query: CatalogQuery,
+  { contents, guards }: Catalog,
+  relations: readonly Relation[],
+): Promise<readonly Relation[] | undefined> {
+  if (guards.settingCode.exists) return undefined;
+  const spelled = await withDefinitions(query, { ...contents, relations, routines: [] });
+  return spelled.relations.some(({ unread }) => unread) ? undefined : spelled.relations;
+}
+
+function namedBefore(catalog: Catalog, names: readonly string[]): readonly Relation[] {
+  return names.flatMap((name) => {
+    const inSchema = qualified(name);
+    const one = inSchema && catalog.relation(...inSchema);
+    return one ? [...catalog.relationsNamed(name), one] : catalog.relationsNamed(name);
+  });
+}
+
+/** Sequences go with the tables that they belong to, which the catalog does not say, and are in the same schema. */
+async function withSequences(
+  query: CatalogQuery,
+  catalog: Catalog,
+  dropped: readonly Relation[],
+): Promise<ReadonlySet<number>> {
+  const schemas = new Set(dropped.map(({ schema }) => schema));
+  const sequences = catalog.relations.filter(({ kind, schema }) => kind === 'S' && schemas.has(schema));
+  const oids = sequences.map(({ oid }) => oid).join();
+  const path = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
+  const rows = oids === '' ? [] : await query(`${path}; select oid from pg_class where oid = any ('{${oids}}'::oid[])`);
+  const there = new Set(rows.map(([oid]) => Number(oid)));
+  return new Set([...dropped, ...sequences.filter(({ oid }) => !there.has(oid))].map(({ oid }) => oid));
 }
 
 /** A schema that was there and has another name now holds relations that are not read here: until all is read they are as they were. */

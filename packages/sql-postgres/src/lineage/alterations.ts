@@ -11,6 +11,7 @@ import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
 import {
   CODE_BEHIND_WRITES,
+  GOES_WITH_IT,
   bodiesInStandard,
   callsUnread,
   descendants,
@@ -81,7 +82,7 @@ function cascades({ catalog, effects }: LineageAnalysis, value: unknown, command
   const name = isFields(value) ? text(value, 'relname') : '';
   const children = descendants(catalog, name);
   const readers = [name, ...children].flatMap((one) => withReaders(catalog, one)).filter((one) => one !== name);
-  effects.push({ type: 'defined', names: [...readers, ...bodiesInStandard(catalog)] });
+  effects.push({ type: 'defined', names: [GOES_WITH_IT, ...readers, ...bodiesInStandard(catalog)] });
 }
 
 function changeColumns(analysis: LineageAnalysis, before: TemporaryRelation, commands: readonly NodeFields[]): void {

@@ -220,7 +220,12 @@ export function withReaders(catalog: Catalog, name: string): readonly string[] {
 }
 
 const goneWith = (catalog: Catalog, names: readonly string[], isCascade: boolean): readonly string[] =>
-  isCascade ? names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)]) : names;
+  isCascade
+    ? [GOES_WITH_IT, ...names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)])]
+    : names;
+
+/** Stands among the names of `Overlay.defined` where a CASCADE may have taken more away than can be named: columns, defaults, constraints. */
+export const GOES_WITH_IT = 'what goes with it';
 
 /** Names of the partitions and children of relations of a name. */
 export function descendants(catalog: Catalog, name: string): string[] {

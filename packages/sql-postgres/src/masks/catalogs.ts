@@ -1,6 +1,6 @@
 /** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
-import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
+import { completeCatalog, isSame, readCatalog } from '../catalog/read.js';
 import { isReadInPart, withTables } from '../catalog/tables.js';
 import { type Lineage, isSchemaName, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { type Lookup, QueryError } from '@sluice/contract';
@@ -55,13 +55,18 @@ export class TargetCatalog {
   get(): Meaning | Promise<Meaning> {
     const { fresh } = this;
     if (!fresh) return this.refresh();
-    if (!this.#reading && this.#age >= this.#trusted * ASKED_AHEAD && this.#tables.size === 0) this.#askAhead();
+    this.#askAhead(fresh);
     return this.#settled(fresh);
   }
 
-  /** Where it fails, the next statement that needs it asks again, and is told. */
-  #askAhead(): void {
-    void this.#readAll().catch(() => undefined);
+  /**
+   * Where it fails, the next statement that needs it asks again, and is told. While definitions go on it would have to be read again and
+   * again: then statements wait for it, and so do these.
+   */
+  #askAhead({ catalog }: Meaning): void {
+    const isDue = this.#age >= this.#trusted * ASKED_AHEAD;
+    if (isDue && !this.#reading && this.#tables.size === 0 && !isReadInPart(catalog))
+      void this.#readAll().catch(() => undefined);
   }
 
   /** The same for a text for which it does not matter what has become of tables that it does not name. */
@@ -134,8 +139,8 @@ export class TargetCatalog {
     const read = side && withTables((text) => side.query(text), known.catalog, tables, tables.length < names.length);
     const catalog = await read?.catch(() => undefined);
     this.#inReading = NO_TABLES;
-    if (catalog) this.#meaning = { ...known, catalog };
-    else this.changed();
+    if (!catalog) return this.changed();
+    this.#meaning = { ...known, catalog };
   }
 
   #beginReading(): ReadonlySet<string> {
@@ -182,12 +187,7 @@ export class TargetCatalog {
     const query = (text: string): ReturnType<Lookup['query']> => side.query(text);
     const known = this.#meaning;
     // After a definition that is known of it has changed for sure.
-    if (
-      known &&
-      this.#checked > 0 &&
-      !isReadInPart(known.catalog) &&
-      (await catalogVersion(query)) === known.catalog.version
-    ) {
+    if (known && this.#checked > 0 && !isReadInPart(known.catalog) && (await isSame(query, known.catalog.contents))) {
       const catalog = await completeCatalog(query, known.catalog);
       return catalog === known.catalog ? known : { ...known, catalog };
     }
@@ -210,9 +210,11 @@ const PLAIN_NAME = /^[a-z0-9$][a-z0-9_$]*$/;
 function mayName(text: string, names: readonly string[]): boolean {
   const lower = text.toLowerCase();
   const plain = new Set<string>();
-  for (const name of names.map((one) => one.toLowerCase()))
-    if (PLAIN_NAME.test(name) && name.length <= MAX_NAME) plain.add(name);
-    else if (isSchemaName(name) || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
+  for (const named of names) {
+    const name = named.slice(named.lastIndexOf('.') + 1).toLowerCase();
+    if (!isSchemaName(named) && PLAIN_NAME.test(name) && name.length <= MAX_NAME) plain.add(name);
+    else if (isSchemaName(named) || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
+  }
   if (/[uU]&"/.test(text)) return true;
   for (const [word] of lower.matchAll(/[a-z0-9_$]+/g)) {
     const part = word.replace(/^_+/, '').slice(0, MAX_NAME + 1);

@@ -96,7 +96,7 @@ test.skipIf(unavailable)('so does who asks while all is read for an unknown name
 test.skipIf(unavailable)('what changes while all is read is read once more for all', async () => {
   target.changed();
   // Whether the catalog is still the same is asked last.
-  waitsBehind = [/^rollback/, /concat_ws/];
+  waitsBehind = [/^rollback/, /pg_current_snapshot/];
   const before = target.get();
   await reached.promise;
   await define();
