@@ -4,13 +4,13 @@
  * it is read (`masks/catalogs.ts`).
  */
 import { literal } from '../estimate.js';
-import { Catalog, type CatalogNames } from './catalog.js';
+import { Catalog, type CatalogNames, type Moment } from './catalog.js';
 import { isRefusal, withDefinitions } from './definitions.js';
 import type { Pair } from './edges.js';
 import type { Guards } from './guards.js';
 import type { Relation } from './objects.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import { CLASSES, CLOSED, LIMITS, PARENTS, SCHEMAS, TYPES, attributesOf } from './queries.js';
+import { CLASSES, CLOSED, LIMITS, PARENTS, SCHEMAS, TYPES } from './queries.js';
 import { closedOf, relationsOf, schemasOf, typeOf } from './read.js';
 import { directCalls, isDirectCall } from './setting-code.js';
 
@@ -58,6 +58,14 @@ const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.
   union all select 'w', k.confrelid, k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid <> k.conrelid
     and k.conrelid ${READ}`;
 
+/**
+ * Of tables that are known, as they were at some time since a transaction number, what has changed since: all else of them is as it was.
+ * Dropped columns too. Nothing changes a column in place: each change is a row of its transaction.
+ */
+const COLUMNS = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '', a.attisdropped from pg_attribute a
+  where a.attnum > 0 and a.attrelid ${READ}
+  and case when a.attrelid = any ($3) then age(a.xmin) <= age(xid($4)) else not a.attisdropped end`;
+
 /** The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. */
 const TABLES = `with recursive family as (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.relname = any ($2::name[]) and (c.relname = any ($1::name[]) or n.nspname || '.' || c.relname = any ($1))
@@ -70,7 +78,7 @@ const TABLES = `with recursive family as (select c.oid from pg_class c join pg_n
 
 const PARTS = [
   part('class', 7, `${CLASSES} and c.oid ${READ}`, [5]),
-  part('attribute', 6, attributesOf(READ), [5]),
+  part('attribute', 7, COLUMNS, [5, 6]),
   part('parent', 3, `${PARENTS} where inhrelid ${READ}`),
   part(
     'type',
@@ -85,7 +93,7 @@ const PARTS = [
 
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
 const NAME = 'sluice_tables';
-const PREPARE = `prepare ${NAME} (text[], text[]) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
+const PREPARE = `prepare ${NAME} (text[], text[], oid[], xid8) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
 const SETTINGS = [
   LIMITS,
   'set local search_path to pg_catalog, pg_temp',
@@ -99,10 +107,16 @@ function qualified(name: string): readonly [schema: string, table: string] | und
   return table === undefined || more.length > 0 ? undefined : [schema, table];
 }
 
-async function readRows(query: CatalogQuery, names: readonly string[]): Promise<readonly CatalogRow[]> {
+async function readRows(
+  query: CatalogQuery,
+  names: readonly string[],
+  known: readonly Relation[],
+  { horizon }: Moment,
+): Promise<readonly CatalogRow[]> {
   const list = (texts: readonly string[]): string => `array[${texts.map((one) => literal(one)).join()}]::text[]`;
   const plain = names.flatMap((name) => [name, ...(qualified(name)?.slice(1) ?? [])]);
-  const execute = `${SETTINGS}; execute ${NAME} (${list(names)}, ${list(plain)})`;
+  const oids = known.map(({ oid }) => oid).join();
+  const execute = `${SETTINGS}; execute ${NAME} (${list(names)}, ${list(plain)}, '{${oids}}', ${literal(horizon)})`;
   try {
     return await query(execute);
   } catch (error) {
@@ -127,15 +141,18 @@ export async function withTables(
   withSchemas = false,
 ): Promise<Catalog | undefined> {
   const schemas = withSchemas ? await readSchemas(query) : undefined;
-  const answer = names.length === 0 ? [] : await readRows(query, names);
+  const named = namedBefore(catalog, names);
+  const known = withChildren(catalog, named);
+  const answer = names.length === 0 ? [] : await readRows(query, names, known, catalog.contents.moment);
   const parts = Map.groupBy(answer, ([kind]) => kind ?? '');
   const rows = (kind: string): CatalogRow[] => (parts.get(kind) ?? []).map((row) => row.slice(1));
-  const found = relationsOf(rows('class'), rows('attribute'), rows('parent'), catalog);
+  const found = relationsOf(rows('class'), columnsOf(known, rows('attribute')), rows('parent'), catalog);
   const relations = found.some(({ unread }) => unread) ? await withTexts(query, catalog, found) : found;
   if (!relations) return undefined;
   const oids = new Set(relations.map(({ oid }) => oid));
-  const dropped = namedBefore(catalog, names).filter(({ oid }) => !oids.has(oid));
-  const gone = dropped.length > 0 ? await withSequences(query, catalog, dropped) : new Set<number>();
+  const lost = named.filter(({ oid }) => !oids.has(oid));
+  const gone = lost.length > 0 ? await droppedOf(query, catalog, lost) : new Set<number>();
+  if (!gone) return undefined;
   const guards = guardsWith(catalog.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]);
   const change = { before: catalog, relations, types: rows('type').map(typeOf), guards, gone };
   return new Catalog(catalog.contents, catalog.parse, catalog.trust, { ...change, ...(schemas && { schemas }) });
@@ -155,6 +172,25 @@ async function withTexts(
   return spelled.relations.some(({ unread }) => unread) ? undefined : spelled.relations;
 }
 
+/** Of those that are known, what has changed counts. */
+function columnsOf(known: readonly Relation[], changed: readonly CatalogRow[]): readonly CatalogRow[] {
+  const late = new Set(changed.map(([relation, attnum]) => `${relation} ${attnum}`));
+  const kept = known.flatMap(({ oid, columns }) =>
+    columns.flatMap(({ base: { attnum }, name, type, typmod, generated }): CatalogRow[] =>
+      late.has(`${oid} ${attnum}`)
+        ? []
+        : [[`${oid}`, `${attnum}`, name, `${type}`, `${typmod}`, generated === undefined ? 'f' : 't']],
+    ),
+  );
+  return [...kept, ...changed.filter(([, , , , , , dropped]) => dropped !== 't')];
+}
+
+function withChildren(catalog: Catalog, relations: readonly Relation[]): readonly Relation[] {
+  const found = new Map(relations.map((one) => [one.oid, one]));
+  for (const oid of found.keys()) for (const child of catalog.childrenOf(oid)) found.set(child.oid, child);
+  return [...found.values()];
+}
+
 function namedBefore(catalog: Catalog, names: readonly string[]): readonly Relation[] {
   return names.flatMap((name) => {
     const inSchema = qualified(name);
@@ -163,19 +199,22 @@ function namedBefore(catalog: Catalog, names: readonly string[]): readonly Relat
   });
 }
 
-/** Sequences go with the tables that they belong to, which the catalog does not say, and are in the same schema. */
-async function withSequences(
+/**
+ * What is no longer there, with the sequences that have gone with it: which those are the catalog does not say, but they are of the same
+ * schema. Undefined where something is there under another name.
+ */
+async function droppedOf(
   query: CatalogQuery,
   catalog: Catalog,
-  dropped: readonly Relation[],
-): Promise<ReadonlySet<number>> {
-  const schemas = new Set(dropped.map(({ schema }) => schema));
+  lost: readonly Relation[],
+): Promise<ReadonlySet<number> | undefined> {
+  const schemas = new Set(lost.map(({ schema }) => schema));
   const sequences = catalog.relations.filter(({ kind, schema }) => kind === 'S' && schemas.has(schema));
-  const oids = sequences.map(({ oid }) => oid).join();
+  const asked = [...lost, ...sequences].map(({ oid }) => oid);
   const path = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
-  const rows = oids === '' ? [] : await query(`${path}; select oid from pg_class where oid = any ('{${oids}}'::oid[])`);
+  const rows = await query(`${path}; select oid from pg_class where oid = any ('{${asked.join()}}'::oid[])`);
   const there = new Set(rows.map(([oid]) => Number(oid)));
-  return new Set([...dropped, ...sequences.filter(({ oid }) => !there.has(oid))].map(({ oid }) => oid));
+  return lost.some(({ oid }) => there.has(oid)) ? undefined : new Set(asked.filter((oid) => !there.has(oid)));
 }
 
 /** A schema that was there and has another name now holds relations that are not read here: until all is read they are as they were. */

@@ -82,6 +82,40 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
     catalog = read ?? whole;
   });
 
+  test.skipIf(unavailable)('takes more where a table has another name now, or is in another schema', async () => {
+    await database.query('create table app.moved (a int); create table app.renamed (a int)');
+    const before = await readCatalog(database.query, database.lineage.parse);
+    await database.query('alter table app.moved set schema other; alter table app.renamed rename to renamed_since');
+    for (const name of ['app.moved', 'renamed', 'app.renamed']) {
+      expect(await withTables(database.query, before, [name]), name).toBeUndefined();
+    }
+    await database.query('create table app.moved (b text)');
+    expect(await withTables(database.query, before, ['app.moved'])).toBeUndefined();
+    const both = await withTables(database.query, before, ['moved']);
+    expect(both?.relation('app', 'moved')?.columns.map(({ name }) => name)).toEqual(['b']);
+    expect(both?.relation('other', 'moved')?.columns.map(({ name }) => name)).toEqual(['a']);
+    await database.query('drop table app.moved, other.moved, app.renamed_since');
+  });
+
+  test.skipIf(unavailable)('a column is what it has become since all was read, also where others changed it meanwhile', async () => {
+    await database.query('create table app.columns (a int, b text, c text)');
+    const before = await readCatalog(database.query, database.lineage.parse);
+    const other = await database.connect();
+    await other('begin; alter table app.columns rename column b to was_b');
+    await database.query('create table app.since (a int)');
+    const read = await withTables(database.query, before, ['since']);
+    await other('alter table app.columns rename column c to b; alter table app.columns add column d int; commit');
+    const after = read && (await withTables(database.query, read, ['columns']));
+    const [first, , third] = before.relation('app', 'columns')?.columns ?? [];
+    expect(after?.relation('app', 'columns')?.columns.map(({ name }) => name)).toEqual(['a', 'was_b', 'b', 'd']);
+    expect(after?.relation('app', 'columns')?.columns[0]?.base).toBe(first?.base);
+    expect(after?.relation('app', 'columns')?.columns[2]?.base).toBe(third?.base);
+    await other('begin; alter table app.columns drop column a; savepoint s; alter table app.columns drop column b; rollback to s; commit');
+    const last = after && (await withTables(database.query, after, ['columns']));
+    expect(last?.relation('app', 'columns')?.columns.map(({ name }) => name)).toEqual(['was_b', 'b', 'd']);
+    await database.query('drop table app.columns, app.since');
+  });
+
   test.skipIf(unavailable)('takes more where what a view reads is locked, or where code keeps settings', async () => {
     const locker = await database.connect();
     await locker('begin; lock table app.first in access exclusive mode');
