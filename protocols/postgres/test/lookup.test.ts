@@ -43,8 +43,21 @@ describe.each(Object.entries(CUTS))('%s', (_, cut) => {
     const columns = reply.columns('a', 'b');
     const long = 'é'.repeat(3000);
     const { query } = await lookup(
-      Buffer.concat([columns, reply.row('one', null), reply.notice, reply.row('', long), reply.complete('SELECT 2'), reply.ready('I')]),
-      Buffer.concat([columns, reply.row('x', 'y'), reply.error('42P01'), reply.ready('I'), reply.status('TimeZone', 'UTC')]),
+      Buffer.concat([
+        columns,
+        reply.row('one', null),
+        reply.notice,
+        reply.row('', long),
+        reply.complete('SELECT 2'),
+        reply.ready('I'),
+      ]),
+      Buffer.concat([
+        columns,
+        reply.row('x', 'y'),
+        reply.error('42P01'),
+        reply.ready('I'),
+        reply.status('TimeZone', 'UTC'),
+      ]),
       Buffer.concat([columns, reply.row('later', 'z'), reply.complete('SELECT 1'), reply.ready('I')]),
     );
     expect(await query('select 1')).toEqual([
@@ -60,7 +73,11 @@ describe.each(Object.entries(CUTS))('%s', (_, cut) => {
     ['a value that is longer than its row', row(1, 5, Buffer.from('a')), /cannot be read/],
     ['a row without a count', message(B.dataRow), /cannot be read/],
     ['a message that is too long', Buffer.from([B.dataRow, 0x7f, 0, 0, 0]), /does not speak the Postgres protocol/],
-    ['a message that is shorter than its length', Buffer.from([B.dataRow, 0, 0, 0, 3]), /does not speak the Postgres protocol/],
+    [
+      'a message that is shorter than its length',
+      Buffer.from([B.dataRow, 0, 0, 0, 3]),
+      /does not speak the Postgres protocol/,
+    ],
   ])('%s', async (_name, bytes, why) => {
     const { query } = await lookup(bytes);
     await expect(query('select 1')).rejects.toThrow(why);

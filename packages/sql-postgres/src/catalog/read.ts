@@ -73,7 +73,9 @@ export async function completeCatalog(query: CatalogQuery, catalog: Catalog): Pr
  * server nothing.
  */
 export async function isSame(query: CatalogQuery, { version, moment }: CatalogContents): Promise<boolean> {
-  const [row] = await query(`${LIMITS}; set local search_path to pg_catalog, pg_temp; ${MOMENT.replaceAll(/\s+/g, ' ')}`);
+  const [row] = await query(
+    `${LIMITS}; set local search_path to pg_catalog, pg_temp; ${MOMENT.replaceAll(/\s+/g, ' ')}`,
+  );
   const { server, snapshot } = momentOf(row);
   const isUntouched = snapshot !== '' && snapshot === moment.snapshot && server === moment.server;
   return isUntouched || (await catalogVersion(query)) === version;
@@ -111,7 +113,9 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const extensions = await read(['extensions'], known?.extensions, async () =>
       (await query(EXTENSIONS)).map((row) => text(row, 0)),
     );
-    const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () => closedOf(await query(CLOSED)));
+    const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () =>
+      closedOf(await query(CLOSED)),
+    );
     const replaced = known && new Set((await query(REPLACED_VIEWS)).map(([oid]) => Number(oid)));
     const isSpeltAnew = (oid: number): boolean =>
       oid >= FIRST_MADE_OID || changed.has('rules') || replaced?.has(oid) === true;
@@ -189,8 +193,7 @@ async function readRelations(
   const kept = new Map(known.filter(({ oid }) => !late.has(oid)).map((relation) => [relation.oid, relation]));
   const changed = classes.map(([oid]) => Number(oid)).filter((oid) => !kept.has(oid));
   if (changed.length > MAX_CHANGED_RELATIONS) return relationsOf(classes, await query(ATTRIBUTES), parents, before);
-  const attributes =
-    changed.length === 0 ? [] : await query(attributesOf(`= any ('{${changed.join()}}'::oid[])`));
+  const attributes = changed.length === 0 ? [] : await query(attributesOf(`= any ('{${changed.join()}}'::oid[])`));
   return relationsOf(classes, attributes, parents, before, kept);
 }
 

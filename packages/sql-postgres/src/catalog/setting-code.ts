@@ -56,7 +56,9 @@ const direct = (of: (relation: string) => string): string => `select 'w' as kind
   union all select 'w', tgrelid from pg_trigger where ${of('tgrelid')} and ${calls('tgqual')}`;
 
 /** The same of some tables, as (kind, relation, class, oid of what is called). @param among a condition, behind the oid of one */
-export const directCalls = (among: string): string => `select kind, oid, 'pg_catalog.pg_proc'::regclass::oid, ${SET_CONFIG}::oid
+export const directCalls = (
+  among: string,
+): string => `select kind, oid, 'pg_catalog.pg_proc'::regclass::oid, ${SET_CONFIG}::oid
   from (${direct((relation) => `${relation} ${among}`)}) o`;
 export const isDirectCall = ([, , , oid]: CatalogRow): boolean => oid === SET_CONFIG;
 

@@ -23,7 +23,9 @@ const MAX_WIDTH = 10;
 /** Every value as text: one answer has rows of all parts. @param flags places of booleans, which are `t` and `f` where they stand alone */
 function part(kind: string, width: number, select: string, flags: readonly number[] = []): string {
   const names = Array.from({ length: width }, (_, at) => `c${at}`);
-  const texts = names.map((name, at) => (flags.includes(at) ? `case when x.${name} then 't' else 'f' end` : `x.${name}::text`));
+  const texts = names.map((name, at) =>
+    flags.includes(at) ? `case when x.${name} then 't' else 'f' end` : `x.${name}::text`,
+  );
   const rest = Array.from({ length: MAX_WIDTH - width }, () => 'null');
   return `select '${kind}', ${[...texts, ...rest].join(', ')} from (${select}) as x (${names.join(', ')})`;
 }
@@ -64,7 +66,9 @@ const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.
  */
 const COLUMNS = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '', a.attisdropped from pg_attribute a
   where a.attnum > 0 and a.attrelid ${READ}
-  and case when a.attrelid = any ($3) then age(a.xmin) <= age(xid($4)) else not a.attisdropped end`;
+  and case when a.attrelid = any ($3) then age(a.xmin) <= age(xid($4)) or (select t.long from ago t) else not a.attisdropped end`;
+/** In rows numbers of transactions have 32 bits: after too many of them nobody can tell which row is the later one. */
+const AGO = `select pg_snapshot_xmax(pg_current_snapshot())::text::int8 - $4::text::int8 > 1000000000 as long`;
 
 /** The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. */
 const TABLES = `with recursive family as (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -74,6 +78,7 @@ const TABLES = `with recursive family as (select c.oid from pg_class c join pg_n
   read as materialized (select array(select unnest(oids) from named union
     select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
       and d.refobjid = any ((select oids from named)::oid[]) and d.deptype in ('a', 'i')) as oids),
+  ago as materialized (${AGO}),
   rows as materialized (select array(select c.reltype from pg_class c where c.oid ${READ} and c.reltype <> 0) as types)`;
 
 const PARTS = [
@@ -128,8 +133,9 @@ async function readRows(
 }
 
 /**
- * The catalog with the tables of these names as they are now, in whatever schema or, as `schema.table`, in one; undefined where that takes more than their own rows (views, generated
- * columns, a table that is gone), so that all has to be read. The connection must be idle, outside a transaction; it is left so.
+ * The catalog with the tables of these names as they are now, in whatever schema or, as `schema.table`, in one; undefined where that takes
+ * more than is read here (something that is spelled is locked, or a table has another name now), so that all has to be read. The connection
+ * must be idle, outside a transaction; it is left so.
  *
  * @param withSchemas schemas have come as well
  * @throws what `query` throws
@@ -220,7 +226,10 @@ async function droppedOf(
 /** A schema that was there and has another name now holds relations that are not read here: until all is read they are as they were. */
 async function readSchemas(query: CatalogQuery): Promise<CatalogNames> {
   const path = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
-  return { schemas: schemasOf(await query(`${path}; ${SCHEMAS}`)), closed: closedOf(await query(`${path}; ${CLOSED}`)) };
+  return {
+    schemas: schemasOf(await query(`${path}; ${SCHEMAS}`)),
+    closed: closedOf(await query(`${path}; ${CLOSED}`)),
+  };
 }
 
 function guardsWith(

@@ -218,7 +218,8 @@ function mayName(text: string, names: readonly string[]): boolean {
   if (/[uU]&"/.test(text)) return true;
   for (const [word] of lower.matchAll(/[a-z0-9_$]+/g)) {
     const part = word.replace(/^_+/, '').slice(0, MAX_NAME + 1);
-    for (let end = part.length; end > 0; end = part.lastIndexOf('_', end - 1)) if (plain.has(part.slice(0, end))) return true;
+    for (let end = part.length; end > 0; end = part.lastIndexOf('_', end - 1))
+      if (plain.has(part.slice(0, end))) return true;
   }
   return false;
 }

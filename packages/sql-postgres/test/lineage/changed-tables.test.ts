@@ -97,31 +97,38 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
     await database.query('drop table app.moved, other.moved, app.renamed_since');
   });
 
-  test.skipIf(unavailable)('a column is what it has become since all was read, also where others changed it meanwhile', async () => {
-    await database.query('create table app.columns (a int, b text, c text)');
-    const before = await readCatalog(database.query, database.lineage.parse);
-    const other = await database.connect();
-    await other('begin; alter table app.columns rename column b to was_b');
-    await database.query('create table app.since (a int)');
-    const read = await withTables(database.query, before, ['since']);
-    await other('alter table app.columns rename column c to b; alter table app.columns add column d int; commit');
-    const after = read && (await withTables(database.query, read, ['columns']));
-    const [first, , third] = before.relation('app', 'columns')?.columns ?? [];
-    expect(after?.relation('app', 'columns')?.columns.map(({ name }) => name)).toEqual(['a', 'was_b', 'b', 'd']);
-    expect(after?.relation('app', 'columns')?.columns[0]?.base).toBe(first?.base);
-    expect(after?.relation('app', 'columns')?.columns[2]?.base).toBe(third?.base);
-    await other('begin; alter table app.columns drop column a; savepoint s; alter table app.columns drop column b; rollback to s; commit');
-    const last = after && (await withTables(database.query, after, ['columns']));
-    expect(last?.relation('app', 'columns')?.columns.map(({ name }) => name)).toEqual(['was_b', 'b', 'd']);
-    await database.query('drop table app.columns, app.since');
-  });
+  test.skipIf(unavailable)(
+    'a column is what it has become since all was read, also where others changed it meanwhile',
+    async () => {
+      await database.query('create table app.columns (a int, b text, c text)');
+      const before = await readCatalog(database.query, database.lineage.parse);
+      const other = await database.connect();
+      await other('begin; alter table app.columns rename column b to was_b');
+      await database.query('create table app.since (a int)');
+      const read = await withTables(database.query, before, ['since']);
+      await other('alter table app.columns rename column c to b; alter table app.columns add column d int; commit');
+      const after = read && (await withTables(database.query, read, ['columns']));
+      const [first, , third] = before.relation('app', 'columns')?.columns ?? [];
+      expect(after?.relation('app', 'columns')?.columns.map(({ name }) => name)).toEqual(['a', 'was_b', 'b', 'd']);
+      expect(after?.relation('app', 'columns')?.columns[0]?.base).toBe(first?.base);
+      expect(after?.relation('app', 'columns')?.columns[2]?.base).toBe(third?.base);
+      await other(
+        'begin; alter table app.columns drop column a; savepoint s; alter table app.columns drop column b; rollback to s; commit',
+      );
+      const last = after && (await withTables(database.query, after, ['columns']));
+      expect(last?.relation('app', 'columns')?.columns.map(({ name }) => name)).toEqual(['was_b', 'b', 'd']);
+      await database.query('drop table app.columns, app.since');
+    },
+  );
 
   test.skipIf(unavailable)('takes more where what a view reads is locked, or where code keeps settings', async () => {
     const locker = await database.connect();
     await locker('begin; lock table app.first in access exclusive mode');
     expect(await withTables(database.query, catalog, ['seen'])).toBeUndefined();
     await locker('rollback');
-    await database.query("create function app.keeps() returns text language sql as $$select set_config('a.b', 'c', false)$$");
+    await database.query(
+      "create function app.keeps() returns text language sql as $$select set_config('a.b', 'c', false)$$",
+    );
     const keeping = await readCatalog(database.query, database.lineage.parse);
     expect(keeping.guards.settingCode.exists).toBe(true);
     expect(await withTables(database.query, keeping, ['seen'])).toBeUndefined();
@@ -137,14 +144,16 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
   });
 });
 
-const oidsOf = (list: readonly { readonly oid: number }[] = []): number[] => list.map(({ oid }) => oid).sort((one, other) => one - other);
+const oidsOf = (list: readonly { readonly oid: number }[] = []): number[] =>
+  list.map(({ oid }) => oid).sort((one, other) => one - other);
 const pairs = (list: readonly (readonly [number, number])[]): string[] => [...new Set(list.map(String))].sort();
 const numbers = (set: ReadonlySet<number>): number[] => [...set].sort((one, other) => one - other);
 /** What guards has of dropped relations goes when all is read. */
 const plain = ({ relations, types, guards }: Catalog): unknown => {
   const oids = new Set(relations.map(({ oid }) => oid));
   const there = (set: ReadonlySet<number>): number[] => numbers(new Set([...set].filter((oid) => oids.has(oid))));
-  const both = ({ pairs: all }: typeof guards.read): string[] => pairs(all.filter((pair) => pair.every((oid) => oids.has(oid))));
+  const both = ({ pairs: all }: typeof guards.read): string[] =>
+    pairs(all.filter((pair) => pair.every((oid) => oids.has(oid))));
   return {
     relations: [...relations].sort((one, other) => one.oid - other.oid),
     types: [...types].sort((one, other) => one.oid - other.oid),

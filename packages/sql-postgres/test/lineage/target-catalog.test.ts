@@ -139,7 +139,13 @@ test.skipIf(unavailable)('a definition waits for tables that it may name, and fo
     await target.get();
     return meaning instanceof Promise;
   };
-  for (const text of ['alter table late add a int', 'create table a (b _late)', 'comment on index app."late_pkey"', 'alter table LATE', String.raw`alter table U&"l\0061te"`])
+  for (const text of [
+    'alter table late add a int',
+    'create table a (b _late)',
+    'comment on index app."late_pkey"',
+    'alter table LATE',
+    String.raw`alter table U&"l\0061te"`,
+  ])
     expect([text, await waits(text)]).toEqual([text, true]);
   for (const text of ['create table later (a int)', 'alter table app.too_late add a int', 'create table translate ()'])
     expect([text, await waits(text)]).toEqual([text, false]);
