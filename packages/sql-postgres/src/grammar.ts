@@ -37,7 +37,33 @@ export interface Grammar extends Parse {
   readonly plpgsql: (definition: string) => unknown;
 }
 
-export async function loadGrammar(major: number): Promise<Parse> {
+/** The last text that was parsed is not parsed again by who asks next, unless it is longer than this. Characters. */
+const MAX_KEPT_CHARACTERS = 16 * 1024;
+const loaded = new Map<number, Promise<Parse>>();
+
+/** The same for all who read a version: facts, lineage and masks go through a text one after the other. Trees are only read. */
+export function loadGrammar(major: number): Promise<Parse> {
+  let parse = loaded.get(major);
+  if (!parse) {
+    parse = newGrammar(major).then(keepingLast);
+    loaded.set(major, parse);
+    parse.catch(() => loaded.delete(major));
+  }
+  return parse;
+}
+
+function keepingLast(parse: Parse): Parse {
+  let [last, known]: [string | undefined, ParsedText | undefined] = [undefined, undefined];
+  return (text) => {
+    if (known && text === last) return known;
+    const parsed = parse(text);
+    const isKept = parsed.ok && text.length <= MAX_KEPT_CHARACTERS;
+    [last, known] = isKept ? [text, parsed] : [undefined, undefined];
+    return parsed;
+  };
+}
+
+async function newGrammar(major: number): Promise<Parse> {
   const load = PARSERS[major];
   if (!load) throw new Error(`There is no grammar for PostgreSQL ${major}; there is one for ${MAJORS.join(', ')}.`);
   const parser = (await load()) as Parser;
@@ -67,7 +93,7 @@ export async function loadGrammarOfDefinitions(major: number): Promise<Grammar> 
       return undefined;
     }
   };
-  return Object.assign(parse, { plpgsql });
+  return Object.assign((text: string) => parse(text), { plpgsql });
 }
 
 const hasDetails = (error: unknown): boolean => (error as { sqlDetails?: object }).sqlDetails !== undefined;

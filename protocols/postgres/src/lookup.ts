@@ -2,8 +2,9 @@
 import { type Lookup, QueryError, type Target } from '@sluice/contract';
 import { Inbox } from '@sluice/wire';
 import { serialize } from 'pg-protocol';
-import { DataRowMessage, DatabaseError, ReadyForQueryMessage } from 'pg-protocol/dist/messages.js';
-import { parsed, readMessage } from './target-messages.js';
+import { DatabaseError, ReadyForQueryMessage } from 'pg-protocol/dist/messages.js';
+import { B } from './messages.js';
+import { ManyMessages, parsed, textsOf } from './target-messages.js';
 import { type Reach, openUpstream } from './upstream.js';
 
 /** Bytes. A message longer than this is not part of what the gateway looks up. */
@@ -18,13 +19,14 @@ const MAX_CLOSE_MS = 5_000;
 export async function openLookup(reach: Reach, target: Target): Promise<Lookup> {
   const { stream, major } = await openUpstream(reach, target, new Map());
   const inbox = new Inbox(stream);
+  const messages = new ManyMessages(inbox, MAX_LOOKUP_MESSAGE_BYTES);
   return {
     major,
     query: async (text) => {
       const timer = setTimeout(() => stream.destroy(new Error('the target did not answer in time')), MAX_QUERY_MS);
       try {
         stream.write(serialize.query(text));
-        return await readAnswer(inbox);
+        return await readAnswer(messages);
       } finally {
         clearTimeout(timer);
       }
@@ -39,15 +41,22 @@ export async function openLookup(reach: Reach, target: Target): Promise<Lookup> 
   };
 }
 
-async function readAnswer(inbox: Inbox): Promise<(string | null)[][]> {
+async function readAnswer(messages: ManyMessages): Promise<(string | null)[][]> {
   const rows: (string | null)[][] = [];
   let failure: QueryError | undefined;
   for (;;) {
-    const message = parsed(await readMessage(inbox, MAX_LOOKUP_MESSAGE_BYTES));
-    if (message instanceof DataRowMessage) rows.push(message.fields as (string | null)[]);
-    else if (message instanceof DatabaseError) failure = new QueryError(message.code ?? '', message.message);
-    else if (message instanceof ReadyForQueryMessage) break;
+    await messages.arrived();
+    for (let next = messages.take(); next; next = messages.take()) {
+      if (next.tag === B.dataRow) {
+        rows.push(textsOf(next.body));
+        continue;
+      }
+      const message = parsed(next);
+      if (message instanceof DatabaseError) failure = new QueryError(message.code ?? '', message.message);
+      else if (message instanceof ReadyForQueryMessage) {
+        if (failure !== undefined) throw failure;
+        return rows;
+      }
+    }
   }
-  if (failure !== undefined) throw failure;
-  return rows;
 }

@@ -3,6 +3,7 @@ import type { Grammar } from '../grammar.js';
 import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
 import type { FunctionText } from './setting-code.js';
+import { Layered, grouped, keyOf } from './layered.js';
 import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
 
 /** When something was read, for whoever asks what has changed since. */
@@ -11,6 +12,8 @@ export interface Moment {
   readonly server: string;
   /** Every transaction with a lower number had ended (`pg_snapshot_xmin`, 64 bits, as text). */
   readonly horizon: string;
+  /** `pg_current_snapshot` as text: while it stays the same, no transaction that writes has ended. Empty where that cannot be told. */
+  readonly snapshot: string;
 }
 
 /** What was read, in one consistent state of the database. */
@@ -44,9 +47,16 @@ export interface Trust {
   readonly path: readonly string[];
 }
 
-/** Relations and types that have come or changed since another catalog was read; what is not among them has stayed as it was. */
-interface CatalogChange extends Pick<CatalogContents, 'relations' | 'types'> {
+/** Schemas, and who may not look into them. */
+export type CatalogNames = Pick<CatalogContents, 'schemas' | 'closed'>;
+
+/** What has come or changed since another catalog was read; what is not among it has stayed as it was. */
+interface CatalogChange extends Pick<CatalogContents, 'relations' | 'types' | 'guards'> {
   readonly before: Catalog;
+  /** pg_class.oid of relations that have been dropped. */
+  readonly gone?: ReadonlySet<number>;
+  /** All that there are, where some have come. */
+  readonly schemas?: CatalogNames;
 }
 
 const NO_TRUST: Trust = { readsNothing: [], path: [] };
@@ -57,13 +67,15 @@ const OF_ROUTINES = ['routines by name', 'routines by oid'] as const;
 /** An immutable, indexed snapshot of a database's catalog. */
 export class Catalog {
   readonly version: string;
+  /** How often tables have been read anew since all was. */
+  readonly parts: number;
+  /** As all was read. What has changed since is in the properties of the catalog itself. */
   readonly contents: CatalogContents;
   /** How many definitions could not be read, because what they read was locked. */
   readonly unread: number;
   /** The grammar of this server, for definitions of views and bodies of functions. */
   readonly parse: Grammar;
   readonly schemas: ReadonlySet<string>;
-  readonly relations: readonly Relation[];
   /** Types whose values can be converted, without the statement saying so, by a function that somebody wrote. */
   readonly convertedUnseen: ReadonlySet<number>;
   readonly casts: readonly InterpretedCast[];
@@ -75,59 +87,87 @@ export class Catalog {
   /** What was derived from this snapshot, by whoever derived it. Valid as long as the snapshot is. */
   readonly derived = new Map<string, unknown>();
   readonly #closed: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Of all, and of what has changed since: that counts. */
-  readonly #index: Index;
-  readonly #recent: Index;
+  readonly #relations: Layered<Relation>;
+  readonly #types: Layered<Type>;
   readonly #routines: ReadonlyMap<string, Routine[]>;
-  readonly #operators = new Map<string, Operator[]>();
+  readonly #operators: ReadonlyMap<string, Operator[]>;
   readonly #checked = new Map<number, boolean>();
   readonly #roots = new Map<BaseColumn, readonly BaseColumn[]>();
 
   /** @param change what this catalog has otherwise than another one, which has all else: indexes of that are used again */
   constructor(contents: CatalogContents, parse: Grammar, trust: Trust = NO_TRUST, change?: CatalogChange) {
+    const before = change?.before;
     this.trust = trust;
-    this.version = contents.version;
     this.contents = contents;
-    this.unread = [...contents.relations, ...contents.routines].filter(({ unread }) => unread).length;
+    this.parts = before ? before.parts + 1 : 0;
+    this.version = before ? `${contents.version} +${this.parts}` : contents.version;
     this.parse = parse;
-    this.schemas = new Set(contents.schemas.values());
-    this.relations = contents.relations;
     this.casts = contents.casts;
     this.implicitCasts = contents.implicitCasts;
-    this.guards = contents.guards;
-    this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
+    this.guards = change?.guards ?? contents.guards;
+    if (before) {
+      const { gone = new Set<number>() } = change;
+      const late = [...change.relations.map(({ oid }) => oid), ...gone];
+      this.unread = before.unread - countUnread(late.flatMap((oid) => before.relationByOid(oid) ?? []));
+      this.schemas = change.schemas ? new Set(change.schemas.schemas.values()) : before.schemas;
+      this.#closed = change.schemas?.closed ?? before.#closed;
+      this.convertedUnseen = before.convertedUnseen;
+      this.#relations = before.#relations.with(change.relations, gone);
+      this.#types = before.#types.with(change.types, before.#rowTypes(gone));
+      this.#routines = before.#routines;
+      this.#operators = before.#operators;
+      this.readsNothing = before.readsNothing;
+      for (const name of OF_ROUTINES) if (before.derived.has(name)) this.derived.set(name, before.derived.get(name));
+      return;
+    }
+    this.unread = countUnread(contents.relations) + countUnread(contents.routines);
+    this.schemas = new Set(contents.schemas.values());
     this.#closed = contents.closed;
-    const before = change?.before;
-    this.#index = before ? before.#index : indexOf(contents.relations, contents.types);
-    const recent = before && [before.#recent, indexOf(change.relations, change.types)];
-    this.#recent = recent ? joined(recent) : NO_INDEX;
-    this.#routines = before ? before.#routines : byName(contents.routines);
-    for (const operator of contents.operators) append(this.#operators, operator.name, operator);
-    this.readsNothing = before ? before.readsNothing : namedExactly(this, trust.path, trust.readsNothing);
-    for (const name of OF_ROUTINES) if (before?.derived.has(name)) this.derived.set(name, before.derived.get(name));
+    this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
+    this.#relations = Layered.of(contents.relations, groupsOfRelation);
+    this.#types = Layered.of(contents.types, groupsOfType);
+    this.#routines = grouped(contents.routines, (one) => [keyOf(one)]);
+    this.#operators = grouped(contents.operators, ({ name }) => [name]);
+    this.readsNothing = namedExactly(this, trust.path, trust.readsNothing);
+  }
+
+  /** All of them. To find some, there are indexes. */
+  get relations(): readonly Relation[] {
+    return this.#relations.list;
+  }
+
+  get types(): readonly Type[] {
+    return this.#types.list;
   }
 
   relation(schema: string, name: string): Relation | undefined {
-    const named = key(schema, name);
-    return this.#recent.relations.get(named) ?? this.#index.relations.get(named);
+    return this.#relations.named(schema, name);
   }
 
   relationByOid(oid: number): Relation | undefined {
-    return this.#recent.relations.get(oid) ?? this.#index.relations.get(oid);
+    return this.#relations.byOid(oid);
+  }
+
+  /** In whatever schema. */
+  relationsNamed(name: string): readonly Relation[] {
+    return this.#relations.of(name);
+  }
+
+  /** Direct children and partitions. */
+  childrenOf(oid: number): readonly Relation[] {
+    return this.#relations.of(oid);
   }
 
   /** All overloads of a name in one schema. */
   routines(schema: string, name: string): readonly Routine[] {
-    return this.#routines.get(key(schema, name)) ?? NO_ROUTINES;
+    return this.#routines.get(keyOf({ schema, name })) ?? NO_ROUTINES;
   }
 
   /** All functions of a name outside pg_catalog, in any schema. */
   routinesNamed(name: string): readonly Routine[] {
     let byName = this.derived.get('routines by name') as Map<string, Routine[]> | undefined;
     if (!byName) {
-      byName = new Map();
-      for (const routine of this.contents.routines)
-        if (routine.schema !== 'pg_catalog') append(byName, routine.name, routine);
+      byName = grouped(this.contents.routines, ({ schema, name }) => (schema === 'pg_catalog' ? [] : [name]));
       this.derived.set('routines by name', byName);
     }
     return byName.get(name) ?? NO_ROUTINES;
@@ -146,12 +186,11 @@ export class Catalog {
   }
 
   type(schema: string, name: string): Type | undefined {
-    const named = key(schema, name);
-    return this.#recent.types.get(named) ?? this.#index.types.get(named);
+    return this.#types.named(schema, name);
   }
 
   typeByOid(oid: number): Type | undefined {
-    return this.#recent.types.get(oid) ?? this.#index.types.get(oid);
+    return this.#types.byOid(oid);
   }
 
   /** Whether to make a value of the type runs code that nobody has read: the check of a domain in it. */
@@ -176,7 +215,7 @@ export class Catalog {
   get namesCheckedByCode(): ReadonlySet<string> {
     let names = this.derived.get('types checked by code') as Set<string> | undefined;
     if (!names) {
-      const types = this.guards.domains.size === 0 ? [] : this.contents.types;
+      const types = this.guards.domains.size === 0 ? [] : this.types;
       names = new Set(types.flatMap(({ oid, name }) => (this.checksByCode(oid) ? [name] : [])));
       this.derived.set('types checked by code', names);
     }
@@ -206,8 +245,10 @@ export class Catalog {
   roots(column: BaseColumn): readonly BaseColumn[] {
     const known = this.#roots.get(column);
     if (known) return known;
+    const parents = this.relationByOid(column.relation)?.parents ?? [];
+    if (parents.length === 0) return [column];
     const attribute = this.#attribute(column);
-    const above = (this.relationByOid(column.relation)?.parents ?? []).flatMap(
+    const above = parents.flatMap(
       (parent) => this.relationByOid(parent)?.columns.filter(({ name }) => name === attribute?.name) ?? [],
     );
     const roots = above.length === 0 ? [column] : [...new Set(above.flatMap(({ base }) => this.roots(base)))];
@@ -220,59 +261,42 @@ export class Catalog {
     return this.#attribute(column)?.base;
   }
 
+  /** Types of rows, and arrays of these. */
+  #rowTypes(relations: ReadonlySet<number>): number[] {
+    return [...relations].flatMap((oid) => {
+      const type = this.typeByOid(this.relationByOid(oid)?.type ?? 0);
+      return type ? [type.oid, type.array] : [];
+    });
+  }
+
   #attribute({ relation, attnum }: BaseColumn): Attribute | undefined {
-    return this.relationByOid(relation)?.columns.find(({ base }) => base.attnum === attnum);
+    const columns = this.relationByOid(relation)?.columns ?? [];
+    // They are in order, and a table may have 1,600.
+    let [low, high] = [0, columns.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((columns[middle]?.base.attnum ?? 0) < attnum) low = middle + 1;
+      else high = middle;
+    }
+    const found = columns[low];
+    return found?.base.attnum === attnum ? found : undefined;
   }
 }
 
-/** Relations and types, by the key of their names and by their identifiers. */
-interface Index {
-  readonly relations: ReadonlyMap<string | number, Relation>;
-  readonly types: ReadonlyMap<string | number, Type>;
-}
+const groupsOfRelation = ({ name, parents }: Relation): readonly (string | number)[] => [name, ...parents];
+const groupsOfType = (): readonly string[] => [];
 
-const NO_INDEX: Index = { relations: new Map(), types: new Map() };
-
-const indexOf = (relations: readonly Relation[], types: readonly Type[]): Index => ({
-  relations: indexed(relations),
-  types: indexed(types),
-});
-
-function indexed<T extends Relation | Type>(objects: readonly T[]): Map<string | number, T> {
-  const index = new Map<string | number, T>();
-  for (const one of objects) index.set(key(one.schema, one.name), one).set(one.oid, one);
-  return index;
-}
-
-/** The later ones count. */
-const joined = (indexes: readonly Index[]): Index => ({
-  relations: new Map(indexes.flatMap(({ relations }) => [...relations])),
-  types: new Map(indexes.flatMap(({ types }) => [...types])),
-});
-
-function byName(routines: readonly Routine[]): Map<string, Routine[]> {
-  const map = new Map<string, Routine[]>();
-  for (const routine of routines) append(map, key(routine.schema, routine.name), routine);
-  return map;
-}
+const countUnread = (objects: readonly (Relation | Routine)[]): number => {
+  let count = 0;
+  for (const { unread } of objects) if (unread) count++;
+  return count;
+};
 
 const builtIns = new WeakMap<readonly Operator[], Map<string, Operator[]>>();
 
 /** The same list for all catalogs of a server. */
 function builtInByName(operators: readonly Operator[]): Map<string, Operator[]> {
   let byName = builtIns.get(operators);
-  if (!byName) {
-    builtIns.set(operators, (byName = new Map()));
-    for (const operator of operators) append(byName, operator.name, operator);
-  }
+  if (!byName) builtIns.set(operators, (byName = grouped(operators, ({ name }) => [name])));
   return byName;
-}
-
-/** No part of a name contains NUL. */
-const key = (schema: string, name: string): string => `${schema}\0${name}`;
-
-function append<T>(map: Map<string, T[]>, name: string, item: T): void {
-  const list = map.get(name);
-  if (list) list.push(item);
-  else map.set(name, [item]);
 }

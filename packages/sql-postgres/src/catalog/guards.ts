@@ -4,6 +4,7 @@
  * masked, nor what becomes of an error (`masks/errors.ts`). Compiled functions belong to extensions and to the server, and are
  * taken to say no more than they are given.
  */
+import { Edges, type Pair } from './edges.js';
 import type { CatalogQuery } from './query.js';
 import { type FunctionText, type SettingCode, readSettingCode } from './setting-code.js';
 
@@ -14,9 +15,9 @@ export interface Guards {
   /** The same for statements that write to them or define something of them. */
   readonly onWrite: ReadonlySet<number>;
   /** What a statement that reads a relation works on besides: below a view, children and partitions. */
-  readonly read: readonly (readonly [from: number, to: number])[];
+  readonly read: Edges;
   /** What one that writes to it may change besides: tables with foreign keys to it. */
-  readonly written: readonly (readonly [from: number, to: number])[];
+  readonly written: Edges;
   /** Domains with a check that calls such code, and types that are made of them. */
   readonly domains: ReadonlySet<number>;
   /** Event triggers: any definition runs them. */
@@ -96,13 +97,13 @@ export async function readGuards(query: CatalogQuery, functions: readonly Functi
   const reaches = await query(REACHES.replaceAll(/\s+/g, ' '));
   const events = await query(EVENTS);
   const oids = (kind: string): Set<number> => new Set(code.flatMap(([of, oid]) => (of === kind ? [Number(oid)] : [])));
-  const pairs = (kind: string): [number, number][] =>
-    reaches.flatMap(([of, from, to]) => (of === kind ? [[Number(from), Number(to)] as [number, number]] : []));
+  const edges = (kind: string): Edges =>
+    Edges.of(reaches.flatMap(([of, from, to]): Pair[] => (of === kind ? [[Number(from), Number(to)]] : [])));
   return {
     onRead: oids('r'),
     onWrite: oids('w'),
-    read: pairs('r'),
-    written: pairs('w'),
+    read: edges('r'),
+    written: edges('w'),
     domains: oids('d'),
     onDefinition: events.length > 0,
     settingCode: await readSettingCode(query, functions),

@@ -28,13 +28,16 @@ export const CLASSES = `select c.oid, n.nspname, c.relname, c.relkind, c.reltype
     and case when w.ev_type <> '1' then w.ev_action::text ~ '(^[(]|[}] )[{]QUERY :commandType 1 ' end), '')
   ${RELATIONS}`;
 
-export const ATTRIBUTES = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+/** @param among a condition, behind pg_class.oid */
+export const attributesOf = (among: string): string => `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
   a.attgenerated <> ''
   from pg_attribute a
-  where a.attnum > 0 and not a.attisdropped and a.attrelid in (select c.oid ${RELATIONS})`;
+  where a.attnum > 0 and not a.attisdropped and a.attrelid ${among}`;
+export const ATTRIBUTES = attributesOf(`in (select c.oid ${RELATIONS})`);
 
-/** (server, horizon) of a `Moment`, and the next number of a transaction. */
-export const MOMENT = `select extract(epoch from pg_postmaster_start_time())::text || ' ' || d.oid, pg_snapshot_xmin(s), pg_snapshot_xmax(s)
+/** (server, horizon, snapshot) of a `Moment`, and the next number of a transaction. A standby does not list which are running. */
+export const MOMENT = `select extract(epoch from pg_postmaster_start_time())::text || ' ' || d.oid, pg_snapshot_xmin(s),
+  case when not pg_is_in_recovery() then s end, pg_snapshot_xmax(s)
   from pg_current_snapshot() s, pg_database d where d.datname = current_database()`;
 
 /**

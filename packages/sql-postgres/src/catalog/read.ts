@@ -26,6 +26,7 @@ import {
   SCHEMAS,
   TYPES,
   VERSION,
+  attributesOf,
 } from './queries.js';
 
 /** A catalog that changes faster than it can be read is given up after so many times. */
@@ -49,8 +50,7 @@ export async function readCatalog(
     const read = await readOnce(query, before);
     const contents = await withDefinitions(query, read);
     // What was read in one snapshot needs no second look.
-    if (contents === read || (await catalogVersion(query)) === contents.version)
-      return new Catalog(contents, parse, trust);
+    if (contents === read || (await isSame(query, contents))) return new Catalog(contents, parse, trust);
   }
   throw new Error('The catalog kept changing while it was read.');
 }
@@ -63,10 +63,29 @@ export async function completeCatalog(query: CatalogQuery, catalog: Catalog): Pr
   const { contents, parse } = catalog;
   const filled = await withDefinitions(query, contents);
   // What was renamed meanwhile is spelled by its new name.
-  if (filled === contents || (await catalogVersion(query)) !== contents.version) return catalog;
+  if (filled === contents || !(await isSame(query, contents))) return catalog;
   const complete = new Catalog(filled, parse, catalog.trust);
   return complete.unread < catalog.unread ? complete : catalog;
 }
+
+/**
+ * Whether the catalog is still the one that was read. As long as no transaction that writes has ended since, it is, and that costs the
+ * server nothing.
+ */
+export async function isSame(query: CatalogQuery, { version, moment }: CatalogContents): Promise<boolean> {
+  const [row] = await query(
+    `${LIMITS}; set local search_path to pg_catalog, pg_temp; ${MOMENT.replaceAll(/\s+/g, ' ')}`,
+  );
+  const { server, snapshot } = momentOf(row);
+  const isUntouched = snapshot !== '' && snapshot === moment.snapshot && server === moment.server;
+  return isUntouched || (await catalogVersion(query)) === version;
+}
+
+const momentOf = (row: CatalogRow | undefined): Moment => ({
+  server: text(row, 0),
+  horizon: text(row, 1),
+  snapshot: text(row, 2),
+});
 
 /** A text that differs whenever the catalog does. Costs the server some milliseconds. */
 export async function catalogVersion(query: CatalogQuery): Promise<string> {
@@ -83,8 +102,8 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const version = await catalogVersion(query);
     const known = before?.contents;
     const [momentRow] = await query(MOMENT.replaceAll(/\s+/g, ' '));
-    const moment: Moment = { server: text(momentRow, 0), horizon: text(momentRow, 1) };
-    const schemas = new Map((await query(SCHEMAS)).map((row) => [Number(row[0]), text(row, 1)]));
+    const moment = momentOf(momentRow);
+    const schemas = schemasOf(await query(SCHEMAS));
     const changed = changedParts(known?.version, version);
     // Another schema besides changes nothing of what is in the ones that were there.
     const areSchemasKept = [...(known?.schemas ?? [])].every(([oid, name]) => schemas.get(oid) === name);
@@ -94,7 +113,9 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const extensions = await read(['extensions'], known?.extensions, async () =>
       (await query(EXTENSIONS)).map((row) => text(row, 0)),
     );
-    const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () => pairs(await query(CLOSED)));
+    const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () =>
+      closedOf(await query(CLOSED)),
+    );
     const replaced = known && new Set((await query(REPLACED_VIEWS)).map(([oid]) => Number(oid)));
     const isSpeltAnew = (oid: number): boolean =>
       oid >= FIRST_MADE_OID || changed.has('rules') || replaced?.has(oid) === true;
@@ -149,7 +170,7 @@ const MAX_TRANSACTIONS_SINCE = 2n ** 30n;
 /** From when on something may have changed since `before`; undefined where nobody can tell: another server, or too long ago. */
 function horizonFor(before: Moment | undefined, now: Moment, row: CatalogRow | undefined): string | undefined {
   if (before?.server !== now.server) return undefined;
-  const since = BigInt(text(row, 2)) - BigInt(before.horizon);
+  const since = BigInt(text(row, 3)) - BigInt(before.horizon);
   return since >= 0n && since < MAX_TRANSACTIONS_SINCE ? before.horizon : undefined;
 }
 
@@ -172,8 +193,7 @@ async function readRelations(
   const kept = new Map(known.filter(({ oid }) => !late.has(oid)).map((relation) => [relation.oid, relation]));
   const changed = classes.map(([oid]) => Number(oid)).filter((oid) => !kept.has(oid));
   if (changed.length > MAX_CHANGED_RELATIONS) return relationsOf(classes, await query(ATTRIBUTES), parents, before);
-  const attributes =
-    changed.length === 0 ? [] : await query(`${ATTRIBUTES} and a.attrelid = any ('{${changed.join()}}'::oid[])`);
+  const attributes = changed.length === 0 ? [] : await query(attributesOf(`= any ('{${changed.join()}}'::oid[])`));
   return relationsOf(classes, attributes, parents, before, kept);
 }
 
@@ -193,6 +213,12 @@ const isSpelled = ({ kind, columns, unread }: Relation): boolean =>
   kind === 'v' || kind === 'm' || unread || columns.some(({ generated }) => generated !== undefined);
 
 const unspelledBody = (routine: Routine): Routine => (routine.body?.standard ? { ...routine, unread: true } : routine);
+
+export const schemasOf = (rows: readonly CatalogRow[]): Map<number, string> =>
+  new Map(rows.map((row) => [Number(row[0]), text(row, 1)]));
+
+/** Schema name -> role names. */
+export const closedOf = (rows: readonly CatalogRow[]): Map<string, Set<string>> => pairs(rows);
 
 function pairs(rows: readonly CatalogRow[]): Map<string, Set<string>> {
   const map = new Map<string, Set<string>>();

@@ -55,9 +55,11 @@ const direct = (of: (relation: string) => string): string => `select 'w' as kind
     where ${of('ev_class')} and (${calls('ev_action')} or ${calls('ev_qual')})
   union all select 'w', tgrelid from pg_trigger where ${of('tgrelid')} and ${calls('tgqual')}`;
 
-/** The same of tables that are read anew, as (kind, relation, class, oid of what is called). */
-export const DIRECT_CALLS = `select kind, oid, 'pg_catalog.pg_proc'::regclass::oid, ${SET_CONFIG}::oid
-  from (${direct((relation) => `${relation} in (select oid from read)`)}) o`;
+/** The same of some tables, as (kind, relation, class, oid of what is called). @param among a condition, behind the oid of one */
+export const directCalls = (
+  among: string,
+): string => `select kind, oid, 'pg_catalog.pg_proc'::regclass::oid, ${SET_CONFIG}::oid
+  from (${direct((relation) => `${relation} ${among}`)}) o`;
 export const isDirectCall = ([, , , oid]: CatalogRow): boolean => oid === SET_CONFIG;
 
 /** Of a body that the server has read as it was made there are numbers in place of names, and pg_depend has them. */

@@ -4,84 +4,101 @@
  * it is read (`masks/catalogs.ts`).
  */
 import { literal } from '../estimate.js';
-import { Catalog } from './catalog.js';
-import { isRefusal } from './definitions.js';
+import { Catalog, type CatalogNames, type Moment } from './catalog.js';
+import { isRefusal, withDefinitions } from './definitions.js';
+import type { Pair } from './edges.js';
 import type { Guards } from './guards.js';
+import type { Relation } from './objects.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import { ATTRIBUTES, CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
-import { relationsOf, typeOf } from './read.js';
-import { DIRECT_CALLS, isDirectCall } from './setting-code.js';
+import { CLASSES, CLOSED, LIMITS, PARENTS, SCHEMAS, TYPES } from './queries.js';
+import { closedOf, relationsOf, schemasOf, typeOf } from './read.js';
+import { directCalls, isDirectCall } from './setting-code.js';
 
-/** Behind a version: no version of the server's, whoever looks for one finds another. */
-const IN_PART = ' +';
 /** Some of its tables were read after the rest. */
-export const isReadInPart = ({ version }: Catalog): boolean => version.endsWith(IN_PART);
+export const isReadInPart = ({ parts }: Catalog): boolean => parts > 0;
 
 /** Columns of the widest of the parts below. */
 const MAX_WIDTH = 10;
 
-/** Every value as text, NULL where there is none: one answer has rows of all parts. */
-function part(kind: string, width: number, select: string): string {
+/** Every value as text: one answer has rows of all parts. @param flags places of booleans, which are `t` and `f` where they stand alone */
+function part(kind: string, width: number, select: string, flags: readonly number[] = []): string {
   const names = Array.from({ length: width }, (_, at) => `c${at}`);
-  const texts = names.map((name) => `case when x.${name} is not null then format('%s', x.${name}) end`);
+  const texts = names.map((name, at) =>
+    flags.includes(at) ? `case when x.${name} then 't' else 'f' end` : `x.${name}::text`,
+  );
   const rest = Array.from({ length: MAX_WIDTH - width }, () => 'null');
   return `select '${kind}', ${[...texts, ...rest].join(', ')} from (${select}) as x (${names.join(', ')})`;
 }
+
+/** The tables that are read: an array, so that each catalog is asked by its index, whatever the planner takes the numbers for. */
+const READ = '= any ((select oids from read)::oid[])';
 
 /** What stands on these tables, as (kind, relation, class, oid of what it calls): see CODE in `guards.ts`. */
 const CALLS = `select case when o.kind = '' then case when d.refclassid = 'pg_catalog.pg_type'::regclass then 'w' else 'r' end else o.kind end,
     o.relation, d.refclassid::oid, d.refobjid
   from (select case k.contype when 'c' then 'r' else 'w' end as kind, k.conrelid as relation, 'pg_catalog.pg_constraint'::regclass as class, k.oid
-      from pg_constraint k where k.conrelid in (select oid from read)
-    union all select 'w', a.adrelid, 'pg_catalog.pg_attrdef'::regclass, a.oid from pg_attrdef a where a.adrelid in (select oid from read)
-    union all select 'r', w.ev_class, 'pg_catalog.pg_rewrite'::regclass, w.oid from pg_rewrite w where w.ev_class in (select oid from read)
-    union all select 'r', i.indrelid, 'pg_catalog.pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid in (select oid from read)
-    union all select 'r', s.stxrelid, 'pg_catalog.pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s
-      where s.stxrelid in (select oid from read)
-    union all select '', oid, 'pg_catalog.pg_class'::regclass, oid from read offset 0) o
+      from pg_constraint k where k.conrelid ${READ}
+    union all select 'w', a.adrelid, 'pg_catalog.pg_attrdef'::regclass, a.oid from pg_attrdef a where a.adrelid ${READ}
+    union all select 'r', w.ev_class, 'pg_catalog.pg_rewrite'::regclass, w.oid from pg_rewrite w where w.ev_class ${READ}
+    union all select 'r', i.indrelid, 'pg_catalog.pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid ${READ}
+    union all select 'r', s.stxrelid, 'pg_catalog.pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s where s.stxrelid ${READ}
+    union all select '', c.oid, 'pg_catalog.pg_class'::regclass, c.oid from read cross join unnest(oids) as c (oid) offset 0) o
   cross join lateral (select x.refclassid, x.refobjid from pg_depend x
     where x.classid = o.class and x.objid = o.oid and x.refobjid >= 16384 offset 0) d`;
 
 /** (kind, relation) where code runs whatever it is. */
-const GUARDED = `select 'r', c.oid from pg_class c where c.oid in (select oid from read) and (c.relrowsecurity or c.relkind = 'f')
-  union all select 'w', g.tgrelid from pg_trigger g where g.tgrelid in (select oid from read) and not g.tgisinternal
-  union all select 'w', w.ev_class from pg_rewrite w where w.ev_class in (select oid from read) and w.ev_type <> '1'`;
+const GUARDED = `select 'r', c.oid from pg_class c where c.oid ${READ} and (c.relrowsecurity or c.relkind = 'f')
+  union all select 'w', g.tgrelid from pg_trigger g where g.tgrelid ${READ} and not g.tgisinternal
+  union all select 'w', w.ev_class from pg_rewrite w where w.ev_class ${READ} and w.ev_type <> '1'`;
 
 /** (kind, from, to): what is read or changed with it. */
-const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i
-    where i.inhparent in (select oid from read)
-  union all select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.inhrelid in (select oid from read)
+const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.inhparent ${READ}
+  union all select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.inhrelid ${READ}
   union all select 'r', w.ev_class, d.refobjid from pg_rewrite w join pg_depend d
     on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
-    where d.refobjid <> w.ev_class and w.ev_class in (select oid from read)
+    where d.refobjid <> w.ev_class and w.ev_class ${READ}
   union all select 'w', k.confrelid, k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid <> k.conrelid
-    and k.conrelid in (select oid from read)`;
+    and k.conrelid ${READ}`;
+
+/**
+ * Of tables that are known, as they were at some time since a transaction number, what has changed since: all else of them is as it was.
+ * Dropped columns too. Nothing changes a column in place: each change is a row of its transaction.
+ */
+const COLUMNS = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '', a.attisdropped from pg_attribute a
+  where a.attnum > 0 and a.attrelid ${READ}
+  and case when a.attrelid = any ($3) then age(a.xmin) <= age(xid($4)) or (select t.long from ago t) else not a.attisdropped end`;
+/** In rows numbers of transactions have 32 bits: after too many of them nobody can tell which row is the later one. */
+const AGO = `select pg_snapshot_xmax(pg_current_snapshot())::text::int8 - $4::text::int8 > 1000000000 as long`;
 
 /** The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. */
-const READ = `with recursive family as (select oid from pg_class where relname = any ($1::name[])
+const TABLES = `with recursive family as (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relname = any ($2::name[]) and (c.relname = any ($1::name[]) or n.nspname || '.' || c.relname = any ($1))
     union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid),
-  named as materialized (select oid from family),
-  read as materialized (select oid from named union select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass
-    and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid in (select oid from named) and d.deptype in ('a', 'i')),
-  rows as materialized (select c.reltype as oid from pg_class c where c.oid in (select oid from read))`;
+  named as materialized (select array(select oid from family) as oids),
+  read as materialized (select array(select unnest(oids) from named union
+    select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
+      and d.refobjid = any ((select oids from named)::oid[]) and d.deptype in ('a', 'i')) as oids),
+  ago as materialized (${AGO}),
+  rows as materialized (select array(select c.reltype from pg_class c where c.oid ${READ} and c.reltype <> 0) as types)`;
 
 const PARTS = [
-  part('class', 7, `${CLASSES} and c.oid in (select oid from read)`),
-  part('attribute', 6, `${ATTRIBUTES} and a.attrelid in (select oid from read)`),
-  part('parent', 3, `${PARENTS} where inhrelid in (select oid from read)`),
+  part('class', 7, `${CLASSES} and c.oid ${READ}`, [5]),
+  part('attribute', 7, COLUMNS, [5, 6]),
+  part('parent', 3, `${PARENTS} where inhrelid ${READ}`),
   part(
     'type',
     10,
-    `${TYPES} and t.oid in (select oid from rows union select e.typarray from pg_type e where e.oid in (select oid from rows))`,
+    `${TYPES} and t.oid = any ((select types || array(select e.typarray from pg_type e where e.oid = any (types)) from rows)::oid[])`,
+    [9],
   ),
-  part('calls', 4, `${CALLS} union all ${DIRECT_CALLS}`),
+  part('calls', 4, `${CALLS} union all ${directCalls(READ)}`),
   part('guarded', 2, GUARDED),
   part('reached', 3, REACHED),
 ].join(' union all ');
 
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
 const NAME = 'sluice_tables';
-const PREPARE = `prepare ${NAME} (text[]) as ${READ} ${PARTS}`.replaceAll(/\s+/g, ' ');
+const PREPARE = `prepare ${NAME} (text[], text[], oid[], xid8) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
 const SETTINGS = [
   LIMITS,
   'set local search_path to pg_catalog, pg_temp',
@@ -89,8 +106,22 @@ const SETTINGS = [
   ...['jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'].map((way) => `set local ${way} to off`),
 ].join('; ');
 
-async function readRows(query: CatalogQuery, names: readonly string[]): Promise<readonly CatalogRow[]> {
-  const execute = `${SETTINGS}; execute ${NAME} (array[${names.map((name) => literal(name)).join()}]::text[])`;
+/** Of a name with one dot in it. There may be a table of just that name as well. */
+function qualified(name: string): readonly [schema: string, table: string] | undefined {
+  const [schema = '', table, ...more] = name.split('.');
+  return table === undefined || more.length > 0 ? undefined : [schema, table];
+}
+
+async function readRows(
+  query: CatalogQuery,
+  names: readonly string[],
+  known: readonly Relation[],
+  { horizon }: Moment,
+): Promise<readonly CatalogRow[]> {
+  const list = (texts: readonly string[]): string => `array[${texts.map((one) => literal(one)).join()}]::text[]`;
+  const plain = names.flatMap((name) => [name, ...(qualified(name)?.slice(1) ?? [])]);
+  const oids = known.map(({ oid }) => oid).join();
+  const execute = `${SETTINGS}; execute ${NAME} (${list(names)}, ${list(plain)}, '{${oids}}', ${literal(horizon)})`;
   try {
     return await query(execute);
   } catch (error) {
@@ -102,36 +133,103 @@ async function readRows(query: CatalogQuery, names: readonly string[]): Promise<
 }
 
 /**
- * The catalog with the tables of these names as they are now; undefined where that takes more than their own rows (views, generated
- * columns, a table that is gone), so that all has to be read. The connection must be idle, outside a transaction; it is left so.
+ * The catalog with the tables of these names as they are now, in whatever schema or, as `schema.table`, in one; undefined where that takes
+ * more than is read here (something that is spelled is locked, or a table has another name now), so that all has to be read. The connection
+ * must be idle, outside a transaction; it is left so.
  *
+ * @param withSchemas schemas have come as well
  * @throws what `query` throws
  */
 export async function withTables(
   query: CatalogQuery,
   catalog: Catalog,
   names: readonly string[],
+  withSchemas = false,
 ): Promise<Catalog | undefined> {
-  const found = await readRows(query, names);
-  const parts = Map.groupBy(found, ([kind]) => kind ?? '');
+  const schemas = withSchemas ? await readSchemas(query) : undefined;
+  const named = namedBefore(catalog, names);
+  const known = withChildren(catalog, named);
+  const answer = names.length === 0 ? [] : await readRows(query, names, known, catalog.contents.moment);
+  const parts = Map.groupBy(answer, ([kind]) => kind ?? '');
   const rows = (kind: string): CatalogRow[] => (parts.get(kind) ?? []).map((row) => row.slice(1));
-  const relations = relationsOf(rows('class'), rows('attribute'), rows('parent'), catalog);
-  if (relations.some(({ unread }) => unread)) return undefined;
+  const found = relationsOf(rows('class'), columnsOf(known, rows('attribute')), rows('parent'), catalog);
+  const relations = found.some(({ unread }) => unread) ? await withTexts(query, catalog, found) : found;
+  if (!relations) return undefined;
   const oids = new Set(relations.map(({ oid }) => oid));
-  // What is gone is in the indexes of before: by its name another one is meant now.
-  const asked = new Set(names);
-  if (catalog.relations.some(({ oid, name }) => asked.has(name) && !oids.has(oid))) return undefined;
-  const types = rows('type').map(typeOf);
-  const made = new Set(types.map(({ oid }) => oid));
-  const { contents } = catalog;
-  const changed = {
-    ...contents,
-    version: `${contents.version}${IN_PART}`,
-    relations: [...contents.relations.filter(({ oid }) => !oids.has(oid)), ...relations],
-    types: [...contents.types.filter(({ oid }) => !made.has(oid)), ...types],
-    guards: guardsWith(contents.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]),
+  const lost = named.filter(({ oid }) => !oids.has(oid));
+  const gone = lost.length > 0 ? await droppedOf(query, catalog, lost) : new Set<number>();
+  if (!gone) return undefined;
+  const guards = guardsWith(catalog.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]);
+  const change = { before: catalog, relations, types: rows('type').map(typeOf), guards, gone };
+  return new Catalog(catalog.contents, catalog.parse, catalog.trust, { ...change, ...(schemas && { schemas }) });
+}
+
+/**
+ * With what the server spells of them; undefined where something of it cannot be had now, or where a view may run what it is not known here
+ * that it runs.
+ */
+async function withTexts(
+  query: CatalogQuery,
+  { contents, guards }: Catalog,
+  relations: readonly Relation[],
+): Promise<readonly Relation[] | undefined> {
+  if (guards.settingCode.exists) return undefined;
+  const spelled = await withDefinitions(query, { ...contents, relations, routines: [] });
+  return spelled.relations.some(({ unread }) => unread) ? undefined : spelled.relations;
+}
+
+/** Of those that are known, what has changed counts. */
+function columnsOf(known: readonly Relation[], changed: readonly CatalogRow[]): readonly CatalogRow[] {
+  const late = new Set(changed.map(([relation, attnum]) => `${relation} ${attnum}`));
+  const kept = known.flatMap(({ oid, columns }) =>
+    columns.flatMap(({ base: { attnum }, name, type, typmod, generated }): CatalogRow[] =>
+      late.has(`${oid} ${attnum}`)
+        ? []
+        : [[`${oid}`, `${attnum}`, name, `${type}`, `${typmod}`, generated === undefined ? 'f' : 't']],
+    ),
+  );
+  return [...kept, ...changed.filter(([, , , , , , dropped]) => dropped !== 't')];
+}
+
+function withChildren(catalog: Catalog, relations: readonly Relation[]): readonly Relation[] {
+  const found = new Map(relations.map((one) => [one.oid, one]));
+  for (const oid of found.keys()) for (const child of catalog.childrenOf(oid)) found.set(child.oid, child);
+  return [...found.values()];
+}
+
+function namedBefore(catalog: Catalog, names: readonly string[]): readonly Relation[] {
+  return names.flatMap((name) => {
+    const inSchema = qualified(name);
+    const one = inSchema && catalog.relation(...inSchema);
+    return one ? [...catalog.relationsNamed(name), one] : catalog.relationsNamed(name);
+  });
+}
+
+/**
+ * What is no longer there, with the sequences that have gone with it: which those are the catalog does not say, but they are of the same
+ * schema. Undefined where something is there under another name.
+ */
+async function droppedOf(
+  query: CatalogQuery,
+  catalog: Catalog,
+  lost: readonly Relation[],
+): Promise<ReadonlySet<number> | undefined> {
+  const schemas = new Set(lost.map(({ schema }) => schema));
+  const sequences = catalog.relations.filter(({ kind, schema }) => kind === 'S' && schemas.has(schema));
+  const asked = [...lost, ...sequences].map(({ oid }) => oid);
+  const path = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
+  const rows = await query(`${path}; select oid from pg_class where oid = any ('{${asked.join()}}'::oid[])`);
+  const there = new Set(rows.map(([oid]) => Number(oid)));
+  return lost.some(({ oid }) => there.has(oid)) ? undefined : new Set(asked.filter((oid) => !there.has(oid)));
+}
+
+/** A schema that was there and has another name now holds relations that are not read here: until all is read they are as they were. */
+async function readSchemas(query: CatalogQuery): Promise<CatalogNames> {
+  const path = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
+  return {
+    schemas: schemasOf(await query(`${path}; ${SCHEMAS}`)),
+    closed: closedOf(await query(`${path}; ${CLOSED}`)),
   };
-  return new Catalog(changed, catalog.parse, catalog.trust, { before: catalog, relations, types });
 }
 
 function guardsWith(
@@ -145,8 +243,8 @@ function guardsWith(
       ...[...before].filter((oid) => !tables.has(oid)),
       ...[...guarded, ...running].flatMap(([of, oid]) => (of === kind ? [Number(oid)] : [])),
     ]);
-  const pairs = (kind: string): [number, number][] =>
-    reached.flatMap(([of, from, to]) => (of === kind ? [[Number(from), Number(to)] as [number, number]] : []));
+  const pairs = (kind: string): Pair[] =>
+    reached.flatMap(([of, from, to]): Pair[] => (of === kind ? [[Number(from), Number(to)]] : []));
   const { settingCode } = guards;
   // Of code that there is already it is not known here what it calls.
   const setting = settingCode.exists ? [...guarded, ...running] : calls.filter(isDirectCall);
@@ -165,7 +263,7 @@ function guardsWith(
     onRead: among(guards.onRead, 'r'),
     onWrite: among(guards.onWrite, 'w'),
     // What is no longer there goes when all is read.
-    read: [...guards.read, ...pairs('r')],
-    written: [...guards.written, ...pairs('w')],
+    read: guards.read.with(pairs('r')),
+    written: guards.written.with(pairs('w')),
   };
 }

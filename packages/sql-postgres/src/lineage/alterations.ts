@@ -12,6 +12,7 @@ import { expression } from './expression.js';
 import { alteredKeeps } from './keeping.js';
 import {
   CODE_BEHIND_WRITES,
+  GOES_WITH_IT,
   bodiesInStandard,
   callsUnread,
   descendants,
@@ -83,7 +84,7 @@ function cascades({ catalog, effects }: LineageAnalysis, value: unknown, command
   const name = isFields(value) ? text(value, 'relname') : '';
   const children = descendants(catalog, name);
   const readers = [name, ...children].flatMap((one) => withReaders(catalog, one)).filter((one) => one !== name);
-  effects.push({ type: 'defined', names: [...readers, ...bodiesInStandard(catalog)] });
+  effects.push({ type: 'defined', names: [GOES_WITH_IT, ...readers, ...bodiesInStandard(catalog)] });
 }
 
 function changeColumns(analysis: LineageAnalysis, before: TemporaryRelation, commands: readonly NodeFields[]): void {
@@ -161,8 +162,8 @@ function storedAsOwn(analysis: LineageAnalysis, value: unknown): TemporaryRelati
 }
 
 /** An ordinary table without parents, children and rules: none else shows its columns by their names. */
-const isAlone = ({ relations }: Catalog, { kind, oid, parents, rewritten, unread }: Relation): boolean =>
-  kind === 'r' && !rewritten && !unread && parents.length === 0 && !relations.some((one) => one.parents.includes(oid));
+const isAlone = (catalog: Catalog, { kind, oid, parents, rewritten, unread }: Relation): boolean =>
+  kind === 'r' && !rewritten && !unread && parents.length === 0 && catalog.childrenOf(oid).length === 0;
 
 /**
  * Other relations may hold rows of one whose columns get other names, and documents that are made of them: those of the session,
@@ -238,7 +239,7 @@ export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly 
 function changes({ catalog, effects }: LineageAnalysis, value: unknown, also?: readonly string[]): void {
   const relation = isFields(value) ? value : {};
   const name = text(relation, 'relname');
-  const found = catalog.relations.filter((one) => one.name === name);
+  const found = catalog.relationsNamed(name);
   if (also?.length === 0) effects.push({ type: 'defined', names: [] });
   else if (found.length > 0)
     effects.push({ type: 'defined', names: [name, ...descendants(catalog, name), ...(also ?? [])] });

@@ -1,6 +1,5 @@
 /** INSERT, UPDATE, DELETE and MERGE: what flows where, and what RETURNING shows. Pure. */
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
-import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn, Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import { condition } from './conditions.js';
@@ -129,8 +128,7 @@ class ChangedRelation {
         ? [found.relation.oid]
         : found.relation.columns.flatMap(({ value }) => [...value.sources].map(({ relation }) => relation)),
     );
-    const reads = readsOf(catalog);
-    for (const oid of oids) for (const to of reads.get(oid) ?? []) oids.add(to);
+    for (const oid of oids) for (const to of catalog.guards.read.from(oid)) oids.add(to);
     return [...oids].flatMap((oid) => catalog.relationByOid(oid) ?? []);
   }
 
@@ -156,19 +154,6 @@ class ChangedRelation {
   #basesOf(column: string): BaseColumn[] {
     return [...(this.item.columns.find(({ name }) => name === column)?.value.sources ?? [])];
   }
-}
-
-/** What each relation is read with: `guards.read`, once for all statements. */
-function readsOf({ derived, guards }: Catalog): ReadonlyMap<number, readonly number[]> {
-  let reads = derived.get('reads by relation') as Map<number, number[]> | undefined;
-  if (reads) return reads;
-  derived.set('reads by relation', (reads = new Map()));
-  for (const [from, to] of guards.read) {
-    const list = reads.get(from);
-    if (list) list.push(to);
-    else reads.set(from, [to]);
-  }
-  return reads;
 }
 
 const isSettings = ({ schema, name }: Relation): boolean => schema === 'pg_catalog' && name === 'pg_settings';

@@ -19,6 +19,7 @@ type Read = (analysis: LineageAnalysis, fields: NodeFields) => readonly Column[]
 /** How functions and schemas stand among the names of `Overlay.defined`. A relation of such a name is taken for unknown as well. */
 export const functionName = (name: string): string => `function ${name}`;
 export const schemaName = (name: string): string => `schema ${name}`;
+export const isSchemaName = (name: string): boolean => name.startsWith('schema ');
 
 const define = ({ effects }: LineageAnalysis, names: readonly string[]): void => {
   effects.push({ type: 'defined', names });
@@ -212,29 +213,27 @@ const FOLLOWED: ReadonlySet<string> = new Set(['sql', 'c', 'internal']);
 
 /** Relations of a name, and all that show what is in them: views, their views, children. Types are called the same. */
 export function withReaders(catalog: Catalog, name: string): readonly string[] {
-  const { relations, guards } = catalog;
-  const above = new Map<number, number[]>();
-  for (const [from, to] of guards.read) {
-    const list = above.get(to);
-    if (list) list.push(from);
-    else above.set(to, [from]);
-  }
-  const found = new Set(relations.filter((one) => one.name === name).map(({ oid }) => oid));
-  for (const oid of found) for (const from of above.get(oid) ?? []) found.add(from);
+  const found = new Set(catalog.relationsNamed(name).map(({ oid }) => oid));
+  for (const oid of found) for (const from of catalog.guards.read.to(oid)) found.add(from);
   const others = [...found].flatMap((oid) => catalog.relationByOid(oid)?.name ?? []);
   return [...new Set([name, ...others])];
 }
 
 const goneWith = (catalog: Catalog, names: readonly string[], isCascade: boolean): readonly string[] =>
-  isCascade ? names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)]) : names;
+  isCascade
+    ? [GOES_WITH_IT, ...names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)])]
+    : names;
+
+/** Stands among the names of `Overlay.defined` where a CASCADE may have taken more away than can be named: columns, defaults, constraints. */
+export const GOES_WITH_IT = 'what goes with it';
 
 /** Names of the partitions and children of relations of a name. */
-export function descendants({ relations }: Catalog, name: string): string[] {
-  const found = new Set(relations.flatMap((one) => (one.name === name ? [one.oid] : [])));
+export function descendants(catalog: Catalog, name: string): string[] {
+  const found = new Set(catalog.relationsNamed(name).map(({ oid }) => oid));
   const names: string[] = [];
   for (const oid of found)
-    for (const child of relations)
-      if (child.parents.includes(oid) && !found.has(child.oid)) {
+    for (const child of catalog.childrenOf(oid))
+      if (!found.has(child.oid)) {
         found.add(child.oid);
         names.push(child.name);
       }

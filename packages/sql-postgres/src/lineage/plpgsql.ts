@@ -81,8 +81,7 @@ function readStatements(
 function inErrors({ catalog, session }: LineageAnalysis, { relations }: LineageAnalysis): Value {
   const { guards } = catalog;
   const reached = new Set(relations);
-  for (const oid of reached)
-    for (const [from, to] of [...guards.read, ...guards.written]) if (from === oid) reached.add(to);
+  for (const oid of reached) for (const to of [...guards.read.from(oid), ...guards.written.from(oid)]) reached.add(to);
   const runsCode = [...reached].some((oid) => guards.onRead.has(oid) || guards.onWrite.has(oid));
   if (runsCode || session.overlay.relations.size > 0) throw new Unsure('catches errors of code that nobody has read');
   const columns = [...reached].flatMap((oid) => catalog.relationByOid(oid)?.columns ?? []);

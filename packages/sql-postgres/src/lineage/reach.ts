@@ -100,10 +100,10 @@ function typesOf(catalog: Catalog, { overlay }: SessionNames, named: Named): num
   const own = [...named.relations].flatMap((name) => overlay.relations.get(name)?.columns ?? []);
   const ownTypes = own.flatMap(({ value: { type } }) => type ?? []);
   if (ownTypes.length < own.length || overlay.functions.size > 0 || overlay.uncertain !== undefined) return undefined;
-  const relations = catalog.relations.filter(({ name }) => named.relations.has(name));
+  const relations = [...named.relations].flatMap((name) => catalog.relationsNamed(name));
   const routines = [...named.routines].flatMap((name) => catalog.routinesNamed(name));
   const operators = [...named.operators].flatMap((name) => catalog.operators(name));
-  const types = catalog.contents.types.filter(({ name }) => named.types.has(name));
+  const types = catalog.types.filter(({ name }) => named.types.has(name));
   return [
     ...ownTypes,
     ...relations.flatMap(({ columns }) => columns.map(({ type }) => type)),

@@ -1,14 +1,16 @@
 /** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
-import { catalogVersion, completeCatalog, readCatalog } from '../catalog/read.js';
+import { completeCatalog, isSame, readCatalog } from '../catalog/read.js';
 import { isReadInPart, withTables } from '../catalog/tables.js';
-import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
+import { type Lineage, isSchemaName, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
 const TRUSTED_MS = 2_000;
 /** A reading that took longer is trusted for twice its time, up to this: or a busy server would be read by every statement. */
 const MAX_TRUSTED_MS = 10_000;
+/** From which part of that time on it is asked ahead, while statements go on with what is known: then hardly one waits. */
+const ASKED_AHEAD = 3 / 4;
 /** The same while definitions are missing, because what they read is locked. */
 const TRUSTED_INCOMPLETE_MS = 500;
 /** Tables that are read anew one by one: where more have changed, all is read. */
@@ -39,7 +41,7 @@ export class TargetCatalog {
   #reading: Promise<Meaning> | undefined;
   #readingTables: Promise<void> | undefined;
   #changes = 0;
-  /** Names of tables that have changed, and not been read since; those that are being read now. */
+  /** Names of tables that have changed, and of schemas that have come, and not been read since; those that are being read now. */
   #tables = NO_TABLES;
   #inReading = NO_TABLES;
 
@@ -53,21 +55,38 @@ export class TargetCatalog {
   get(): Meaning | Promise<Meaning> {
     const { fresh } = this;
     if (!fresh) return this.refresh();
+    this.#askAhead(fresh);
     return this.#settled(fresh);
+  }
+
+  /**
+   * Where it fails, the next statement that needs it asks again, and is told. While definitions go on it would have to be read again and
+   * again: then statements wait for it, and so do these.
+   */
+  #askAhead({ catalog }: Meaning): void {
+    const isDue = this.#age >= this.#trusted * ASKED_AHEAD;
+    if (isDue && !this.#reading && this.#tables.size === 0 && !isReadInPart(catalog))
+      void this.#readAll().catch(() => undefined);
   }
 
   /** The same for a text for which it does not matter what has become of tables that it does not name. */
   getFor(text: string): Meaning | Promise<Meaning> {
     const { fresh } = this;
-    const named = text.toLowerCase();
-    const isNamed = (table: string): boolean => table.includes('"') || named.includes(table.toLowerCase());
-    return fresh && !/[uU]&"/.test(text) && ![...this.#tables, ...this.#inReading].some(isNamed) ? fresh : this.get();
+    const pending = [...this.#tables, ...this.#inReading];
+    return fresh && (pending.length === 0 || !mayName(text, pending)) ? fresh : this.get();
   }
 
   /** What is known and trusted, but for tables that have changed and are not read yet. */
   get fresh(): Meaning | undefined {
-    const trusted = (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE_MS : this.#trustedMs;
-    return Date.now() - this.#checked < trusted ? this.#meaning : undefined;
+    return this.#age < this.#trusted ? this.#meaning : undefined;
+  }
+
+  get #age(): number {
+    return Date.now() - this.#checked;
+  }
+
+  get #trusted(): number {
+    return (this.#meaning?.catalog.unread ?? 0) > 0 ? TRUSTED_INCOMPLETE_MS : this.#trustedMs;
   }
 
   /** What was known last, however old: for what cannot go wrong by it, and must not wait. */
@@ -115,12 +134,13 @@ export class TargetCatalog {
   /** Where it is not enough to read tables, or that fails, all has to be read. */
   async #readTables(known: Meaning): Promise<void> {
     const side = this.#side;
-    const tables = this.#beginReading();
-    const read = side && withTables((text) => side.query(text), known.catalog, [...tables]);
+    const names = [...this.#beginReading()];
+    const tables = names.filter((name) => !isSchemaName(name));
+    const read = side && withTables((text) => side.query(text), known.catalog, tables, tables.length < names.length);
     const catalog = await read?.catch(() => undefined);
     this.#inReading = NO_TABLES;
-    if (catalog) this.#meaning = { ...known, catalog };
-    else this.changed();
+    if (!catalog) return this.changed();
+    this.#meaning = { ...known, catalog };
   }
 
   #beginReading(): ReadonlySet<string> {
@@ -167,12 +187,7 @@ export class TargetCatalog {
     const query = (text: string): ReturnType<Lookup['query']> => side.query(text);
     const known = this.#meaning;
     // After a definition that is known of it has changed for sure.
-    if (
-      known &&
-      this.#checked > 0 &&
-      !isReadInPart(known.catalog) &&
-      (await catalogVersion(query)) === known.catalog.version
-    ) {
+    if (known && this.#checked > 0 && !isReadInPart(known.catalog) && (await isSame(query, known.catalog.contents))) {
       const catalog = await completeCatalog(query, known.catalog);
       return catalog === known.catalog ? known : { ...known, catalog };
     }
@@ -182,4 +197,29 @@ export class TargetCatalog {
     const trust = { readsNothing: this.#readsNothing, path: splitSearchPath(searchPath) };
     return { catalog: await readCatalog(query, lineage.parse, known?.catalog, trust), lineage, searchPath };
   }
+}
+
+/** Longer ones the server cuts off, and an array type has one character more than its table. */
+const MAX_NAME = 60;
+const PLAIN_NAME = /^[a-z0-9$][a-z0-9_$]*$/;
+
+/**
+ * Whether a text may name one of these, or what is called after it (`t_id_seq`, `t_pkey`, `_t`). Of a schema that has just come it does:
+ * it decides where names without one are looked up.
+ */
+function mayName(text: string, names: readonly string[]): boolean {
+  const lower = text.toLowerCase();
+  const plain = new Set<string>();
+  for (const named of names) {
+    const name = named.slice(named.lastIndexOf('.') + 1).toLowerCase();
+    if (!isSchemaName(named) && PLAIN_NAME.test(name) && name.length <= MAX_NAME) plain.add(name);
+    else if (isSchemaName(named) || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
+  }
+  if (/[uU]&"/.test(text)) return true;
+  for (const [word] of lower.matchAll(/[a-z0-9_$]+/g)) {
+    const part = word.replace(/^_+/, '').slice(0, MAX_NAME + 1);
+    for (let end = part.length; end > 0; end = part.lastIndexOf('_', end - 1))
+      if (plain.has(part.slice(0, end))) return true;
+  }
+  return false;
 }

@@ -9,31 +9,53 @@ import { CODE_BEHIND_WRITES, type Lineage, type StatementLineage } from '../line
 
 /** Statements that change the tables that they name or make, and what belongs to those. */
 const OF_TABLES: ReadonlySet<string> = new Set(
-  'CreateStmt AlterTableStmt IndexStmt CreateSeqStmt AlterSeqStmt CommentStmt GrantStmt AlterOwnerStmt'.split(' '),
+  `CreateStmt CreateTableAsStmt ViewStmt AlterTableStmt IndexStmt CreateSeqStmt AlterSeqStmt CommentStmt GrantStmt AlterOwnerStmt
+   DropStmt`.split(/\s+/),
 );
+/** DROP of anything else takes away more than relations. */
+const DROPS_RELATIONS = /^drop (?:table|view|materialized view|sequence|foreign table|index)$/;
 
-/** Names of tables, in whatever schema; undefined: it may have changed more than these. */
+/** Names of tables, with their schema where it is known, and of schemas as `schemaName` has them; undefined: it may have changed more than these. */
 export function changedTables(
   lineage: StatementLineage | undefined,
   { actions }: Facts,
   statement: number,
 ): readonly string[] | undefined {
-  if (!lineage || !OF_TABLES.has(lineage.statement)) return undefined;
+  const isSchema = lineage?.statement === 'CreateSchemaStmt';
+  if (!lineage || !(isSchema || OF_TABLES.has(lineage.statement))) return undefined;
   const named = lineage.effects.map((effect): readonly string[] | 'any' => {
     if (effect.type === 'defined') return effect.names;
     return effect.type === 'relation' && effect.relation.permanent !== undefined ? [effect.relation.name] : [];
   });
   const isFollowed = lineage.effects.some(({ type }) => type === 'defined' || type === 'relation');
-  if (!isFollowed || named.includes('any')) return undefined;
+  const runsCode = lineage.effects.some(({ type }) => type === 'code' || type === 'uncertain');
+  if (!isFollowed || runsCode || named.includes('any')) return undefined;
+  const own = actions.filter((action) => action.statement === statement);
+  if (lineage.statement === 'DropStmt' && !own.every(({ verb }) => DROPS_RELATIONS.test(verb))) return undefined;
   const names = named.flat();
+  if (isSchema) return names;
   // How schemas and functions stand among them.
   if (names.some((name) => name.includes(' ') && name !== CODE_BEHIND_WRITES)) return undefined;
   if (names.length === 0) return [];
-  const written = actions
-    .filter((action) => action.statement === statement)
-    .flatMap(({ resources }) => resources.flatMap(({ type, name }) => (type === 'table' ? name : [])));
-  return [...names, ...written.flatMap(withoutSchema)];
+  const written = own.flatMap(({ resources }) => resources.flatMap(({ type, name }) => (type === 'table' ? name : [])));
+  // What goes with an altered one may have the same name in another schema.
+  return lineage.statement === 'CreateStmt' ? inSchemas(names, written) : [...names, ...written.flatMap(withoutSchema)];
 }
+
+/** Where a name is written with its schema each time, that one is meant. */
+function inSchemas(names: readonly string[], written: readonly string[]): readonly string[] {
+  const isQualified = (name: string): boolean => QUALIFIED.test(name) && !name.startsWith('pg_temp');
+  const loose = new Set([...names, ...written.flatMap((name) => (isQualified(name) ? [] : withoutSchema(name)))]);
+  for (const name of written.filter(isQualified)) {
+    const plain = name.slice(name.indexOf('.') + 1);
+    const others = written.filter((one) => one !== name && one.endsWith(plain));
+    if (others.length === 0) loose.delete(plain);
+  }
+  return [...loose, ...written.filter(isQualified)];
+}
+
+/** Of two parts, neither of which has a dot in it, as it would be in quotes. */
+const QUALIFIED = /^[a-z0-9_$]+\.[a-z0-9_$]+$/;
 
 /** With a dot in it, a name may be qualified or not. */
 const withoutSchema = (name: string): string[] => name.split('.').map((_, at, parts) => parts.slice(at).join('.'));

@@ -82,13 +82,13 @@ export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog):
 }
 
 function named(catalog: Catalog, pattern: string): BaseColumn[] {
-  const parts = partsOfColumn(pattern).map((part) => matcherOf(part));
-  const column = parts.pop() as RegExp;
-  const table = parts.pop();
-  const schema = parts.pop();
-  return catalog.relations
-    .filter(({ name, schema: inside }) => (table?.test(name) ?? true) && (schema?.test(inside) ?? notBuiltIn(inside)))
-    .flatMap(({ columns }) => columns.filter(({ name }) => column.test(name)).map(({ base }) => base));
+  const parts = partsOfColumn(pattern);
+  const [column, table, schema] = parts.toReversed().map((part) => matcherOf(part));
+  const name = parts.at(-2);
+  const among = name && !name.isPattern ? catalog.relationsNamed(name.text) : catalog.relations;
+  return among
+    .filter((one) => (table?.test(one.name) ?? true) && (schema?.test(one.schema) ?? notBuiltIn(one.schema)))
+    .flatMap(({ columns }) => columns.filter((one) => column?.test(one.name)).map(({ base }) => base));
 }
 
 /** A pattern without a schema is not about the server's own tables. */

@@ -30,10 +30,9 @@ export function definesAway(
     masks.some((mask) => mask.columns.some((pattern) => tableOfColumn(pattern)?.text === name));
   const relations = (node: unknown): readonly Relation[] => {
     const { relname, schemaname } = fieldsOf(node);
-    return catalog.relations.filter(
-      ({ name, schema }) =>
-        name === relname && (schemaname === undefined || schemaname === '' || schemaname === schema),
-    );
+    return catalog
+      .relationsNamed(String(relname))
+      .filter(({ schema }) => schemaname === undefined || schemaname === '' || schemaname === schema);
   };
   return statementsOf(lineage, text).some(([kind, node]) => {
     switch (kind) {

@@ -5,6 +5,7 @@
  */
 import type { Action, Facts, Resource } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
+import type { Edges } from '../catalog/edges.js';
 import type { Relation } from '../catalog/objects.js';
 import { CODE_BEHIND_WRITES, type SessionNames, type StatementLineage } from '../lineage/index.js';
 import type { MaskedColumns } from './columns.js';
@@ -92,8 +93,8 @@ const OF_NO_ROWS: ReadonlySet<string> = new Set(
 );
 
 interface Telling {
-  readonly read: ReadonlySet<number>;
-  readonly written: ReadonlySet<number>;
+  readonly read: Reaching;
+  readonly written: Reaching;
 }
 
 const known = new WeakMap<MaskedColumns, Telling>();
@@ -103,50 +104,58 @@ function tellingOf(masked: MaskedColumns, catalog: Catalog): Telling {
   let telling = known.get(masked);
   if (telling) return telling;
   const { guards } = catalog;
-  // What is below a table that has a masked column has it too.
   const holding = new Set(Array.from(masked.keys(), ({ relation }) => relation));
-  const children = catalog.relations.flatMap(({ oid, parents }) =>
-    parents.map((parent): [number, number] => [oid, parent]),
-  );
-  const read = closed([...closed([...holding], children), ...guards.onRead], guards.read);
-  const converted = catalog.relations.filter(({ columns }) =>
-    columns.some(({ type }) => catalog.isCheckedByCode(type)),
-  );
-  const written = closed(
-    [...read, ...guards.onWrite, ...converted.map(({ oid }) => oid)],
-    [...guards.read, ...guards.written],
-  );
-  known.set(masked, (telling = { read, written }));
+  // What is below a table that has a masked column has it too.
+  const holds = (oid: number): boolean => {
+    const above = new Set([oid]);
+    for (const one of above) for (const parent of catalog.relationByOid(one)?.parents ?? []) above.add(parent);
+    return [...above].some((one) => holding.has(one));
+  };
+  const isRead = (oid: number): boolean => guards.onRead.has(oid) || holds(oid);
+  const isConverted = (oid: number): boolean =>
+    catalog.relationByOid(oid)?.columns.some(({ type }) => catalog.isCheckedByCode(type)) ?? false;
+  telling = {
+    read: new Reaching(isRead, [guards.read]),
+    written: new Reaching(
+      (oid) => isRead(oid) || guards.onWrite.has(oid) || isConverted(oid),
+      [guards.read, guards.written],
+    ),
+  };
+  known.set(masked, telling);
   return telling;
 }
 
-/** All from where these are reached. */
-function closed(oids: readonly number[], edges: readonly (readonly [number, number])[]): Set<number> {
-  const above = new Map<number, number[]>();
-  for (const [from, to] of edges) {
-    const list = above.get(to);
-    if (list) list.push(from);
-    else above.set(to, [from]);
+/** Relations from which one that counts is reached. They are looked at when they are asked for. */
+class Reaching {
+  readonly #counts: (oid: number) => boolean;
+  readonly #ways: readonly Edges[];
+  readonly #known = new Map<number, boolean>();
+
+  constructor(counts: (oid: number) => boolean, ways: readonly Edges[]) {
+    this.#counts = counts;
+    this.#ways = ways;
   }
-  const found = new Set(oids);
-  for (const oid of found) for (const from of above.get(oid) ?? []) found.add(from);
-  return found;
+
+  has(oid: number): boolean {
+    let reaches = this.#known.get(oid);
+    if (reaches === undefined) this.#known.set(oid, (reaches = this.#reaches(oid)));
+    return reaches;
+  }
+
+  #reaches(oid: number): boolean {
+    const found = new Set([oid]);
+    for (const one of found) {
+      if (this.#counts(one)) return true;
+      for (const way of this.#ways) for (const next of way.from(one)) found.add(next);
+    }
+    return false;
+  }
 }
 
 /** Relations that a name may mean: with a dot in it, it may be qualified or not. */
 function named(catalog: Catalog, name: string): readonly Relation[] {
-  let byName = catalog.derived.get('relations by name') as Map<string, Relation[]> | undefined;
-  if (!byName) {
-    byName = new Map();
-    for (const relation of catalog.relations) {
-      const list = byName.get(relation.name);
-      if (list) list.push(relation);
-      else byName.set(relation.name, [relation]);
-    }
-    catalog.derived.set('relations by name', byName);
-  }
-  const found = [...(byName.get(name) ?? [])];
+  const found = [...catalog.relationsNamed(name)];
   for (let at = name.indexOf('.'); at >= 0; at = name.indexOf('.', at + 1))
-    found.push(...(byName.get(name.slice(at + 1)) ?? []));
+    found.push(...catalog.relationsNamed(name.slice(at + 1)));
   return found;
 }

@@ -90,7 +90,7 @@ function withOthers(meaning: Meaning, named: ReadonlySet<number>): ReadonlySet<R
     const behind = relation && !relation.unread ? behindView(meaning, relation) : undefined;
     if (!relation || !behind) return undefined;
     found.add(relation);
-    for (const one of [...behind, ...(childrenIn(catalog).get(oid) ?? [])]) read.add(one);
+    for (const one of [...behind, ...catalog.childrenOf(oid).map((child) => child.oid)]) read.add(one);
   }
   // What a parent has besides is not read.
   for (const { parents } of found)
@@ -101,21 +101,6 @@ function withOthers(meaning: Meaning, named: ReadonlySet<number>): ReadonlySet<R
     }
   return found;
 }
-
-function childrenIn({ relations, derived }: Catalog): ReadonlyMap<number, readonly number[]> {
-  const before = derived.get(CHILDREN) as ReadonlyMap<number, readonly number[]> | undefined;
-  if (before) return before;
-  const children = new Map<number, number[]>();
-  for (const { oid, parents } of relations)
-    for (const parent of parents) {
-      const known = children.get(parent);
-      if (known) known.push(oid);
-      else children.set(parent, [oid]);
-    }
-  derived.set(CHILDREN, children);
-  return children;
-}
-const CHILDREN = 'children of relations';
 
 function behindView({ catalog, lineage }: Meaning, { definition }: Relation): readonly number[] | undefined {
   if (definition === undefined) return [];

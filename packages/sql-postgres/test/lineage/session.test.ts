@@ -284,11 +284,12 @@ describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () =>
       ['alter table gone.above drop column a cascade', 'other_customers'],
     ] as const)
       expect(behind(definition, name), definition).toMatch(/definition in the same transaction/);
-    // And once it has ended, all is read where a table of the names is no longer there.
+    // And once it has ended, it is what stands behind it.
     await database.query('alter table gone.owner drop column c');
     const read = (names: readonly string[]) => withTables(database.query, catalog, names);
-    expect(await read(['owner'])).toBeDefined();
-    expect(await read(['owner', 'customers'])).toBeUndefined();
+    const after = await read(['owner', 'customers']);
+    const [one] = after ? database.lineage.of('select email from customers', after, path) : [];
+    expect(one?.outputs[0]?.sources.size).toBe(1);
     await database.query('drop schema gone cascade');
   });
 
@@ -342,6 +343,7 @@ const DEFINITIONS: readonly string[] = [
 const plain = ({ contents }: Catalog): unknown => ({
   ...contents,
   moment: undefined,
+  guards: { ...contents.guards, read: contents.guards.read.pairs, written: contents.guards.written.pairs },
   schemas: [...contents.schemas].map(String).sort(),
   extensions: [...contents.extensions].sort(),
   closed: [...contents.closed].map(([schema, roles]) => `${schema}: ${[...roles].sort().join()}`).sort(),

@@ -13,6 +13,7 @@ let target: TargetCatalog;
 let waitsBehind: RegExp[] = [];
 let reached = Promise.withResolvers<void>();
 let over = Promise.withResolvers<void>();
+let asked: string[] = [];
 
 beforeAll(async () => {
   if (!unavailable) database = await startDatabase(MAJOR);
@@ -24,7 +25,9 @@ beforeEach(async () => {
   waitsBehind = [];
   [reached, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   await database.query('drop table if exists app.late; create table app.late (id int)');
+  asked = [];
   const query: Database['query'] = async (text) => {
+    asked.push(text);
     const rows = await database.query(text);
     if (waitsBehind[0]?.test(text)) waitsBehind.shift();
     else return rows;
@@ -96,7 +99,7 @@ test.skipIf(unavailable)('so does who asks while all is read for an unknown name
 test.skipIf(unavailable)('what changes while all is read is read once more for all', async () => {
   target.changed();
   // Whether the catalog is still the same is asked last.
-  waitsBehind = [/^rollback/, /concat_ws/];
+  waitsBehind = [/^rollback/, /pg_current_snapshot/];
   const before = target.get();
   await reached.promise;
   await define();
@@ -104,4 +107,50 @@ test.skipIf(unavailable)('what changes while all is read is read once more for a
   const after = target.get();
   over.resolve();
   for (const one of [before, after]) expect(await columns(one)).toEqual(NOW);
+});
+
+test.skipIf(unavailable)('it is asked ahead whether anything has changed, while statements go on', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  await target.refresh();
+  vi.setSystemTime(Date.now() + 1600);
+  asked = [];
+  expect(target.get()).not.toBeInstanceOf(Promise);
+  await vi.waitFor(() => expect(asked.join()).toContain('pg_current_snapshot'));
+  // Nothing has been written since: that is enough.
+  expect(asked.join()).not.toContain('hashtextextended');
+  await target.refresh();
+  vi.setSystemTime(Date.now() + 1400);
+  expect(target.get()).not.toBeInstanceOf(Promise);
+  // What others write says nothing of the catalog, what they define does.
+  await database.query('insert into app.late values (1)');
+  const { catalog } = await target.refresh();
+  expect(asked.join()).toContain('hashtextextended');
+  expect((await target.refresh()).catalog).toBe(catalog);
+  await define();
+  vi.setSystemTime(Date.now() + 2100);
+  expect(await columns(target.get())).toEqual(NOW);
+});
+
+test.skipIf(unavailable)('a definition waits for tables that it may name, and for no others', async () => {
+  const waits = async (text: string): Promise<boolean> => {
+    target.changed(LATE);
+    const meaning = target.getFor(text);
+    await meaning;
+    await target.get();
+    return meaning instanceof Promise;
+  };
+  for (const text of [
+    'alter table late add a int',
+    'create table a (b _late)',
+    'comment on index app."late_pkey"',
+    'alter table LATE',
+    String.raw`alter table U&"l\0061te"`,
+  ])
+    expect([text, await waits(text)]).toEqual([text, true]);
+  for (const text of ['create table later (a int)', 'alter table app.too_late add a int', 'create table translate ()'])
+    expect([text, await waits(text)]).toEqual([text, false]);
+  target.changed(new Set(['schema made']));
+  const meaning = target.getFor('create table a ()');
+  expect(meaning).toBeInstanceOf(Promise);
+  await meaning;
 });
