@@ -142,7 +142,7 @@ ${Object.entries(MASKED)
 export async function spawnGateway(
   folder: string,
   yaml: string,
-  { root = ROOT, protocol = 'postgres', console, tools }: GatewayOptions = {},
+  { root = ROOT, protocol = 'postgres', console, tools, inspect }: GatewayOptions = {},
 ): Promise<RunningGateway> {
   const [port, control] = [await freePort(), await freePort()];
   mkdirSync(folder, { recursive: true });
@@ -157,7 +157,11 @@ ${yaml}`,
   // As users start it: the command chooses the Node and its options, and becomes it (the same pid).
   const child = spawn(join(root, 'sluice'), ['up', '--config', join(folder, 'sluice.yaml')], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, SLUICE_LOG: 'warn' },
+    env: {
+      ...process.env,
+      SLUICE_LOG: 'warn',
+      ...(inspect === undefined ? {} : { NODE_OPTIONS: `--inspect=127.0.0.1:${inspect}` }),
+    },
   });
   const data = join(folder, 'data');
   while (!existsSync(join(data, 'gateway.json'))) {
@@ -183,6 +187,8 @@ interface GatewayOptions {
   readonly protocol?: Spoken;
   /** The port of the console; absent: there is none. */
   readonly console?: number;
+  /** The port of Node's inspector; absent: there is none. */
+  readonly inspect?: number;
   /** The port of a listener for HTTP besides; absent: there is none. */
   readonly tools?: number;
 }

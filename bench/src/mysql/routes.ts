@@ -21,8 +21,8 @@ export interface MySqlRoutes {
   readonly routes: readonly Route[];
   /** What is not there, in words. */
   readonly missing: readonly string[];
-  /** Through a gateway that has just been started. */
-  another(): Promise<Route>;
+  /** Through a gateway that has just been started, whose inspector is at this port. */
+  another(inspect: number): Promise<Route>;
   stop(): Promise<void>;
 }
 
@@ -35,9 +35,9 @@ export async function openRoutes(): Promise<MySqlRoutes> {
   });
   await makeAccount(server);
   const gateways: RunningGateway[] = [];
-  const startGateway = async (): Promise<RunningGateway> => {
+  const startGateway = async (options: { readonly inspect?: number } = {}): Promise<RunningGateway> => {
     const folder = join(path, `gateway-${gateways.length}`);
-    const gateway = await spawnGateway(folder, yamlOf(server.port), { protocol: 'mysql' });
+    const gateway = await spawnGateway(folder, yamlOf(server.port), { protocol: 'mysql', ...options });
     gateways.push(gateway);
     return gateway;
   };
@@ -65,7 +65,7 @@ export async function openRoutes(): Promise<MySqlRoutes> {
       ),
     ],
     missing: proxies.filter((one) => typeof one === 'string'),
-    another: async () => ({ name: 'sluice', user: 'bench%target', ...through(await startGateway()) }),
+    another: async (inspect) => ({ name: 'sluice', user: 'bench%target', ...through(await startGateway({ inspect })) }),
     stop: async () => {
       for (const { child } of gateways) await end(child);
       for (const one of proxies) if (typeof one !== 'string') await end(one.child);
