@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { startMySql, temporaryFolder } from '@sluice/testkit';
-import { createConnection } from 'mysql2/promise';
+import { type RowDataPacket, createConnection } from 'mysql2/promise';
 import { machine } from '../measure.js';
 import { end, spawnGateway } from '../setting.js';
 
@@ -180,6 +180,11 @@ async function emptied({ port, user, password }: Way): Promise<void> {
     await admin.query(
       `drop database if exists ${DATABASE}; create database ${DATABASE}; create database if not exists mtr`,
     );
+    // Accounts that a script has left are there for the next, or for the same at the other way.
+    const [accounts] = await admin.query<RowDataPacket[]>('select user, host from mysql.user where user not in (?)', [
+      [user, ACCOUNT, 'root', 'mariadb.sys', 'mysql'],
+    ]);
+    for (const { user: name, host } of accounts) await admin.query('drop user ?@?', [name, host]);
   } finally {
     admin.destroy();
   }
