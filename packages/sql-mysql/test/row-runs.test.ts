@@ -13,8 +13,10 @@ const always = (text: string): { cell: (() => Buffer) & { always: Buffer }; weig
 };
 
 type Editor = NonNullable<ReturnType<typeof rowEditor>>;
-const editorOf = (masks: readonly (ReturnType<typeof always> | undefined)[], count = (_: number): void => undefined) =>
-  rowEditor({ columns: masks.map(() => TEXT), masks, format: 'text', count }) as Editor;
+const editorOf = (
+  masks: readonly (ReturnType<typeof always> | undefined)[],
+  count: (cells: number) => unknown = () => undefined,
+) => rowEditor({ columns: masks.map(() => TEXT), masks, format: 'text', count }) as Editor;
 
 function cellBytes(size: number | undefined): Buffer {
   if (size === undefined) return Buffer.from([0xfb]);
