@@ -34,7 +34,7 @@ const options = optionsOr(5, 3);
 const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
   // It compares six ways in four manners.
-  mysql: () => benchMySql(optionsOr(4, 2)),
+  mysql: () => benchMySql(optionsOr(3, 2)),
   definitions: () => benchDefinitions(options),
   http: async () => (await benchHttp(options)) + (await benchMasked(options)),
   'http-masked': () => benchMasked(options),

@@ -33,7 +33,8 @@ export class RewrittenRows implements RewrittenRow {
 
   /** Nothing of what was used before may be touched any more. */
   begin(): void {
-    this.#use(NOTHING);
+    this.#out = NOTHING;
+    this.#outView = NO_VIEW;
     this.#source = NOTHING;
     this.#sourceView = NO_VIEW;
     this.#from = 0;
