@@ -11,7 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findTool, missingTool, temporaryFolder } from '@sluice/testkit';
 import { WebSocket } from 'ws';
 import { type Way, compare, run, startNginx, wrk } from './http-load.js';
-import { machine, memoryOf } from './measure.js';
+import { atRest } from './at-rest.js';
+import { machine } from './measure.js';
 import { type RunningGateway, end, spawnGateway } from './setting.js';
 
 /** For wrk: no path comes twice, so that no judgement is one that is remembered. */
@@ -29,9 +30,6 @@ const IDLE = 1500;
 const VISITS = 1500;
 /** Of either before that, for which the heap takes its size. */
 const FIRST_OPENED = 500;
-/** The first collection finds what is dead, and later ones give its memory back: until one brings less than so many bytes. */
-const STILL_FALLING_BYTES = 512 * 1024;
-const MAX_COLLECTIONS = 12;
 const SETTLED_MS = 8_000;
 const MESSAGES = 20_000;
 
@@ -215,7 +213,7 @@ async function memoryEach({ child, port, token }: RunningGateway): Promise<{ soc
       const [head] = (await once(socket, 'data')) as [Buffer];
       if (!head.toString('latin1').startsWith('HTTP/1.1 200 ')) throw new Error(`a request was refused: ${head}`);
     }
-    return atRest(child);
+    return atRest(child.pid as number);
   };
   // By then its threads have begun.
   await sleep(SETTLED_MS);
@@ -225,18 +223,6 @@ async function memoryEach({ child, port, token }: RunningGateway): Promise<{ soc
   const all = await open(VISITS, true);
   for (const socket of sockets) socket.destroy();
   return { socket: (idle - empty) / IDLE, visit: (all - idle) / VISITS };
-}
-
-async function atRest(child: ChildProcess): Promise<number> {
-  let before = Infinity;
-  for (let n = 0; n < MAX_COLLECTIONS; n++) {
-    child.kill('SIGUSR2');
-    await sleep(1000);
-    const now = memoryOf(child.pid as number);
-    if (n > 1 && now > before - STILL_FALLING_BYTES) return now;
-    before = now;
-  }
-  return before;
 }
 
 const startPeer = (): Promise<Peer> => startScript('http-peer.js', []);

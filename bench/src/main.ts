@@ -11,7 +11,7 @@ import { benchMasked } from './http-masked.js';
 import { benchLineage } from './lineage/bench.js';
 import { benchMcp } from './mcp.js';
 import { benchMySql } from './mysql/bench.js';
-import { benchPostgres } from './postgres.js';
+import { type BenchOptions, benchPostgres } from './postgres.js';
 import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
@@ -20,16 +20,21 @@ import { benchTunnel } from './tunnel.js';
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
     checkout: { type: 'string' },
     work: { type: 'string', default: '' },
   },
 });
-const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
+const optionsOr = (rounds: number, seconds: number): BenchOptions => ({
+  rounds: Number(values.rounds ?? rounds),
+  seconds: Number(values.seconds ?? seconds),
+});
+const options = optionsOr(5, 3);
 const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   postgres: () => benchPostgres(options),
-  mysql: () => benchMySql(options),
+  // It compares six ways in four manners.
+  mysql: () => benchMySql(optionsOr(3, 2)),
   definitions: () => benchDefinitions(options),
   http: async () => (await benchHttp(options)) + (await benchMasked(options)),
   'http-masked': () => benchMasked(options),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findTool, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
+import { atRest } from './at-rest.js';
 import { cpuOf, machine, median, memoryOf, shuffled, spread } from './measure.js';
 import { MASKED, type Route, openSetting } from './setting.js';
 import { openStub } from './stub.js';
@@ -329,14 +330,12 @@ async function stalled(routes: readonly Route[]): Promise<string[]> {
 }
 
 async function idle(route: Route, sessions: number, upstream: string): Promise<string[]> {
-  await pause(500);
-  const before = memoryOf(route.pid as number);
+  const before = await atRest(route.pid as number);
   const clients: pg.Client[] = [];
   for (let n = 0; n < sessions; n += 20) {
     clients.push(...(await Promise.all(Array.from({ length: 20 }, () => open(route)))));
   }
-  await pause(1000);
-  const each = (memoryOf(route.pid as number) - before) / sessions;
+  const each = ((await atRest(route.pid as number)) - before) / sessions;
   await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
   return [
     `## ${sessions} idle sessions against ${upstream}`,

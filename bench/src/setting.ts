@@ -130,7 +130,7 @@ ${Object.entries(MASKED)
     - { rule: no-destruction, when: 'action.effects.exists(e, e == "destroy")', deny: Nothing is dropped. }
     - { rule: unfiltered-writes, when: 'action.verb in ["update", "delete"] && action.filter != "strong"', deny: Name the rows. }
 `,
-    { root },
+    { root, collects: true },
   );
 }
 

@@ -85,6 +85,25 @@ describe.skipIf(missing !== undefined)(
       await client.end();
     });
 
+    test('a mistake in a text is told in the words of the server, and nothing of it is left there', async () => {
+      const client = await stand.client({ multipleStatements: true });
+      const { host, port, user, password, database } = server;
+      const direct = await createConnection({ host, port, user, password, database });
+      const left = async (): Promise<unknown> =>
+        (await direct.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'"))[0];
+      const before = await left();
+      for (const how of ['query', 'execute'] as const)
+        for (const text of ['SELEC 1', 'SELECT 1 FROM', "SELECT nick AS 'é' FROM people WHERE id == 1"])
+          expect(await failed(queryBy(client, how, { sql: text }))).toMatchObject({
+            errno: 1064,
+            message: (await failed(queryBy(direct, how, { sql: text }))).message,
+          });
+      expect((await failed(client.query('SELECT 1; SELEC 2'))).message).toMatch(/syntax to use near 'SELEC 2' at line/);
+      expect(await left()).toEqual(before);
+      await client.end();
+      await direct.end();
+    });
+
     test('the mode of the session decides what a text says', async () => {
       const client = await stand.client({ multipleStatements: true });
       await client.query("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'");

@@ -3,32 +3,37 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { Connection } from 'mysql2/promise';
 import { findTool } from '@sluice/testkit';
-import { cpuOf, machine, median, memoryOf, shuffled } from '../measure.js';
+import { atRest } from '../at-rest.js';
+import { cpuOf, machine, median, shuffled } from '../measure.js';
 import { type BenchOptions, figure } from '../postgres.js';
 import type { Route } from '../setting.js';
-import { connectBy, openRoutes } from './routes.js';
+import { type MySqlRoutes, connectBy, openRoutes } from './routes.js';
 
 const run = promisify(execFile);
 const TABLE_ROWS = 10_000;
-const BULK_ROWS = 400_000;
-const IDLE_SESSIONS = 80;
+const BULK_ROWS = 800_000;
+/** Sessions that lie idle: first some, with which comes what is there once, then so many more that what the heap grows by tells little. */
+const FIRST_SESSIONS = 100;
+const IDLE_SESSIONS = 800;
+/** Logins at a time. */
+const AT_ONCE = 20;
 /** How sysbench sends its statements: as text, or prepared. */
 const MODES = { text: 'disable', prepared: 'auto' } as const;
-const CLIENTS = [1, 8, 32] as const;
-/** Before anything is measured, by each way and mode: code that is compiled as it runs is as it stays then. Seconds. */
-const WARM_UP_S = 6;
+const CLIENTS = [8, 32] as const;
+/** Before anything is measured, by each mode, through Sluice and otherwise: code that is compiled as it runs is as it stays then. Seconds. */
+const WARM_UP_S = { own: 4, other: 1 } as const;
 
 export async function benchMySql(options: BenchOptions): Promise<string> {
-  const { routes, missing, stop } = await openRoutes();
+  const { routes, missing, another, stop } = await openRoutes();
   const report = [
     '# MySQL through Sluice, beside haproxy and MySQL Router',
     '',
     `\`pnpm bench mysql\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; MariaDB on the same machine; ${options.rounds} rounds of ${options.seconds} s, order random in each.`,
     '',
-    'CPU is that of the proxy, all threads, by the kernel, after every way has worked for a while. Medians; in brackets the middle half. Machines are shared: trust the ratios.',
+    'CPU is that of the proxy, all threads, by the kernel, after every way has worked for a while, without logins. Medians; in brackets the middle half. Machines are shared: trust the ratios.',
     'haproxy passes bytes and reads nothing of them. MySQL Router reads the protocol. Sluice reads, judges and records. Node relay is two sockets and nothing else: what Node itself costs.',
     ...missing.map((one) => `\nLeft out: ${one}.`),
     '',
@@ -38,7 +43,7 @@ export async function benchMySql(options: BenchOptions): Promise<string> {
     await prepare(direct);
     report.push(...(await smallQueries(routes, options)));
     report.push(...(await bulk(routes, options)));
-    report.push(...(await idle(routes.find(({ name }) => name === 'sluice') as Route)));
+    report.push(...(await idle(another)));
   } finally {
     await stop();
   }
@@ -69,7 +74,8 @@ interface Sample {
 async function smallQueries(routes: readonly Route[], { rounds, seconds }: BenchOptions): Promise<string[]> {
   const samples = new Map<string, Sample[]>();
   for (const route of routes)
-    for (const mode of Object.keys(MODES) as (keyof typeof MODES)[]) await pointSelects(route, mode, 8, WARM_UP_S);
+    for (const mode of Object.keys(MODES) as (keyof typeof MODES)[])
+      await pointSelects(route, mode, 8, WARM_UP_S[route.name.startsWith('sluice') ? 'own' : 'other']);
   for (let round = 0; round < rounds; round++) {
     for (const mode of Object.keys(MODES) as (keyof typeof MODES)[])
       for (const clients of CLIENTS)
@@ -98,18 +104,32 @@ async function smallQueries(routes: readonly Route[], { rounds, seconds }: Bench
   return [...lines, ''];
 }
 
+/** Once all clients have logged in, and prepared what they prepare, sysbench says so. */
+const STARTED = 'Threads started!';
+
 async function pointSelects(route: Route, mode: keyof typeof MODES, clients: number, seconds: number): Promise<Sample> {
-  const before = cpuBy(route);
-  const { stdout } = await run(sysbench(), [
-    ...words(route),
-    `--threads=${clients}`,
-    `--time=${seconds}`,
-    `--db-ps-mode=${MODES[mode]}`,
-    'oltp_point_select',
-    '--skip-trx=on',
-    'run',
-  ]);
-  const queries = Number(/total:\s+(\d+)/.exec(stdout)?.[1]);
+  const child = spawn(
+    sysbench(),
+    [
+      ...words(route),
+      `--threads=${clients}`,
+      `--time=${seconds}`,
+      `--db-ps-mode=${MODES[mode]}`,
+      'oltp_point_select',
+      '--skip-trx=on',
+      'run',
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let printed = '';
+  let before: number | undefined;
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString();
+    if (printed.includes(STARTED)) before ??= cpuBy(route);
+  });
+  await once(child, 'close');
+  const queries = Number(/total:\s+(\d+)/.exec(printed)?.[1]);
+  if (before === undefined || !(queries > 0)) throw new Error(`sysbench at ${route.name} did nothing: ${printed}`);
   return { cpu: (cpuBy(route) - before) / queries, rate: queries / seconds };
 }
 
@@ -118,7 +138,8 @@ async function bulk(routes: readonly Route[], { rounds }: BenchOptions): Promise
   const samples = new Map<string, number[]>();
   const proxies = routes.filter(({ pid }) => pid !== undefined);
   let bytes = 0;
-  for (const route of [...proxies, ...proxies, ...proxies]) await drain(route, 'select * from bulk');
+  const own = proxies.filter(({ name }) => name.startsWith('sluice'));
+  for (const route of [...proxies, ...own, ...own]) await drain(route, 'select * from bulk');
   for (let round = 0; round < Math.max(5, rounds); round++) {
     for (const route of shuffled(proxies)) {
       const before = cpuBy(route);
@@ -169,15 +190,27 @@ async function drain(route: Route, sql: string): Promise<number> {
   return bytes;
 }
 
-async function idle(route: Route): Promise<string[]> {
-  await sleep(500);
-  const before = memoryOf(route.pid as number);
-  const clients = [];
-  for (let at = 0; at < IDLE_SESSIONS; at++) clients.push(await connectBy(route));
-  await sleep(1000);
-  const each = (memoryOf(route.pid as number) - before) / IDLE_SESSIONS;
+/**
+ * By a gateway that has done nothing else, once its garbage is collected: a login leaves more than its session keeps, and what the heap
+ * has grown by tells when it was collected last.
+ */
+async function idle(another: MySqlRoutes['another']): Promise<string[]> {
+  const route = await another();
+  const clients: Connection[] = [];
+  const memoryWith = async (sessions: number): Promise<number> => {
+    while (clients.length < sessions)
+      clients.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => connectBy(route)))));
+    return atRest(route.pid as number);
+  };
+  const before = await memoryWith(FIRST_SESSIONS);
+  const each = ((await memoryWith(FIRST_SESSIONS + IDLE_SESSIONS)) - before) / IDLE_SESSIONS;
   for (const client of clients) client.destroy();
-  return [`## ${IDLE_SESSIONS} idle sessions`, '', `${(each / 1024).toFixed(0)} KiB of resident memory each.`, ''];
+  return [
+    `## ${IDLE_SESSIONS} idle sessions`,
+    '',
+    `${(each / 1024).toFixed(0)} KiB of resident memory each, beside ${FIRST_SESSIONS} others in a gateway that has done nothing else, once the garbage of logins is collected.`,
+    '',
+  ];
 }
 
 const cpuBy = ({ pid }: Route): number => (pid === undefined ? 0 : cpuOf(pid));

@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MySqlServer, findTool, freePort, startMySql, temporaryFolder } from '@sluice/testkit';
 import { type Connection, createConnection } from 'mysql2/promise';
-import { type Route, accepting, end, spawnGateway } from '../setting.js';
+import { type Route, type RunningGateway, accepting, end, spawnGateway } from '../setting.js';
 
 /** Connections of the gateway besides `target`, and the columns of the table `bulk` that each masks. */
 const MASKED = {
@@ -21,6 +21,8 @@ export interface MySqlRoutes {
   readonly routes: readonly Route[];
   /** What is not there, in words. */
   readonly missing: readonly string[];
+  /** Through a gateway that has just been started, whose memory can be measured at rest (at-rest.ts). */
+  another(): Promise<Route>;
   stop(): Promise<void>;
 }
 
@@ -29,21 +31,33 @@ export async function openRoutes(): Promise<MySqlRoutes> {
   chmodSync(path, 0o755);
   const server = await startMySql({
     flavour: 'mariadb',
-    settings: ['innodb-flush-log-at-trx-commit=0', 'max-connections=500'],
+    settings: ['innodb-flush-log-at-trx-commit=0', 'max-connections=2000'],
   });
   await makeAccount(server);
-  const gateway = await spawnGateway(join(path, 'gateway'), yamlOf(server.port), { protocol: 'mysql' });
+  const gateways: RunningGateway[] = [];
+  const startGateway = async (options: { readonly collects?: boolean } = {}): Promise<RunningGateway> => {
+    const folder = join(path, `gateway-${gateways.length}`);
+    const gateway = await spawnGateway(folder, yamlOf(server.port), { protocol: 'mysql', ...options });
+    gateways.push(gateway);
+    return gateway;
+  };
   const proxies = [
     await startHaproxy(join(path, 'haproxy'), server.port),
     await startRouter(join(path, 'router'), server.port),
     await startRelay(server.port),
   ];
-  const through = { port: gateway.port, password: gateway.token, pid: gateway.child.pid, database: DATABASE };
+  const through = ({ port, token, child }: RunningGateway): Pick<Route, 'port' | 'password' | 'pid' | 'database'> => ({
+    port,
+    password: token,
+    pid: child.pid,
+    database: DATABASE,
+  });
+  const gateway = await startGateway();
   return {
     routes: [
       { name: 'direct', port: server.port, pid: undefined, database: DATABASE, ...ACCOUNT },
-      { name: 'sluice', user: 'bench%target', ...through },
-      { name: 'sluice, masked', user: 'bench%masked', ...through },
+      { name: 'sluice', user: 'bench%target', ...through(gateway) },
+      { name: 'sluice, masked', user: 'bench%masked', ...through(gateway) },
       ...proxies.flatMap((one) =>
         typeof one === 'string'
           ? []
@@ -51,8 +65,9 @@ export async function openRoutes(): Promise<MySqlRoutes> {
       ),
     ],
     missing: proxies.filter((one) => typeof one === 'string'),
+    another: async () => ({ name: 'sluice', user: 'bench%target', ...through(await startGateway({ collects: true })) }),
     stop: async () => {
-      await end(gateway.child);
+      for (const { child } of gateways) await end(child);
       for (const one of proxies) if (typeof one !== 'string') await end(one.child);
       await server.stop();
       remove();

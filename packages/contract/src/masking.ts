@@ -86,6 +86,8 @@ export interface CellMask {
   (bytes: Buffer, start: number, end: number): Buffer | null | undefined;
   /** Does the same in place where the size stays; false and without effect where it does not. */
   readonly edit?: (bytes: Buffer, start: number, end: number) => boolean;
+  /** What it gives for each value, where that is the same whatever the value: it need not be called for one then. */
+  readonly always?: Buffer;
   /** It is called for NULL too, with no bytes, and what it gives takes the place of that. */
   readonly replacesNull?: true;
   /** It gives no value another one: it is there for what is counted. */
@@ -280,12 +282,30 @@ export interface PacketEditor {
    * @throws Unmasked
    */
   rewrite(bytes: Buffer, start: number, end: number, into: RewrittenRow): boolean;
+  /** Rewrites many rows in one go, where their masks are of a kind that allows it. Otherwise, and where it stops, there is `rewrite`. */
+  readonly runs?: RowRuns | undefined;
   /** Rows of the gateway's own that come behind those of the target, a payload each. */
   readonly behind?: readonly Buffer[];
   /** Columns that are NULL because nothing better is known of them. */
   readonly hidden?: HiddenCounts | undefined;
   /** At the end of the rows: values among them that became NULL because their mask could not read them. Says so once. */
   late?(): HiddenCounts | undefined;
+}
+
+/**
+ * Rewrites rows of one packet each, with the headers of their packets: those that stand in `bytes` from `start` on, into `out` from `from`
+ * on, with the numbers from `sequence` on. Stops before what is not there whole, is no row, or is one for `PacketEditor.rewrite`, and
+ * before `out` is full. What it gives is valid until the next call.
+ */
+export type RowRuns = (bytes: Buffer, start: number, out: Buffer, from: number, sequence: number) => RowRun;
+
+export interface RowRun {
+  /** Where it stopped in `bytes`, and behind what it has made in `out`. */
+  readonly at: number;
+  readonly to: number;
+  readonly rows: number;
+  /** Cells that were given another value. */
+  readonly masked: number;
 }
 
 /** Takes a row that is put together anew, from its start to its end. */

@@ -157,7 +157,12 @@ class StatementParser extends HeadParser {
     this.skip();
     let into: string | undefined;
     for (;;) {
-      if (this.takeWord('EXTENDED') || this.takeWord('PARTITIONS')) continue;
+      if (this.takeWord('EXTENDED')) {
+        // Says nothing more (sql_yacc.yy, opt_extended_describe).
+        if (this.isMaria) this.takeWord('ALL');
+        continue;
+      }
+      if (this.takeWord('PARTITIONS')) continue;
       if (!analyze && this.isWord('ANALYZE') && !this.isSign('.', 1)) {
         this.skip();
         analyze = true;

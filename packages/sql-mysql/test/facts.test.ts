@@ -30,6 +30,12 @@ describe('what versioned comments are', () => {
   });
 });
 
+test('a plan may be asked for in more words by MariaDB', () => {
+  const text = 'EXPLAIN EXTENDED ALL DELETE FROM visits';
+  expect(analyze(text, MARIADB).actions).toEqual(analyze('EXPLAIN DELETE FROM visits', MARIADB).actions);
+  expect(analyze(text, MYSQL).syntaxError).toBeDefined();
+});
+
 describe('tables', () => {
   test.each([
     ['SELECT * FROM a JOIN db.b ON EXISTS (SELECT 1 FROM c)', ['read table a', 'read table db.b', 'read table c']],

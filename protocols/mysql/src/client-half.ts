@@ -3,15 +3,16 @@
  * answer to the last one waits, so that what one changes is known when the next is read. Owns: what is asked, and what is owed. Does
  * not: know prepared statements (`prepared-commands.ts`), read answers (`target-half.ts`).
  */
-import type { Allow, Answer, MySqlDialect, SqlCommand } from '@sluice/contract';
+import type { Allow, Answer, Deny, MySqlDialect, SqlCommand } from '@sluice/contract';
 import { unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { type CommandState, commandState } from './command-state.js';
 import { COM, type Kill, asksOfLast, killText, queryPacket, readKill, standsFor, useStatement } from './commands.js';
 import { Incoming, type Packet, type TooLong, kept } from './incoming.js';
+import { closePacket, isMistake, preparePacket, textIn } from './mistakes.js';
 import { NOTHING, PayloadReader, framed } from './packets.js';
 import { type AskedCommand, type Owing, PreparedCommands } from './prepared-commands.js';
-import { masksRefused, refusal, tooLong, tooManyReadings, unfit, unknownCommand } from './refusal.js';
+import { masksRefused, refusal, tooLong, tooManyReadings, unfit, unknownCommand, unread } from './refusal.js';
 import { Relogin } from './relogin.js';
 import { plainEof, plainOk } from './replies.js';
 import { Reply, type ReplyKind } from './reply.js';
@@ -242,7 +243,7 @@ export class ClientHalf {
     const text = this.#decoded(bytes);
     const kill = texts.more ? undefined : readKill(text);
     if (kill && this.#kill(kill)) return;
-    this.#ask({ phase: 'run', text }, undefined, (allow) => {
+    this.#ask({ phase: 'run', text, bytes }, undefined, (allow) => {
       const command = commandState(this.#id, 'run', allow);
       const ended: Ended = (outcome) => {
         if (outcome === 'error') this.#texts = undefined;
@@ -314,7 +315,7 @@ export class ClientHalf {
     denied?: () => void,
   ): void {
     const { port, session, waiter } = this.#shared;
-    const { phase, text, dialect = session.dialect, parameters } = asked;
+    const { phase, text, bytes, dialect = session.dialect, parameters } = asked;
     const id = ++this.#id;
     const prepared = this.#textOf;
     const command: SqlCommand = parameters
@@ -324,7 +325,9 @@ export class ClientHalf {
       // Masks come for packets. Nothing here could change an answer by others, so none is asked for.
       if (answer.type === 'allow' && !answer.masking) return allowed(answer, whole);
       this.#texts = undefined;
-      this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());
+      const mistaken = answer.type === 'deny' && answer.syntaxError ? (bytes ?? textIn(whole.raw)) : undefined;
+      if (mistaken) this.#askMistake(mistaken, unread(answer as Deny));
+      else this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());
       denied?.();
     };
     const answer = port.ask(command, waiter);
@@ -332,6 +335,18 @@ export class ClientHalf {
     if (answer) return act(answer, taken);
     const raw = Buffer.from(taken.raw);
     this.#onAnswer = (late) => act(late, { ...taken, raw, payload: NOTHING });
+  }
+
+  /**
+   * A text that the gateway does not read is refused in the words of the target, if that calls it a mistake too.
+   *
+   * @param unlike what the client is told where the target reads it
+   */
+  #askMistake(text: Buffer, unlike: Buffer): void {
+    const prepared = (id: number): void => this.#shared.wires.send('upstream', closePacket(id));
+    const own: NonNullable<OwedAnswer['own']> = (_rows, _failed, error) =>
+      this.#refuse(error && isMistake(error) ? error : unlike);
+    this.#send(preparePacket(text), { kind: 'prepare', own, prepared });
   }
 
   #send(

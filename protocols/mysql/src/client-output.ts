@@ -3,6 +3,7 @@
  * current chunk, the numbers of packets, and that all of a chunk goes in few writes, since each costs more than a row does. Does not:
  * decide what passes (target-half.ts, masked-rows.ts).
  */
+import type { RowRuns } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
 import type { CommandState } from './command-state.js';
 import { framedPieces, header } from './long-row.js';
@@ -115,6 +116,17 @@ export class ClientOutput {
     const size = rows.lastSize;
     this.#counted(state, 1, size);
     if (!state.full && recorder.fits(state, size)) recorder.take(state, rows.last);
+  }
+
+  /** As many rows as an editor makes in one go of what stands here, of which the record has none. Returns where it stopped. */
+  giveRun(state: CommandState, runs: RowRuns, at: number): number {
+    const shared = this.#shared;
+    this.pass(at);
+    const run = this.rows.run(runs, this.#chunk, at, shared.sequence);
+    state.rows += run.rows;
+    this.#counted(state, run.rows, this.rows.lastSize);
+    this.skip(run.at);
+    return run.at;
   }
 
   #counted(state: CommandState | undefined, packets: number, bytes: number): void {

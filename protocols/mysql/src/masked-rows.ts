@@ -53,6 +53,10 @@ export class MaskedRows {
     const last = chunk.length - HEADER_BYTES - 1;
     let at = start;
     for (;;) {
+      if (editor.runs && state.full && !state.meter) {
+        const behind = this.#output.giveRun(state, editor.runs, at);
+        if (behind > at) return behind;
+      }
       const next = at + HEADER_BYTES + payloadLength(chunk, at);
       if (!this.#row(state, editor, chunk, at, next)) return next;
       at = next;

@@ -15,7 +15,11 @@ import type { OwedAnswer, Shared } from './shared.js';
 import { type PreparedStatement, PreparedStatements, boundValues } from './statements.js';
 
 /** What is asked of the gate. */
-export type AskedCommand = Pick<SqlCommand, 'phase' | 'text' | 'parameters'> & { readonly dialect?: MySqlDialect };
+export type AskedCommand = Pick<SqlCommand, 'phase' | 'text' | 'parameters'> & {
+  readonly dialect?: MySqlDialect;
+  /** The text as it came, where it is a part of what a packet has. */
+  readonly bytes?: Buffer;
+};
 
 /** What the target owes for a packet. */
 export interface Owing {

@@ -15,6 +15,14 @@ import {
 } from '@sluice/contract';
 import { error } from './replies.js';
 
+/** A text that the target reads, for all it says, and the gateway does not. */
+export const unread = ({ syntaxError, message }: Deny): Buffer =>
+  error(
+    1235,
+    '42000',
+    `The gateway could not read this text, so nothing of it was run: it ${syntaxError?.message ?? message}. The target does not call it a syntax error. Send one statement at a time, in the syntax of the target's version.`,
+  );
+
 /** Clients cut long messages, so the rule and the number of a request come first. */
 export function refusal(deny: Deny): Buffer {
   // Clients know a syntax error by its number, and people by these words. Ours follow as a phrase about the text.

@@ -2,11 +2,13 @@
  * Rows that masks put together anew. Owns: their bytes, and the packets around them. Does not: say what is masked (the editor of a
  * result), nor which memory is free (client-output.ts).
  */
-import type { RewrittenRow } from '@sluice/contract';
+import type { RewrittenRow, RowRun, RowRuns } from '@sluice/contract';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, writeHeader } from './packets.js';
 
-/** A call into native code costs as much as the copy of this many bytes by hand. */
-const FEW_BYTES = 64;
+/** A call into native code costs as much as the copy of this many bytes by hand: eight at a time, or one at a time. */
+const FEW_BYTES = 160;
+const FEW_SINGLE_BYTES = 32;
+const NO_VIEW = viewOf(NOTHING);
 
 /** Bytes for so many and what masks add. */
 const withSpare = (bytes: number): number => bytes + (bytes >> 2) + 256;
@@ -15,6 +17,10 @@ const withSpare = (bytes: number): number => bytes + (bytes >> 2) + 256;
 export class RewrittenRows implements RewrittenRow {
   readonly #memory: (size: number) => Buffer;
   #out: Buffer = NOTHING;
+  #outView: DataView = NO_VIEW;
+  /** What rows were copied from last. */
+  #source: Buffer = NOTHING;
+  #sourceView: DataView = NO_VIEW;
   /** Where those begin that nobody has taken, where the current one does, and where its next byte goes. */
   #from = 0;
   #row = 0;
@@ -28,6 +34,9 @@ export class RewrittenRows implements RewrittenRow {
   /** Nothing of what was used before may be touched any more. */
   begin(): void {
     this.#out = NOTHING;
+    this.#outView = NO_VIEW;
+    this.#source = NOTHING;
+    this.#sourceView = NO_VIEW;
     this.#from = 0;
     this.#row = 0;
     this.#at = 0;
@@ -35,17 +44,35 @@ export class RewrittenRows implements RewrittenRow {
 
   /** A row begins. `ahead`: bytes of it and of what may follow it. */
   open(ahead: number): void {
-    if (this.#out === NOTHING) this.#out = this.#memory(withSpare(ahead));
+    if (this.#out === NOTHING) this.#use(this.#memory(withSpare(ahead)));
     this.#reserve(HEADER_BYTES);
     this.#at = this.#row + HEADER_BYTES;
   }
 
   keep(bytes: Buffer, start: number, end: number): void {
-    this.#copy(bytes, start, end);
+    const size = end - start;
+    this.#reserve(size);
+    const at = this.#at;
+    this.#at += size;
+    if (size > FEW_BYTES) return void bytes.copy(this.#out, at, start, end);
+    if (bytes !== this.#source) {
+      this.#source = bytes;
+      this.#sourceView = viewOf(bytes);
+    }
+    const [out, source] = [this.#outView, this.#sourceView];
+    const eights = size & ~7;
+    for (let done = 0; done < eights; done += 8) out.setBigInt64(at + done, source.getBigInt64(start + done));
+    for (let done = eights; done < size; done++) out.setUint8(at + done, source.getUint8(start + done));
   }
 
   put(value: Buffer): void {
-    this.#copy(value, 0, value.length);
+    const { length } = value;
+    this.#reserve(length);
+    const out = this.#out;
+    const at = this.#at;
+    this.#at += length;
+    if (length > FEW_SINGLE_BYTES) value.copy(out, at);
+    else for (let done = 0; done < length; done++) out[at + done] = value[done] as number;
   }
 
   putByte(value: number): void {
@@ -81,7 +108,17 @@ export class RewrittenRows implements RewrittenRow {
   }
   #last = 0;
 
-  /** Bytes of the packet that was closed last. */
+  /** As many rows as an editor makes in one go. */
+  run(runs: RowRuns, bytes: Buffer, start: number, sequence: number): RowRun {
+    if (this.#out === NOTHING) this.#use(this.#memory(withSpare(bytes.length - start)));
+    const run = runs(bytes, start, this.#out, this.#row, sequence);
+    this.#last = this.#row;
+    this.#row = run.to;
+    this.#at = run.to;
+    return run;
+  }
+
+  /** Bytes of the packet that was closed last, or of all of a run. */
   get lastSize(): number {
     return this.#row - this.#last;
   }
@@ -99,13 +136,9 @@ export class RewrittenRows implements RewrittenRow {
     return packets;
   }
 
-  #copy(bytes: Buffer, start: number, end: number): void {
-    const size = end - start;
-    this.#reserve(size);
-    const out = this.#out;
-    if (size > FEW_BYTES) bytes.copy(out, this.#at, start, end);
-    else for (let from = start, at = this.#at; from < end; from++, at++) out[at] = bytes[from] as number;
-    this.#at += size;
+  #use(memory: Buffer): void {
+    this.#out = memory;
+    this.#outView = viewOf(memory);
   }
 
   #reserve(size: number): void {
@@ -113,12 +146,16 @@ export class RewrittenRows implements RewrittenRow {
     // What was taken stays where it is: whoever has it goes on using that memory.
     const larger = Buffer.allocUnsafe(withSpare(2 * (this.#at - this.#from + size)));
     this.#out.copy(larger, 0, this.#from, this.#at);
-    this.#out = larger;
+    this.#use(larger);
     this.#last = Math.max(0, this.#last - this.#from);
     this.#row -= this.#from;
     this.#at -= this.#from;
     this.#from = 0;
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 /** One long row in pieces, views of what it was among them: nothing of it is copied but what masks have made. */

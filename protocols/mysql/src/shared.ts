@@ -76,8 +76,10 @@ export interface OwedAnswer {
   readonly reply: Reply;
   /** Undefined: nothing of it is on record. */
   readonly state: CommandState | undefined;
-  /** A question of the gateway's own: takes the rows, and the client has nothing of the answer. */
-  readonly own: ((rows: readonly (readonly (string | null)[])[], failed: boolean) => void) | undefined;
+  /** A question of the gateway's own: takes the rows, or the target's error, and the client has nothing of the answer. */
+  readonly own:
+    | ((rows: readonly (readonly (string | null)[])[], failed: boolean, error: Buffer | undefined) => void)
+    | undefined;
   /** Behind it come the answers to further statements of the same text. */
   readonly moreFollow: boolean;
   /** The statement was prepared: its number at the target, and how many parameters it has. */

@@ -36,6 +36,8 @@ export class TargetHalf {
   /** How a result is described, kept back until it is known what its rows go through. */
   #description: Buffer[] = [];
   #rows: (string | null)[][] = [];
+  /** Its error. */
+  #error: Buffer | undefined;
   /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
   #discarding = false;
 
@@ -288,7 +290,7 @@ export class TargetHalf {
         return this.#file(owed, part.name, sequence);
       case 'prepared':
         owed.prepared?.(part.id, part.parameters);
-        return undefined;
+        return owed.own ? 'nothing' : undefined;
       case 'count':
       case 'definition':
         if (owed.own || this.#discarding) return 'nothing';
@@ -362,6 +364,7 @@ export class TargetHalf {
   }
 
   #failed(owed: OwedAnswer, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (owed.own) this.#error = Buffer.from(payload);
     if (owed.own || this.#discarding) return 'nothing';
     const clean = owed.state?.masking?.error(payload) ?? payload;
     if (owed.state) {
@@ -431,8 +434,9 @@ export class TargetHalf {
     const failed = part.type === 'error' || this.#discarding || noFile;
     this.#discarding = false;
     this.#description = [];
-    const rows = this.#rows;
+    const [rows, error] = [this.#rows, this.#error];
     this.#rows = [];
+    this.#error = undefined;
     if (noFile && owed.state) owed.state.summary = readError(refusedFile()).message;
     this.#shared.owed = undefined;
     this.#shared.file = { type: 'none' };
@@ -442,7 +446,7 @@ export class TargetHalf {
     if (owed.state) this.#record(owed.state, failed, cursor && !failed);
     // What comes of it may have something to say of its own.
     this.#output.flush();
-    owed.own?.(rows, failed);
+    owed.own?.(rows, failed, error);
     owed.ended(failed ? 'error' : 'ok', cursor);
   }
 

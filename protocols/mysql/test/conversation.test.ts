@@ -97,6 +97,70 @@ test('a client with EOF packets gets and records the same', () => {
   expect(decodeResult(Buffer.concat(data))).toMatchObject({ columns: ['a'], rows: [['\xfe']] });
 });
 
+describe('a text that nobody here reads', () => {
+  const unread: Answer = {
+    type: 'deny',
+    rule: 'gateway',
+    message: 'It is not read.',
+    syntaxError: { message: 'has "SELEC", which does not fit there', position: 1 },
+  };
+  const read = (): Talk => {
+    const made = begun({ judge: ({ text }) => (text.includes('SELEC ') ? unread : allowed) });
+    made.asked.length = 0;
+    return made;
+  };
+
+  test.each([
+    ['as text', query('SELEC 1')],
+    ['prepared', packet(0x16, Buffer.from('SELEC 1'))],
+  ])('is prepared and never run, and the client has the mistake in the words of the target: %s', (_, command) => {
+    const made = read();
+    made.client(Buffer.concat([command, query('SELECT 2')]));
+    expect(made.upstream()).toEqual(['0 \x16SELEC 1']);
+    expect(made.toClient()).toEqual([]);
+    made.replies(reply(payload.error(1064, 'near 1')));
+    const [told, ...more] = made.toClient();
+    expect(told).toMatch(/^1 .*near 1/s);
+    expect(more).toEqual([]);
+    // What came behind it waits for its turn.
+    expect(made.upstream()).toEqual(['0 \x03SELECT 2']);
+  });
+
+  test('in a text of several, and nothing behind it runs', () => {
+    const made = read();
+    made.client(query('SELECT 1; SELEC 2; SELECT 3'));
+    made.replies(reply(payload.ok()));
+    expect(made.upstream()).toEqual(['0 \x03SELECT 1', '0 \x16 SELEC 2']);
+    made.replies(reply(payload.error(1064, 'near 2')));
+    expect(made.toClient().at(-1)).toMatch(/^2 .*near 2/s);
+    expect(made.upstream()).toEqual([]);
+  });
+
+  test.each([1146, 1054, 1105])('error %i says more than where the mistake is, so that it does not pass', (code) => {
+    const made = read();
+    made.client(query('SELEC 1'));
+    made.replies(reply(payload.error(code, 'a secret')));
+    const [told] = made.toClient();
+    expect(told).not.toContain('secret');
+    expect(told).toContain('nothing of it was run: it has "SELEC"');
+  });
+
+  test('the target reads it: it forgets the statement, and the client hears that nothing ran', () => {
+    const made = read();
+    made.client(query('SELEC 1'));
+    made.upstream();
+    const { column } = payload;
+    const prepared = Buffer.from([0x00, 7, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]);
+    made.replies(reply(prepared, column('?'), column('a')));
+    expect(made.upstream()).toEqual(['0 \x19\x07\x00\x00\x00']);
+    const [told, ...more] = made.toClient();
+    expect(more).toEqual([]);
+    expect(told).toContain('does not call it a syntax error');
+    made.client(query('SELECT 2'));
+    expect(made.upstream()).toEqual(['0 \x03SELECT 2']);
+  });
+});
+
 describe('what the target says', () => {
   test.each<[string, ...Buffer[]]>([
     ['a packet that answers nothing', payload.ok()],

@@ -34,6 +34,7 @@ function guarded(mask: CellMask): CellMask {
       return unread();
     }
   };
+  if (mask.always) return Object.assign(safe, { always: mask.always });
   return mask.edit ? Object.assign(safe, { edit: mask.edit }) : safe;
 }
 

@@ -11,7 +11,7 @@ export function textMask(options: MaskOptions, limit?: number): CellMask {
   if (mode.type === 'null') return () => null;
   if (mode.type === 'redact') {
     const constant = Buffer.from(maskText('', options, limit) ?? '');
-    return () => constant;
+    return Object.assign(() => constant, { always: constant });
   }
   const mask = (bytes: Buffer, start: number, end: number): Buffer | null => {
     const text = masked(bytes, start, end, options, limit);

@@ -45,7 +45,7 @@ const OF_SERVER: ReadonlySet<string> = new Set(['information_schema', 'performan
 export const folded = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 
 /** What two names share that some server may take for the same: without case and accents. */
-export const loosely = (name: string): string =>
+const loosely = (name: string): string =>
   ASCII.test(name) ? folded(name) : name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toUpperCase().toLowerCase();
 
 /** Of two names that differ: whether the server's rules may make them the same. */

@@ -39,6 +39,11 @@ export class Cells {
     this.#plain = columns.map(isPlainText);
   }
 
+  /** What takes the place of each value of a column, whatever it is, in text rows; undefined: `text` has to be asked. */
+  always(index: number): Buffer | undefined {
+    return this.#plain[index] === true ? this.#masks[index]?.cell.always : undefined;
+  }
+
   /** Another row. */
   begin(): void {
     this.#looked = 0;

@@ -89,6 +89,7 @@ export function resultEditor(
     nullable: editor.nullable,
     masked: new Set(masks.flatMap((mask, at) => (mask && mask.cell.passes !== true ? [at] : []))),
     rewrite: editor.rewrite,
+    runs: editor.runs,
     hidden: hidden.length > 0 ? hiddenCountsOf(hidden) : undefined,
     late,
   };

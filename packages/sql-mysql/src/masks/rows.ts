@@ -3,12 +3,22 @@
  * form (Protocol::BinaryResultsetRow). Does not: the masks (cells.ts), nor how a row came in packets. Written for results of millions
  * of rows: it makes no object for a row or a value.
  */
-import { type AnswerMeter, type MySqlColumn, type PacketEditor, type RewrittenRow, Unmasked } from '@sluice/contract';
+import {
+  type AnswerMeter,
+  type MySqlColumn,
+  type PacketEditor,
+  type RewrittenRow,
+  type RowRuns,
+  Unmasked,
+} from '@sluice/contract';
 import { disclosed, takeDisclosed } from '@sluice/masking';
 import { type RowMask, Cells } from './cells.js';
+import { rowRuns } from './row-runs.js';
 import { layoutOf } from './values.js';
 
 const NULL = 0xfb;
+/** No length begins with it. */
+const BROKEN_LENGTH = 0xff;
 const BROKEN = 'The target sent a row that is none.';
 
 export interface RowOptions {
@@ -41,29 +51,47 @@ export function rowEditor(options: RowOptions): RowEditor | undefined {
       disclosed(takeDisclosed(), meter);
       return isRewritten;
     },
+    runs: format === 'text' ? runsOf(masks, cells, count) : undefined,
     get unreadable() {
       return cells.unreadable;
     },
   };
 }
 
-export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'rewrite'> {
+export interface RowEditor extends Pick<PacketEditor, 'nullable' | 'rewrite' | 'runs'> {
   /** Some values were of no form that their mask reads, or it has none for their type, and became NULL. */
   readonly unreadable: boolean;
 }
 
 type RewriteRow = PacketEditor['rewrite'];
 
+/** Undefined where a mask has to be asked for its values, or has something in place of NULL. */
+function runsOf(
+  masks: readonly (RowMask | undefined)[],
+  cells: Cells,
+  count: RowOptions['count'],
+): RowRuns | undefined {
+  const always = masks.map((_, index) => cells.always(index));
+  if (masks.some((mask, index) => mask && (!always[index] || mask.cell.replacesNull))) return undefined;
+  const rewrite = rowRuns(always.map((value) => value && counted(value)));
+  return (...where) => {
+    const run = rewrite(...where);
+    if (run.masked > 0) count(run.masked);
+    return run;
+  };
+}
+
 function textRow(columns: number, cells: Cells): RewriteRow {
   return (bytes, start, end, into) => {
     let at = start;
     let kept = start;
     for (let index = 0; index < columns; index++) {
-      const isNull = bytes[at] === NULL;
-      const from = isNull ? at + 1 : startOf(bytes, at, end);
-      const to = isNull ? from : endOf(bytes, at, from, end);
+      const first = at < end ? (bytes[at] as number) : BROKEN_LENGTH;
+      const to = first < NULL ? at + 1 + first : longEnd(bytes, at, end);
+      if (to > end) throw new Unmasked(BROKEN);
       if (cells.has(index)) {
-        const made = isNull ? cells.inPlaceOfNull(index) : cells.text(index, bytes, from, to);
+        const made =
+          first === NULL ? cells.inPlaceOfNull(index) : cells.text(index, bytes, startOf(bytes, at, end), to);
         if (made !== undefined) {
           into.keep(bytes, kept, at);
           if (made === null) into.putByte(NULL);
@@ -78,6 +106,11 @@ function textRow(columns: number, cells: Cells): RewriteRow {
     into.keep(bytes, kept, end);
     return true;
   };
+}
+
+/** Where a value of a text row ends that is NULL, or has its length in more than one byte. */
+function longEnd(bytes: Buffer, at: number, end: number): number {
+  return bytes[at] === NULL && at < end ? at + 1 : endOf(bytes, at, startOf(bytes, at, end), end);
 }
 
 /** A header of one byte, a bitmap of NULLs that begins with two bits that are not used, and the values of the others. */
@@ -142,9 +175,9 @@ const valueStart = (
 
 /** Where a value begins whose length stands at `at`, in a row that ends at `end`. */
 function startOf(bytes: Buffer, at: number, end: number): number {
-  const first = at < end ? (bytes[at] as number) : NULL;
+  const first = at < end ? (bytes[at] as number) : BROKEN_LENGTH;
   if (first < NULL) return at + 1;
-  if (first === NULL || first === 0xff) throw new Unmasked(BROKEN);
+  if (first === NULL || first === BROKEN_LENGTH) throw new Unmasked(BROKEN);
   return at + 1 + (SIZES[first - 0xfc] as number);
 }
 
