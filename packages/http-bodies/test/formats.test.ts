@@ -78,6 +78,8 @@ describe('events', () => {
       'retry: 10\ndata\ndata: mail\\u0040 [masked:EMAIL]\nfoo: [masked:EMAIL]\n\n',
     ],
     [`data: {"m":"ada\\u0040example.com"}`, 'data: {"m":"[masked:EMAIL]"}'],
+    // A text of several lines whose server writes the name of the field once.
+    [`data: dear\n${MAIL}\n${MAIL}: hello\n\n`, 'data: dear\n[masked:EMAIL]\n[masked:EMAIL]: hello\n\n'],
     ['data: {"a": 1}\n\ndata: x\n\n', 'data: {"a": 1}\n\ndata: x\n\n'],
   ])('%j', (text, wanted) => {
     expect(masked(TYPE, text)).toBe(wanted);
