@@ -48,6 +48,7 @@ import { AnswerCounts } from './answer-counts.js';
 import type { JudgedFiles } from './judged-files.js';
 import { type Judgement, type Taken, judgedInWords, refusedFacts } from './judgement.js';
 import { FileVisit, type KeptJudged } from './file-visit.js';
+import { placedMasks, unanswerable } from './graphql-masks.js';
 import type { FileJudging } from './model-files.js';
 import { RequestRecord, hasToken } from './recorded.js';
 import {
@@ -92,6 +93,7 @@ interface Told {
   /** Its answer is followed. */
   readonly answers: AnswerOf | undefined;
   readonly charge: Taken | undefined;
+  readonly request?: Request;
 }
 
 const SWITCHED = 101;
@@ -193,6 +195,8 @@ export class HttpJudge {
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
+    const placed = placedMasks(verdict.masks, request);
+    if ('type' in placed && verdict.decision.type !== 'deny') return this.#refused(command, facts, placed);
     const sent =
       call?.isTokenised && verdict.masks.some(isForRequests)
         ? TOKENISED
@@ -210,7 +214,7 @@ export class HttpJudge {
     const answers = answered && { ...answered, meter: charge, hidesUsage: metered !== undefined, ...kept };
     const body = metered ?? sent;
     const bytes = body?.type === 'whole' ? body.bytes : undefined;
-    return this.#told(command, { facts, context, verdict, shown, bytes, answers, charge });
+    return this.#told(command, { facts, context, verdict, shown, bytes, answers, charge, request });
   }
 
   /** What a provider is to keep, or to make of that. */
@@ -225,13 +229,18 @@ export class HttpJudge {
   }
 
   /** `bytes`: go in place of the body that came. */
-  #told(command: HttpCommand, { facts, context, verdict, shown, bytes, answers, charge }: Told): Judgement {
+  #told(command: HttpCommand, { facts, context, verdict, shown, bytes, answers, charge, request }: Told): Judgement {
     const { upgrade } = command;
     const { reading } = this.#with;
     const follow = answers && editorsFor(answers, context, verdict.holds, this.#with.models?.tools);
     const { masks, budgets } = verdict;
+    const edited = (all: readonly AppliedMask[], sent?: Uint8Array, own?: typeof follow): HttpEdits | undefined => {
+      const placed = request ? placedMasks(all, request) : all;
+      if ('type' in placed) return unanswerable(placed);
+      return this.#edits(command, placed, sent, own);
+    };
     const passed = (all: readonly AppliedMask[], sent?: Uint8Array): HttpEdits | undefined =>
-      this.#counted(budgets, this.#edits(command, all, sent, follow));
+      this.#counted(budgets, edited(all, sent, follow));
     const show = (): string => requestText(legible(this.#with.descriptors, shown), this.#with.mark);
     const origin = {
       facts,
@@ -244,7 +253,7 @@ export class HttpJudge {
       shown: show,
       edits: (all: readonly AppliedMask[]) => passed(all),
       masked: (all: readonly AppliedMask[], text: string) => this.#masks.of(all)?.text(text) ?? text,
-      unfollowed: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, undefined),
+      unfollowed: (all: readonly AppliedMask[]) => edited(all),
     };
     const changed = judgedEdits(this.#policy, origin, passed(masks, bytes));
     const isTold =
