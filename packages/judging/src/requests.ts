@@ -46,7 +46,7 @@ import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent } from '@sluice/wire';
 import { AnswerCounts } from './answer-counts.js';
 import type { JudgedFiles } from './judged-files.js';
-import { type Judgement, type Taken, judgedInWords, refusedFacts } from './judgement.js';
+import { type Judgement, type Taken, UNBOUNDED, judgedInWords, refusedFacts } from './judgement.js';
 import { FileVisit, type KeptJudged } from './file-visit.js';
 import { placedMasks, unanswerable } from './graphql-masks.js';
 import type { FileJudging } from './model-files.js';
@@ -383,9 +383,10 @@ export class HttpJudge {
   #taken(budgets: readonly AppliedBudget[], call: ModelCall): Charge | Deny | undefined {
     if (budgets.length === 0) return undefined;
     const { budgets: from, models } = this.#with;
-    const { model, tokens: input, mostOutput, choices } = call;
+    const { model, tokens: input, mostOutput, choices, background: later } = call;
+    if (later && mostOutput === undefined && budgets.some(({ observed }) => observed !== true)) return UNBOUNDED;
     const { principal, connection } = this.#context;
-    const use = { model, input, output: outputOf(mostOutput) * choices, price: models?.prices.get(model) };
+    const use = { model, input, output: outputOf(mostOutput) * choices, price: models?.prices.get(model), later };
     return from.of.take(budgets, from.owner, use, { principal, connection: connection.name });
   }
 
