@@ -58,12 +58,13 @@ describe('a mask by its place in an answer to GraphQL', () => {
       'type User { id: ID email: String } type Query { users: [User] } type Mutation { forget: Boolean }',
     );
     const rootValue = { users: [{ id: 1, email: 'ada@example.com' }] };
-    const answerTo = ({ query }: { query: string }) => executeQuery({ schema, document: parse(query), rootValue });
+    const answerTo = async ({ query }: { query: string }) =>
+      executeQuery({ schema, document: parse(query), rootValue });
     const stand = await open({
       rules: MASKED,
       serve: (_, response, body) => {
         const asked = JSON.parse(body.toString()) as { query: string } | { query: string }[];
-        const answers = Array.isArray(asked) ? Promise.all(asked.map(answerTo)) : Promise.resolve(answerTo(asked));
+        const answers = Array.isArray(asked) ? Promise.all(asked.map(answerTo)) : answerTo(asked);
         void answers.then((made) => response.setHeader('Content-Type', 'application/json').end(JSON.stringify(made)));
       },
     });

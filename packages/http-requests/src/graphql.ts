@@ -9,6 +9,7 @@ import {
   type FragmentDefinitionNode,
   Kind,
   type OperationDefinitionNode,
+  OperationTypeNode,
   type SelectionSetNode,
   parse,
   visit,
@@ -93,7 +94,7 @@ export function shapeOf(query: readonly Pair[], media: string, body: Body): Grap
   let streams = false;
   for (const { document } of wishesOf(query, media, body))
     visit(parsedDocument(document, left), {
-      OperationDefinition: ({ operation }) => void (streams ||= operation === 'subscription'),
+      OperationDefinition: ({ operation }) => void (streams ||= operation === OperationTypeNode.SUBSCRIPTION),
       Field: ({ alias, name }) => {
         if (!alias || alias.value === name.value) return;
         const known = aliases.get(name.value.toLowerCase()) ?? new Set();

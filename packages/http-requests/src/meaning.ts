@@ -120,9 +120,7 @@ export function requestText(command: HttpCommand, mark: Mark): string {
   const { method, host, path, query, body, message } = command;
   const what = message ? `${message.kind} message to` : method;
   const first = `${what} ${host}${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
-  const headers = redactHeaders(meaningful(command.headers), mark).map(
-    ([name, value]) => `${name}: ${value}`,
-  );
+  const headers = redactHeaders(meaningful(command.headers), mark).map(([name, value]) => `${name}: ${value}`);
   const shown = shownBody(body, MAX_SHOWN_BODY_BYTES, mark);
   const lines = [first, ...headers];
   if (!shown) return lines.join('\n');

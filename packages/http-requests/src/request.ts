@@ -5,7 +5,15 @@
 import type { Action, Effect, Facts, HttpBody, HttpHead, HttpMessage, Resource } from '@sluice/contract';
 import { Body, BodyUnreadable, type GrpcReader, isForm, mediaType } from './body.js';
 import { type Pair, isField, readQuery } from './form.js';
-import { type GraphqlOperation, type GraphqlShape, GraphqlError, graphqlActions, looksLikeEndpoint, operationsOf, shapeOf } from './graphql.js';
+import {
+  type GraphqlOperation,
+  type GraphqlShape,
+  GraphqlError,
+  graphqlActions,
+  looksLikeEndpoint,
+  operationsOf,
+  shapeOf,
+} from './graphql.js';
 import { membersNamed } from './json.js';
 import type { OpenApi } from './openapi.js';
 import { type PathMode, type ReadPath, type Template, cleanedSegments, fit, readPath } from './path.js';
@@ -106,7 +114,7 @@ export class Request {
   }
 
   queryValues(name: string): string[] {
-    return this.#query.flatMap(([one, value]) => 
+    return this.#query.flatMap(([one, value]) =>
       isField(one, name) || isField(one.replace(/\[\d*\]$/, ''), name) ? [value] : [],
     );
   }

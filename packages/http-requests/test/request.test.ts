@@ -135,7 +135,10 @@ describe('GraphQL that names a document of the server', () => {
   const sha256Hash = createHash('sha256').update(query).digest('hex');
 
   test('beside one of its own is unknown, unless it is the same', () => {
-    const persisted = (hash: string): object => ({ query, extensions: { persistedQuery: { version: 1, sha256Hash: hash } } });
+    const persisted = (hash: string): object => ({
+      query,
+      extensions: { persistedQuery: { version: 1, sha256Hash: hash } },
+    });
     expect(asked(persisted(sha256Hash))).toMatchObject([{ fields: ['me'] }]);
     for (const one of [persisted('0'.repeat(64)), { query, documentId: '7' }, { query, doc_id: 7 }])
       expect(asked(one), JSON.stringify(one)).toBeInstanceOf(BodyUnreadable);
@@ -143,7 +146,10 @@ describe('GraphQL that names a document of the server', () => {
 
   test('is GraphQL also behind a dot', () => {
     const body = '{"query":"mutation { deleteAll }"}';
-    expect(request('/api/graphql.json', { method: 'POST', body }).facts().actions[0]).toMatchObject({ verb: 'mutation', effects: ['destroy'] });
+    expect(request('/api/graphql.json', { method: 'POST', body }).facts().actions[0]).toMatchObject({
+      verb: 'mutation',
+      effects: ['destroy'],
+    });
   });
 });
 

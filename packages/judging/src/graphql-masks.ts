@@ -39,9 +39,9 @@ export function placedMasks(masks: readonly AppliedMask[], request: Request): re
 }
 
 function* placesOf(pointer: string, { aliases, isBatch, streams }: GraphqlShape): Generator<string> {
-  const frames = ['', ...(isBatch ? ['/*'] : []), ...(streams ? ['/payload'] : [])];
-  for (const named of namedIn(pointerSteps(pointer), aliases))
-    for (const frame of pointer.startsWith('/') ? frames : ['']) yield frame + (pointer.startsWith('/') ? '/' : '') + named;
+  const isWhole = pointer.startsWith('/');
+  const frames = isWhole ? ['/', ...(isBatch ? ['/*/'] : []), ...(streams ? ['/payload/'] : [])] : [''];
+  for (const named of namedIn(pointerSteps(pointer), aliases)) for (const frame of frames) yield `${frame}${named}`;
 }
 
 /** Each way in which the steps may be called, one after the other. */
