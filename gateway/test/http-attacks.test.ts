@@ -1,4 +1,5 @@
 /** What somebody with a good token, or with none, may try by HTTP against rules, holds, the record and everybody else. */
+import { createHash } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
@@ -109,6 +110,23 @@ describe('a mask by its place in an answer to GraphQL', () => {
     }
     expect(stand.reached).toEqual([]);
   });
+});
+
+test('a guess at a masked body by its ETag is not answered, and what writes keeps its condition', async () => {
+  const body = '{"email":"ada@example.com"}';
+  const etag = `"${createHash('md5').update(body).digest('hex')}"`;
+  const stand = await open({
+    rules: `
+    - { rule: mails, mask: { json: ["/email"] } }
+    - { rule: others, when: 'true', allow: true }`,
+    serve: ({ headers }, response) => {
+      response.statusCode = [undefined, etag].includes(headers['if-match']) ? 200 : 412;
+      response.setHeader('Content-Type', 'application/json').end(body);
+    },
+  });
+  const status = async (method: string, guess: string) =>
+    (await ask(stand, '/users/7', { method, headers: { 'if-match': guess } })).status;
+  expect([await status('GET', etag), await status('GET', '"x"'), await status('PUT', '"x"')]).toEqual([200, 200, 412]);
 });
 
 test('people who released a request released no other preference of it', async () => {

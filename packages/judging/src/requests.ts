@@ -20,7 +20,14 @@ import type {
 } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, judgesMessages } from '@sluice/guardrails';
 import { type GrpcCalls, legible, plainCall } from '@sluice/grpc-messages';
-import { HttpMasks, type HttpMaskOptions, type JsonParts, OF_THE_SENT, unmasked } from '@sluice/http-bodies';
+import {
+  HttpMasks,
+  type HttpMaskOptions,
+  type JsonParts,
+  OF_THE_SENT,
+  UNCONDITIONAL,
+  unmasked,
+} from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -58,6 +65,7 @@ import {
   RequestMasks,
   isForRequests,
   tooLong,
+  withTextCopies,
   withoutCopies,
 } from './request-masks.js';
 
@@ -97,6 +105,7 @@ interface Told {
 }
 
 const SWITCHED = 101;
+const ONLY_READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
 const MAX_REMEMBERED = 1024;
@@ -411,7 +420,7 @@ export class HttpJudge {
 
   /** `follow`: the answer is one of a model. */
   #edits(
-    { path, body }: HttpCommand,
+    { method, path, body }: HttpCommand,
     masks: readonly AppliedMask[],
     sent: Uint8Array | undefined,
     follow: ReturnType<typeof editorsFor> | undefined,
@@ -422,7 +431,9 @@ export class HttpJudge {
     const edits = isCall
       ? plainCall(own.edits(first, (parts) => calls.editors(path, parts)))
       : (own?.edits(first, follow) ?? first);
-    return sent ? { ...edits, headers: [...(edits?.headers ?? []), ...OF_THE_SENT], body: sent } : edits;
+    const more = own?.readsBodies && ONLY_READS.has(method) ? UNCONDITIONAL : [];
+    if (!sent) return more.length === 0 ? edits : { ...edits, headers: [...(edits?.headers ?? []), ...more] };
+    return { ...edits, headers: [...(edits?.headers ?? []), ...more, ...OF_THE_SENT], body: sent };
   }
 
   /** A rule reads its body, or people would: an approval of one that nobody has seen would let any other one through. */
@@ -452,18 +463,6 @@ function withHeads(edits: HttpEdits | undefined, mcp: McpJudge, exchange: McpExc
       return edits?.answer?.(status, passed, propose) ?? { headers: passed, body: undefined };
     },
   };
-}
-
-const STRUCTURED = '/result/structuredContent';
-/** Where servers write the same once more, as a text. */
-const AS_TEXT = '/result/content/*/text';
-
-/** Whoever names a place in structured content means the copy of it as well. */
-function withTextCopies(mask: AppliedMask): AppliedMask {
-  const copies = mask.json?.flatMap((pointer) =>
-    pointer.startsWith(`${STRUCTURED}/`) ? [`${AS_TEXT}${pointer.slice(STRUCTURED.length)}`] : [],
-  );
-  return copies?.length ? { ...mask, json: [...(mask.json ?? []), ...copies] } : mask;
 }
 
 /** Of a call that comes later nobody knows anything yet. */
