@@ -368,3 +368,9 @@ test('letters of several bytes are refused wherever they are cut', () => {
   for (const cut of [1, 2, 3, 4, 5])
     expect(() => through('text/plain', bytes, partsOf(), [cut]), `cut at ${cut}`).toThrow(/UTF-16/);
 });
+
+test.each([")]}'\n", 'while(1);'])('JSON behind %j does not pass: a value in it may be escaped', (guard) => {
+  const text = `${guard}{"m":"ada\\u0040example.com"}`;
+  expect(() => through('application/json', Buffer.from(text), partsOf(), [])).toThrow(/guard against scripts/);
+  expect(() => through('application/json', Buffer.from(text), partsOf(), [1, 2, 3])).toThrow(/guard against scripts/);
+});
