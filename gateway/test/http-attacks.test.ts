@@ -1,9 +1,11 @@
 /** What somebody with a good token, or with none, may try by HTTP against rules, holds, the record and everybody else. */
+import { createHash } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
 import { readJournal } from '@sluice/recording';
 import { processCpuMs } from '@sluice/testkit/cpu';
+import { buildSchema, execute as executeQuery, parse } from 'graphql';
 import { afterEach, describe, expect, test } from 'vitest';
 import { caller } from './control.js';
 import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
@@ -45,6 +47,97 @@ async function ask(
   } as RequestInit);
   return { status: answer.status, text: await answer.text() };
 }
+
+describe('a mask by its place in an answer to GraphQL', () => {
+  const MASKED = `
+    - { rule: mails, mask: { json: ["/data/users/*/email"] } }
+    - { rule: others, when: 'true', allow: true }`;
+
+  /** Answers as a server of GraphQL does, which has two users. */
+  async function graphql() {
+    const schema = buildSchema(
+      'type User { id: ID email: String } type Query { users: [User] } type Mutation { forget: Boolean }',
+    );
+    const rootValue = { users: [{ id: 1, email: 'ada@example.com' }] };
+    const answerTo = async ({ query }: { query: string }) =>
+      executeQuery({ schema, document: parse(query), rootValue });
+    const stand = await open({
+      rules: MASKED,
+      serve: (_, response, body) => {
+        const asked = JSON.parse(body.toString()) as { query: string } | { query: string }[];
+        const answers = Array.isArray(asked) ? Promise.all(asked.map(answerTo)) : answerTo(asked);
+        void answers.then((made) => response.setHeader('Content-Type', 'application/json').end(JSON.stringify(made)));
+      },
+    });
+    return { stand, post: (body: unknown) => postJson(stand, '/graphql', body) };
+  }
+  const postJson = (stand: HttpStand, path: string, body: unknown) =>
+    ask(stand, path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+  test('holds under whatever name a field is asked for', async () => {
+    const { post } = await graphql();
+    const said = '{"users":[{"email":"[masked]"}]}';
+    const named = async (query: string) => (await post({ query })).text;
+    expect(await named('{ users { email } }')).toContain(said);
+    expect(await named('{ users { mail: email } }')).toContain(said.replace('email', 'mail'));
+    expect(await named('{ people: users { ...F } } fragment F on User { a: email b: email }')).toContain(
+      '{"people":[{"a":"[masked]","b":"[masked]"}]}',
+    );
+    // Another field that only has the name of one stays under masks, and those of others stay as they are.
+    expect(await named('{ users { id email: id } }')).toContain('{"id":"1","email":"[masked]"}');
+  });
+
+  test('holds in a list of answers', async () => {
+    const { post } = await graphql();
+    const { text } = await post([{ query: '{ users { email } }' }, { query: '{ users { x: email } }' }]);
+    expect(text).toBe('[{"data":{"users":[{"email":"[masked]"}]}},{"data":{"users":[{"x":"[masked]"}]}}]');
+  });
+
+  test('has what nobody can place refused before it is asked', async () => {
+    const { stand, post } = await graphql();
+    for (const body of [
+      { extensions: { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } } },
+      { query: '{ users { ...F @defer } } fragment F on User { email }' },
+      { query: `{ ${Array.from({ length: 600 }, (_, at) => `u${at}: users { email }`).join(' ')} }` },
+    ]) {
+      const { status, text } = await post(body);
+      expect(status, text).toBe(403);
+      expect(text).toContain('Rules mask places of this answer');
+    }
+    expect(stand.reached).toEqual([]);
+  });
+});
+
+test('a guess at a masked body by its ETag is not answered, and what writes keeps its condition', async () => {
+  const body = '{"email":"ada@example.com"}';
+  const etag = `"${createHash('md5').update(body).digest('hex')}"`;
+  const stand = await open({
+    rules: `
+    - { rule: mails, mask: { json: ["/email"] } }
+    - { rule: others, when: 'true', allow: true }`,
+    serve: ({ headers }, response) => {
+      response.statusCode = [undefined, etag].includes(headers['if-match']) ? 200 : 412;
+      response.setHeader('Content-Type', 'application/json').end(body);
+    },
+  });
+  const status = async (method: string, guess: string) =>
+    (await ask(stand, '/users/7', { method, headers: { 'if-match': guess } })).status;
+  expect([await status('GET', etag), await status('GET', '"x"'), await status('PUT', '"x"')]).toEqual([200, 200, 412]);
+});
+
+test('people who released a request released no other preference of it', async () => {
+  const stand = await open();
+  const remove = (prefer: string) => ask(stand, '/users/7', { method: 'DELETE', headers: { prefer } });
+  expect((await remove('wait=0')).status).toBe(403);
+  await caller(stand as never, stand.ada).post('/v1/approvals/1/approve', { reason: 'fine' });
+  expect((await remove('resolution=merge-duplicates, wait=0')).status).toBe(403);
+  expect(stand.reached).toEqual([]);
+  expect((await remove('wait=1')).status).toBe(200);
+});
 
 describe('a rule', () => {
   const NO_SALARIES = `

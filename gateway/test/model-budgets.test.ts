@@ -6,6 +6,7 @@ import type { CountRecord } from '@sluice/store';
 import { temporaryFolder } from '@sluice/testkit';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { openHttpStand } from './http-stand.js';
 import { type ModelStand, type ModelStandOptions, openModelStand } from './model-stand.js';
 
 const stops: (() => Promise<void>)[] = [];
@@ -217,6 +218,34 @@ describe('through a gateway', () => {
     const large = stand.openai.chat.completions.create({ model: 'm', messages: said('hi'), max_tokens: 2_000 });
     expect((await error(large)).message).toContain('48 of 1,100 tokens are used up today');
     await stand.openai.chat.completions.create({ model: 'm', messages: said('hi'), max_tokens: 100 });
+  });
+
+  test('tokens: an answer that is made in the background, of which nobody here hears, counts as much as it may have', async () => {
+    const stand = await openHttpStand({
+      rules: `
+    - { rule: tokens, budget: { tokens: 1100 } }
+`,
+      connection: 'llm: { provider: openai }',
+      serve: (_, response) =>
+        response
+          .setHeader('Content-Type', 'application/json')
+          .end('{"id":"resp_1","object":"response","status":"queued","output":[],"usage":null}'),
+    });
+    stops.push(stand.stop);
+    const ask = async (more: object): Promise<number> => {
+      const answer = await fetch(`${stand.url}/v1/responses`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${stand.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'm', input: 'hi', ...more }),
+      });
+      await answer.text();
+      return answer.status;
+    };
+    expect(await ask({ background: true })).toBe(403);
+    expect(await ask({ max_output_tokens: 600 })).toBe(200);
+    expect(await ask({ background: true, max_output_tokens: 600 })).toBe(200);
+    expect(await ask({ background: true, max_output_tokens: 600 })).toBe(429);
+    expect(stand.reached).toHaveLength(2);
   });
 
   test.each([

@@ -21,6 +21,8 @@ export interface ModelUse {
   /** Estimates, in tokens: of what is said, and of what may be answered at most. */
   readonly input: number;
   readonly output: number;
+  /** The answer is made when the call is over: what was taken for it counts, unless the provider says during the call what it has used. */
+  readonly later?: boolean;
   /** Calls that are made at once; absent: one. */
   readonly requests?: number;
   /** Of a million tokens; undefined: nobody knows what the model costs. */
@@ -125,7 +127,8 @@ export class Charge {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#settle(amountsOf(this.#use, this.#input ?? this.#use.input, this.#output ?? this.#pieces));
+    const unsaid = this.#use.later ? Math.max(this.#use.output, this.#pieces) : this.#pieces;
+    this.#settle(amountsOf(this.#use, this.#input ?? this.#use.input, this.#output ?? unsaid));
     this.onEnd?.(this.#taken);
   }
 

@@ -149,6 +149,9 @@ function texts(kind: Kind, contentType: string, first: Buffer, parts: BodyParts)
     case 'json':
       if (sign === undefined || JSON_SIGNS.has(sign)) return new StrictJson(new JsonMask(parts));
       if (parts.pointers) throw unmasked('says that it is JSON, and is none');
+      // What stands behind is JSON, in whose escapes a text has to be looked for.
+      if (GUARDED.test(first.toString('latin1')))
+        throw unmasked('is JSON behind a guard against scripts, which is not read here');
       return plainText(parts);
     case 'markup':
       if (sign === 0x7b || sign === 0x5b) return new MaybeJson(parts, () => markup(parts));
@@ -187,6 +190,8 @@ function plainText(parts: BodyParts): Editor {
   return parts.detectors ? textEditor(parts.detectors) : PASSED;
 }
 
+/** How services begin JSON that no page is to run: `)]}'` and `while(1);`. By its first four bytes. */
+const GUARDED = /^\s*(?:\)\]|whil)/;
 const LESS = 0x3c;
 /** What a value of JSON may begin with. */
 const JSON_SIGNS: ReadonlySet<number> = new Set(Buffer.from('{["-0123456789tfn\u001e'));

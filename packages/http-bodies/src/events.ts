@@ -130,7 +130,7 @@ export class EventsMask implements Editor {
     let written = false;
     return Buffer.concat(
       lines.flatMap((line) => {
-        if (line.field === '') return [line.head.subarray(0, 1), line.end];
+        if (!FIELDS.has(line.field)) return [this.#unknown(line), line.end];
         if (line.field !== 'data') return [line.head, shortText(this.#parts.look, line.value) ?? line.value, line.end];
         if (!values) return [line.head, line.value, line.end];
         if (written) return [];
@@ -138,6 +138,13 @@ export class EventsMask implements Editor {
         return values.flatMap((value, n) => [headFor(data[n] ?? line, value), Buffer.from(value, 'latin1'), line.end]);
       }),
     );
+  }
+
+  /** No reader of events has any of it: a text that lacks its name before each line, or what a place would have been in. */
+  #unknown({ head, value }: Line): Buffer {
+    if (this.#parts.pointers) return COMMENT;
+    const whole = Buffer.concat([head, value]);
+    return shortText(this.#parts.look, whole) ?? whole;
   }
 
   /** Lines that say more than the name and the data stand first, and those of no known field go nowhere. */
@@ -166,6 +173,8 @@ export class EventsMask implements Editor {
   }
 }
 
+const FIELDS: ReadonlySet<string> = new Set(['data', 'event', 'id', 'retry']);
+const COMMENT = Buffer.from(':');
 const NEWLINE = Buffer.from('\n');
 const withBreaks = (lines: readonly Line[]): Buffer =>
   Buffer.concat(lines.flatMap(({ value }, n) => (n === 0 ? [value] : [NEWLINE, value])));

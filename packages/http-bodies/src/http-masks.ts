@@ -198,6 +198,15 @@ export const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
   ['If-Modified-Since', undefined],
 ];
 
+/**
+ * Of a request that only reads, besides: whether a condition holds would tell whether a body is the one that somebody has guessed. One that
+ * writes keeps them, since it must not write where they do not hold.
+ */
+export const UNCONDITIONAL: NonNullable<HttpEdits['headers']> = [
+  ['If-Match', undefined],
+  ['If-Unmodified-Since', undefined],
+];
+
 /** What frames the answer lets no byte of a body come then. */
 const isEmpty = (status: number, headers: readonly Header[]): boolean =>
   status === 204 ||

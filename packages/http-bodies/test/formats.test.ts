@@ -78,6 +78,8 @@ describe('events', () => {
       'retry: 10\ndata\ndata: mail\\u0040 [masked:EMAIL]\nfoo: [masked:EMAIL]\n\n',
     ],
     [`data: {"m":"ada\\u0040example.com"}`, 'data: {"m":"[masked:EMAIL]"}'],
+    // A text of several lines whose server writes the name of the field once.
+    [`data: dear\n${MAIL}\n${MAIL}: hello\n\n`, 'data: dear\n[masked:EMAIL]\n[masked:EMAIL]: hello\n\n'],
     ['data: {"a": 1}\n\ndata: x\n\n', 'data: {"a": 1}\n\ndata: x\n\n'],
   ])('%j', (text, wanted) => {
     expect(masked(TYPE, text)).toBe(wanted);
@@ -365,4 +367,10 @@ test('letters of several bytes are refused wherever they are cut', () => {
   const bytes = Buffer.from(`{"m":"${MAIL}"}`, 'utf16le');
   for (const cut of [1, 2, 3, 4, 5])
     expect(() => through('text/plain', bytes, partsOf(), [cut]), `cut at ${cut}`).toThrow(/UTF-16/);
+});
+
+test.each([")]}'\n", 'while(1);'])('JSON behind %j does not pass: a value in it may be escaped', (guard) => {
+  const text = `${guard}{"m":"ada\\u0040example.com"}`;
+  expect(() => through('application/json', Buffer.from(text), partsOf(), [])).toThrow(/guard against scripts/);
+  expect(() => through('application/json', Buffer.from(text), partsOf(), [1, 2, 3])).toThrow(/guard against scripts/);
 });

@@ -4,8 +4,16 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { HttpBody } from '@sluice/contract';
-import { isNamed } from './fold.js';
-import { FormError, type FormPart, type Pair, readMultipart, readQuery } from './form.js';
+import {
+  FormError,
+  type FormPart,
+  OTHER_CHARSET,
+  type Pair,
+  isField,
+  readMultipart,
+  readQuery,
+  saysCharset,
+} from './form.js';
 import { type Json, JsonError, readJson, stepsOf, textOf, valuesAt } from './json.js';
 
 /** A rule looks at a body, and the verdict on the request cannot be given without it. */
@@ -92,11 +100,11 @@ const fields = (pairs: readonly Pair[], steps: readonly string[]): readonly stri
 function leadsTo(name: string, steps: readonly string[]): boolean {
   const [only] = steps;
   if (only === undefined) return false;
-  if (steps.length === 1 && (only === '*' || isNamed(name, only))) return true;
+  if (steps.length === 1 && (only === '*' || isField(name, only))) return true;
   const given = name.split(/[[\].]+/);
   const rest = given.slice(steps.length);
   return (
-    steps.every((step, at) => step === '*' || isNamed(given[at] ?? '', step)) &&
+    steps.every((step, at) => step === '*' || isField(given[at] ?? '', step)) &&
     rest.every((one) => /^[0-9]*$/.test(one))
   );
 }
@@ -153,6 +161,7 @@ const CHARSETS: ReadonlySet<string> = new Set(['', 'utf-8', 'utf8', 'us-ascii', 
 function readForm(text: string): ReadBody {
   const pairs = readQuery(text);
   if (!pairs) return { type: 'unreadable', why: 'is a form of too many fields' };
+  if (saysCharset(pairs)) return { type: 'unreadable', why: OTHER_CHARSET };
   return { type: 'form', pairs };
 }
 

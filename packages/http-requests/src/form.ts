@@ -3,12 +3,17 @@
  * not: JSON.
  */
 
+import { isNamed } from './fold.js';
+
 export type Pair = readonly [name: string, value: string];
 
 /** More names than any form has: beyond that nobody reads it. */
 const MAX_PAIRS = 10_000;
 
-/** Names and values, decoded; what is wrongly encoded stays as it is. Undefined: there are too many. */
+/**
+ * Names and values, decoded. What is wrongly encoded stays as it is, and the rest of the same text does not: `%72m%FF` is `rm` and a sign that
+ * is none. Undefined: there are too many.
+ */
 export function readQuery(query: string): readonly Pair[] | undefined {
   if (query === '') return [];
   const parts = query.split('&', MAX_PAIRS + 1);
@@ -18,19 +23,47 @@ export function readQuery(query: string): readonly Pair[] | undefined {
   if (parts.length + more.length > MAX_PAIRS) return undefined;
   return [...parts, ...more].flatMap((part): Pair[] => {
     if (part === '') return [];
-    const at = part.indexOf('=');
-    return at < 0 ? [[unescaped(part), '']] : [[unescaped(part.slice(0, at)), unescaped(part.slice(at + 1))]];
+    const pair = pairOf(part);
+    // Servers of Microsoft read `%u0061` as well (HttpUtility): what they would see is there too.
+    return WIDE.test(part) ? [pair, pairOf(part.replaceAll(WIDE_ALL, escapedWide))] : [pair];
   });
+}
+
+const WIDE = /%u[0-9a-f]{4}/i;
+const WIDE_ALL = /%u([0-9a-f]{4})/gi;
+const escapedWide = (_: string, digits: string): string =>
+  encodeURIComponent(String.fromCharCode(Number.parseInt(digits, 16)).toWellFormed());
+
+function pairOf(part: string): Pair {
+  const at = part.indexOf('=');
+  return at < 0 ? [unescaped(part), ''] : [unescaped(part.slice(0, at)), unescaped(part.slice(at + 1))];
 }
 
 function unescaped(text: string): string {
   const spaced = text.replaceAll('+', ' ');
+  if (!spaced.includes('%')) return spaced;
   try {
     return decodeURIComponent(spaced);
   } catch {
-    return spaced;
+    return Buffer.from(spaced.replaceAll(OCTET, octet), 'latin1').toString('utf8');
   }
 }
+
+/** An encoded octet, or what is written in letters of several. */
+const OCTET = /%([0-9a-f]{2})|[^\0-\x7f]+/gi;
+const octet = (written: string, digits: string | undefined): string =>
+  digits === undefined ? Buffer.from(written).toString('latin1') : String.fromCharCode(Number.parseInt(digits, 16));
+
+/** As PHP has it: without blanks before it and what stands behind a zero, and with `_` for what no variable can have in its name. */
+const asVariable = (name: string): string =>
+  name
+    .replace(/\0[^]*/, '')
+    .replace(/^ +/, '')
+    .replaceAll(/[ .]/g, '_');
+
+/** Whether a server may take a field or a parameter of a query for the one that is wanted. */
+export const isField = (name: string, wanted: string): boolean =>
+  isNamed(name, wanted) || (/[\0 .]/.test(name) && isNamed(asVariable(name), wanted));
 
 /** A part of a form with uploads. `value` is read as UTF-8, whatever it is. */
 export interface FormPart {
@@ -66,6 +99,7 @@ export function readMultipart(media: string, body: Buffer): readonly FormPart[] 
     if (body.toString('latin1', at, at + 2) === '--') {
       // Some read on behind the end (PHP).
       if (body.includes(delimiter, at)) throw new FormError(WITHIN);
+      if (saysCharset(parts.map(({ name, value }) => [name, value]))) throw new FormError(OTHER_CHARSET);
       return parts;
     }
     if (body.toString('latin1', at, at + 2) !== '\r\n')
@@ -80,6 +114,12 @@ export function readMultipart(media: string, body: Buffer): readonly FormPart[] 
     at = next + 2;
   }
 }
+
+/** A form may say in a field in which charset the others are (RFC 7578, section 4.6), which some servers go by (aiohttp, Jetty). */
+export const saysCharset = (pairs: readonly Pair[]): boolean =>
+  pairs.some(([name, value]) => isField(name, '_charset_') && !/^\s*(?:utf-?8|us-ascii)?\s*$/i.test(value));
+
+export const OTHER_CHARSET = 'is a form in a charset that is not read here';
 
 const WITHIN = 'has the boundary of its form where no part begins';
 

@@ -2,19 +2,21 @@
  * GraphQL in a request. Owns: which operations it asks for, and the root fields of each behind aliases and fragments. Does not: the
  * schema of a server, which nobody here has.
  */
+import { hash } from 'node:crypto';
 import type { Action, Effect } from '@sluice/contract';
 import {
   type DocumentNode,
   type FragmentDefinitionNode,
   Kind,
   type OperationDefinitionNode,
+  OperationTypeNode,
   type SelectionSetNode,
   parse,
+  visit,
 } from 'graphql';
 import type { Body } from './body.js';
-import type { Pair } from './form.js';
-import { isNamed } from './fold.js';
-import { type Json, membersNamed, textOf } from './json.js';
+import { type Pair, isField } from './form.js';
+import { type Json, JsonError, membersNamed, readJson, textOf } from './json.js';
 
 export interface GraphqlOperation {
   readonly type: 'query' | 'mutation' | 'subscription';
@@ -51,9 +53,10 @@ interface Left {
 /** Segments that a path of a GraphQL endpoint has, whatever a configuration says. */
 const ENDPOINTS: ReadonlySet<string> = new Set(['graphql', 'graphiql', 'gql']);
 
-/** Whether requests for this path are GraphQL: it says so itself, in whatever case and with whatever behind a semicolon. */
+/** Whether requests for this path are GraphQL: it says so itself, in whatever case and with whatever behind a
+ * semicolon or a dot (`graphql.json`). */
 export const looksLikeEndpoint = (segments: readonly string[]): boolean =>
-  segments.some((segment) => ENDPOINTS.has((segment.split(';', 1)[0] ?? '').toLowerCase()));
+  segments.some((segment) => ENDPOINTS.has((/^[^;.]*/.exec(segment)?.[0] ?? '').toLowerCase()));
 
 /**
  * The operations that a request asks for.
@@ -61,14 +64,52 @@ export const looksLikeEndpoint = (segments: readonly string[]): boolean =>
  * @throws GraphqlError where that cannot be told; BodyUnread
  */
 export function operationsOf(query: readonly Pair[], media: string, body: Body): readonly GraphqlOperation[] {
+  const left: Left = { tokens: MAX_TOKENS, fields: MAX_FIELDS };
+  return wishesOf(query, media, body).flatMap((wish) => operations(wish, left));
+}
+
+function wishesOf(query: readonly Pair[], media: string, body: Body): readonly GraphqlRequest[] {
   const inQuery = wishOfPairs(query);
   const wishes = [...(inQuery ? [inQuery] : []), ...requestsOfBody(media, body)];
   if (wishes.length === 0) throw new GraphqlError('has no GraphQL document');
   // Servers take one of two, and which is for them to say.
   if (inQuery && wishes.length > 1) throw new GraphqlError('has one GraphQL document in its query and one in its body');
-  const left: Left = { tokens: MAX_TOKENS, fields: MAX_FIELDS };
-  return wishes.flatMap((wish) => operations(wish, left));
+  return wishes;
 }
+
+/** How an answer is shaped by what was asked, whatever the schema says. */
+export interface GraphqlShape {
+  /** By the name of a field, in lower case: what it is called in the answer besides. */
+  readonly aliases: ReadonlyMap<string, ReadonlySet<string>>;
+  /** The answer may be a list of answers. */
+  readonly isBatch: boolean;
+  /** It may come in several pieces with a frame of their own. */
+  readonly streams: boolean;
+}
+
+/** @throws GraphqlError where that cannot be told; BodyUnread */
+export function shapeOf(query: readonly Pair[], media: string, body: Body): GraphqlShape {
+  const left: Left = { tokens: MAX_TOKENS, fields: MAX_FIELDS };
+  const aliases = new Map<string, Set<string>>();
+  let streams = false;
+  for (const { document } of wishesOf(query, media, body))
+    visit(parsedDocument(document, left), {
+      OperationDefinition: ({ operation }) => void (streams ||= operation === OperationTypeNode.SUBSCRIPTION),
+      Field: ({ alias, name }) => {
+        if (!alias || alias.value === name.value) return;
+        const known = aliases.get(name.value.toLowerCase()) ?? new Set();
+        aliases.set(name.value.toLowerCase(), known.add(alias.value));
+      },
+      Directive({ name }) {
+        if (IN_PIECES.has(name.value)) throw new GraphqlError(`has its answer come in pieces (@${name.value})`);
+      },
+    });
+  const { read } = body;
+  return { aliases, isBatch: read.type === 'json' && read.value.type === 'array', streams };
+}
+
+/** What comes of these stands elsewhere in the answer. */
+const IN_PIECES: ReadonlySet<string> = new Set(['defer', 'stream']);
 
 function requestsOfBody(media: string, body: Body): readonly GraphqlRequest[] {
   if (media === 'application/graphql') {
@@ -105,7 +146,7 @@ function wishOfParts(pairs: readonly Pair[]): readonly GraphqlRequest[] {
 
 function wishOfPairs(pairs: readonly Pair[]): GraphqlRequest | undefined {
   const values = (name: string): readonly string[] =>
-    pairs.flatMap(([one, value]) => (isNamed(one, name) ? [value] : []));
+    pairs.flatMap(([one, value]) => (isField(one, name) ? [value] : []));
   const documents = values('query');
   const names = values('operationName');
   if (documents.length > 1 || names.length > 1) throw new GraphqlError('names its GraphQL document twice');
@@ -113,7 +154,31 @@ function wishOfPairs(pairs: readonly Pair[]): GraphqlRequest | undefined {
     if (values('extensions').length > 0) throw new GraphqlError(PERSISTED);
     return undefined;
   }
+  if (PERSISTING.some((name) => values(name).length > 0)) throw new GraphqlError(PERSISTED);
+  for (const one of values('extensions')) checkPersisted(readExtensions(one), documents[0]);
   return { document: documents[0], operationName: names[0] };
+}
+
+function readExtensions(text: string): Json {
+  try {
+    return readJson(text);
+  } catch (error) {
+    if (error instanceof JsonError) throw new GraphqlError(`has extensions that are no JSON: it ${error.message}`);
+    throw error;
+  }
+}
+
+/** Members that name a document of the server. One beside a document may count more than that. */
+const PERSISTING = ['documentId', 'doc_id'];
+
+/** A document may come with the digest that its server keeps it by (Apollo), and with that of no other one. */
+function checkPersisted(extensions: Json | undefined, document: string): void {
+  if (extensions?.type !== 'object') return;
+  const digests = membersNamed(extensions.members, 'persistedQuery').flatMap((one) =>
+    one.type === 'object' ? membersNamed(one.members, 'sha256Hash') : [one],
+  );
+  const own = digests.length === 0 ? '' : hash('sha256', document, 'hex');
+  if (digests.some((one) => textOf(one).toLowerCase() !== own)) throw new GraphqlError(PERSISTED);
 }
 
 const PERSISTED = 'names a document that the server has, which nobody has read here';
@@ -131,6 +196,9 @@ function wishesOfJson(value: Json): readonly GraphqlRequest[] {
   const [name] = names;
   if (document?.type !== 'string')
     throw new GraphqlError(document === undefined ? PERSISTED : 'has no GraphQL document');
+  const isPersisted = PERSISTING.some((one) => membersNamed(value.members, one).some((id) => textOf(id) !== 'null'));
+  if (isPersisted) throw new GraphqlError(PERSISTED);
+  for (const one of membersNamed(value.members, 'extensions')) checkPersisted(one, document.text);
   const named = name?.type === 'string' ? textOf(name) : undefined;
   return [{ document: document.text, operationName: named }];
 }

@@ -4,7 +4,7 @@ export { Body, BodyUnread, BodyUnreadable, type GrpcReader, isGrpc, mediaType } 
 export { comparisonOf } from './differences.js';
 export { isNamed } from './fold.js';
 export { type Pair, readQuery } from './form.js';
-export { type GraphqlOperation } from './graphql.js';
+export { type GraphqlOperation, type GraphqlShape } from './graphql.js';
 export { type Json, JsonError, jsonOf, membersNamed, readJson, stepsOf, textOf, valuesAt } from './json.js';
 export { type ShownBody, meaningOf, redactBody, requestLine, requestText, shownBody } from './meaning.js';
 export { OpenApi } from './openapi.js';

@@ -18,7 +18,6 @@ const PASSING: ReadonlySet<string> = new Set([
   'expect',
   'host',
   'keep-alive',
-  'prefer',
   'priority',
   'sec-websocket-key',
   'sentry-trace',
@@ -36,14 +35,25 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 const PASSING_PREFIXES = ['x-b3-', 'x-datadog-', 'x-stainless-', 'sec-ch-', 'elastic-apm-'];
 
-const carriesMeaning = ([name]: Header): boolean => {
-  const lower = name.toLowerCase();
-  return !PASSING.has(lower) && !PASSING_PREFIXES.some((prefix) => lower.startsWith(prefix));
-};
+/** Those that count, as they count. */
+function meaningful(headers: readonly Header[]): readonly Header[] {
+  return headers.flatMap((header): readonly Header[] => {
+    const [name, value] = header;
+    const lower = name.toLowerCase();
+    if (PASSING.has(lower) || PASSING_PREFIXES.some((prefix) => lower.startsWith(prefix))) return [];
+    if (lower !== 'prefer') return [header];
+    // How long it waits says nothing of what it does, as other preferences do (PostgREST: resolution=merge-duplicates).
+    const rest = value.split(',').filter((one) => !WAITING.test(one));
+    return rest.length === 0 ? [] : [[name, rest.join(',').trim()]];
+  });
+}
+
+/** Preferences about the time that a request takes (RFC 7240, sections 4.1 and 4.3). */
+const WAITING = /^\s*(?:respond-async|wait\s*=\s*"?\d*"?)?\s*$/i;
 
 /** All of a request that an approval is bound to, without its id: as JSON, so that nothing runs into anything else. */
 export function meaningOf({ method, host, path, query, headers, body, upgrade = '', message }: HttpCommand): unknown {
-  const meant = headers.filter(carriesMeaning).map(([name, value]) => [name.toLowerCase(), value]);
+  const meant = meaningful(headers).map(([name, value]) => [name.toLowerCase(), value]);
   const said = message ? [message.kind] : [];
   return ['request', method, host, path, query, meant, bodyMeaning(body), upgrade, ...said];
 }
@@ -110,9 +120,7 @@ export function requestText(command: HttpCommand, mark: Mark): string {
   const { method, host, path, query, body, message } = command;
   const what = message ? `${message.kind} message to` : method;
   const first = `${what} ${host}${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
-  const headers = redactHeaders(command.headers.filter(carriesMeaning), mark).map(
-    ([name, value]) => `${name}: ${value}`,
-  );
+  const headers = redactHeaders(meaningful(command.headers), mark).map(([name, value]) => `${name}: ${value}`);
   const shown = shownBody(body, MAX_SHOWN_BODY_BYTES, mark);
   const lines = [first, ...headers];
   if (!shown) return lines.join('\n');

@@ -4,9 +4,16 @@
  */
 import type { Action, Effect, Facts, HttpBody, HttpHead, HttpMessage, Resource } from '@sluice/contract';
 import { Body, BodyUnreadable, type GrpcReader, isForm, mediaType } from './body.js';
-import { isNamed } from './fold.js';
-import { type Pair, readQuery } from './form.js';
-import { type GraphqlOperation, GraphqlError, graphqlActions, looksLikeEndpoint, operationsOf } from './graphql.js';
+import { type Pair, isField, readQuery } from './form.js';
+import {
+  type GraphqlOperation,
+  type GraphqlShape,
+  GraphqlError,
+  graphqlActions,
+  looksLikeEndpoint,
+  operationsOf,
+  shapeOf,
+} from './graphql.js';
 import { membersNamed } from './json.js';
 import type { OpenApi } from './openapi.js';
 import { type PathMode, type ReadPath, type Template, cleanedSegments, fit, readPath } from './path.js';
@@ -37,6 +44,9 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
 
 /** Headers by which a request says that it is another method than it is. */
 const OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override']);
+/** Parameters and fields that say so (Symfony and its like, Salesforce, and those by which Firebase takes the headers in a query). */
+const OVERRIDING_FIELDS = ['_method', '_HttpMethod', ...OVERRIDES];
+const overrides = (name: string): boolean => OVERRIDING_FIELDS.some((one) => isField(name, one));
 /** By which it says that its path is another (IIS, Symfony). */
 const REWRITES: ReadonlySet<string> = new Set(['x-original-url', 'x-rewrite-url']);
 
@@ -104,7 +114,9 @@ export class Request {
   }
 
   queryValues(name: string): string[] {
-    return this.#query.flatMap(([one, value]) => (isNamed(one, name) || isNamed(one, `${name}[]`) ? [value] : []));
+    return this.#query.flatMap(([one, value]) =>
+      isField(one, name) || isField(one.replace(/\[\d*\]$/, ''), name) ? [value] : [],
+    );
   }
 
   headerValues(name: string): string[] {
@@ -135,6 +147,18 @@ export class Request {
     return read instanceof GraphqlError
       ? new BodyUnreadable(`The rules read the GraphQL of this request, which ${read.message}.`)
       : read;
+  }
+
+  /** How its GraphQL shapes the answer; undefined: it is none. The error is for whoever has to know, and cannot. @throws BodyUnread */
+  get shape(): GraphqlShape | BodyUnreadable | undefined {
+    const read = this.#readGraphql();
+    try {
+      if (read instanceof GraphqlError) throw read;
+      return read.length === 0 ? undefined : shapeOf(this.#query, this.media, this.#body);
+    } catch (error) {
+      if (!(error instanceof GraphqlError)) throw error;
+      return new BodyUnreadable(`Rules mask places of this answer, and the GraphQL of this request ${error.message}.`);
+    }
   }
 
   /** What it would do. @throws BodyUnread where that hangs on a body that has not been read */
@@ -187,19 +211,19 @@ export class Request {
     if (readQuery(this.query) === undefined) return 'The query of this request has too many parts.';
     if (this.headerValues('content-type').length > 1) return 'This request says twice what its body is.';
     if (this.#overridden())
-      return 'This request says in "_method" that it is another method than it is, or has a form in which it could.';
+      return 'This request says in a parameter or a field (as "_method") that it is another method than it is, or has a form in which it could.';
     return undefined;
   }
 
   #overridden(): boolean {
-    if (this.#query.some(([name]) => isNamed(name, '_method'))) return true;
+    if (this.#query.some(([name]) => overrides(name))) return true;
     const { body } = this.#body;
     if (this.method !== 'POST' || body.type === 'none' || !this.#mayOverride(body)) return false;
     const { read } = this.#body;
     // What a framework makes of a form that is not read here nobody knows.
     if (read.type === 'unreadable') return isForm(body.media) || /^multipart\/|[/+]json$/.test(this.media);
-    if (read.type === 'form') return read.pairs.some(([name]) => isNamed(name, '_method'));
-    if (read.type === 'multipart') return read.parts.some(({ name }) => isNamed(name, '_method'));
+    if (read.type === 'form') return read.pairs.some(([name]) => overrides(name));
+    if (read.type === 'multipart') return read.parts.some(({ name }) => overrides(name));
     return (
       read.type === 'json' && read.value.type === 'object' && membersNamed(read.value.members, '_method').length > 0
     );
@@ -236,7 +260,7 @@ export class Request {
     // A page with a console, or a preflight, asks for nothing.
     const plain =
       (this.method === 'GET' || this.method === 'HEAD') &&
-      !this.#query.some(([name]) => DOCUMENTS.some((one) => isNamed(name, one))) &&
+      !this.#query.some(([name]) => DOCUMENTS.some((one) => isField(name, one))) &&
       this.size === 0;
     if (!this.#isGraphql || this.method === 'OPTIONS') return [];
     if (!this.#isPlain) return new GraphqlError('is part of a connection whose GraphQL nobody reads');
@@ -251,7 +275,7 @@ export class Request {
 }
 
 /** Parameters of a query that have a document of GraphQL, or name one that the server has. */
-const DOCUMENTS = ['query', 'query[]', 'extensions', 'documentId'];
+const DOCUMENTS = ['query', 'query[]', 'extensions', 'documentId', 'doc_id'];
 
 const ACCESS: Readonly<Partial<Record<Effect, Resource['access']>>> = {
   read: 'read',

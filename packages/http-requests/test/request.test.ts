@@ -1,7 +1,8 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { HttpCommand } from '@sluice/contract';
 import { threadCpuMs } from '@sluice/testkit/cpu';
 import { describe, expect, test } from 'vitest';
+import { BodyUnreadable } from '../src/body.js';
 import { BodyRedactor } from '../src/body-redactor.js';
 import { comparisonOf } from '../src/differences.js';
 import { readJson } from '../src/json.js';
@@ -65,6 +66,11 @@ describe('another method than it is', () => {
   test.each([
     ['header', { method: 'POST', headers: ['X-HTTP-Method-Override: DELETE'] }],
     ['form', { method: 'POST', body: '_method=delete' }],
+    ['form, as PHP names it', { method: 'POST', body: '.method=delete' }],
+    ['form, with what PHP cuts off', { method: 'POST', body: '+_method%00x=delete' }],
+    ['form, in letters of ASP.NET', { method: 'POST', body: '%u005fmethod=delete' }],
+    ['form, of Salesforce', { method: 'POST', body: '_HttpMethod=DELETE' }],
+    ['query, as Firebase has it', { method: 'POST', path: '/a?x-http-method-override=DELETE' }],
     ['query, behind a semicolon', { method: 'POST', path: '/a?x=1;_method=delete' }],
     [
       'a form in letters of another charset',
@@ -92,6 +98,58 @@ describe('another method than it is', () => {
     const upload = { type: 'stream', media: 'multipart/form-data; boundary=x', length: 9 } as const;
     expect(() => new Request(head, upload).facts()).toThrow(/has not been read/);
     expect(new Request(head, upload, '', { ...PLAIN_READING, uploads: 'stream' }).facts().forbidden).toBeUndefined();
+  });
+});
+
+describe('what a server makes of a form or a query', () => {
+  const body = (text: string, pointer = '/role'): readonly string[] =>
+    request('/a', { method: 'POST', body: text }).bodyValues(pointer);
+
+  test('is seen in what is wrongly encoded in one place', () => {
+    expect(body('role=%61dmin%FF')).toEqual(['admin\ufffd']);
+    expect(body('r%6fle%=x&r%6fle=%72m%zz')).toEqual(['rm%zz']);
+    expect(body('role=é%61%FF')).toEqual(['éa\ufffd']);
+    expect(request('/a?cmd=%72m+-rf%FF').queryValues('cmd')).toEqual(['rm -rf\ufffd']);
+  });
+
+  test('is seen by the names that PHP and ASP.NET give', () => {
+    expect(body('is.admin=1', '/is_admin')).toEqual(['1']);
+    expect(body('+role%00x=admin')).toEqual(['admin']);
+    expect(body('r%u006fle=%u0061dmin')).toEqual(['admin']);
+    expect(request('/a?is+admin=1').queryValues('is_admin')).toEqual(['1']);
+    expect(request('/a?role[0]=admin&role[]=user').queryValues('role')).toEqual(['admin', 'user']);
+    expect(body('roles=x&my.role=y')).toEqual([]);
+  });
+
+  test('is not read in a charset that a field of it names', () => {
+    expect(() => body('_charset_=utf-7&role=+AGEAZABtAGkAbg-')).toThrow(/in a charset/);
+    expect(body('_charset_=UTF-8&role=admin')).toEqual(['admin']);
+  });
+});
+
+describe('GraphQL that names a document of the server', () => {
+  const asked = (body: object): unknown =>
+    request('/graphql', { method: 'POST', headers: ['Content-Type: application/json'], body: JSON.stringify(body) })
+      .graphql;
+  const query = '{ me }';
+  const sha256Hash = createHash('sha256').update(query).digest('hex');
+
+  test('beside one of its own is unknown, unless it is the same', () => {
+    const persisted = (hash: string): object => ({
+      query,
+      extensions: { persistedQuery: { version: 1, sha256Hash: hash } },
+    });
+    expect(asked(persisted(sha256Hash))).toMatchObject([{ fields: ['me'] }]);
+    for (const one of [persisted('0'.repeat(64)), { query, documentId: '7' }, { query, doc_id: 7 }])
+      expect(asked(one), JSON.stringify(one)).toBeInstanceOf(BodyUnreadable);
+  });
+
+  test('is GraphQL also behind a dot', () => {
+    const body = '{"query":"mutation { deleteAll }"}';
+    expect(request('/api/graphql.json', { method: 'POST', body }).facts().actions[0]).toMatchObject({
+      verb: 'mutation',
+      effects: ['destroy'],
+    });
   });
 });
 

@@ -169,3 +169,11 @@ export function unjudged(why: string, more: Pick<Deny, 'hint' | 'unusable'> = {}
   const rest = serialise({ actions: [], confidence: 'opaque', statements: [] }, answer, []);
   return { answer, rest, matched: [], masks: [], changes: false, transaction: false };
 }
+
+/** Of a call of a model: nobody here hears of its end. */
+export const UNBOUNDED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'A budget counts what this call uses up, and its answer is made in the background, without a bound.',
+  hint: 'Say "max_output_tokens", all of which counts then, or leave "background" out.',
+};

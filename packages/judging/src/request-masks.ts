@@ -23,6 +23,18 @@ export const withoutCopies = (masks: readonly AppliedMask[]): readonly AppliedMa
   ...new Map(masks.map((one) => [JSON.stringify(one), one])).values(),
 ];
 
+const STRUCTURED = '/result/structuredContent';
+/** Where servers write the same once more, as a text. */
+const AS_TEXT = '/result/content/*/text';
+
+/** Whoever names a place in structured content means the copy of it as well. */
+export function withTextCopies(mask: AppliedMask): AppliedMask {
+  const copies = mask.json?.flatMap((pointer) =>
+    pointer.startsWith(`${STRUCTURED}/`) ? [`${AS_TEXT}${pointer.slice(STRUCTURED.length)}`] : [],
+  );
+  return copies?.length ? { ...mask, json: [...(mask.json ?? []), ...copies] } : mask;
+}
+
 export const tooLong = (limit: number): Deny => {
   const reason = { code: 'body-too-long', limit } as const;
   return { type: 'deny', rule: 'gateway', ...denyInWords(reason, 'command'), reason };

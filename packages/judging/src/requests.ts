@@ -20,7 +20,14 @@ import type {
 } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, judgesMessages } from '@sluice/guardrails';
 import { type GrpcCalls, legible, plainCall } from '@sluice/grpc-messages';
-import { HttpMasks, type HttpMaskOptions, type JsonParts, OF_THE_SENT, unmasked } from '@sluice/http-bodies';
+import {
+  HttpMasks,
+  type HttpMaskOptions,
+  type JsonParts,
+  OF_THE_SENT,
+  UNCONDITIONAL,
+  unmasked,
+} from '@sluice/http-bodies';
 import {
   BodyUnread,
   type Mark,
@@ -46,8 +53,9 @@ import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent } from '@sluice/wire';
 import { AnswerCounts } from './answer-counts.js';
 import type { JudgedFiles } from './judged-files.js';
-import { type Judgement, type Taken, judgedInWords, refusedFacts } from './judgement.js';
+import { type Judgement, type Taken, UNBOUNDED, judgedInWords, refusedFacts } from './judgement.js';
 import { FileVisit, type KeptJudged } from './file-visit.js';
+import { placedMasks, unanswerable } from './graphql-masks.js';
 import type { FileJudging } from './model-files.js';
 import { RequestRecord, hasToken } from './recorded.js';
 import {
@@ -57,6 +65,7 @@ import {
   RequestMasks,
   isForRequests,
   tooLong,
+  withTextCopies,
   withoutCopies,
 } from './request-masks.js';
 
@@ -92,9 +101,11 @@ interface Told {
   /** Its answer is followed. */
   readonly answers: AnswerOf | undefined;
   readonly charge: Taken | undefined;
+  readonly request?: Request;
 }
 
 const SWITCHED = 101;
+const ONLY_READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** Judgements of requests without a body that are remembered, of all judges together, and the longest text of such a one in characters. */
 const MAX_REMEMBERED = 1024;
@@ -197,6 +208,8 @@ export class HttpJudge {
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
+    const placed = placedMasks(verdict.masks, request);
+    if ('type' in placed && verdict.decision.type !== 'deny') return this.#refused(command, facts, placed);
     const sent =
       call?.isTokenised && verdict.masks.some(isForRequests)
         ? TOKENISED
@@ -214,7 +227,7 @@ export class HttpJudge {
     const answers = answered && { ...answered, meter: charge, hidesUsage: metered !== undefined, ...kept };
     const body = metered ?? sent;
     const bytes = body?.type === 'whole' ? body.bytes : undefined;
-    return this.#told(command, { facts, context, verdict, shown, bytes, answers, charge });
+    return this.#told(command, { facts, context, verdict, shown, bytes, answers, charge, request });
   }
 
   /** What a provider is to keep, or to make of that. */
@@ -229,13 +242,18 @@ export class HttpJudge {
   }
 
   /** `bytes`: go in place of the body that came. */
-  #told(command: HttpCommand, { facts, context, verdict, shown, bytes, answers, charge }: Told): Judgement {
+  #told(command: HttpCommand, { facts, context, verdict, shown, bytes, answers, charge, request }: Told): Judgement {
     const { upgrade } = command;
     const { reading } = this.#with;
     const follow = answers && editorsFor(answers, context, verdict.holds, this.#with.models?.tools);
     const { masks, budgets } = verdict;
+    const edited = (all: readonly AppliedMask[], sent?: Uint8Array, own?: typeof follow): HttpEdits | undefined => {
+      const placed = request ? placedMasks(all, request) : all;
+      if ('type' in placed) return unanswerable(placed);
+      return this.#edits(command, placed, sent, own);
+    };
     const passed = (all: readonly AppliedMask[], sent?: Uint8Array): HttpEdits | undefined =>
-      this.#counted(budgets, this.#edits(command, all, sent, follow));
+      this.#counted(budgets, edited(all, sent, follow));
     const show = (): string => requestText(legible(this.#with.descriptors, shown), this.#with.mark);
     const origin = {
       facts,
@@ -248,7 +266,7 @@ export class HttpJudge {
       shown: show,
       edits: (all: readonly AppliedMask[]) => passed(all),
       masked: (all: readonly AppliedMask[], text: string) => this.#masks.of(all)?.text(text) ?? text,
-      unfollowed: (all: readonly AppliedMask[]) => this.#edits(command, all, undefined, undefined),
+      unfollowed: (all: readonly AppliedMask[]) => edited(all),
     };
     const changed = judgedEdits(this.#policy, origin, passed(masks, bytes));
     const isTold =
@@ -378,9 +396,10 @@ export class HttpJudge {
   #taken(budgets: readonly AppliedBudget[], call: ModelCall): Charge | Deny | undefined {
     if (budgets.length === 0) return undefined;
     const { budgets: from, models } = this.#with;
-    const { model, tokens: input, mostOutput, choices } = call;
+    const { model, tokens: input, mostOutput, choices, background: later } = call;
+    if (later && mostOutput === undefined && budgets.some(({ observed }) => observed !== true)) return UNBOUNDED;
     const { principal, connection } = this.#context;
-    const use = { model, input, output: outputOf(mostOutput) * choices, price: models?.prices.get(model) };
+    const use = { model, input, output: outputOf(mostOutput) * choices, price: models?.prices.get(model), later };
     return from.of.take(budgets, from.owner, use, { principal, connection: connection.name });
   }
 
@@ -405,7 +424,7 @@ export class HttpJudge {
 
   /** `follow`: the answer is one of a model. */
   #edits(
-    { path, body }: HttpCommand,
+    { method, path, body }: HttpCommand,
     masks: readonly AppliedMask[],
     sent: Uint8Array | undefined,
     follow: ReturnType<typeof editorsFor> | undefined,
@@ -416,7 +435,9 @@ export class HttpJudge {
     const edits = isCall
       ? plainCall(own.edits(first, (parts) => calls.editors(path, parts)))
       : (own?.edits(first, follow) ?? first);
-    return sent ? { ...edits, headers: [...(edits?.headers ?? []), ...OF_THE_SENT], body: sent } : edits;
+    const more = own?.readsBodies && ONLY_READS.has(method) ? UNCONDITIONAL : [];
+    if (!sent) return more.length === 0 ? edits : { ...edits, headers: [...(edits?.headers ?? []), ...more] };
+    return { ...edits, headers: [...(edits?.headers ?? []), ...more, ...OF_THE_SENT], body: sent };
   }
 
   /** A rule reads its body, or people would: an approval of one that nobody has seen would let any other one through. */
@@ -446,18 +467,6 @@ function withHeads(edits: HttpEdits | undefined, mcp: McpJudge, exchange: McpExc
       return edits?.answer?.(status, passed, propose) ?? { headers: passed, body: undefined };
     },
   };
-}
-
-const STRUCTURED = '/result/structuredContent';
-/** Where servers write the same once more, as a text. */
-const AS_TEXT = '/result/content/*/text';
-
-/** Whoever names a place in structured content means the copy of it as well. */
-function withTextCopies(mask: AppliedMask): AppliedMask {
-  const copies = mask.json?.flatMap((pointer) =>
-    pointer.startsWith(`${STRUCTURED}/`) ? [`${AS_TEXT}${pointer.slice(STRUCTURED.length)}`] : [],
-  );
-  return copies?.length ? { ...mask, json: [...(mask.json ?? []), ...copies] } : mask;
 }
 
 /** Of a call that comes later nobody knows anything yet. */

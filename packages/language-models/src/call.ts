@@ -35,6 +35,7 @@ const NOTHING_SAID: Said = {
   continues: false,
   mostOutput: undefined,
   choices: 1,
+  background: false,
   numbers: 0,
 };
 
@@ -112,6 +113,11 @@ export class ModelCall {
   /** Tokens that each choice of its answer may have at most, where it says so. */
   get mostOutput(): number | undefined {
     return this.#said.mostOutput;
+  }
+
+  /** Its answer is made when it is over, and asked for by another request. */
+  get background(): boolean {
+    return this.#said.background;
   }
 
   /** How many choices are made. */

@@ -28,6 +28,8 @@ export interface Said {
   readonly mostOutput: number | undefined;
   /** How many choices are made, also of those of which one is given. */
   readonly choices: number;
+  /** It is answered before there is an answer, which the provider makes by itself. */
+  readonly background: boolean;
   /** How many numbers of tokens stand where texts would: nobody here reads them. */
   readonly numbers: number;
 }
@@ -105,6 +107,7 @@ export function readCall(operation: Operation, body: Json): Said {
       CONTINUING.some((name) => isGiven(only(members, name))),
     mostOutput: largest(settings, LIMITS),
     choices: (largest(settings, CHOICES) ?? 1) * (operation === 'completions' ? promptsOf(only(members, 'prompt')) : 1),
+    background: operation === 'responses' && isTrue(members, 'background'),
     numbers: found.numbers,
   };
 }
