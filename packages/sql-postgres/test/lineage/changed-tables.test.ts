@@ -121,6 +121,18 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
     },
   );
 
+  test.skipIf(unavailable)('what a locked table computes is read once its lock is gone', async () => {
+    await database.query('create table app.shut (a int, b int generated always as (a + 1) stored)');
+    const locker = await database.connect();
+    await locker('begin; lock table app.shut in access exclusive mode');
+    const before = await readCatalog(database.query, database.lineage.parse);
+    expect(before.relation('app', 'shut')?.unread).toBe(true);
+    await locker('rollback');
+    const read = await withTables(database.query, before, ['shut']);
+    expect(read?.relation('app', 'shut')?.columns.map(({ generated }) => generated)).toEqual([undefined, '(a + 1)']);
+    await database.query('drop table app.shut');
+  });
+
   test.skipIf(unavailable)('takes more where what a view reads is locked, or where code keeps settings', async () => {
     const locker = await database.connect();
     await locker('begin; lock table app.first in access exclusive mode');
