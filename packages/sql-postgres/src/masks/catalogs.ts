@@ -104,6 +104,12 @@ export class TargetCatalog {
     this.#changes++;
   }
 
+  /** Something may have changed: what is known counts again once it has been asked whether it has. */
+  doubted(): void {
+    this.#checked = Math.min(this.#checked, 1);
+    this.#changes++;
+  }
+
   /** All is read as it is now, and what has changed since that began: what is being read already may be as it was before. */
   async refresh(): Promise<Meaning> {
     await this.#reading?.catch(() => undefined);
