@@ -133,6 +133,8 @@ const VALUES = [
   'chunked ',
   ' chunked',
   '\tchunked',
+  'chunked\t ',
+  '3 \t ',
   'identity',
   'gzip, chunked',
   'chunked, chunked',
