@@ -48,12 +48,16 @@ function rsync(invocation: Invocation, words: readonly string[]): void {
   for (const one of words)
     if (writes && /^--[a-z-]+=/.test(one))
       draft.effect(...writing(one.slice(one.indexOf('=') + 1), false, setting.folders));
-  copies(
-    invocation,
-    values.slice(1).filter(({ text }) => !text.startsWith('-') && text !== '.'),
-    writes,
-  );
+  // A dot stands before the paths, of which one may be a dot as well.
+  const [dot, ...paths] = values.slice(1).filter(({ text }) => !text.startsWith('-'));
+  const named = dot && dot.text !== '.' ? [dot, ...paths] : paths;
+  if (named.length === 0 || words.some((one) => SECLUDED.test(one)))
+    draft.unknown('is told its paths and options when it runs, which is not looked at (rsync -s)');
+  copies(invocation, named, writes);
 }
+
+/** Behind the letter `e` are words of the protocol. */
+const SECLUDED = /^-(?!-)[^e]*s|^--(?:secluded|protect)/;
 
 function git({ name, values, draft }: Invocation): void {
   const writes = name === 'git-receive-pack';
