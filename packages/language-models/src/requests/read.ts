@@ -233,6 +233,9 @@ class Collected {
 
   #count(members: Members): void {
     const media = ['mimeType', 'mime_type'].flatMap((name) => membersNamed(members, name))[0];
+    // Of Gemini, which finds out by itself what it is.
+    const address = ['fileUri', 'file_uri'].flatMap((name) => membersNamed(members, name))[0];
+    if (address && media?.type !== 'string') this.files++;
     if (media?.type === 'string') {
       if (media.text.toLowerCase().startsWith('image/')) this.images++;
       else this.files++;
@@ -315,7 +318,11 @@ function toolNames(tool: Json): readonly string[] {
     const others = [...tool.members.keys()].filter((name) => !FUNCTIONS.some((one) => fold(one) === fold(name)));
     return [...lists.flatMap((list) => itemsOf(list).flatMap(toolNames)), ...others.flatMap(spellings)];
   }
-  const found = [['name'], ['function', 'name'], ['custom', 'name'], ['server_label']].flatMap((path) =>
+  // A server that the provider calls has whatever label the caller gives it: where it is, is a name as well.
+  const found = [
+    ...[['name'], ['function', 'name'], ['custom', 'name'], ['server_label']],
+    ...[['server_url'], ['url'], ['connector_id'], ['tunnel_id']],
+  ].flatMap((path) =>
     path.reduce<readonly Json[]>(
       (at, step) => at.flatMap((one) => (one.type === 'object' ? membersNamed(one.members, step) : [])),
       [tool],
