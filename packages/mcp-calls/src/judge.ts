@@ -2,7 +2,16 @@
  * Requests to a server of MCP before the server has them. Owns: that each message is judged by its own facts, that tools are those that were
  * listed and looked at, and what of that people are shown. Does not: read HTTP, or put anything on record.
  */
-import type { AppliedHold, AppliedMask, Deny, Facts, Header, HttpCommand, Propose, ToolCommand } from '@sluice/contract';
+import type {
+  AppliedHold,
+  AppliedMask,
+  Deny,
+  Facts,
+  Header,
+  HttpCommand,
+  Propose,
+  ToolCommand,
+} from '@sluice/contract';
 import { GrantNeeded, Unmasked } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import { type JsonParts, type OwnEditors, type Unread, foundIn } from '@sluice/http-bodies';
