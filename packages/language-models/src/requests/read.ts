@@ -312,17 +312,18 @@ const itemsOf = (list: Json): readonly Json[] => (list.type === 'array' ? list.i
 /** Of Gemini: functions in a list, and tools of the provider's own by their names, several of which may stand in one object. */
 const FUNCTIONS = ['functionDeclarations', 'function_declarations'];
 
+/** A server of MCP that the provider calls has whatever label the caller gives it: where it is, is a name as well. */
+const NAMED_BY = ['name', 'function/name', 'custom/name', 'server_label', 'server_url', 'url', 'connector_id'].map(
+  (place) => place.split('/'),
+);
+
 function toolNames(tool: Json): readonly string[] {
   const lists = tool.type === 'object' ? FUNCTIONS.flatMap((name) => membersNamed(tool.members, name)) : [];
   if (lists.length > 0 && tool.type === 'object') {
     const others = [...tool.members.keys()].filter((name) => !FUNCTIONS.some((one) => fold(one) === fold(name)));
     return [...lists.flatMap((list) => itemsOf(list).flatMap(toolNames)), ...others.flatMap(spellings)];
   }
-  // A server that the provider calls has whatever label the caller gives it: where it is, is a name as well.
-  const found = [
-    ...[['name'], ['function', 'name'], ['custom', 'name'], ['server_label']],
-    ...[['server_url'], ['url'], ['connector_id'], ['tunnel_id']],
-  ].flatMap((path) =>
+  const found = NAMED_BY.flatMap((path) =>
     path.reduce<readonly Json[]>(
       (at, step) => at.flatMap((one) => (one.type === 'object' ? membersNamed(one.members, step) : [])),
       [tool],
