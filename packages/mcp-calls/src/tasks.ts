@@ -22,8 +22,7 @@ export class McpTasks {
     const own = this.#tasks.get(key) ?? new Map<string, McpTask>();
     this.#tasks.set(key, own);
     own.delete(id);
-    // What was masked of what the call sent is sent already.
-    own.set(id, { masks: masks.map(({ request: _, ...mask }) => mask) });
+    own.set(id, { masks: masks.map(ofAnswers) });
     const [oldest] = own.keys();
     if (own.size > MAX_TASKS && oldest !== undefined) own.delete(oldest);
   }
@@ -42,6 +41,12 @@ export class McpTasks {
   #of(connection: string, principal: string): ReadonlyMap<string, McpTask> | undefined {
     return this.#tasks.get(JSON.stringify([connection, principal]));
   }
+}
+
+/** What the call has sent is sent already. */
+function ofAnswers(mask: AppliedMask): AppliedMask {
+  const { request: _, ...rest } = mask;
+  return rest;
 }
 
 /** Methods about one task, which they name. */
