@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks';
 import {
+  type CallToolResult,
   CreateMessageRequestSchema,
   ListRootsRequestSchema,
   LoggingMessageNotificationSchema,
@@ -167,6 +169,44 @@ test('a call whose stream is cut off is told why, and does not wait for more', a
     expect(begun).toBe(true);
     await client.close();
   } finally {
+    await stand.stop();
+  }
+});
+
+test('a call that a server of the SDK goes on with as a task is masked as a call is, for clients of the SDK', async () => {
+  const taskStore = new InMemoryTaskStore();
+  const tasks = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
+  const stand = await openMcpStand({
+    rules: `${RULES}
+    - { rule: mails, when: 'action.verb == "tools/call:mails"', mask: { detect: [email] } }
+`,
+    options: () => ({ taskStore, capabilities: { tasks } }),
+    build: ({ experimental }) => {
+      const config = { annotations: { readOnlyHint: true }, execution: { taskSupport: 'required' } } as const;
+      experimental.tasks.registerToolTask('mails', config, {
+        createTask: async ({ taskStore: store }) => {
+          const task = await store.createTask({ ttl: 60_000, pollInterval: 10 });
+          await store.storeTaskResult(task.taskId, 'completed', {
+            content: [{ type: 'text', text: 'ada@example.com' }],
+          });
+          return { task };
+        },
+        getTask: ({ taskId, taskStore: store }) => store.getTask(taskId),
+        getTaskResult: ({ taskId, taskStore: store }) => store.getTaskResult(taskId) as Promise<CallToolResult>,
+      });
+    },
+  });
+  try {
+    const client = await stand.client();
+    await client.listTools();
+    const said: { readonly type: string }[] = [];
+    for await (const one of client.experimental.tasks.callToolStream({ name: 'mails', arguments: {} })) said.push(one);
+    expect(said.map(({ type }) => type)).toContain('taskCreated');
+    expect(said.at(-1)).toMatchObject({ type: 'result', result: { content: [{ text: '[masked:EMAIL]' }] } });
+    expect((await client.experimental.tasks.listTasks()).tasks).toHaveLength(1);
+    await client.close();
+  } finally {
+    taskStore.cleanup();
     await stand.stop();
   }
 });
