@@ -92,7 +92,7 @@ describe('actions', () => {
     ],
     ['rsync --server -logDtpre.iLsfxC --temp-dir /srv/tmp . /srv', ['destroy', 'transfer', 'write']],
     ['rsync --server -logDtpre.iLsfxC --temp-dir /srv/tmp .', ['destroy', 'transfer', 'unknown', 'write']],
-    ['rsync --server -logDtpre.iLsfxC --link-dest=/home/ann/.ssh . /srv', ['destroy', 'secret', 'transfer', 'write']],
+    ['rsync --server -logDtpre.iLsfxC --link-dest=.ssh . /srv', ['destroy', 'secret', 'transfer', 'write']],
     ['rsync --server -logDtpre.iLsfxC --link-dest=/etc . /srv', ['destroy', 'secret', 'transfer', 'write']],
     ['rsync --server -logDtpre.iLsfxC --link-dest=/srv/a . /srv', ['destroy', 'transfer', 'write']],
     ['rsync --server -logDtpre.iLsfxC --delete . /srv', ['destroy', 'transfer', 'write']],
