@@ -152,7 +152,7 @@ describe.skipIf(missing !== undefined)(`freezes${missing === undefined ? '' : ` 
     for (const table of own) await dev.query(`SELECT * FROM ${table}`);
     expect(frozen(stand)).toEqual([]);
     const failed = await message(dev.query('SELECT * FROM public.pg_proc_notes'));
-    expect(failed).toBe('user:dev is frozen: tripwire "trip": 4 new tables within 1 h');
+    expect(failed).toBe('user:dev is frozen: tripwire "trip": 4 new tables within 1 h.');
     await ends;
   });
 

@@ -216,10 +216,13 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
   test('a catalog connection that the target has closed is made again', async () => {
     const direct = new pg.Client({ ...server, database: 'postgres' });
     await direct.connect();
+    // What is neither the client's nor this one's.
     const { rowCount } = await direct.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where query like '%concat_ws%' and pid <> pg_backend_pid() and state = 'idle'",
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where backend_type = 'client backend' and pid not in (pg_backend_pid(), $1) and state = 'idle'`,
+      await values('select pg_backend_pid()'),
     );
-    expect(rowCount).toBe(1);
+    expect(rowCount).toBeGreaterThan(0);
     // A definition, so that the catalog is looked at again.
     await client.query('create table later (id int)');
     await client.query('alter table later add column email text');
@@ -285,9 +288,10 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     const direct = new pg.Client({ ...server, database: 'postgres' });
     await direct.connect();
     await direct.query('alter table passing drop secret');
-    await other.query('create view drop_seen as select 1 as id');
+    // Behind the definition of a type all of the catalog is read.
+    await other.query('create type drop_seen as (id int)');
     expect(await read('select secret from held')).toEqual([null]);
-    await direct.query("alter table passing add secret text default 'soon gone'; drop view drop_seen");
+    await direct.query("alter table passing add secret text default 'soon gone'; drop type drop_seen");
     await direct.end();
     await mine.end();
     await other.end();
@@ -305,9 +309,9 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     const guess = (): Promise<string> => failure(mine.query("select 1 from guessed where secret like 's%'"));
     expect(await guess()).toBe('42501');
     await direct.query('alter table passing drop secret');
-    await mine.query('create view brief_seen as select 1 as id');
+    await mine.query('create type brief_seen as (id int)');
     expect(await guess()).toBe('42501');
-    await direct.query("alter table passing add secret text default 'soon gone'; drop view brief_seen");
+    await direct.query("alter table passing add secret text default 'soon gone'; drop type brief_seen");
     await direct.end();
     await mine.end();
     await careful.stop();

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks';
 import {
+  type CallToolResult,
   CreateMessageRequestSchema,
   ListRootsRequestSchema,
   LoggingMessageNotificationSchema,
@@ -171,6 +173,44 @@ test('a call whose stream is cut off is told why, and does not wait for more', a
   }
 });
 
+test('a call that a server of the SDK goes on with as a task is masked as a call is, for clients of the SDK', async () => {
+  const taskStore = new InMemoryTaskStore();
+  const tasks = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
+  const stand = await openMcpStand({
+    rules: `${RULES}
+    - { rule: mails, when: 'action.verb == "tools/call:mails"', mask: { detect: [email] } }
+`,
+    options: () => ({ taskStore, capabilities: { tasks } }),
+    build: ({ experimental }) => {
+      const config = { annotations: { readOnlyHint: true }, execution: { taskSupport: 'required' } } as const;
+      experimental.tasks.registerToolTask('mails', config, {
+        createTask: async ({ taskStore: store }) => {
+          const task = await store.createTask({ ttl: 60_000, pollInterval: 10 });
+          await store.storeTaskResult(task.taskId, 'completed', {
+            content: [{ type: 'text', text: 'ada@example.com' }],
+          });
+          return { task };
+        },
+        getTask: ({ taskId, taskStore: store }) => store.getTask(taskId),
+        getTaskResult: ({ taskId, taskStore: store }) => store.getTaskResult(taskId) as Promise<CallToolResult>,
+      });
+    },
+  });
+  try {
+    const client = await stand.client();
+    await client.listTools();
+    const said: { readonly type: string }[] = [];
+    for await (const one of client.experimental.tasks.callToolStream({ name: 'mails', arguments: {} })) said.push(one);
+    expect(said.map(({ type }) => type)).toContain('taskCreated');
+    expect(said.at(-1)).toMatchObject({ type: 'result', result: { content: [{ text: '[masked:EMAIL]' }] } });
+    expect((await client.experimental.tasks.listTasks()).tasks).toHaveLength(1);
+    await client.close();
+  } finally {
+    taskStore.cleanup();
+    await stand.stop();
+  }
+});
+
 /** A server that says what it likes. */
 describe('hostile servers', () => {
   let stand: HttpStand;
@@ -183,6 +223,7 @@ describe('hostile servers', () => {
       rules: `${RULES}
     - { rule: rows, when: 'action.resources.exists(r, r.name == "mask:rows")', mask: { json: ["/result/structuredContent/rows/*/salary"] } }
     - { rule: addresses, when: 'action.resources.exists(r, r.name == "mask:mail")', mask: { detect: [email] } }
+    - { rule: mails, when: 'action.verb == "tools/call:mails"', mask: { detect: [email] } }
 `,
       serve: (request, response, body) => {
         const asked = body.length > 0 ? (JSON.parse(body.toString()) as { id?: unknown; method?: string }) : {};
@@ -438,6 +479,30 @@ describe('hostile servers', () => {
     expect(text).toContain('"text":"[masked:EMAIL]"');
     expect(text).toContain('"data":"[masked:EMAIL]"');
     expect(text).not.toContain('@example.com');
+  });
+
+  test('the result of a call that became a task has the masks of the call, and is nobody else’s', async () => {
+    const content = [{ type: 'text', text: 'ada@example.com' }];
+    const answers: Record<string, object> = {
+      'tools/list': { tools: [{ name: 'mails', annotations: { readOnlyHint: true } }] },
+      'tools/call': { task: { taskId: 'one', status: 'working', ttl: 1000 } },
+      'tasks/result': { content },
+      'tasks/get': { taskId: 'one', status: 'completed', result: { content } },
+      'tasks/list': { tasks: [{ taskId: 'one', statusMessage: 'bob@example.com' }, { taskId: 'two' }] },
+    };
+    serve = (_, response, { id, method }) => json(response, { jsonrpc: '2.0', id, result: answers[method ?? ''] });
+    const asked = async (token: string, method: string, params: object): Promise<string> =>
+      JSON.stringify((await rpc(new URL(stand.url), token, { jsonrpc: '2.0', id: 1, method, params })).messages);
+    const call = { name: 'mails', arguments: {}, task: { ttl: 1000 } };
+    expect(await asked(stand.token, 'tools/call', call)).toContain('"taskId":"one"');
+    for (const method of ['tasks/result', 'tasks/get'])
+      expect(await asked(stand.token, method, { taskId: 'one' })).toContain('"text":"[masked:EMAIL]"');
+    const list = await asked(stand.token, 'tasks/list', {});
+    expect(list).toContain('"tasks":[{"taskId":"one","statusMessage":"[masked:EMAIL]"}]');
+    const other = await tokenOfOther(stand);
+    expect(await asked(other, 'tasks/result', { taskId: 'one' })).toContain('none of yours');
+    expect(await asked(stand.token, 'tasks/cancel', { taskId: 'two' })).toContain('none of yours');
+    expect(await asked(other, 'tasks/list', {})).toContain('"tasks":[]');
   });
 
   test('a text in bytes that no detector reads is hidden', async () => {

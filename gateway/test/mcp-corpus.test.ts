@@ -127,6 +127,8 @@ async function judgeFor(
   const pins = await Pins.open({ all: () => Promise.resolve([]), save: () => Promise.resolve() }, () => undefined);
   const sessions = new McpSessions();
   sessions.bind('tools', 'of-somebody-else', 'eve');
+  sessions.tasks.note('tools', 'dev', 't', { masks: [] });
+  sessions.tasks.note('tools', 'eve', 'of-somebody-else', { masks: [] });
   const judge = new HttpJudge(
     policy,
     {

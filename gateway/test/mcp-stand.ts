@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { ServerOptions } from '@modelcontextprotocol/sdk/server/index.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
@@ -26,6 +27,8 @@ export interface ClientOptions {
 }
 
 export interface McpStandOptions extends Omit<HttpStandOptions, 'connection' | 'serve'> {
+  /** Of each new server; its capabilities besides, too. */
+  readonly options?: () => ServerOptions;
   /** Puts tools and the rest into a new server. */
   readonly build: (server: McpServer) => void;
   /** Members of `mcp`. */
@@ -48,7 +51,10 @@ export async function openMcpStand(options: McpStandOptions): Promise<McpStand> 
       enableJsonResponse: json,
       onsessioninitialized: (id) => void sessions.set(id, transport),
     });
-    const server = new McpServer({ name: 'tools', version: '1.0.0' }, { capabilities: { logging: {} } });
+    const server = new McpServer(
+      { name: 'tools', version: '1.0.0' },
+      { capabilities: { logging: {} }, ...options.options?.() },
+    );
     build(server);
     await server.connect(transport as Transport);
     return transport;

@@ -469,4 +469,21 @@ describe('budgets', () => {
     // 12 of 1,000 are used.
     expect((await upload(stand.openai, line('b', asking('hi', { max_tokens: 900 })))).purpose).toBe('batch');
   });
+
+  test('answers that break off count nothing when they are asked for again', async () => {
+    const mask = `    - { rule: place, when: 'true', mask: { json: ["/response/nothing"] } }\n`;
+    const stand = await open({ rules: `${rules('tokens: 1000').trimEnd()}\n${mask}` });
+    const file = await upload(stand.openai, line('a', asking('hi', { max_tokens: 900 })));
+    const { output_file_id: output } = await batchOf(stand.openai, file.id);
+    const { files } = stand.double.kept;
+    const whole = files.get(output ?? '') as NonNullable<ReturnType<(typeof files)['get']>>;
+    const read = async (): Promise<string> =>
+      (await stand.openai.files.content(output ?? '', { maxRetries: 0 })).text();
+    files.set(output ?? '', { ...whole, content: Buffer.concat([whole.content, Buffer.from('\n{"response":')]) });
+    for (let tries = 0; tries < 3; tries++) await refused(read());
+    files.set(output ?? '', whole);
+    expect(await read()).toBe(whole.content.toString());
+    // 12 of 1,000 are used.
+    expect((await upload(stand.openai, line('b', asking('hi', { max_tokens: 980 })))).purpose).toBe('batch');
+  });
 });

@@ -16,7 +16,7 @@ import { MarkupMask } from './markup.js';
 import { MultipartMask } from './multipart.js';
 import type { BodyParts } from './parts.js';
 import { TableMask } from './table.js';
-import { textEditor } from './text.js';
+import { WithoutEscapes, textEditor } from './text.js';
 
 /** Blanks before the first sign; a body of more has no kind but that of its type. */
 const MAX_BLANKS_BYTES = 1024;
@@ -145,14 +145,14 @@ function editorFor(contentType: string, first: Buffer, parts: BodyParts): Editor
 
 function texts(kind: Kind, contentType: string, first: Buffer, parts: BodyParts): Editor {
   const sign = firstSign(first);
+  if (NO_TEXT.test(first.toString('latin1', 0, WIDE_BYTES))) throw behindGuard();
   switch (kind) {
     case 'json':
       if (sign === undefined || JSON_SIGNS.has(sign)) return new StrictJson(new JsonMask(parts));
       if (parts.pointers) throw unmasked('says that it is JSON, and is none');
       // What stands behind is JSON, in whose escapes a text has to be looked for.
-      if (GUARDED.test(first.toString('latin1')))
-        throw unmasked('is JSON behind a guard against scripts, which is not read here');
-      return plainText(parts);
+      if (GUARDED.test(first.toString('latin1'))) throw behindGuard();
+      return parts.detectors ? new WithoutEscapes(plainText(parts)) : PASSED;
     case 'markup':
       if (sign === 0x7b || sign === 0x5b) return new MaybeJson(parts, () => markup(parts));
       return markup(parts);
@@ -190,6 +190,9 @@ function plainText(parts: BodyParts): Editor {
   return parts.detectors ? textEditor(parts.detectors) : PASSED;
 }
 
+const behindGuard = (): Error => unmasked('is JSON behind a guard against scripts, which is not read here');
+/** What no text begins with, whatever its type says. */
+const NO_TEXT = /^\)\]\}/;
 /** How services begin JSON that no page is to run: `)]}'` and `while(1);`. By its first four bytes. */
 const GUARDED = /^\s*(?:\)\]|whil)/;
 const LESS = 0x3c;

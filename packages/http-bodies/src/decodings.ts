@@ -83,6 +83,25 @@ for (const [value, sign] of [
 const base64Decoded = (text: Buffer): Buffer | undefined =>
   isBase64(text) && startsText(text, 0, text.length) ? Buffer.from(text.toString('latin1'), 'base64') : undefined;
 
+/** Escapes of JSON and of scripts, each of which says what it stands for in all of them. */
+const ESCAPES = /\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|\/)/g;
+
+/**
+ * A text with the escapes in it that JSON has in its strings: behind a guard against scripts, in a call of a function, or within another text.
+ * Undefined: there are none.
+ */
+export function unescaped(text: Buffer): Buffer | undefined {
+  if (!text.includes(0x5c)) return undefined;
+  const written = text.toString('utf8');
+  const said = written.replaceAll(ESCAPES, (_, unit: string | undefined, byte: string | undefined) => {
+    const code = unit ?? byte;
+    const sign = code === undefined ? '/' : String.fromCharCode(Number.parseInt(code, 16));
+    // What does not show would make it no text.
+    return sign < ' ' || sign === '\x7f' ? ' ' : sign;
+  });
+  return said === written ? undefined : Buffer.from(said.toWellFormed());
+}
+
 /** All that a text may say, decoded once. `forms`: also as fields of a form, in which a plus is a blank. */
 export function decodings(text: Buffer, forms: boolean): readonly Buffer[] {
   const data = dataOf(text);
@@ -91,6 +110,7 @@ export function decodings(text: Buffer, forms: boolean): readonly Buffer[] {
     percentDecoded(text),
     forms && text.includes(0x3d) && text.includes(0x2b) ? percentDecoded(text, true) : undefined,
     base64Decoded(text),
+    unescaped(text),
   ];
   return found.filter((one) => one !== undefined);
 }

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer';
 import { type Detector, DETECTORS, type HttpBody } from '@sluice/contract';
 import { Body, BodyUnreadable, type Json, readQuery } from '@sluice/http-requests';
 import { type Entity, detect, isText } from '@sluice/masking';
-import { decodings } from './decodings.js';
+import { decodings, unescaped } from './decodings.js';
 import { saidByMarkup } from './entities.js';
 import { assigned } from './look.js';
 
@@ -47,12 +47,9 @@ const unreadable = (why: string): BodyUnreadable =>
 /** What is written with references of HTML, or with escapes of JSON in events, lines and what is no JSON as a whole: read at once, in linear time. */
 function lookBehind(text: Buffer, found: Set<Entity>): void {
   if (text.includes('&')) collect(saidByMarkup(text).bytes, found);
-  if (!text.includes('\\u')) return;
-  const said = text.toString('utf8').replaceAll(/\\u([0-9a-fA-F]{4})/g, (_, code: string) => unitOf(code));
-  collect(Buffer.from(said), found);
+  const said = unescaped(text);
+  if (said) collect(said, found);
 }
-
-const unitOf = (code: string): string => String.fromCharCode(Number.parseInt(code, 16));
 
 const named = (found: ReadonlySet<Entity>): readonly Detector[] =>
   DETECTORS.filter((detector) => found.has(detector.toUpperCase() as Entity));

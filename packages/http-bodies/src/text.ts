@@ -12,6 +12,7 @@ import {
   streamEditor,
 } from '@sluice/masking';
 import type { Editor } from './editor.js';
+import { unmasked } from './fault.js';
 import type { JsonParts } from './json.js';
 import { type Around, type Look, ALONE, assigned } from './look.js';
 
@@ -21,6 +22,40 @@ const inTexts = (modes: ReadonlyMap<Entity, Mode>): ReadonlyMap<Entity, Mode> =>
 
 /** A text of any length. */
 export const textEditor = ({ modes, key }: DetectorOptions): Editor => streamEditor({ modes: inTexts(modes), key });
+
+const BACKSLASH = 0x5c;
+
+/** A text that claims to be JSON: what its escapes say no detector sees that reads it as it comes. */
+export class WithoutEscapes implements Editor {
+  readonly #inner: Editor;
+  /** What came ends with a backslash. */
+  #isOpen = false;
+
+  constructor(inner: Editor) {
+    this.#inner = inner;
+  }
+
+  get held(): number {
+    return this.#inner.held;
+  }
+
+  /** @throws Unmasked */
+  push(bytes: Buffer): Buffer {
+    const begins = this.#isOpen && (bytes[0] === 0x75 || bytes[0] === 0x78);
+    if (begins || bytes.includes('\\u') || bytes.includes('\\x'))
+      throw unmasked('is no JSON, though it says so, and has escapes, which are not read there');
+    if (bytes.length > 0) this.#isOpen = bytes.at(-1) === BACKSLASH;
+    return this.#inner.push(bytes);
+  }
+
+  end(): Buffer {
+    return this.#inner.end();
+  }
+
+  release(): Buffer {
+    return this.#inner.release();
+  }
+}
 
 /** A short text that is one value; undefined: it stays. */
 export function shortText(look: Look, bytes: Buffer, around: Around = ALONE): Buffer | undefined {

@@ -374,3 +374,24 @@ test.each([")]}'\n", 'while(1);'])('JSON behind %j does not pass: a value in it 
   expect(() => through('application/json', Buffer.from(text), partsOf(), [])).toThrow(/guard against scripts/);
   expect(() => through('application/json', Buffer.from(text), partsOf(), [1, 2, 3])).toThrow(/guard against scripts/);
 });
+
+test.each([
+  ['text/plain', ')]}\'\n{"m":"ada\\u0040example.com"}', /guard against scripts/],
+  ['application/json', 'each({"m":"ada\\u0040example.com"})', /has escapes/],
+  ['application/json', '//OK["ada\\x40example.com"]', /has escapes/],
+])('what JSON of %s hides in escapes does not pass: %s', (type, text, why) => {
+  const bytes = Buffer.from(text);
+  for (const cuts of [[], [...bytes.keys()].slice(1)]) expect(() => through(type, bytes, partsOf(), cuts)).toThrow(why);
+  expect(through('application/json', Buffer.from('Error \\ such ada@example.com'), partsOf(), [4])).toBe(
+    'Error \\ such [masked:EMAIL]',
+  );
+});
+
+test.each([
+  `)]}'{"m":"ada\\u0040example.com"}`,
+  'for(;;);["ada\\x40example.com"]',
+  '{}&&{"m":"\\u0000ada\\u0040example.com"}',
+])('an event has nothing in escapes behind a guard: %s', (data) => {
+  const given = through('text/event-stream', Buffer.from(`data: ${data}\n\n`), partsOf(), []);
+  expect(given).toBe('data: [masked:EMAIL]\n\n');
+});

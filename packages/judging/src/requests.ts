@@ -171,7 +171,10 @@ export class HttpJudge {
 
   #judgePlain(command: HttpCommand, again: boolean): Judgement | Promise<Judgement> {
     const { alike, body, upgrade, fault, text } = command;
-    const isForNow = this.#policy.readsClock || alike === undefined || body.type !== 'none' || fault !== undefined;
+    // Answers of models are followed by what is counted of each.
+    const isFollowed = this.#with.models !== undefined;
+    const isForNow =
+      this.#policy.readsClock || isFollowed || alike === undefined || body.type !== 'none' || fault !== undefined;
     const same =
       isForNow || text.length > MAX_REMEMBERED_LENGTH ? undefined : `${this.#number} ${alike} ${upgrade ?? ''} ${text}`;
     const before = same === undefined ? undefined : judged.get(same);

@@ -83,6 +83,30 @@ describe('what a model reads is read by rules', () => {
     expect(call('chat', { ...user('hi'), tools }).tools).toEqual(['weather', 'shell', 'web_search']);
   });
 
+  test('where a server of MCP is that the provider calls', () => {
+    const where = 'https://evil.example/mcp';
+    const tools = [
+      { type: 'mcp', server_label: 'search', server_url: where },
+      { type: 'mcp', server_label: 'mail', connector_id: 'connector_gmail' },
+    ];
+    const asked = call('responses', { model: 'm', input: 'hi', tools });
+    expect(asked.tools).toEqual(['search', where, 'mail', 'connector_gmail']);
+    const servers = [{ type: 'url', name: 'search', url: where }];
+    expect(call('messages', { ...user('hi'), mcp_servers: servers }).tools).toEqual(['search', where]);
+  });
+
+  test('a file of Gemini that does not say what it is', () => {
+    const parts = (part: object): object => ({ contents: [{ parts: [part] }] });
+    const files = (part: object): readonly number[] => {
+      const read = call('contents', parts(part));
+      return [read.files, read.images];
+    };
+    expect(files({ fileData: { fileUri: 'files/1' } })).toEqual([1, 0]);
+    expect(files({ file_data: { file_uri: 'files/1' } })).toEqual([1, 0]);
+    expect(files({ fileData: { fileUri: 'files/1', mimeType: 'application/pdf' } })).toEqual([1, 0]);
+    expect(files({ fileData: { fileUri: 'files/1', mimeType: 'image/png' } })).toEqual([0, 1]);
+  });
+
   test('an item that stands for what the provider has kept', () => {
     const continues = (...input: object[]): boolean => call('responses', { model: 'm', input }).continues;
     expect(continues({ type: 'item_reference', id: 'msg_1' })).toBe(true);

@@ -24,6 +24,7 @@ import { type Json, jsonOf } from '@sluice/http-requests';
 import {
   LISTS,
   type ErrorMessage,
+  type JsonObject,
   type Message,
   MessageError,
   type NotificationMessage,
@@ -41,6 +42,7 @@ import {
 import type { McpExchange } from './exchange.js';
 import { ownHeaders } from './listing.js';
 import type { Asked } from './sessions.js';
+import { LIST_TASKS, isAboutTask, taskIn } from './tasks.js';
 import { type ListContext, listedItems, noteTools } from './tools.js';
 
 /** What a server asks of its client. `ProposedCall.about` of the gateway's own. */
@@ -306,6 +308,7 @@ class Messages {
 
   #result(message: ResultMessage & Pick<Message, 'json'>, asked: Asked, parts: JsonParts): string {
     const { members } = message.result;
+    this.#noteTask(message.result, asked);
     if (textIn(members, 'resultType') === 'input_required') {
       for (const [, wanted] of objectIn(members, 'inputRequests')?.members ?? []) {
         const method = wanted.type === 'object' ? textIn(wanted.members, 'method') : undefined;
@@ -327,6 +330,15 @@ class Messages {
       );
     }
     return this.#written(message.json, parts);
+  }
+
+  /** What a call has become that goes on by itself: whoever asks for its result has the masks of the call. */
+  #noteTask(result: JsonObject, { method, masks }: Asked): void {
+    const id = isAboutTask(method) || method === LIST_TASKS ? undefined : taskIn(result);
+    if (id === undefined) return;
+    const { listing, exchange } = this.#of;
+    const task = { masks: masks ?? exchange.masks };
+    listing.parts.sessions.tasks.note(listing.connection, exchange.session.principal, id, task);
   }
 
   /** Without bytes that no mask can read, where something is masked. */

@@ -2,7 +2,16 @@
  * Requests to a server of MCP before the server has them. Owns: that each message is judged by its own facts, that tools are those that were
  * listed and looked at, and what of that people are shown. Does not: read HTTP, or put anything on record.
  */
-import type { AppliedHold, Deny, Facts, Header, HttpCommand, Propose, ToolCommand } from '@sluice/contract';
+import type {
+  AppliedHold,
+  AppliedMask,
+  Deny,
+  Facts,
+  Header,
+  HttpCommand,
+  Propose,
+  ToolCommand,
+} from '@sluice/contract';
 import { GrantNeeded, Unmasked } from '@sluice/contract';
 import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import { type JsonParts, type OwnEditors, type Unread, foundIn } from '@sluice/http-bodies';
@@ -37,6 +46,7 @@ import { listTools } from './listing.js';
 import type { Pin } from './pins.js';
 import { type ReadRequest, mismatch, readRequest, refused } from './reading.js';
 import type { McpParts } from './state.js';
+import { LIST_TASKS, isAboutTask } from './tasks.js';
 import { type Change, TWICE, changeOf, holdFor, isKnown, noteTools } from './tools.js';
 
 /** For so long a list counts, in milliseconds, unless the server says that it has changed. */
@@ -58,6 +68,9 @@ export type McpJudged =
       /** What its answers are edited by. */
       readonly exchange: McpExchange;
     };
+
+/** A message, what people have to look at before it goes, and what is masked of its answer besides what rules say of it. */
+type Known = KnownMessage & { readonly change?: Change | undefined; readonly masks?: readonly AppliedMask[] };
 
 export class McpJudge {
   readonly #policy: CompiledPolicy;
@@ -123,7 +136,7 @@ export class McpJudge {
   ): McpJudged | Promise<McpJudged> {
     const { command, read } = exchange;
     if (unlisted) return no(unlisted, command.text);
-    const known: (KnownMessage & { readonly change?: Change | undefined })[] = [];
+    const known: Known[] = [];
     if (read.asks.type === 'stream') known.push({ facts: factsOfStream(), text: 'listen' });
     if (read.asks.type === 'end') known.push({ facts: factsOfEnd(), text: 'end' });
     for (const message of messagesOf(read)) {
@@ -144,7 +157,7 @@ export class McpJudge {
     );
   }
 
-  #message(message: Message, exchange: McpExchange): (KnownMessage & { readonly change?: Change | undefined }) | Deny {
+  #message(message: Message, exchange: McpExchange): Known | Deny {
     const { command, session } = exchange;
     if (message.type === 'result' || message.type === 'error') {
       const method = message.id && session.ask(jsonOf(message.id));
@@ -152,7 +165,7 @@ export class McpJudge {
         ? refused(400, INVALID_REQUEST, 'answers something that its server has not asked')
         : knownAnswer(method, message.type === 'result' ? message.result : message.json);
     }
-    if (!isCall(message)) return knownMessage(message, this.#connection);
+    if (!isCall(message)) return this.#uncalled(message);
     const name = nameOf(message) ?? '';
     if (session.tools.get(name) === TWICE)
       return refused(200, INVALID_PARAMS, `calls "${name}", which its server lists twice`);
@@ -163,6 +176,17 @@ export class McpJudge {
     if (fault) return fault;
     const call = knownCall(message, this.#connection, tool, this.#parts, this.#context.principal.name);
     return 'rule' in call ? call : { ...call, change };
+  }
+
+  /** What is no call, and may ask for what came of one. */
+  #uncalled(message: Parameters<typeof knownMessage>[0]): Known | Deny {
+    const known = knownMessage(message, this.#connection);
+    const { tasks } = this.#parts.sessions;
+    const { name: principal } = this.#context.principal;
+    if (message.method === LIST_TASKS) return { ...known, masks: tasks.masks(this.#connection, principal) };
+    if (!isAboutTask(message.method)) return known;
+    const task = tasks.find(this.#connection, principal, nameOf(message) ?? '');
+    return task ? { ...known, masks: task.masks } : TASK_OF_NOBODY;
   }
 
   /** An id that is under way already would have two answers. */
@@ -176,7 +200,7 @@ export class McpJudge {
 
   #judged(
     exchange: McpExchange,
-    known: readonly (KnownMessage & { readonly change?: Change | undefined })[],
+    known: readonly Known[],
     facts: readonly Facts[],
     about: PolicyContext,
     again: boolean,
@@ -198,7 +222,11 @@ export class McpJudge {
     return {
       type: 'judged',
       facts: merged,
-      verdict: mergedVerdict(verdicts, holds as AppliedHold[]),
+      verdict: mergedVerdict(
+        verdicts,
+        holds as AppliedHold[],
+        known.flatMap(({ masks = [] }) => masks),
+      ),
       text,
       changes: changes.map(shownChange).join('\n\n'),
       meaning: ['mcp', command.path, command.query, ...known.map((one) => one.text)],
@@ -276,6 +304,13 @@ export class McpJudge {
 const no = (answer: Deny, text: string): McpJudged => ({ type: 'refused', answer, facts: NO_FACTS, text });
 const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 const LIST = 'List the tools: tools/list has those that may be called.';
+/** The same whether it is somebody else's or was never there. */
+const TASK_OF_NOBODY: Deny = refused(
+  200,
+  INVALID_PARAMS,
+  'is about a task that is none of yours, or was begun before the gateway',
+  'Begin it anew.',
+);
 const UNLISTED: Deny = refused(200, INVALID_PARAMS, 'calls a tool that its server has not listed', LIST);
 
 function parameterFault(
@@ -306,15 +341,19 @@ function aloneIn({ command, read }: McpExchange): (at: number) => Pick<PolicyCon
   };
 }
 
-/** Each message has to pass. `holds`: besides those of rules. */
-function mergedVerdict(verdicts: readonly Verdict[], more: readonly AppliedHold[]): Verdict {
+/** Each message has to pass. `more` and `masked`: besides those of rules. */
+function mergedVerdict(
+  verdicts: readonly Verdict[],
+  more: readonly AppliedHold[],
+  masked: readonly AppliedMask[],
+): Verdict {
   const holds = [...verdicts.flatMap((one) => one.holds), ...more];
   const refusing = verdicts.find(({ decision }) => decision.type === 'deny');
   return {
     decision: refusing?.decision ?? unrefused(holds),
     holds,
     matched: unique(verdicts.flatMap(({ matched }) => matched)),
-    masks: unique(verdicts.flatMap(({ masks }) => masks)),
+    masks: unique([...verdicts.flatMap(({ masks }) => masks), ...masked]),
     budgets: unique(verdicts.flatMap(({ budgets }) => budgets)),
     bounds: unique(verdicts.flatMap(({ bounds }) => bounds)),
   };

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import type { AppliedMask } from '@sluice/contract';
+import { McpTasks } from './tasks.js';
 
 /** What a client has asked, until it is answered. */
 export interface Asked {
@@ -101,6 +102,8 @@ function bounded<Value>(map: Map<string, Value>, key: string, value: Value): voi
 }
 
 export class McpSessions {
+  /** They may outlive the session that they were begun in. */
+  readonly tasks = new McpTasks();
   /** By connection and id. The one without an id is of servers that have none, and each principal has one of its own. */
   readonly #sessions = new Map<string, McpSession>();
   readonly #counts = new Map<string, number>();

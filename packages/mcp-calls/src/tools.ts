@@ -9,6 +9,7 @@ import { LISTS, type Tool, textIn, toolDifference, toolIn } from '@sluice/mcp';
 import { factsOfTool, factsOfUse, toolAhead } from './facts.js';
 import type { Pin } from './pins.js';
 import type { McpSession } from './sessions.js';
+import { LIST_TASKS } from './tasks.js';
 import type { McpParts } from './state.js';
 
 /** Why a tool cannot be called before people have looked at it. */
@@ -83,11 +84,13 @@ export interface ListContext {
 /** Items of a list that some rule may admit, as the client may have them. `method`: the one that lists. */
 export function listedItems(method: string, items: readonly Json[], listing: ListContext): readonly Json[] {
   if (method === 'tools/list') return items.flatMap((item) => listedTool(item, listing));
-  const { policy, context, connection } = listing;
+  const { policy, context, connection, parts, session } = listing;
   const list = LISTS[method];
   if (!list) return items;
+  const isOwn = (id: string): boolean => parts.sessions.tasks.find(connection, session.principal, id) !== undefined;
   return items.filter((item) => {
     const name = item.type === 'object' ? textIn(item.members, list.name) : undefined;
+    if (name !== undefined && method === LIST_TASKS && !isOwn(name)) return false;
     return name !== undefined && policy.mayPass(factsOfUse(list.used, name, connection), context);
   });
 }

@@ -62,6 +62,7 @@ export const LISTS: Readonly<
   'prompts/list': { member: 'prompts', used: 'prompts/get', name: 'name' },
   'resources/list': { member: 'resources', used: 'resources/read', name: 'uri' },
   'resources/templates/list': { member: 'resourceTemplates', used: 'resources/read', name: 'uriTemplate' },
+  'tasks/list': { member: 'tasks', used: 'tasks/get', name: 'taskId' },
 };
 
 /** Servers may ask this of any client: it says nothing. */

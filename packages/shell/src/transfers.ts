@@ -45,15 +45,25 @@ function rsync(invocation: Invocation, words: readonly string[]): void {
   const odd = words.find((one) => RSYNC_MORE.test(one));
   if (odd !== undefined) draft.unknown(`has the option ${odd.slice(0, 40)}, by which it may do more than copy`);
   // Folders for what is put aside, and to compare with.
-  for (const one of words)
-    if (writes && /^--[a-z-]+=/.test(one))
-      draft.effect(...writing(one.slice(one.indexOf('=') + 1), false, setting.folders));
-  copies(
-    invocation,
-    values.slice(1).filter(({ text }) => !text.startsWith('-') && text !== '.'),
-    writes,
-  );
+  for (const [at, one] of words.entries()) {
+    const [, name = '', given] = /^--([a-z-]+)(?:=(.*))?$/s.exec(one) ?? [];
+    if (writes && given !== undefined) draft.effect(...writing(given, false, setting.folders));
+    // What is as it is there is taken from there, and its sender may say that it is.
+    const basis = /^(?:copy|link)-d/.test(name) ? (given ?? words[at + 1]) : undefined;
+    if (basis !== undefined && (isSecret(basis, false, setting.folders) || holdsSecrets(basis, setting.folders)))
+      draft.effect('secret');
+  }
+  // A dot stands before the paths, of which one may be a dot as well, and behind values of options.
+  const named = values.slice(1).filter(({ text }) => !text.startsWith('-'));
+  const dot = named.findIndex(({ text }) => text === '.');
+  if (dot >= 0) named.splice(dot, 1);
+  if (named.length <= dot || named.length === 0 || words.some((one) => SECLUDED.test(one)))
+    draft.unknown('is told its paths and options when it runs, which is not looked at (rsync -s)');
+  copies(invocation, named, writes);
 }
+
+/** Behind the letter `e` are words of the protocol. */
+const SECLUDED = /^-(?!-)[^e]*s|^--(?:secluded|protect)/;
 
 function git({ name, values, draft }: Invocation): void {
   const writes = name === 'git-receive-pack';

@@ -101,6 +101,9 @@ export function refuseOverrides(headers: readonly Header[]): void {
 const NOT_IN_TRAILERS =
   /^(transfer-encoding|content-length|content-encoding|content-type|content-range|host|trailer|te|connection|http2-settings|expect|range|max-forwards|set-cookie|cookie|authorization|proxy-.*|www-authenticate|cache-control|if-.*|upgrade|keep-alive|age|expires|location|retry-after|vary|x-original-url|x-rewrite-url)$/;
 
+/** It may say that the connection ends behind this message, which some parsers believe of trailers too. */
+export const isConnection = ([name]: Header): boolean => /^(?:proxy-)?connection$/i.test(name);
+
 /** Trailers that may go on: those that frame, route or authorise do not. */
 export const passableTrailers = (trailers: readonly Header[]): readonly Header[] =>
   trailers.filter(([name]) => {

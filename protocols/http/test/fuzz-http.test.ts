@@ -30,11 +30,14 @@ function ours(kind: Kind, chunks: readonly Buffer[], ended: boolean): Found[] {
   let body: ReturnType<typeof bodyReader>;
   let over = false;
   let last = false;
+  /** Whether trailers say that it is the last one, of which llhttp takes their word. */
+  let closedBy: (trailers: Parameters<typeof listOf>[0]) => boolean = () => false;
   let atEnd = false;
   const sink = {
     data: (bytes: Buffer) => addBody(found, bytes),
     end: (trailers: Found & { type: 'end' } extends { trailers: infer T } ? T : never) => {
       found.push({ type: 'end', trailers });
+      last ||= closedBy(trailers);
       atEnd = true;
     },
   };
@@ -44,12 +47,14 @@ function ours(kind: Kind, chunks: readonly Buffer[], ended: boolean): Found[] {
       const framing = requestFraming(head);
       found.push({ type: 'head', first: [head.method, head.target, 1, head.minor], headers: head.headers });
       last = closes(head.minor, head.headers);
+      closedBy = (trailers) => closes(head.minor, [...head.headers, ...trailers]);
       return framing;
     }
     const head = readResponseHead(headText(bytes));
     const framing = responseFraming(head, 'GET');
     found.push({ type: 'head', first: [head.status, 1, head.minor], headers: head.headers });
     last = closes(head.minor, head.headers) || framing.type === 'close';
+    closedBy = (trailers) => closes(head.minor, [...head.headers, ...trailers]);
     over = head.status === 101;
     return framing;
   };
@@ -133,6 +138,8 @@ const VALUES = [
   'chunked ',
   ' chunked',
   '\tchunked',
+  'chunked\t ',
+  '3 \t ',
   'identity',
   'gzip, chunked',
   'chunked, chunked',

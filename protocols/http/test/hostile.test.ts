@@ -46,6 +46,7 @@ describe('clients', () => {
     'a coding in HTTP/1.0': `POST /svc/x HTTP/1.0\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     'a blank before the colon': `POST /svc/x HTTP/1.1\r\n${HEAD}Content-Length : 0\r\n\r\n`,
     'a vertical tab before the value': `POST /svc/x HTTP/1.1\r\n${HEAD}Transfer-Encoding:\x0bchunked\r\n\r\n`,
+    'a tab behind the value, and a blank': `POST /svc/x HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\t \r\n\r\n0\r\n\r\n`,
     'a folded line': `POST /svc/x HTTP/1.1\r\n${HEAD}X-A: 1\r\n Transfer-Encoding: chunked\r\n\r\n`,
     'a bare CR': `POST /svc/x HTTP/1.1\r\n${HEAD}X-A: 1\rTransfer-Encoding: chunked\r\n\r\n`,
     'a bare LF': `POST /svc/x HTTP/1.1\r\n${HEAD}X-A: 1\nTransfer-Encoding: chunked\r\n\r\n`,

@@ -233,6 +233,9 @@ class Collected {
 
   #count(members: Members): void {
     const media = ['mimeType', 'mime_type'].flatMap((name) => membersNamed(members, name))[0];
+    // Of Gemini, which finds out by itself what it is.
+    const address = ['fileUri', 'file_uri'].flatMap((name) => membersNamed(members, name))[0];
+    if (address && media?.type !== 'string') this.files++;
     if (media?.type === 'string') {
       if (media.text.toLowerCase().startsWith('image/')) this.images++;
       else this.files++;
@@ -309,13 +312,18 @@ const itemsOf = (list: Json): readonly Json[] => (list.type === 'array' ? list.i
 /** Of Gemini: functions in a list, and tools of the provider's own by their names, several of which may stand in one object. */
 const FUNCTIONS = ['functionDeclarations', 'function_declarations'];
 
+/** A server of MCP that the provider calls has whatever label the caller gives it: where it is, is a name as well. */
+const NAMED_BY = ['name', 'function/name', 'custom/name', 'server_label', 'server_url', 'url', 'connector_id'].map(
+  (place) => place.split('/'),
+);
+
 function toolNames(tool: Json): readonly string[] {
   const lists = tool.type === 'object' ? FUNCTIONS.flatMap((name) => membersNamed(tool.members, name)) : [];
   if (lists.length > 0 && tool.type === 'object') {
     const others = [...tool.members.keys()].filter((name) => !FUNCTIONS.some((one) => fold(one) === fold(name)));
     return [...lists.flatMap((list) => itemsOf(list).flatMap(toolNames)), ...others.flatMap(spellings)];
   }
-  const found = [['name'], ['function', 'name'], ['custom', 'name'], ['server_label']].flatMap((path) =>
+  const found = NAMED_BY.flatMap((path) =>
     path.reduce<readonly Json[]>(
       (at, step) => at.flatMap((one) => (one.type === 'object' ? membersNamed(one.members, step) : [])),
       [tool],

@@ -8,6 +8,7 @@ import { HttpError } from '../errors.js';
 import { Exchange, type RequestSource } from '../exchange.js';
 import { HeaderSet, lastHeaders } from '../header-set.js';
 import type { LastRead } from '../last-read.js';
+import { isConnection } from '../headers.js';
 import { Inflow } from '../inflow.js';
 import { Outbox } from '../outbox.js';
 import type { AnswerHead, ClientSide, IncomingRequest } from '../ports.js';
@@ -291,6 +292,7 @@ export class ClientConnection implements ClientSide {
       const current = this.#current;
       if (!current) return;
       current.body = undefined;
+      if (trailers.some(isConnection)) this.#lastAnswer = true;
       this.#deadline.none();
       current.exchange.requestEnd(trailers);
     },

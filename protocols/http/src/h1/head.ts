@@ -125,13 +125,15 @@ function readHeaders(lines: readonly string[], from: number, name: RegExp): Head
     const field = line.slice(0, Math.max(colon, 0));
     if (!name.test(field)) throw badRequest('a line of the head is not `name: value`');
     // RFC 9110 section 5.5 takes it off; llhttp does not, and would have another body.
-    if (line.endsWith('\t') && FRAMING.test(field)) throw badRequest('a header that frames the message ends in a tab');
+    if (FRAMING.test(field) && TAB_BEHIND.test(line))
+      throw badRequest('a header that frames the message ends in a tab');
     headers.push([field, trimmed(line, colon + 1)]);
   }
   return headers;
 }
 
 const FRAMING = /^(?:content-length|transfer-encoding)$/i;
+const TAB_BEHIND = /\t *$/;
 
 /** Without blanks and tabs around it (OWS), which String.trim would take too much for. */
 function trimmed(line: string, start: number): string {

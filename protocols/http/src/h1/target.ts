@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
 import { type Loan, Recent, isLender, remembered } from '@sluice/wire';
 import { HttpError } from '../errors.js';
-import { listOf, passableTrailers } from '../headers.js';
+import { isConnection, listOf, passableTrailers } from '../headers.js';
 import { Inflow } from '../inflow.js';
 import type { AnswerEvents, OutgoingRequest, TargetSide } from '../ports.js';
 import { type BodyReader, type BodySink, bodyReader, chunkLine, lastChunk, responseFraming } from './body.js';
@@ -185,6 +185,7 @@ export class TargetConnection implements TargetSide {
   readonly #sink: BodySink = {
     data: (bytes) => this.#events?.answerData(bytes),
     end: (trailers) => {
+      if (trailers.some(isConnection)) this.#keeps = false;
       this.#trailers = passableTrailers(trailers);
     },
   };
