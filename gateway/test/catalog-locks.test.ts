@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
@@ -6,11 +7,13 @@ import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
     - { rule: everything, allow: true }
-    - { rule: customer-data, mask: { columns: ["customers.email"], with: redact } }
+    - { rule: customer-data, mask: { columns: ["customers.email", "twins.email"], with: redact } }
 `;
 const SCHEMA = `
 create table customers (id int primary key, name text, email text);
 insert into customers values (1, 'Ada', 'ada@example.com');
+create table twins (name text, email text);
+insert into twins values ('Ada', 'ada@example.com');
 create table locked (a int, b int generated always as (a + 1) stored);
 insert into locked values (7);
 create view over_locked as select a from locked;
@@ -31,7 +34,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
   let direct: pg.Client;
   let locker: pg.Client;
   beforeAll(async () => {
-    server = await startPostgres({ major });
+    server = await startPostgres({ major, settings: { max_prepared_transactions: '5' } });
     direct = new pg.Client({ ...server, database: 'postgres' });
     await direct.connect();
     await direct.query(SCHEMA);
@@ -105,6 +108,38 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
     await waiting;
     await locker.query('rollback');
     await reader.end();
+    await other.end();
+  });
+
+  test('what was defined in a prepared transaction is known once another session has committed it', async () => {
+    const other = await stand.client();
+    await locker.query('begin');
+    await locker.query('alter table twins drop column name');
+    await locker.query('alter table twins add column name text generated always as (email) stored');
+    await locker.query("prepare transaction 'later'");
+    expect(await ask(other, 'select 1 as one')).toEqual([1]);
+    await locker.query("commit prepared 'later'");
+    expect(await ask(other, 'select upper(name) from twins')).toEqual(['[masked:EMAIL]']);
+    await other.end();
+  });
+
+  test('so is what a client has defined that did not wait for the answer', async () => {
+    const [other, gone] = [await stand.client(), await stand.client()];
+    await other.query("create view shown as select 'none'::text as value from twins");
+    expect(await ask(other, 'select value from shown')).toEqual(['none']);
+    const text = 'select pg_sleep(0.5); create or replace view shown as select email as value from twins\0';
+    const head = Buffer.from('Q\0\0\0\0', 'latin1');
+    head.writeInt32BE(Buffer.byteLength(text) + 4, 1);
+    const { stream } = (gone as unknown as { connection: { stream: Socket } }).connection;
+    stream.write(Buffer.concat([head, Buffer.from(text)]));
+    await sleep(100);
+    stream.destroy();
+    const shown = new Set<unknown>();
+    for (const until = performance.now() + 1_000; performance.now() < until; await sleep(20))
+      shown.add(String(await ask(other, 'select value from shown')));
+    expect(shown).not.toContain('ada@example.com');
+    expect(shown).toContain('[masked:EMAIL]');
+    await direct.query('drop view shown');
     await other.end();
   });
 

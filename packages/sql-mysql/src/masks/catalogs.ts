@@ -21,7 +21,9 @@ export class TargetCatalog {
 
   /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
   get(): Catalog | Promise<Catalog> {
-    if (this.#catalog && Date.now() - this.#checked < TRUSTED_MS) return this.#catalog;
+    const age = Date.now() - this.#checked;
+    // Where the clock was set back nobody can tell.
+    if (this.#catalog && age >= 0 && age < TRUSTED_MS) return this.#catalog;
     this.#reading ??= this.#refresh().finally(() => {
       this.#reading = undefined;
     });

@@ -67,6 +67,8 @@ const OF_ROUTINES = ['routines by name', 'routines by oid'] as const;
 /** An immutable, indexed snapshot of a database's catalog. */
 export class Catalog {
   readonly version: string;
+  /** How many were read in part: no two of them are called the same, also where all was as it had been when it was read in between. */
+  static #readInPart = 0;
   /** How often tables have been read anew since all was. */
   readonly parts: number;
   /** As all was read. What has changed since is in the properties of the catalog itself. */
@@ -100,7 +102,7 @@ export class Catalog {
     this.trust = trust;
     this.contents = contents;
     this.parts = before ? before.parts + 1 : 0;
-    this.version = before ? `${contents.version} +${this.parts}` : contents.version;
+    this.version = before ? `${contents.version} +${++Catalog.#readInPart}` : contents.version;
     this.parse = parse;
     this.casts = contents.casts;
     this.implicitCasts = contents.implicitCasts;
@@ -248,6 +250,8 @@ export class Catalog {
     const parents = this.relationByOid(column.relation)?.parents ?? [];
     if (parents.length === 0) return [column];
     const attribute = this.#attribute(column);
+    // Parents that were read at different times may be children of each other.
+    this.#roots.set(column, [column]);
     const above = parents.flatMap(
       (parent) => this.relationByOid(parent)?.columns.filter(({ name }) => name === attribute?.name) ?? [],
     );

@@ -148,7 +148,8 @@ export async function withTables(
 ): Promise<Catalog | undefined> {
   const schemas = withSchemas ? await readSchemas(query) : undefined;
   const named = namedBefore(catalog, names);
-  const known = withChildren(catalog, named);
+  // Which columns of one are computed is not known while it is locked: it is read as a whole.
+  const known = withChildren(catalog, named).filter(({ unread }) => !unread);
   const answer = names.length === 0 ? [] : await readRows(query, names, known, catalog.contents.moment);
   const parts = Map.groupBy(answer, ([kind]) => kind ?? '');
   const rows = (kind: string): CatalogRow[] => (parts.get(kind) ?? []).map((row) => row.slice(1));

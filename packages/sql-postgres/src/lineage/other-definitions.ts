@@ -113,9 +113,12 @@ export function granted(analysis: LineageAnalysis, fields: NodeFields): void {
     const name = nodeOf(one)?.fields;
     return name !== undefined && catalog.isOpen(text(name, 'sval') || text(name, 'str'), currentRole(session));
   });
-  // What is searched already goes on being searched.
-  if (fields['is_grant'] === true && open) define(analysis, []);
+  // What is searched already goes on being searched by this session.
+  if (fields['is_grant'] === true && open) define(analysis, [SEARCHED_BY_OTHERS]);
 }
+
+/** Stands among the names of `Overlay.defined` where other roles may look into other schemas from now on. */
+const SEARCHED_BY_OTHERS = 'what others search';
 
 /** The names that DROP takes away, of what is no table, view, index or sequence of the session; undefined: any. */
 export function droppedNames({ catalog }: LineageAnalysis, fields: NodeFields): readonly string[] | undefined {

@@ -54,7 +54,7 @@ export class TargetCatalog {
   /** At once while what is known is fresh. Rejects when the catalog cannot be read. */
   get(): Meaning | Promise<Meaning> {
     const { fresh } = this;
-    if (!fresh) return this.refresh();
+    if (!fresh) return this.#readAll().then((meaning) => this.#settled(meaning));
     this.#askAhead(fresh);
     return this.#settled(fresh);
   }
@@ -81,8 +81,10 @@ export class TargetCatalog {
     return this.#age < this.#trusted ? this.#meaning : undefined;
   }
 
+  /** Where the clock was set back nobody can tell. */
   get #age(): number {
-    return Date.now() - this.#checked;
+    const age = Date.now() - this.#checked;
+    return age < 0 ? Infinity : age;
   }
 
   get #trusted(): number {
@@ -102,9 +104,16 @@ export class TargetCatalog {
     this.#changes++;
   }
 
-  /** All is read, and what has changed since that began. */
-  refresh(): Promise<Meaning> {
-    return this.#readAll().then((meaning) => this.#settled(meaning));
+  /** Something may have changed: what is known counts again once it has been asked whether it has. */
+  doubted(): void {
+    this.#checked = Math.min(this.#checked, 1);
+    this.#changes++;
+  }
+
+  /** All is read as it is now, and what has changed since that began: what is being read already may be as it was before. */
+  async refresh(): Promise<Meaning> {
+    await this.#reading?.catch(() => undefined);
+    return this.#settled(await this.#readAll());
   }
 
   #readAll(): Promise<Meaning> {

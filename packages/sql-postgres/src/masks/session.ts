@@ -103,6 +103,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   #defined = false;
   /** In this transaction: tables that are defined, or more than that. They are read again when it is over. */
   #tables: ReadonlySet<string> | 'and more' = NO_TABLES;
+  /** Commands that may define something for others, and of which the target has not said yet what came of them. */
+  #defining = 0;
   /** In this transaction: something touched masked columns. What is checked at its end may print their values. */
   #touched = false;
   /** In this transaction: code that nobody read has run; and it was a text of the client's own (DO, CALL). */
@@ -200,9 +202,21 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     return new Set(own.map(({ name }) => name));
   }
 
-  /** The connection is gone. */
+  /** The connection is gone. What it was doing at the target may have been done all the same, and nobody was told. */
   closed(): void {
     this.#room.clear();
+    if (this.#defining > 0 || this.#ownCode || this.#tables !== NO_TABLES) this.#catalog.doubted();
+  }
+
+  /** Returns what to call when the target has said what came of a command. */
+  #begins(mayDefine: boolean): () => void {
+    if (!mayDefine) return () => undefined;
+    this.#defining++;
+    let isOver = false;
+    return () => {
+      if (!isOver) this.#defining--;
+      isOver = true;
+    };
   }
 
   ready(status: 'idle' | 'open' | 'failed'): void {
@@ -338,6 +352,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const isOwn = (this.#status === 'open' || this.#status === 'failed') && runsAlone(lineage);
     const entities = new Set(enforced.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const code = codeIn(followed, facts, this.#mayKeep(meaning));
+    const ended = this.#begins(code !== undefined || defines(facts) || facts.actions.some(commitsOthers));
     const masking: Masking = {
       changesSession: changes(followed, facts),
       runsCode: code !== undefined,
@@ -356,12 +371,16 @@ export class MaskSession implements MaskedSession, MaskPlanner {
           : this.#sure(() => copyMasks({ ...rules, meter }, lineage?.[statement], command.text, statement, formats)),
       texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
       failed: () => {
+        ended();
         this.#failed = true;
         // Code can commit what it did before it fails; what a statement runs beside itself cannot.
         if (code && code.reason !== KEEPS)
           this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
       },
-      completed: (statement) => this.#completed(followed?.[statement], facts, statement, enforced),
+      completed: (statement) => {
+        if (statement >= facts.statements.length - 1) ended();
+        this.#completed(followed?.[statement], facts, statement, enforced);
+      },
     };
     const usedOf = (of: MaskedColumns): Pick<MaskPlan, 'use' | 'compared' | 'unsure'> =>
       lineage
@@ -431,6 +450,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         : effect;
     });
     this.#names = afterEffects(this.#names, effects);
+    // Nobody knows what another session has defined in it.
+    if (facts.actions.some((action) => action.statement === statement && commitsOthers(action)))
+      this.#catalog.doubted();
     const isUnfollowed = definesForAll(lineage, facts, statement, masks);
     if (isUnfollowed) {
       this.#defined = true;
@@ -459,6 +481,8 @@ const NO_TABLES: ReadonlySet<string> = new Set();
 const NO_OIDS: ReadonlySet<number> = new Set();
 const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
 const TOO_LONG = 'is too long to be followed';
+/** A transaction of whichever session. */
+const commitsOthers = ({ verb }: Facts['actions'][number]): boolean => verb === 'commit prepared';
 /** It reads nothing. */
 const isTransactionControl = ({ actions }: Facts): boolean =>
   actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));

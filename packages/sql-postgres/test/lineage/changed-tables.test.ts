@@ -1,7 +1,10 @@
 import { missingPostgres } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withTables } from '../../src/catalog/tables.js';
-import { type Catalog, readCatalog } from '../../src/index.js';
+import { changedTables } from '../../src/masks/changed-tables.js';
+import { Catalog } from '../../src/catalog/catalog.js';
+import type { BaseColumn, Relation } from '../../src/catalog/objects.js';
+import { loadPostgres, newSession, readCatalog } from '../../src/index.js';
 import { type Database, startDatabase } from './database.js';
 
 /** Tables that are read anew by their names are what they are where all is read, and so is what guards them. */
@@ -121,6 +124,18 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
     },
   );
 
+  test.skipIf(unavailable)('what a locked table computes is read once its lock is gone', async () => {
+    await database.query('create table app.shut (a int, b int generated always as (a + 1) stored)');
+    const locker = await database.connect();
+    await locker('begin; lock table app.shut in access exclusive mode');
+    const before = await readCatalog(database.query, database.lineage.parse);
+    expect(before.relation('app', 'shut')?.unread).toBe(true);
+    await locker('rollback');
+    const read = await withTables(database.query, before, ['shut']);
+    expect(read?.relation('app', 'shut')?.columns.map(({ generated }) => generated)).toEqual([undefined, '(a + 1)']);
+    await database.query('drop table app.shut');
+  });
+
   test.skipIf(unavailable)('takes more where what a view reads is locked, or where code keeps settings', async () => {
     const locker = await database.connect();
     await locker('begin; lock table app.first in access exclusive mode');
@@ -133,6 +148,39 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
     expect(keeping.guards.settingCode.exists).toBe(true);
     expect(await withTables(database.query, keeping, ['seen'])).toBeUndefined();
     expect(await withTables(database.query, keeping, ['first'])).toBeDefined();
+  });
+
+  test.skipIf(unavailable)('two that differ have no version in common', async () => {
+    const { parse } = database.lineage;
+    const first = await readCatalog(database.query, parse);
+    const same = await withTables(database.query, first, ['first']);
+    const again = await readCatalog(database.query, parse, same);
+    await database.query('alter table app.first add column later text');
+    const changed = await withTables(database.query, again, ['first']);
+    expect(again.version).toBe(first.version);
+    expect(changed?.version).not.toBe(same?.version);
+  });
+
+  test.skipIf(unavailable)('tables that are children of each other, as far as is known, have roots', () => {
+    const [one, other] = ['first', 'made'].map((name) => catalog.relation('app', name) as Relation);
+    const relations = [
+      { ...(one as Relation), parents: [other?.oid ?? 0] },
+      { ...(other as Relation), parents: [one?.oid ?? 0], columns: (one as Relation).columns },
+    ];
+    const circular = new Catalog({ ...catalog.contents, relations }, database.lineage.parse);
+    const base = one?.columns[0]?.base as BaseColumn;
+    expect(circular.roots(base)).toEqual([base]);
+  });
+
+  test.skipIf(unavailable)('rights on schemas may change what others search, rights on tables do not', async () => {
+    const analyzer = await loadPostgres(major);
+    const changes = (text: string): unknown => {
+      const [lineage] = database.lineage.of(text, catalog, newSession('postgres', ['app']));
+      return changedTables(lineage, analyzer.analyze(text), 0);
+    };
+    expect(changes('grant usage on schema app to lineage_reader')).toBeUndefined();
+    expect(changes('revoke usage on schema app from lineage_reader')).toBeUndefined();
+    expect(changes('grant select on app.first to lineage_reader')).toEqual([]);
   });
 
   test.skipIf(unavailable)('schemas that have come are read with them', async () => {

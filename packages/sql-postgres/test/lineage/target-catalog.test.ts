@@ -154,3 +154,26 @@ test.skipIf(unavailable)('a definition waits for tables that it may name, and fo
   expect(meaning).toBeInstanceOf(Promise);
   await meaning;
 });
+
+test.skipIf(unavailable)('a clock that is set back makes nothing fresh', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  await target.refresh();
+  vi.setSystemTime(Date.now() - 3_600_000);
+  const late = target.get();
+  expect(late).toBeInstanceOf(Promise);
+  await late;
+  expect(target.get()).not.toBeInstanceOf(Promise);
+});
+
+test.skipIf(unavailable)('who misses a name gets what is there now, also while it is asked ahead', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  await target.refresh();
+  vi.setSystemTime(Date.now() + 1600);
+  waitsBehind = [/pg_current_snapshot/];
+  expect(target.get()).not.toBeInstanceOf(Promise);
+  await reached.promise;
+  await define();
+  const late = target.refresh();
+  over.resolve();
+  expect(await columns(late)).toEqual(NOW);
+});
