@@ -86,8 +86,8 @@ export function RecordedTerminal({ cast, speed, playing }: RecordedProps): React
 const AFTER_SECONDS = 0.05;
 /** It draws as before (ECMA-48, SGR). The player leaves out what is empty. */
 const NOTHING_NEW = '\u001b[m';
-/** How often a place is asked for, and after how many milliseconds again. */
-const MAX_TRIES = 50;
+/** How often a place is asked for, and after how many milliseconds again: a player loads for seconds where much else runs. */
+const MAX_TRIES = 400;
 const RETRY_SEEK_MS = 50;
 const LOOKS = { fit: 'width', controls: true, terminalFontFamily: 'ui-monospace, Menlo, Consolas, monospace' } as const;
 
