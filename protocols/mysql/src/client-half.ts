@@ -9,7 +9,7 @@ import { CAPABILITY } from './capabilities.js';
 import { type CommandState, commandState } from './command-state.js';
 import { COM, type Kill, asksOfLast, killText, queryPacket, readKill, standsFor, useStatement } from './commands.js';
 import { Incoming, type Packet, type TooLong, kept } from './incoming.js';
-import { closePacket, isMistake, preparePacket, textIn } from './mistakes.js';
+import { closePacket, isMistake, isOnlyRead, preparePacket, textIn } from './mistakes.js';
 import { NOTHING, PayloadReader, framed } from './packets.js';
 import { type AskedCommand, type Owing, PreparedCommands } from './prepared-commands.js';
 import { masksRefused, refusal, tooLong, tooManyReadings, unfit, unknownCommand, unread } from './refusal.js';
@@ -326,7 +326,7 @@ export class ClientHalf {
       if (answer.type === 'allow' && !answer.masking) return allowed(answer, whole);
       this.#texts = undefined;
       const mistaken = answer.type === 'deny' && answer.syntaxError ? (bytes ?? textIn(whole.raw)) : undefined;
-      if (mistaken) this.#askMistake(mistaken, unread(answer as Deny));
+      if (mistaken && isOnlyRead(mistaken)) this.#askMistake(mistaken, unread(answer as Deny));
       else this.#refuse(answer.type === 'deny' ? refusal(answer) : masksRefused());
       denied?.();
     };

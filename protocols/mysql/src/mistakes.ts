@@ -16,6 +16,12 @@ export function textIn(raw: Buffer): Buffer | undefined {
   return code === COM.query || code === COM.prepare ? raw.subarray(HEADER_BYTES + 1) : undefined;
 }
 
+/**
+ * Whether a server only reads this text when it prepares it. MariaDB computes the values of SET STATEMENT ... FOR by then, which may set a variable
+ * or wait; the keyword is of ASCII in every charset that clients may have here, and cannot be written otherwise.
+ */
+export const isOnlyRead = (text: Buffer): boolean => !/statement/i.test(text.toString('latin1'));
+
 export const preparePacket = (text: Uint8Array): Buffer => framed(Buffer.concat([Buffer.from([COM.prepare]), text]), 0);
 
 /** The target forgets a statement. Has no answer. */

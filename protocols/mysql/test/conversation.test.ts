@@ -136,6 +136,18 @@ describe('a text that nobody here reads', () => {
     expect(made.upstream()).toEqual([]);
   });
 
+  test.each([query, (text: string) => packet(0x16, Buffer.from(text))])(
+    'what MariaDB computes when it prepares it goes to no target',
+    (written) => {
+      const made = read();
+      made.client(written('SET sTaTement max_statement_time=5+(@q:=7) FOR SELEC 1'));
+      expect(made.upstream()).toEqual([]);
+      const [told, ...more] = made.toClient();
+      expect(told).toContain('SELEC');
+      expect(more).toEqual([]);
+    },
+  );
+
   test.each([1146, 1054, 1105])('error %i says more than where the mistake is, so that it does not pass', (code) => {
     const made = read();
     made.client(query('SELEC 1'));
