@@ -4,7 +4,7 @@ import { CUTS } from '@sluice/testkit';
 import { describe, expect, test } from 'vitest';
 import { B, message } from '../src/messages.js';
 import * as t from './talk.js';
-import { type Talk, allow, reply, talk } from './talk.js';
+import { type Talk, allow, maskedSession, reply, talk } from './talk.js';
 
 /** A look at the session: a statement of the gate's own between those of the client, which sees nothing of it. */
 
@@ -20,13 +20,7 @@ function looking(found: Readonly<Record<string, string>> = {}): Looking {
   let due = false;
   const session = talk({
     masks: {
-      ready: () => undefined,
-      texts: { hidden: false, clean: (text) => text },
-      failed: () => undefined,
-      hidesSetting: () => false,
-      pooled: false,
-      opened: () => ({ text: '', answered: () => ({}) }),
-      needsLookAfterChange: false,
+      ...maskedSession(),
       get needsLook() {
         return due;
       },
