@@ -42,6 +42,7 @@ describe.skipIf(missing)('changes that people look at before COMMIT', () => {
     const { host, port, user, password } = server;
     direct = new pg.Client({ host, port, user, password, database: 'postgres' });
     await direct.connect();
+    await direct.query("set lock_timeout = '5s'");
     await direct.query(`create table t (id int primary key, name text);
       create table parent (id int primary key);
       create table child (id int references parent deferrable initially deferred);
@@ -80,8 +81,8 @@ describe.skipIf(missing)('changes that people look at before COMMIT', () => {
     return request;
   };
   const rolledBack = async (id: number): Promise<void> => {
-    // The lock is free again, and the row is what it was.
-    await direct.query('select 1 from t where id = $1 for update nowait', [id]);
+    // The lock is free again, and the row is what it was. The target tells the client of an error before it gives back its locks.
+    await direct.query('select 1 from t where id = $1 for update', [id]);
     expect(await nameOf(id)).toBe(`name ${id}`);
   };
 
