@@ -2,26 +2,19 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync, statfsSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { isLoopback } from '@sluice/addresses';
-import type { Language, NamesAtTarget, PlanAhead } from '@sluice/analysis';
-import type { Approvals } from '@sluice/approvals';
-import { BEACON, type Beacon } from '@sluice/cli';
-import { type Console, openConsole } from '@sluice/console-server';
-import { type Config, protocolNamed } from '@sluice/config';
-import { type Finding, examineTarget } from '@sluice/doctor';
-import type { Facts, Gate, Lookup, Principal, SqlCommand } from '@sluice/contract';
-import type { CompiledPolicy, PolicyContext } from '@sluice/guardrails';
-import { type Mark, markedWith } from '@sluice/http-requests';
-import { type Directory, LoginCodes, PendingLogins, type Person, SetupToken, mayUse, ownerOf } from '@sluice/identity';
-import { type Journal, redactSecrets } from '@sluice/recording';
-import type { SecurityKeys } from '@sluice/step-up';
-import type { Store } from '@sluice/store';
-import { shared } from '@sluice/wire';
-import type { Logger } from 'pino';
-import { writeAdminToken } from './admin-token.js';
 import type { Agents } from '@sluice/agents';
+import type { Language } from '@sluice/analysis';
+import { VERSION } from '@sluice/api';
+import type { Approvals } from '@sluice/approvals';
+import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
+import type { Counts, Sketches, Touched } from '@sluice/budgets';
+import { BEACON, type Beacon } from '@sluice/cli';
+import type { Config } from '@sluice/config';
+import { type Console, openConsole } from '@sluice/console-server';
+import type { Gate } from '@sluice/contract';
 import {
   Admissions,
   type Control,
@@ -33,54 +26,38 @@ import {
   Streams,
   openControl,
 } from '@sluice/control';
-import type { Counters, Log, RecordKeeper, SessionView, Webhooks } from '@sluice/audit';
-import {
-  type Counts,
-  type ModelBudgets,
-  type Sketches,
-  Spending,
-  type Touched,
-  guessCounter,
-  personOf,
-  targetName,
-} from '@sluice/budgets';
+import { type Finding, examineTarget } from '@sluice/doctor';
+import type { Grants } from '@sluice/grants';
+import { type Directory, LoginCodes, PendingLogins, SetupToken, mayUse } from '@sluice/identity';
+import { type LoadedPackage, describePackage } from '@sluice/packaged';
+import type { Readings } from '@sluice/reading';
+import type { Journal } from '@sluice/recording';
+import { RowsInForce } from '@sluice/sql-postgres';
+import type { SecurityKeys } from '@sluice/step-up';
+import type { Store } from '@sluice/store';
+import { HandshakeTurns, LoginLimits, Places, type StrangerSockets } from '@sluice/strangers';
+import type { Logger } from 'pino';
+import { writeAdminToken } from './admin-token.js';
+import { type Components, issuersOf, openComponents, withOperator } from './components.js';
+import { ended } from './ending.js';
 import { Holds } from './holds.js';
 import { type VisitSessions, assembleHttp } from './http/assemble.js';
-import type { Grants } from '@sluice/grants';
+import type { HttpComponents } from './http/components.js';
 import { HttpTargets } from './http/credentials.js';
 import { Door } from './http/door.js';
-import type { HttpComponents } from './http/components.js';
 import { type Caller, VISIT_IDLE_MS } from './http/visits.js';
-import { type HttpJudging, Judge, type JudgeOptions } from '@sluice/judging';
+import { Judges, markOf } from './judges.js';
 import { type OpenPort, openListeners } from './listeners.js';
-import { type ConfigurationProblem, type Snapshot, merged, sameTarget, snapshotOf } from './snapshot.js';
-
-import { LargeRows } from '@sluice/masking';
-import { type MySqlMaskedConnection, MySqlMaskTargets } from '@sluice/sql-mysql';
-import {
-  Estimates,
-  type MaskedConnection,
-  MaskTargets,
-  type TargetQuestions,
-  askFor,
-  RowsInForce,
-} from '@sluice/sql-postgres';
-import { type Components, issuersOf, openComponents, withOperator } from './components.js';
-import { type LoadedPackage, describePackage } from '@sluice/packaged';
 import { writePrivate } from './private-files.js';
-import type { Readings } from '@sluice/reading';
-import { type Connection, type Listener, REVOKED, type Services, type SessionMasks, drain } from './services.js';
-import { SessionApprovals } from './session-approval.js';
-import { ended } from './ending.js';
-import { Session } from './session.js';
-import type { SshKeys } from './ssh/keys.js';
-import { HandshakeTurns, LoginLimits, Places, type StrangerSockets } from '@sluice/strangers';
 import { masksPackets } from './protocols.js';
 import { reachOf } from './reach.js';
-import { type InsideSessions, ToolCallers } from './tool-callers.js';
 import { ROOT } from './root.js';
-import { openTargetLookup } from './target.js';
-import { VERSION } from '@sluice/api';
+import { type Connection, type Listener, REVOKED, type Services, drain } from './services.js';
+import { SessionApprovals } from './session-approval.js';
+import { Session } from './session.js';
+import { type ConfigurationProblem, type Snapshot, merged, snapshotOf } from './snapshot.js';
+import type { SshKeys } from './ssh/keys.js';
+import { type InsideSessions, ToolCallers } from './tool-callers.js';
 
 /** How often idle sessions and a failed journal are looked at, in milliseconds. */
 const SWEEP_MS = 1000;
@@ -89,6 +66,7 @@ const SWEEP_MS = 1000;
 export class Gateway implements Controlled {
   readonly sessions = new Map<string, Session>();
   readonly languages: ReadonlyMap<string, Language>;
+  readonly rules: Judges;
   readonly identity: Directory;
   readonly agents: Agents;
   readonly sshKeys: SshKeys;
@@ -120,9 +98,6 @@ export class Gateway implements Controlled {
   readonly #counts: Counts;
   readonly #sketches: Sketches;
   readonly #touched: Touched;
-  readonly #budgets: ModelBudgets;
-  readonly #mcp: Components['mcp'];
-  readonly #judgedFiles: Components['judgedFiles'];
   readonly pins: Components['mcp']['pins'];
   readonly #pools: Components['pools'];
   readonly #services: Services;
@@ -133,9 +108,6 @@ export class Gateway implements Controlled {
   readonly #doors = new Set<Door>();
   readonly #http: HttpComponents;
   readonly #sweep: NodeJS.Timeout;
-  readonly #estimates = new Estimates();
-  readonly #maskTargets: MaskTargets;
-  readonly #packetMaskTargets: MySqlMaskTargets;
   readonly #httpTargets: HttpTargets;
   #control: Control | undefined;
   #console: Console | undefined;
@@ -177,29 +149,12 @@ export class Gateway implements Controlled {
     this.#counts = components.counts;
     this.#sketches = components.ledger.sketches;
     this.#touched = components.touched;
-    this.#budgets = components.budgets;
-    this.#mcp = components.mcp;
-    this.#judgedFiles = components.judgedFiles;
     this.pins = components.mcp.pins;
     this.#pools = components.pools;
     this.#draining = new AbortController();
     this.places = new Places(this.config.limits, this.sessions, (level, sentence) =>
       this.log.operator[level](sentence),
     );
-    const outside = {
-      missing: (connection: string, column: string) =>
-        this.log.operator.warn({ connection, column }, 'a mask names a column that the target does not have'),
-      unfit: (connection: string, { message, hint }: { readonly message: string; readonly hint: string }) =>
-        this.log.operator.warn({ connection, reason: message, hint }, 'sessions are refused because of the target'),
-      untrusted: (connection: string, entry: string) =>
-        this.log.operator.warn({ connection, entry }, 'functions.trusted names nothing that the target has'),
-      count: (cells: number) => {
-        this.counters.maskedCells += cells;
-      },
-    };
-    const rows = new LargeRows({ bytes: this.config.limits.rows });
-    this.#packetMaskTargets = new MySqlMaskTargets(outside, components.maskKey, rows);
-    this.#maskTargets = new MaskTargets(outside, components.maskKey, rows);
     this.admissions = new Admissions({
       ...components,
       store: components.store.freezes,
@@ -207,6 +162,7 @@ export class Gateway implements Controlled {
       policyOf: (name) => this.#snapshot.policies.get(name),
       policies: () => this.#snapshot.policies.values(),
     });
+    this.rules = new Judges(components, this.#httpTargets, this.admissions, () => this.#snapshot);
     this.#services = this.#makeServices(components);
     const sessions: VisitSessions = {
       begin: ({ listener, client, loopback }) => this.#newSession(listener, { address: client, loopback }),
@@ -311,8 +267,7 @@ export class Gateway implements Controlled {
     this.identity.reconfigure(withOperator(config.principals), { roles: config.roles, issuers });
     void issuers.warm();
     this.keeper.connections = config.connections;
-    for (const targets of [this.#maskTargets, this.#packetMaskTargets])
-      targets.reconfigured((name) => sameTarget(old, config, name));
+    this.rules.reconfigured(old, config);
     this.#snapshot = next;
     this.webhooks.hooks = config.webhooks;
     this.#problem = undefined;
@@ -331,42 +286,6 @@ export class Gateway implements Controlled {
       { actor, error: message, ...(taken.length > 0 && { without: taken.join(', ') }) },
       'the configuration cannot be used: the one before it stays in force',
     );
-  }
-
-  explainer(connection: string): { policy: CompiledPolicy; connection: Connection } | undefined {
-    const policy = this.#snapshot.policies.get(connection);
-    const config = this.config.connections.get(connection);
-    return policy && config && { policy, connection: config };
-  }
-
-  /** What masks would do with a statement, and it with masked columns, for `policy explain`. Rejects when the target's catalog cannot be read. */
-  async hiddenAhead(
-    policy: CompiledPolicy,
-    connection: Connection,
-    command: SqlCommand,
-    facts: Facts,
-    context: PolicyContext,
-  ): Promise<PlanAhead> {
-    const { masks } = policy.judge(facts, command.text, context);
-    if (masks.length === 0) return { hidden: [], use: { asked: [], moved: [] }, compared: new Map() };
-    return masksPackets(connection.protocol)
-      ? this.#packetMaskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks)
-      : this.#maskTargets.hiddenAhead(this.#maskedConnection(connection), command, facts, masks);
-  }
-
-  /** The same context with what the target says of a statement, where rules ask. Rejects when the target's catalog cannot be read. */
-  async askedOfTarget(
-    policy: CompiledPolicy,
-    connection: Connection,
-    command: SqlCommand,
-    facts: Facts,
-    context: PolicyContext,
-  ): Promise<PolicyContext> {
-    const needed = policy.needsOfTarget(facts, command.text, context);
-    if (needed.size === 0 || masksPackets(connection.protocol)) return context;
-    const questions = this.questionsFor(connection, context.principal.name, () => true);
-    const planner = this.#maskTargets.session(this.#maskedConnection(connection));
-    return askFor(policy, needed, command, facts, context, { questions, planner });
   }
 
   examine(connection: Connection): Promise<Finding[]> {
@@ -397,8 +316,7 @@ export class Gateway implements Controlled {
     while (this.#isServing && Date.now() < last) await pause(20);
     clearInterval(this.#sweep);
     // Connections of the gateway's own lead through agents as well.
-    this.#maskTargets.close();
-    this.#packetMaskTargets.close();
+    this.rules.close();
     for (const { tunnel } of this.agents.links()) if (tunnel.streams === 0) tunnel.close(reason);
     await this.#ended('agents', agentsGone);
     await this.#ended('approvals', withdrawn);
@@ -582,126 +500,11 @@ export class Gateway implements Controlled {
       admissions: this.admissions,
       sessionApprovals: new SessionApprovals(components.approvals, components.redactionKey),
       cancels: new Map(),
-      judge: (session) => {
-        const connection = session.connection as Connection;
-        const principal = session.principal as Principal;
-        const owner = ownerOf(principal, session.makers);
-        return this.judgeFor(connection, principal, owner, {
-          redactionKey: components.redactionKey,
-          masks: session.masks,
-          streamKey: components.maskKey,
-          guesses: guessCounter(components.counts, owner, targetName(connection), (values) =>
-            this.admissions.trip(session, 'guesses', values),
-          ),
-          questions: this.questionsFor(connection, personOf(owner), () => session.sameNames),
-          spending: new Spending(components.ledger, { person: owner, principal, connection: connection.name }, () =>
-            this.admissions.trip(session, 'budget_ends'),
-          ),
-        });
-      },
-      masks: (connection) => this.#masksOf(connection),
+      judge: (session) => this.rules.judge(session),
+      masks: (connection) => this.rules.masks(connection),
       sessions: this.places.limits.connections,
       mayUse: (principal, connection) => principal.roles.includes('user') && mayUse(principal, connection.access),
       takePlace: (session, principal) => this.places.take(session, principal),
-    };
-  }
-
-  /** What masks follow of a new session; undefined on a connection that masks no rows. */
-  #masksOf(connection: Connection): SessionMasks | undefined {
-    const { name, protocol } = connection;
-    const policy = this.#snapshot.policies.get(name);
-    // What names mean is followed in the same way as what they show.
-    const follows =
-      policy?.masks || policy?.counts || (policy?.asksTarget.has('meant_tables') && !masksPackets(protocol));
-    if (protocolNamed(protocol).traits.answers !== 'rows' || !follows) return undefined;
-    const masked = this.#maskedConnection(connection);
-    return masksPackets(protocol) ? this.#packetMaskTargets.session(masked) : this.#maskTargets.session(masked);
-  }
-
-  #namesOf(connection: Connection): NamesAtTarget | undefined {
-    if (connection.trustedFunctions.length === 0 || masksPackets(connection.protocol)) return undefined;
-    return this.#maskTargets.names(this.#maskedConnection(connection));
-  }
-
-  #maskedConnection(connection: Connection): MaskedConnection & MySqlMaskedConnection {
-    const { name, credential, target, trustedFunctions: trusted, readsNothing } = connection;
-    const open = (): Promise<Lookup> =>
-      openTargetLookup(connection, { agents: this.agents, ssh: this.sshKeys, log: this.log });
-    return { name, user: credential.user, pooled: target.pooled, trusted, readsNothing, open };
-  }
-
-  judgeFor(
-    connection: Connection,
-    principal: Principal,
-    owner: Person,
-    {
-      redactionKey,
-      masks,
-      streamKey,
-      guesses,
-      questions,
-      spending,
-    }: Pick<JudgeOptions, 'masks' | 'streamKey' | 'guesses' | 'questions' | 'spending'> & {
-      readonly redactionKey: Uint8Array;
-    },
-  ): Judge {
-    const policy = this.#snapshot.policies.get(connection.name) as CompiledPolicy;
-    const context = { principal, connection: { name: connection.name, protocol: connection.protocol } };
-    const redact = (text: string): string => redactSecrets(text, redactionKey);
-    const { notFollowed } = connection;
-    const maxText = this.config.limits.text;
-    const { languages } = this;
-    const http = this.#httpJudging(connection, principal, owner, redactionKey, streamKey);
-    const names = this.#namesOf(connection);
-    return new Judge({
-      languages,
-      policy,
-      context,
-      redact,
-      masks,
-      streamKey,
-      guesses,
-      notFollowed,
-      maxText,
-      http,
-      names,
-      questions,
-      spending,
-    });
-  }
-
-  /** For rules that ask the target. */
-  questionsFor(connection: Connection, owner: string, sameNames: () => boolean): TargetQuestions {
-    return { estimates: this.#estimates, owner, open: this.#maskedConnection(connection).open, sameNames };
-  }
-
-  #httpJudging(
-    connection: Connection,
-    principal: Principal,
-    owner: Person,
-    redactionKey: Uint8Array,
-    maskKey: Uint8Array = redactionKey,
-  ): HttpJudging | undefined {
-    if (!connection.http) return undefined;
-    const { limits, record } = this.config;
-    const edits = this.#httpTargets.edits(connection, principal);
-    const { reading, unread, models, mcp, descriptors, base, authority } = connection.http;
-    const { languages } = this;
-    const mark = markOf(redactionKey);
-    const masks = { key: maskKey, unread, marked: reading.spec?.marked ?? [] };
-    const budgets = { of: this.#budgets, owner };
-    return {
-      reading,
-      mark,
-      message: limits.message,
-      bodies: record.bodies,
-      edits,
-      masks,
-      models,
-      mcp: mcp && { ...this.#mcp, settings: mcp, target: { base, authority }, languages },
-      budgets,
-      descriptors,
-      files: this.#judgedFiles,
     };
   }
 
@@ -729,8 +532,6 @@ export class Gateway implements Controlled {
   }
 }
 
-/** One for all visits, so that they share what is remembered by it. */
-const markOf: (key: Uint8Array) => Mark = shared(markedWith);
 const LINGER_MS = 5_000;
 /** For so long what is cut off may take to be gone, in milliseconds. */
 const CUT_OFF_MS = 2_000;

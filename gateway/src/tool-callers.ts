@@ -52,10 +52,7 @@ export interface InsideSessions {
   serve(stream: Duplex, gate: Session | Door, listener: Listener, spoken: Gate): void;
 }
 
-type Parts = Pick<
-  Controlled,
-  'approvals' | 'sshKeys' | 'languages' | 'explainer' | 'askedOfTarget' | 'hiddenAhead' | 'pins'
-> & {
+type Parts = Pick<Controlled, 'approvals' | 'sshKeys' | 'languages' | 'rules' | 'pins'> & {
   readonly sshKeys: { readonly hostKey: Parameters<typeof loadProtocol>[2]['hostKeys'][string] };
 };
 
@@ -86,7 +83,7 @@ export class ToolCallers {
       connections: () => [...this.#services.connections.values()].filter((one) => this.#reached(one.name, proof)),
       begin: (name) => this.#begin(name, proof, from),
       explain: async (name, asked) => {
-        const found = this.#gateway.explainer(name);
+        const found = this.#gateway.rules.of(name);
         if (!found) throw new ToolError({ message: `There is no connection "${name}".` });
         const wish = 'text' in asked ? { sql: asked.text } : asked;
         return explained(this.#gateway, { found, principal, owner: principal.name, wish }).catch(inWords);

@@ -268,17 +268,19 @@ describe('the tools of the gateway', () => {
         expect(noted.join('\n')).not.toContain('hunter2');
         expect(noted).toContain('mcp.my_requests ');
 
-        const { explainer } = stand.gateway;
+        const { rules } = stand.gateway;
         Object.assign(stand.gateway, {
-          explainer: () => {
-            throw new Error('cannot open /var/lib/sluice/secret');
+          rules: {
+            of: () => {
+              throw new Error('cannot open /var/lib/sluice/secret');
+            },
           },
         });
         const failed = await client.messages('tools/call', {
           name: 'explain',
           arguments: { connection: 'db', text: 'select 1' },
         });
-        Object.assign(stand.gateway, { explainer });
+        Object.assign(stand.gateway, { rules });
         expect(failed[0].error.message).toBe('The gateway could not carry out this call.');
         expect(JSON.stringify(failed)).not.toContain('/var/lib');
       },

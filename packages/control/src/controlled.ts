@@ -35,6 +35,28 @@ export interface Readiness {
 /** A configuration that cannot be taken into use; the message says what is wrong with it, for whoever asked. */
 export class UnusableConfiguration extends Error {}
 
+/** The rules in force, and what they would say. */
+export interface RulesInForce {
+  /** On a connection. */
+  of(connection: string): { policy: CompiledPolicy; connection: ConnectionConfig } | undefined;
+  /** What masks would do with a statement, and it with masked columns, for `policy explain`. Rejects when the target's catalog cannot be read. */
+  hiddenAhead(
+    policy: CompiledPolicy,
+    connection: ConnectionConfig,
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<PlanAhead>;
+  /** The context with what the target says of a statement, where rules ask. Rejects when the target's catalog cannot be read. */
+  askedOfTarget(
+    policy: CompiledPolicy,
+    connection: ConnectionConfig,
+    command: SqlCommand,
+    facts: Facts,
+    context: PolicyContext,
+  ): Promise<PolicyContext>;
+}
+
 export interface Controlled {
   readonly config: Config;
   readonly ready: Readiness;
@@ -57,6 +79,7 @@ export interface Controlled {
   /** The gateway's own keys for SSH, as `known_hosts` and `TrustedUserCAKeys` want them. */
   readonly sshKeys: { readonly hostKeyLine: string; readonly authorityLine: string };
   readonly languages: ReadonlyMap<string, Language>;
+  readonly rules: RulesInForce;
   /** Tools of servers of MCP, as they were looked at. */
   readonly pins: Pick<Pins, 'find'>;
   /** The folder that scripts/site.mjs puts the documentation in, as pages. */
@@ -79,24 +102,6 @@ export interface Controlled {
   readonly reloads: { readonly ok: number; readonly failed: number };
   /** Takes the configuration file into use again; undefined where there is none. Rejects with an UnusableConfiguration. */
   readonly onReload: ((actor: string) => Promise<void>) | undefined;
-  /** The rules in force on a connection. */
-  explainer(connection: string): { policy: CompiledPolicy; connection: ConnectionConfig } | undefined;
-  /** What masks would do with a statement, and it with masked columns, for `policy explain`. Rejects when the target's catalog cannot be read. */
-  hiddenAhead(
-    policy: CompiledPolicy,
-    connection: ConnectionConfig,
-    command: SqlCommand,
-    facts: Facts,
-    context: PolicyContext,
-  ): Promise<PlanAhead>;
-  /** The context with what the target says of a statement, where rules ask. Rejects when the target's catalog cannot be read. */
-  askedOfTarget(
-    policy: CompiledPolicy,
-    connection: ConnectionConfig,
-    command: SqlCommand,
-    facts: Facts,
-    context: PolicyContext,
-  ): Promise<PolicyContext>;
   /** Whether the target of a connection can be used as sessions would, and what masks and functions name there. */
   examine(connection: ConnectionConfig): Promise<Finding[]>;
   /** Ends the sessions that were opened with a token that was revoked. */

@@ -3,7 +3,7 @@ export { Admissions } from './admissions.js';
 export { toRow, toldAs } from './approval-row.js';
 export { type Entry, admitCallers, refuseFrozen } from './callers.js';
 export { contentPolicy } from './content-policy.js';
-export type { Controlled, Readiness } from './controlled.js';
+export type { Controlled, Readiness, RulesInForce } from './controlled.js';
 export { UnusableConfiguration } from './controlled.js';
 export { Day } from './day.js';
 export { apiDocument } from './document.js';

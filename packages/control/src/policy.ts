@@ -10,7 +10,7 @@ import { dialectOf } from '@sluice/sql-postgres';
 import { z } from 'zod';
 import { explainFacts, explainHidden, explainRequest, explainShell, explainUse } from './explain.js';
 import { problems } from './answers.js';
-import type { Controlled } from './controlled.js';
+import type { Controlled, RulesInForce } from './controlled.js';
 import { ControlError, type Routes, admit } from './routes.js';
 
 const Wish = z.strictObject({
@@ -59,7 +59,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
   app.post('/v1/policy/explain', { config, schema }, async (request): Promise<Explanation> => {
     const { principal } = caller(request);
     const wish = request.body;
-    const found = gateway.explainer(wish.connection);
+    const found = gateway.rules.of(wish.connection);
     // What the rules say to others, or of what one may not use, is for those who look after them.
     const own = wish.principal === undefined || wish.principal === principal.name;
     const overseer = principal.roles.includes('admin') || principal.roles.includes('auditor');
@@ -76,7 +76,7 @@ export function policyRoutes({ app, gateway, caller, scope }: Routes): void {
 
 /** Who asks about which command, on which connection. */
 export interface AskedRules {
-  readonly found: NonNullable<ReturnType<Controlled['explainer']>>;
+  readonly found: NonNullable<ReturnType<RulesInForce['of']>>;
   /** To whom the rules would say it. */
   readonly principal: Principal;
   /** Whose the work of finding out is. */
@@ -86,7 +86,7 @@ export interface AskedRules {
 
 /** @throws ControlError */
 export async function explained(
-  gateway: Pick<Controlled, 'languages' | 'askedOfTarget' | 'hiddenAhead' | 'pins'>,
+  gateway: Pick<Controlled, 'languages' | 'rules' | 'pins'>,
   { found, principal, owner, wish }: AskedRules,
 ): Promise<Explanation> {
   const context = {
@@ -138,11 +138,11 @@ export async function explained(
   const facts = await language.analyze(command, { owner, urgency: 'explain' });
   const { policy, connection } = found;
   // Without the target the decision says what could not be asked.
-  const told = await gateway.askedOfTarget(policy, connection, command, facts, context).catch(() => context);
+  const told = await gateway.rules.askedOfTarget(policy, connection, command, facts, context).catch(() => context);
   const explanation = explainFacts(policy, facts, sql, told);
   const { answers } = protocolNamed(connection.protocol).traits;
   if (explanation.decision === 'deny' || answers !== 'rows' || !policy.masks) return explanation;
-  const plan = await gateway.hiddenAhead(policy, connection, command, facts, told).catch(() => undefined);
+  const plan = await gateway.rules.hiddenAhead(policy, connection, command, facts, told).catch(() => undefined);
   const judged = explainUse(explanation, plan, policy, facts, sql, told);
   return explainHidden(judged, plan, connection.notFollowed);
 }
