@@ -2,7 +2,6 @@
  * One client connection: the `Gate` that its protocol talks to. Owns: its login, its judge, its end, and that nothing passes
  * unrecorded. Does not: judge (judge.ts), wait for people (holds.ts), dial (target.ts).
  */
-import { hash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
   type Admission,
@@ -24,6 +23,7 @@ import {
   NEUTRAL_WORDS,
   type Waiter,
   type Principal,
+  type ResponseEnd,
   type ResponseEvent,
   type Secured,
   type SqlCommand,
@@ -32,20 +32,21 @@ import {
 } from '@sluice/contract';
 import { executedBy, keptValues } from '@sluice/analysis';
 import type { Impact, Source } from '@sluice/approvals';
-import { BodyRedactor, type Mark, redactHead } from '@sluice/http-requests';
-import { remembered, shared } from '@sluice/wire';
 import { givenOn } from '@sluice/proposed-calls';
 import { CommitReview, type ReviewedChanges, type ReviewedFacts } from '@sluice/commit-review';
 import { commitImpactOf, previewOf, watchLocks } from '@sluice/sql-postgres';
 import type { Connection, Listener, Services, SessionMasks } from './services.js';
-import { type Judge, type Judgement, type Taken, otherwise } from '@sluice/judging';
+import { type Judge, type Judgement, otherwise } from '@sluice/judging';
 import { MySqlMaskSession } from '@sluice/sql-mysql';
 import { impactOf } from './impact.js';
 import { type Maker, ownerOf } from '@sluice/identity';
 import { Counters, HeldStream } from '@sluice/audit';
 import { personOf } from '@sluice/budgets';
 import { SessionLogin, type LoginSession, type LoginProof, currentOf, hasAccount } from './login.js';
+import { Charges } from './charges.js';
 import { denied, termsOf } from './holds.js';
+import { RecordedAnswers } from './recorded-answers.js';
+import { SessionChanges } from './session-changes.js';
 import { boundTo } from './snapshot.js';
 import { notingAsks } from './http/own-asks.js';
 import { TargetDialer, openTargetLookup } from './target.js';
@@ -53,17 +54,6 @@ import { secureClient } from '@sluice/strangers';
 
 /** Nobody can be told, and nobody waits, before there is a session. */
 const TOO_EARLY: DenyReason = { code: 'nobody-can-wait-yet' };
-/** Heads of answers that are remembered as they are recorded, of all sessions together. */
-const HEADS_REMEMBERED = 256;
-/** Takes the secrets out of a head. Answers repeat their heads, and come with the same bytes then. */
-const headsBy = shared((mark: Mark) =>
-  remembered(
-    (head: Uint8Array) => Buffer.from(redactHead(Buffer.from(head).toString('latin1'), mark), 'latin1'),
-    HEADS_REMEMBERED,
-  ),
-);
-/** Commands of a session that have taken from budgets and are not over. */
-const MAX_CHARGES = 1_000;
 const UNRECORDED: DenyReason = { code: 'record-unwritable' };
 
 /** One client connection: the `Gate` that its protocol talks to, and what the list of sessions shows of it. */
@@ -114,29 +104,15 @@ export class Session implements Gate, LoginSession {
   #ended = 0;
   /** Programs and requests at work, which may be several at a time, and whether they end by themselves. */
   readonly #programs = new Map<number, 'ends' | 'endless'>();
-  /** What commands at work have taken from budgets. */
-  readonly #charges = new Map<number, Taken>();
-  /** Bodies of requests by HTTP that pass unread, on their way to the record. */
-  readonly #bodies = new Map<number, BodyRedactor>();
   #dialer: TargetDialer | undefined;
-  /** What was set before the first command, and what has been changed since, as hashes. */
-  #startup = '';
-  #changed = '';
-  /** What names mean at the target is what they mean to a connection that has changed nothing. */
-  #sameNames = true;
-  /** The same of what values are: by none of its settings does a condition find other rows. */
-  #sameValues = true;
-  /** Whether the program behind it waits for people (`sluice.hold`). */
-  #waits = true;
+  readonly #changes = new SessionChanges();
+  readonly #charges = new Charges();
+  readonly #answers: RecordedAnswers;
   /** Commands that wait for people. */
   #waiting = 0;
-  #isClosed = false;
   readonly #review = new CommitReview(() => this.end({ code: 'transaction-too-long' }));
   /** What serves it at the target. */
   #process = 0;
-  /** Channels that it listens at, at the most. */
-  #channels = 0;
-
   constructor(services: Services, listener: Listener, id: string, client: { address: string; loopback: boolean }) {
     this.#services = services;
     this.#listener = listener;
@@ -150,6 +126,7 @@ export class Session implements Gate, LoginSession {
     this.limits = listener.traits.entrance ? { ...limits, recordedAnswer: bodies } : limits;
     this.signal = this.#kill.signal;
     this.draining = services.draining;
+    this.#answers = new RecordedAnswers(id, services.log, services.mark);
     this.#deadline = this.#until(services.handshake);
   }
 
@@ -185,7 +162,7 @@ export class Session implements Gate, LoginSession {
 
   /** What names mean at the target is what they mean to a connection that has changed nothing. */
   get sameNames(): boolean {
-    return this.#sameNames;
+    return this.#changes.sameNames;
   }
 
   /** It has requests that each say who they are from, and no socket of its own. */
@@ -210,11 +187,10 @@ export class Session implements Gate, LoginSession {
 
   /** The connection is gone. */
   closed(): void {
-    this.#isClosed = true;
     clearTimeout(this.#deadline);
     this.masks?.closed();
     this.#review.closed();
-    for (const charge of this.#charges.values()) charge.end();
+    this.#charges.close();
     for (const key of this.#cancelKeys) this.#services.cancels.delete(key);
     if (this.principal) this.#services.log.sessionClosed(this, ended(this.signal));
   }
@@ -296,53 +272,17 @@ export class Session implements Gate, LoginSession {
     if (event.type === 'end' && !this.#programs.delete(event.command) && event.command > this.#ended) {
       this.#ended = event.command;
     }
-    if (event.type === 'end') this.#settle(event.command);
-    if (event.type === 'end') this.#review.ended(event);
-    if (event.type === 'end' && event.hidden) this.#countHidden(event.hidden);
-    const kept = this.#recorded(event);
+    if (event.type === 'end') this.#over(event);
+    const kept = this.#answers.record(event);
     // A program may go on for ever, and nobody would ask for leave again.
     if (!kept && (event.type === 'part' ? event.stream : event.parts)) this.end({ code: 'record-unwritable' });
     if (event.type === 'end' && this.isVisit && this.#outdated && !this.busy) this.end(this.#outdated);
   }
 
-  /** Puts an event on record, of HTTP without secrets, by names that are known. False: it cannot be recorded. */
-  #recorded(event: ResponseEvent): boolean {
-    const { log, mark } = this.#services;
-    if (this.#bodies.size === 0 && (event.type === 'end' ? !event.parts : event.stream !== 'head'))
-      return log.response(this.id, event);
-    const body = this.#bodies.get(event.command);
-    if (body && event.type === 'part' && event.stream === 'request')
-      return this.#recordBody(event.command, body.push(Buffer.concat(event.data)));
-    if (body) this.#recordBody(event.command, body.flush());
-    if (event.type === 'end') {
-      this.#bodies.delete(event.command);
-      if (!event.parts) return log.response(this.id, event);
-      const shown = headsBy(mark);
-      const parts = event.parts.map((part) =>
-        part.stream === 'head' ? { stream: part.stream, data: shown(part.data) } : part,
-      );
-      return log.response(this.id, { ...event, parts });
-    }
-    if (event.stream !== 'head') return log.response(this.id, event);
-    const [first, ...rest] = event.data;
-    const whole = first && rest.length === 0 ? first : Buffer.concat(event.data);
-    return log.response(this.id, { ...event, data: [headsBy(mark)(whole)] });
-  }
-
-  #settle(command: number): void {
-    if (this.#charges.size === 0) return;
-    this.#charges.get(command)?.end();
-    this.#charges.delete(command);
-  }
-
-  /** What is bound and never executed has no end: the oldest of many are over. */
-  #charged(command: number, charge: Taken): void {
-    // Its client has hung up meanwhile, and nobody would say that it is over.
-    if (this.#isClosed) return charge.undo();
-    this.#charges.set(command, charge);
-    if (this.#charges.size <= MAX_CHARGES) return;
-    const [oldest] = this.#charges.keys();
-    if (oldest !== undefined) this.#settle(oldest);
+  #over(event: ResponseEnd): void {
+    this.#charges.settle(event.command);
+    this.#review.ended(event);
+    if (event.hidden) this.#countHidden(event.hidden);
   }
 
   #countHidden(hidden: HiddenCounts): void {
@@ -398,11 +338,6 @@ export class Session implements Gate, LoginSession {
     this.#services.admissions.trip(this, 'refusals');
   }
 
-  #recordBody(command: number, body: Uint8Array): boolean {
-    if (body.length === 0) return true;
-    return this.#services.log.response(this.id, { type: 'part', command, stream: 'request', data: [body] });
-  }
-
   /** What is only prepared counts when it runs, unless it never will. */
   #count(command: Command, { answer, held, matched }: Judgement): void {
     const { counters } = this.#services;
@@ -417,33 +352,21 @@ export class Session implements Gate, LoginSession {
   }
 
   #passes(command: Command, judgement: Judgement, waiter: Waiter | undefined): void {
-    const { answer, changes, transaction, charge } = judgement;
+    const { charge } = judgement;
     this.commands++;
-    if (charge) this.#charged(command.id, charge);
+    if (charge) this.#charges.add(command.id, charge);
     // Its agent makes the call, or does not, and an answer goes on as one of its request: nothing of it is at work here.
     if (command.type === 'tool' || command.type === 'answer') return this.record(givenOn(command));
     if (command.type !== 'sql') {
       this.#programs.set(command.id, endsByItself(command) ? 'ends' : 'endless');
-      if (command.type === 'request' && command.body.type === 'stream')
-        this.#bodies.set(command.id, new BodyRedactor(command.body.media, this.#services.mark));
-      // What a protocol of somebody else says of its session has no other owner.
-      if (command.type === 'custom' && changes) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
+      this.#answers.began(command);
+      if (command.type === 'custom' && judgement.changes) this.#changes.told(command);
       return;
     }
     if (command.phase !== 'run') return;
     this.#running = command.id;
     this.#ran(command, judgement);
-    if (answer.type === 'allow') for (const { verb } of answer.facts.actions) this.#heard(verb);
-    const { hold, names, values } = (answer.type === 'allow' && answer.facts.session) || {};
-    if (hold) this.#waits = hold === 'wait';
-    // Drivers say their time zone as they log in.
-    if (values === 'any' || (values && waiter)) this.#sameValues = false;
-    // The setting alone gives no later command another meaning.
-    if (hold && !names) return;
-    if (!changes || (transaction && this.#changed === '')) return;
-    if (names) this.#sameNames = false;
-    if (waiter) this.#changed = hash('sha256', `${this.#changed} ${command.text}`);
-    else this.#startup = hash('sha256', `${this.#startup} ${command.text}`);
+    this.#changes.ran(command, judgement, waiter === undefined);
   }
 
   /** Of what people look at before its COMMIT. */
@@ -455,15 +378,9 @@ export class Session implements Gate, LoginSession {
     this.#review.ran(command, reviewOf(judgement), { text, executed });
   }
 
-  #heard(verb: string): void {
-    if (verb === 'listen') this.#channels++;
-    else if (verb === 'unlisten') this.#channels = Math.max(0, this.#channels - 1);
-    else if (verb === 'discard') this.#channels = 0;
-  }
-
   /** Whoever waits for notifications has nothing to send, and is not idle. */
   get listens(): boolean {
-    return this.#channels > 0;
+    return this.#changes.listens;
   }
 
   /** It changes what people look at before it is committed, or it is that COMMIT. */
@@ -512,11 +429,10 @@ export class Session implements Gate, LoginSession {
         executed: executedIn(kept, judgement.answer),
         text,
         holds,
-        waits: this.#waits && !holds.some(({ fail }) => fail),
+        waits: this.#changes.waits && !holds.some(({ fail }) => fail),
         // Nobody repeats an answer.
         linger: comesBack && command.type !== 'answer' ? (this.connection?.http?.linger ?? 0) : undefined,
-        // A session that has changed something is like no other one.
-        state: `${this.#startup} ${this.#changed === '' ? '' : `${this.id} ${this.#changed}`}`,
+        state: this.#changes.stateOf(this.id),
         waiter: waiter,
         draining,
         changes,
@@ -589,7 +505,7 @@ export class Session implements Gate, LoginSession {
   ): Promise<Impact | undefined> {
     if (command.type !== 'sql' || answer.type !== 'allow' || !this.#opened) return undefined;
     const open = (): Promise<Lookup> => this.#openLookup();
-    const impact = await impactOf(command, answer.facts, this.#sameNames, open);
+    const impact = await impactOf(command, answer.facts, this.#changes.sameNames, open);
     if (!holds.some(({ preview }) => preview === 'run')) return impact;
     const masks = (this.#judge ??= this.#services.judge(this)).everyMask;
     const asker = this.principal ? personOf(ownerOf(this.principal, this.makers)) : '';
@@ -599,14 +515,14 @@ export class Session implements Gate, LoginSession {
 
   /** Why what it sends would do something else on another connection: a phrase. */
   #untriable(isOpen: boolean): string | undefined {
-    if (!this.#sameNames) return 'the session has changed what names mean';
-    if (!this.#sameValues) return 'the session has changed settings by which a condition may find other rows';
+    if (!this.#changes.sameNames) return 'the session has changed what names mean';
+    if (!this.#changes.sameValues) return 'the session has changed settings by which a condition may find other rows';
     if (isOpen) return 'the session is in a transaction, of which nobody else sees what it has changed';
     return this.#account === '' ? undefined : 'the session is of another account than the gateway looks things up by';
   }
 
   #commitImpact(changes: ReviewedChanges): Promise<Impact> {
-    return commitImpactOf(changes.tables, this.#holder, this.#sameNames, () => this.#openLookup());
+    return commitImpactOf(changes.tables, this.#holder, this.#changes.sameNames, () => this.#openLookup());
   }
 
   #watchLocks(holds: readonly AppliedHold[], withdraw: (why: string) => void): () => void {
@@ -672,7 +588,7 @@ export class Session implements Gate, LoginSession {
     const first = this.#proof;
     const isSame = first?.by === by && first?.tokenId === tokenId && this.principal?.name === principal.name;
     if (!isSame || this.#opened?.name !== connection.name || !this.#dialer) return undefined;
-    this.#waits = true;
+    this.#changes.reset();
     return { type: 'admission', principal: principal.name, connection: connection.name, target: this.#dialer.login };
   }
 
