@@ -4,6 +4,8 @@
  */
 import type { Principal } from '@sluice/contract';
 import { admitPassing, admitReview } from './break-glass.js';
+import { admitWord } from './decisions.js';
+import { type OpenRequest, OpenRequests, entryOf, isStale } from './open-requests.js';
 import { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 import {
   type Comparison,
@@ -20,8 +22,6 @@ import {
   escalates,
   inBrief,
   mayBeSame,
-  mayRelease,
-  needsKey,
   satisfied,
 } from './request.js';
 import { ApprovedShapes, MAX_SHAPES } from './shapes.js';
@@ -44,28 +44,6 @@ export interface Held {
   onEscalation(listener: () => void): () => void;
 }
 
-interface OpenRequest {
-  request: ApprovalRequest;
-  /** The state has been chosen; nothing that comes later counts. */
-  closed: boolean;
-  /** The outcome is stored. */
-  stored: boolean;
-  readonly bytes: number;
-  readonly outcome: PromiseWithResolvers<ApprovalRequest>;
-  timer: NodeJS.Timeout | undefined;
-  /** Those to tell when further people are asked. */
-  readonly listeners: Set<() => void>;
-}
-
-/** Open requests beyond this are refused. */
-const MAX_OPEN_REQUESTS = 10_000;
-/** Of one principal: whoever asks without end leaves room for others. */
-const MAX_OPEN_REQUESTS_OF_ONE = 2_000;
-/** Texts and values of open requests, of one principal and of all. They are on disk; this is what they take there. */
-const MAX_BYTES_OF_ONE = 32 * 1024 * 1024;
-const MAX_BYTES = 256 * 1024 * 1024;
-/** Who approves and takes it back in turn comes to an end. */
-const MAX_WORDS = 100;
 /** Open reviews of one person: whoever always passes by break-glass comes to an end. */
 const MAX_OPEN_REVIEWS_OF_ONE = 100;
 /** Node's timers know no longer wait, in milliseconds. */
@@ -79,7 +57,7 @@ export class Approvals {
   readonly #storage: Storage;
   readonly #tell: Told;
   readonly #around: Surroundings;
-  readonly #open = new Map<number, OpenRequest>();
+  readonly #open = new OpenRequests();
   /** Those that passed by break-glass, and that nobody else has looked at yet; some of them are open still. */
   readonly #reviews = new Map<number, OpenRequest>();
   readonly #approved = new ApprovedShapes();
@@ -99,7 +77,7 @@ export class Approvals {
     for (const request of (await storage.recent(MAX_SHAPES)).toReversed()) approvals.#approved.add(request);
     for (const request of await storage.unfinished()) {
       if (request.state === 'approved' && isStale(request, approvals.#now())) continue;
-      const entry = approvals.#enter(request, request.textBytes ?? 0);
+      const entry = approvals.#open.enter(request, request.textBytes ?? 0);
       if (request.state === 'approved') entry.closed = entry.stored = true;
       else if (request.expires <= approvals.#now()) await approvals.#close(entry, 'expired');
       else await approvals.#close(entry, 'withdrawn', 'the gateway was restarted');
@@ -111,18 +89,20 @@ export class Approvals {
 
   /** How many wait for an answer. */
   get pending(): number {
-    return [...this.#open.values()].filter(({ closed }) => !closed).length;
+    return this.#open.pending().length;
   }
 
   /** When the oldest of them was asked, in milliseconds since 1970. */
   get oldest(): number | undefined {
-    for (const { closed, request } of this.#open.values()) if (!closed) return request.created;
-    return undefined;
+    return this.#open.pending()[0]?.request.created;
   }
 
   /** Those that wait for an answer, in brief, the newest first. */
   waiting(): ApprovalRequest[] {
-    return [...this.#open.values()].flatMap(({ closed, request }) => (closed ? [] : [request])).toReversed();
+    return this.#open
+      .pending()
+      .map(({ request }) => request)
+      .toReversed();
   }
 
   /** Those that passed by break-glass and whose review is open, in brief, the oldest first. */
@@ -149,15 +129,12 @@ export class Approvals {
    */
   async ask(asked: ReleaseQuestion, comparison?: Comparison): Promise<Held> {
     const since = comparison && (await this.#since(comparison));
-    const same = asked.waits ? undefined : this.#sameAs(asked.digest, 'pending');
+    const same = asked.waits ? undefined : this.#open.sameAs(asked.digest, 'pending');
     if (same) return this.#held(same);
-    this.#forgetStale();
-    if (this.#open.size >= MAX_OPEN_REQUESTS)
-      throw new ApprovalError('full', 'Too many commands wait for approval already.');
     const { text, parameters } = asked;
     const bytes = Buffer.byteLength(text) + parameters.reduce((sum, value) => sum + Buffer.byteLength(value), 0);
-    this.#admit(asked, bytes);
     const created = this.#now();
+    this.#open.admit(asked, bytes, created);
     const number = ++this.#last;
     const request: ApprovalRequest = {
       ...asked,
@@ -170,7 +147,7 @@ export class Approvals {
       state: 'pending',
       words: [],
     };
-    const entry = this.#enter(request, bytes);
+    const entry = this.#open.enter(request, bytes);
     this.#tell(request, 'requested');
     try {
       await this.#storage.save(request, { text, parameters });
@@ -222,24 +199,7 @@ export class Approvals {
         `Request ${number} is approved already: "sluice approvals revoke ${number}" takes an approval back.`,
       );
     if (entry.closed) throw new ApprovalError('closed', `Request ${number} is ${request.state} already.`);
-    if (mayBeSame(askerOf(request), who))
-      throw new ApprovalError('forbidden', 'Nobody decides about a request of their own.');
-    if (request.source?.makers?.some((maker) => mayBeSame(maker, who)))
-      throw new ApprovalError(
-        'forbidden',
-        'This was asked with a token that you made, or by a login that you confirmed: somebody else has to decide.',
-      );
-    if (!mayRelease(request, who))
-      throw new ApprovalError('forbidden', `"${who.name}" is not among the approvers of request ${number}.`);
-    if (shown.key === undefined && needsKey(request, who))
-      throw new ApprovalError('forbidden', `Request ${number} is decided with a security key, in the console.`);
-    if (decision === 'approve' && this.#approving(entry).some((one) => mayBeSame(one, who)))
-      throw new ApprovalError('closed', `"${who.name}" has approved request ${number} already.`);
-    if (request.words.length >= MAX_WORDS)
-      throw new ApprovalError(
-        'closed',
-        `Request ${number} was approved and taken back too often: it has to be asked anew.`,
-      );
+    admitWord(request, this.#approving(entry), who, decision, shown);
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
     this.#say(entry, who, decision, reason, shown);
     if (decision === 'deny') return this.#close(entry, 'denied');
@@ -335,7 +295,7 @@ export class Approvals {
   /** Takes back what was said with tokens that are revoked. Rejects when the storage fails, once all of it has taken effect. */
   async takeBackSaidWith(tokens: ReadonlySet<string>): Promise<void> {
     const said = ({ token }: Word): boolean => token !== undefined && tokens.has(token);
-    const entries = [...this.#open.values()];
+    const entries = this.#open.all();
     const actor = { actor: 'the gateway', reason: 'the token that it was said with was revoked' };
     await Promise.all(entries.map((entry) => this.#take(entry, said, actor)));
   }
@@ -349,7 +309,7 @@ export class Approvals {
 
   /** Whether a session is released now, by an approval whose window is not over. */
   granted(digest: string): boolean {
-    for (const entry of this.#open.values()) {
+    for (const entry of this.#open.all()) {
       const { request, stored } = entry;
       if (!stored || request.kind !== 'session' || request.state !== 'approved' || request.digest !== digest) continue;
       if (isStale(request, this.#now())) continue;
@@ -375,7 +335,7 @@ export class Approvals {
    * before. False: there is none (any more). Stored before it resolves, so that no restart gives it back.
    */
   async use(by: { readonly number: number } | { readonly digest: string }): Promise<boolean> {
-    const entry = 'number' in by ? this.#open.get(by.number) : this.#sameAs(by.digest, 'approved');
+    const entry = 'number' in by ? this.#open.get(by.number) : this.#open.sameAs(by.digest, 'approved');
     if (!entry || entry.request.state !== 'approved' || entry.request.used !== undefined) return false;
     if (entry.request.kind === 'session') return false;
     if (!this.#stands(entry)) return false;
@@ -394,9 +354,9 @@ export class Approvals {
 
   /** Withdraws what is pending. */
   async stop(): Promise<void> {
-    const pending = [...this.#open.values()].filter(({ closed }) => !closed);
+    const pending = this.#open.pending();
     await Promise.all(pending.map((entry) => this.#close(entry, 'withdrawn', 'the gateway was stopped')));
-    for (const { timer } of this.#open.values()) clearTimeout(timer);
+    for (const { timer } of this.#open.all()) clearTimeout(timer);
   }
 
   async #since({ shape, differences }: Comparison): Promise<Since | undefined> {
@@ -417,30 +377,6 @@ export class Approvals {
     if (!past) throw new ApprovalError('missing', `There is no request ${number}.`);
     const state = past.used === undefined ? past.state : 'used';
     throw new ApprovalError('closed', `Request ${number} is ${state} already.`);
-  }
-
-  /** @throws ApprovalError when one principal, or all together, ask for too much at a time */
-  #admit(asked: ReleaseQuestion, bytes: number): void {
-    const asker = askerOf(asked);
-    let [all, count, own] = [0, 0, 0];
-    for (const { request, bytes: taken } of this.#open.values()) {
-      all += taken;
-      if (!mayBeSame(askerOf(request), asker)) continue;
-      count++;
-      own += taken;
-    }
-    if (count >= MAX_OPEN_REQUESTS_OF_ONE)
-      throw new ApprovalError('full', 'Too many commands of yours wait for approval already.');
-    if (own + bytes > MAX_BYTES_OF_ONE)
-      throw new ApprovalError(
-        'full',
-        `The commands of yours that wait for approval would have more than ${MAX_BYTES_OF_ONE / 1024 / 1024} MiB of text: wait until some are answered, or send less at a time.`,
-      );
-    if (all + bytes > MAX_BYTES)
-      throw new ApprovalError(
-        'full',
-        'The commands that wait for approval have too much text already: try again later.',
-      );
   }
 
   /** What somebody says is on record before it counts. */
@@ -512,12 +448,6 @@ export class Approvals {
     return this.#around.keepTaken(entry.request.number, () => this.#storage.save(entry.request));
   }
 
-  #enter(request: ApprovalRequest, bytes: number): OpenRequest {
-    const entry = entryOf(request, bytes);
-    this.#open.set(request.number, entry);
-    return entry;
-  }
-
   /** For further people to be asked, or for the end. */
   #wait(entry: OpenRequest): void {
     const { request } = entry;
@@ -574,30 +504,4 @@ export class Approvals {
     entry.outcome.resolve(entry.request);
     return entry.request;
   }
-
-  #sameAs(digest: string, state: ApprovalRequest['state']): OpenRequest | undefined {
-    for (const entry of this.#open.values())
-      if (!entry.request.waits && entry.request.state === state && entry.request.digest === digest) return entry;
-    return undefined;
-  }
-
-  /** Approvals that nobody came back for in time. */
-  #forgetStale(): void {
-    for (const [number, { request, closed }] of this.#open)
-      if (closed && !request.waits && isStale(request, this.#now())) this.#open.delete(number);
-  }
 }
-
-const entryOf = (request: ApprovalRequest, bytes: number): OpenRequest => ({
-  request,
-  closed: false,
-  stored: false,
-  bytes,
-  outcome: Promise.withResolvers<ApprovalRequest>(),
-  timer: undefined,
-  listeners: new Set(),
-});
-
-/** An approval is there for as long as the request was, or for the window that it opens. */
-const isStale = ({ closed = 0, window, timeoutMs }: ApprovalRequest, now: number): boolean =>
-  closed + (window ?? timeoutMs) <= now;
