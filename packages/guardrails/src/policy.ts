@@ -15,11 +15,12 @@ import type {
   Rule,
   RuleMatch,
 } from '@sluice/contract';
-import { BodyUnread, BodyUnreadable } from '@sluice/http-requests';
+import { BodyUnreadable } from '@sluice/http-requests';
 import { type Attributes, type Condition, ConditionError, attributesOf, compileCondition } from './condition.js';
 import { AnswerUnread, type PolicyContext, type TargetAttribute, Unanswered } from './context.js';
 import { countingOf, maskOf } from './counting.js';
 import { changesIdentity } from './identity.js';
+import { asked, certain, matches, mayApply, observes, reaches } from './matching.js';
 import { changesSomething, unreviewable } from './review.js';
 import { type DenyDecision, type Verdict, movedMasked, refusal, unknownAction, unrefused } from './verdict.js';
 
@@ -448,15 +449,6 @@ const SESSION: Facts = {
   statements: [],
 };
 
-/** A condition that cannot be asked of a session keeps nobody from being counted. */
-function mayApply(condition: Condition | undefined, action: Action, attributes: Attributes): boolean {
-  try {
-    return asked(condition, action, attributes) ?? true;
-  } catch {
-    return true;
-  }
-}
-
 const NOTHING_OF_SESSIONS = { budgets: [], tripwires: [] } as const;
 
 const isOfSessions = ({ rule: { then } }: CompiledRule): boolean =>
@@ -473,43 +465,3 @@ function isOfAnswers({ rule: { then }, condition }: CompiledRule, isRisky: boole
   if (then.type === 'hold_answer' || condition?.readsAnswer === true) return true;
   return isRisky && condition?.readsRisk === true && (then.type === 'deny' || then.type === 'mask');
 }
-
-/** A rule that only observes stops nothing, also where it asks about a body that cannot be read. */
-const observes = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
-  asked(condition, action, attributes) ?? false;
-
-/** Whether a condition comes to ask what is not known yet. */
-function reaches(condition: Condition, action: Action, attributes: Attributes): boolean {
-  try {
-    condition(action, attributes);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-/** Undefined: the rule asks about a body that is not there to be read, or what the target did not answer. */
-function asked(condition: Condition | undefined, action: Action, attributes: Attributes): boolean | undefined {
-  try {
-    return matches(condition, action, attributes);
-  } catch (error) {
-    if (error instanceof BodyUnread || error instanceof BodyUnreadable || error instanceof Unanswered) return undefined;
-    if (error instanceof AnswerUnread) return undefined;
-    throw error;
-  }
-}
-
-/** What a condition says for good; undefined: that hangs on something that may change, or is not known. */
-function certain(condition: Condition | undefined, action: Action, attributes: Attributes): boolean | undefined {
-  if (!condition) return true;
-  const { readsText, readsClock, readsRisk, readsAnswer } = condition;
-  if (readsText || readsClock || readsRisk || readsAnswer) return undefined;
-  try {
-    return condition(action, attributes);
-  } catch {
-    return undefined;
-  }
-}
-
-const matches = (condition: Condition | undefined, action: Action, attributes: Attributes): boolean =>
-  condition === undefined || condition(action, attributes);
