@@ -108,7 +108,7 @@ describe.skipIf(missingPostgres(18))('rows of more than 16 MiB with a masked col
     );
     await new Promise((resolve) => stream.once('data', resolve));
     stream.pause();
-    vi.useFakeTimers({ toFake: ['Date', 'setInterval'] });
+    vi.useFakeTimers({ toFake: ['performance', 'setInterval'] });
     let answered = false;
     const waiting = inText().then(() => (answered = true));
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), { timeout: 60_000 });

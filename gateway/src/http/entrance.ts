@@ -21,7 +21,9 @@ interface Entered {
   readonly visit: OpenVisit;
   /** Of what could have made it another way since. */
   readonly generation: number;
-  readonly until: number;
+  /** When it was proven, in milliseconds of `performance.now`, and until when the proof is good, in milliseconds since 1970. */
+  readonly at: number;
+  readonly expires: number | undefined;
 }
 
 export class SocketEntrance implements Entrance {
@@ -49,8 +51,9 @@ export class SocketEntrance implements Entrance {
     if (shown instanceof Promise) return shown.then((late) => (isRefusal(late) ? late : this.#visit(late, connection)));
     if (isRefusal(shown)) return shown;
     const visit = this.#visit(shown, connection);
-    const until = Math.min(Date.now() + MAX_TRUST_MS, shown.expires ?? Infinity);
-    if (visit instanceof OpenVisit) this.#last = { proofs, connection, visit, generation, until };
+    const { expires } = shown;
+    if (visit instanceof OpenVisit)
+      this.#last = { proofs, connection, visit, generation, at: performance.now(), expires };
     return visit;
   }
 
@@ -59,7 +62,8 @@ export class SocketEntrance implements Entrance {
     const last = this.#last;
     if (last?.proofs !== proofs || last.connection !== connection || last.generation !== this.#generation)
       return undefined;
-    return last.visit.usable && Date.now() < last.until ? last.visit : undefined;
+    const isGood = last.expires === undefined || Date.now() < last.expires;
+    return isGood && last.visit.usable && performance.now() - last.at < MAX_TRUST_MS ? last.visit : undefined;
   }
 
   get #generation(): number {

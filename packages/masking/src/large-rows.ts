@@ -30,7 +30,7 @@ interface Lease {
   /** Undefined: it was there at once. Rejects with `Unmasked` after the longest wait. */
   readonly granted: Promise<void> | undefined;
   state: 'waiting' | 'held' | 'over';
-  /** When it was granted (milliseconds since 1970). */
+  /** When it was granted (milliseconds of `performance.now`). */
   since: number;
   grant(): void;
 }
@@ -47,7 +47,7 @@ export class LargeRows {
   #left: number;
   readonly #queue: Lease[] = [];
   readonly #held = new Set<Lease>();
-  /** Runs while somebody waits, and since when somebody does (milliseconds since 1970). */
+  /** Runs while somebody waits, and since when somebody does (milliseconds of `performance.now`). */
   #watch: NodeJS.Timeout | undefined;
   #waitedSince = 0;
 
@@ -95,7 +95,7 @@ export class LargeRows {
         resolve();
       },
     };
-    if (this.#queue.length === 0) this.#waitedSince = Date.now();
+    if (this.#queue.length === 0) this.#waitedSince = performance.now();
     this.#queue.push(lease);
     this.#watch ??= setInterval(() => this.#endStalled(), this.#stall / 4).unref();
     return lease;
@@ -138,18 +138,18 @@ export class LargeRows {
     this.#left -= lease.bytes;
     this.#held.add(lease);
     lease.state = 'held';
-    lease.since = Date.now();
+    lease.since = performance.now();
     lease.owner.moved();
   }
 
   #endStalled(): void {
-    const before = Date.now() - this.#stall;
+    const before = performance.now() - this.#stall;
     if (this.#waitedSince > before) return;
     const late = [...this.#held].filter(({ owner, since, bytes }) => {
       if (owner.isMasking) return false;
       if (owner.movedAt < before || since + (bytes / this.#rate) * 1000 < before) return true;
       // However large it is, and however steadily it moves: others get the room before they are refused.
-      return Math.max(since, this.#waitedSince) + this.#wait / 2 < Date.now();
+      return Math.max(since, this.#waitedSince) + this.#wait / 2 < performance.now();
     });
     for (const owner of new Set(late.map((lease) => lease.owner))) owner.stalled();
   }
@@ -169,7 +169,7 @@ export class RowRoom implements Room {
   /** Bytes of a row that has begun behind others that are not with the client yet: room is asked for when they are. */
   #due = 0;
   #leaving: Lease[] = [];
-  /** When something of its rows moved last (milliseconds since 1970). */
+  /** When something of its rows moved last (milliseconds of `performance.now`). */
   movedAt = 0;
   /** The gateway itself is at work on them. */
   isMasking = false;
@@ -233,7 +233,7 @@ export class RowRoom implements Room {
   }
 
   moved(): void {
-    this.movedAt = Date.now();
+    this.movedAt = performance.now();
   }
 
   /** Nothing of its rows is kept any more. */

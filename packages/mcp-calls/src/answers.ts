@@ -302,7 +302,7 @@ class Messages {
 
   #notification({ method, json }: NotificationMessage & Pick<Message, 'json'>, parts: JsonParts): string {
     // Its next call has the tools listed anew.
-    if (method === 'notifications/tools/list_changed') this.#of.exchange.session.listed = 0;
+    if (method === 'notifications/tools/list_changed') this.#of.exchange.session.listed = -Infinity;
     return this.#written(json, parts);
   }
 

@@ -106,7 +106,7 @@ export class McpJudge {
     const { session } = read;
     const calls = messagesOf(read).filter(isCall);
     const names = calls.map((call) => nameOf(call) ?? '');
-    const isFresh = Date.now() - session.listed < LIST_MS;
+    const isFresh = performance.now() - session.listed < LIST_MS;
     const pinOf = (name: string): Pin | undefined => this.#parts.pins.find(this.#connection, name);
     const areKnown = names.every((name) => isKnown(pinOf(name), session.tools.get(name)));
     if (names.length === 0 || (isFresh && areKnown)) return undefined;

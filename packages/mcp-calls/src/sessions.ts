@@ -28,7 +28,7 @@ export class McpSession {
   readonly endpoint: string | undefined;
   /** Of tools that the server has listed in it, their fingerprints; and when that began. */
   readonly tools = new Map<string, string>();
-  listed = 0;
+  listed = -Infinity;
   readonly #open = new Map<string, { readonly asked: Asked; isAnswered: boolean }>();
   readonly #masks = new Map<string, AppliedMask>();
   readonly #asks = new Map<string, string>();

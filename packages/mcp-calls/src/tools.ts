@@ -56,7 +56,7 @@ export function noteTools(
 ): void {
   if (isFirst) {
     session.tools.clear();
-    session.listed = Date.now();
+    session.listed = performance.now();
   }
   for (const item of items) {
     const tool = toolIn(item);

@@ -47,13 +47,13 @@ export class RowsInForce {
   /** @throws Error with a phrase where they are not, or where nobody can tell */
   async check(rows: readonly TableRows[], user: string, target: string, open: () => Promise<Lookup>): Promise<void> {
     const key = JSON.stringify([target, user, rows]);
-    if (Date.now() - (this.#good.get(key) ?? 0) < BELIEVED_MS) return;
+    if (performance.now() - (this.#good.get(key) ?? -Infinity) < BELIEVED_MS) return;
     this.#good.delete(key);
     const lookup = await open();
     try {
       const faults = await rowsFaults(lookup, rows);
       if (faults.length > 0) throw new Error(`rows of its tables are not kept apart: ${faults.join('; ')}`);
-      this.#good.set(key, Date.now());
+      this.#good.set(key, performance.now());
     } finally {
       lookup.close();
     }

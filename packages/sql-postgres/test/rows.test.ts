@@ -1,9 +1,9 @@
 import type { Lookup } from '@sluice/contract';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadGrammar } from '../src/grammar.js';
-import { isSame, rowsFaults, rowsSql } from '../src/rows.js';
+import { RowsInForce, isSame, rowsFaults, rowsSql } from '../src/rows.js';
 
 const CONDITION = "owner = current_setting('sluice.principal')";
 const ORDERS = [{ table: 'kept.orders', condition: CONDITION }];
@@ -53,6 +53,33 @@ describe.each([15, 18] as const)('rows that a login gets, PostgreSQL %i', (major
     await owner.query('create policy wide on kept.orders using (true)');
     expect((await app.query('select id from kept.orders')).rows).toEqual([{ id: 2 }]);
     expect(await faults()).toEqual([]);
+  });
+
+  test.skipIf(missing)('are looked at again in time, also where the clock of the machine is set back', async () => {
+    await inForce();
+    const rows = new RowsInForce();
+    let looks = 0;
+    const look = (): Promise<void> =>
+      rows.check(ORDERS, 'app', 'db', () => {
+        looks++;
+        return Promise.resolve({ ...lookupBy(app, major), close: () => undefined });
+      });
+    await look();
+    await look();
+    expect(looks).toBe(1);
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      vi.setSystemTime(Date.now() - 3_600_000);
+      await owner.query('alter table kept.orders no force row level security');
+      const later = performance.now() + 31_000;
+      vi.spyOn(performance, 'now').mockReturnValue(later);
+      await expect(look()).rejects.toThrow('row security of kept.orders is not forced');
+      expect(looks).toBe(2);
+    } finally {
+      vi.restoreAllMocks();
+      vi.useRealTimers();
+      await inForce();
+    }
   });
 
   const CHANGES: readonly (readonly [change: string, says: RegExp, back: string])[] = [

@@ -105,7 +105,7 @@ class StoreDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
-    this.#closing = Date.now();
+    this.#closing = performance.now();
     // What was asked for in this turn of the event loop has not queued up yet.
     await nextTurn();
     await this.#turn;
@@ -125,12 +125,12 @@ class StoreDriver implements Driver {
 
   /** Tries until the file is not locked. Rejects with SQLite's own error after the deadline. */
   async patiently<T>(act: () => T): Promise<T> {
-    const started = Date.now();
+    const started = performance.now();
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
       try {
         return act();
       } catch (error) {
-        if (!isBusy(error) || Date.now() > this.#deadline(started)) throw error;
+        if (!isBusy(error) || performance.now() > this.#deadline(started)) throw error;
       }
       await sleep(pause);
     }

@@ -176,13 +176,13 @@ export class Pool {
     else {
       const next = this.#waiting.shift();
       if (next) return next.give(connection);
-      this.#idle.push({ connection, since: Date.now() });
+      this.#idle.push({ connection, since: performance.now() });
       this.#sweep ??= setInterval(this.#dropOld, IDLE_MS / 4).unref();
     }
   };
 
   readonly #dropOld = (): void => {
-    const since = Date.now() - IDLE_MS;
+    const since = performance.now() - IDLE_MS;
     while ((this.#idle[0]?.since ?? Infinity) < since) this.#idle.shift()?.connection.close();
     if (this.#idle.length === 0) this.#stopSweep();
   };

@@ -134,7 +134,7 @@ describe('clients', () => {
   });
 
   test('a client that sends no head in time is told so, and ends', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
     try {
       const client = await RawClient.to(rig.port);
       client.write(`GET /svc/x HTTP/1.1\r\nHost`);

@@ -20,7 +20,7 @@ const LIMITS = `set local lock_timeout to ${MAX_LOCK_WAIT_MS}; set local stateme
 
 /** Gets the texts of everything that is `unread`. What is locked stays so, and can be asked for again later. */
 export async function withDefinitions(query: CatalogQuery, contents: CatalogContents): Promise<CatalogContents> {
-  const until = Date.now() + MAX_READING_MS;
+  const until = performance.now() + MAX_READING_MS;
   const unread = contents.relations.filter((relation) => relation.unread);
   const views = unread.filter(({ kind }) => kind === 'v' || kind === 'm');
   const tables = unread.filter(({ kind }) => kind !== 'v' && kind !== 'm');
@@ -64,7 +64,7 @@ async function readTexts(
     wanted.slice(at * MAX_BATCH, (at + 1) * MAX_BATCH),
   );
   let refusals = 0;
-  for (let batch = batches.pop(); batch && Date.now() < until; batch = batches.pop()) {
+  for (let batch = batches.pop(); batch && performance.now() < until; batch = batches.pop()) {
     try {
       for (const row of await query(`${LIMITS}; ${select(batch)}`)) {
         const oid = Number(row[0]);

@@ -39,7 +39,7 @@ export class Backend {
   readonly #pooled: Pooled;
   readonly #onUnfit: (unfit: Unfit) => void;
   #first: Process | undefined;
-  #seen = 0;
+  #seen = -Infinity;
 
   /** `onUnfit` hears why a session cannot go on, for whoever runs the gateway. */
   constructor(pooled: Pooled, onUnfit: (unfit: Unfit) => void) {
@@ -49,7 +49,7 @@ export class Backend {
 
   /** It is time to ask which process serves the session. */
   get due(): boolean {
-    return this.#pooled === 'session' && Date.now() - this.#seen >= BELIEVED_MS;
+    return this.#pooled === 'session' && performance.now() - this.#seen >= BELIEVED_MS;
   }
 
   /**
@@ -59,14 +59,14 @@ export class Backend {
    */
   opened(reported: number, found: Process | undefined): Looked {
     this.#first = found;
-    this.#seen = Date.now();
+    this.#seen = performance.now();
     if (!found) return this.#unfit(UNKNOWN);
     return found.process === reported || this.#pooled !== undefined ? {} : this.#unfit(POOLER);
   }
 
   /** What serves the session now, where it could be asked. With a pooler by transaction it may be another one each time. */
   met(found: Process | undefined): Looked {
-    this.#seen = Date.now();
+    this.#seen = performance.now();
     if (this.#pooled === 'transaction' || !this.#first || !found) return {};
     const { process, started } = this.#first;
     const same = found.process === process && (started === null || found.started === null || started === found.started);

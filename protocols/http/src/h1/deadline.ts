@@ -2,13 +2,13 @@
 
 export class Deadline {
   readonly #timer: NodeJS.Timeout;
-  /** In milliseconds of `Date.now`; 0: it is not the peer's turn. */
+  /** In milliseconds of `performance.now`; 0: it is not the peer's turn. */
   #at = 0;
 
   /** `over`: called once the time is over, up to `every` milliseconds late. */
   constructor(every: number, over: () => void) {
     this.#timer = setInterval(() => {
-      if (this.#at === 0 || Date.now() < this.#at) return;
+      if (this.#at === 0 || performance.now() < this.#at) return;
       this.#at = 0;
       over();
     }, every).unref();
@@ -16,7 +16,7 @@ export class Deadline {
 
   /** So much time from now on, in milliseconds. */
   allow(time: number): void {
-    this.#at = Date.now() + time;
+    this.#at = performance.now() + time;
   }
 
   /** It is not the peer's turn. */
