@@ -321,6 +321,28 @@ describe.skipIf(missing)('changes that people look at before COMMIT', () => {
     await rolledBack(33);
   });
 
+  test('what has failed and goes back to a savepoint is asked about in the text that commits it', async () => {
+    for (const end of [
+      'rollback to s; commit',
+      'rollback to s; select 1; end',
+      "rollback to s; prepare transaction 'four'",
+      'rollback to s; commit and chain',
+    ]) {
+      const client = await open();
+      await client.query('begin');
+      await client.query("update t set name = 'x' where id = 34");
+      await client.query('savepoint s');
+      await failure(client.query('select 1 / 0'));
+      const ended = failure(client.query(end));
+      const { text } = await decide('deny', 'no');
+      expect(text).toContain(`${end}\n-- What it commits`);
+      expect([end, await ended]).toEqual([end, '42501']);
+      await client.query('rollback');
+    }
+    await rolledBack(34);
+    expect((await direct.query('select * from pg_prepared_xacts')).rowCount).toBe(0);
+  });
+
   const errors = (frames: readonly Frame[]): string =>
     textOf(frames.filter(({ tag }) => tag === 'E')).replaceAll('\0', ' ');
   const UPDATE = (id: number): (readonly (string | number)[])[] => [

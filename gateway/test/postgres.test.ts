@@ -213,6 +213,10 @@ describe.each([18, 15] as const)('PostgreSQL %i through the gateway', (major) =>
     await client.end();
     expect(await failure(stand.client({ options: '-c standard_conforming_strings=off' }))).toBe('42501');
     expect(await failure(stand.client({ options: '-c debug_print_parse=on' }))).toBe('42501');
+    // In the packet that the gateway writes these would be another user, database and start.
+    for (const name of ['user', 'database', 'DataBase', 'options', 'replication', '_pq_.x'])
+      for (const options of [`-c ${name}=template1`, `--${name}=template1`])
+        expect([options, await failure(stand.client({ options }))]).toEqual([options, '42704']);
     expect(await failure(stand.client({ replication: 'database' } as pg.ClientConfig))).toMatch(/0A000|no error/);
   });
 

@@ -81,8 +81,7 @@ export class CommitReview {
     if (this.#open?.number !== now?.number) this.#forget();
     if (holds.length > 0) return now ? this.#change(facts, holds, now, waiter) : no('review-needs-transaction');
     const open = this.#open;
-    // What has failed is rolled back, whatever its client says.
-    if (!open || now?.state !== 'open' || open.changes.count === 0) return PASS;
+    if (!open || !now || open.changes.count === 0 || isRolledBack(now, facts)) return PASS;
     const asked = [...open.holds.values()];
     this.#late(open, waiter, Math.min(...asked.map(({ timeoutMs }) => timeoutMs)) + openMsOf(open));
     return { type: 'ask', holds: asked, changes: open.changes };
@@ -137,6 +136,11 @@ export class CommitReview {
 
 const commits = (effect: StatementEffect): boolean =>
   effect.type === 'transaction' && (effect.kind === 'commit' || effect.kind === 'prepare');
+
+/** What has failed is rolled back, whatever its client says, unless the text itself goes back to a savepoint first. */
+const isRolledBack = ({ state }: TransactionState, { statements }: Facts): boolean =>
+  state === 'none' ||
+  (state === 'failed' && !statements.some((effect) => effect.type === 'transaction' && effect.kind === 'rollback to'));
 
 const ends = (effect: StatementEffect): boolean =>
   commits(effect) || (effect.type === 'transaction' && effect.kind === 'rollback');

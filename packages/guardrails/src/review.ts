@@ -16,9 +16,11 @@ const CHANGES: ReadonlySet<Effect> = new Set<Effect>([
   'unknown',
 ]);
 
-/** Whether there is anything to look at before a COMMIT. What is only planned changes nothing. */
-export const changesSomething = ({ effects, explainOnly }: Action): boolean =>
-  explainOnly !== true && effects.some((effect) => CHANGES.has(effect));
+/** Whether there is anything to look at before a COMMIT. What is only planned changes nothing; what is prepared was looked at then. */
+export const changesSomething = ({ verb, effects, explainOnly }: Action): boolean =>
+  explainOnly !== true && !OF_PREPARED.has(verb) && effects.some((effect) => CHANGES.has(effect));
+
+const OF_PREPARED: ReadonlySet<string> = new Set(['commit prepared', 'rollback prepared']);
 
 /**
  * Why people cannot look at a change before it is committed; undefined: they can.

@@ -556,6 +556,8 @@ const READERS: Readonly<Record<string, Read>> = {
   TransactionStmt: (reader, draft, fields) => {
     draft.verb = text(fields, 'kind').replace('TRANS_STMT_', '').toLowerCase().replaceAll('_', ' ');
     reader.add(draft, 'session');
+    // What it commits or takes back is of any session.
+    if (draft.verb.endsWith(' prepared')) reader.add(draft, 'write');
   },
   VariableSetStmt: (reader, draft, fields) => {
     draft.verb = text(fields, 'kind').startsWith('VAR_RESET') ? 'reset' : 'set';

@@ -28,6 +28,7 @@ export function readStartupSettings(parameters: ReadonlyMap<string, string>): St
 
   const take = (name: string, value: string): void => {
     const key = name.toLowerCase();
+    if (isOfPacket(key)) throw refuse('42704', `unrecognized configuration parameter "${name}"`);
     if (key === 'sluice.login') {
       if (value !== 'scram' && value !== 'password' && value !== 'oauth')
         throw refuse('22023', `sluice.login is "scram", "password" or "oauth", not "${value}"`);
@@ -54,6 +55,13 @@ export function readStartupSettings(parameters: ReadonlyMap<string, string>): St
   }
   return { user, database: parameters.get('database') ?? user, login, encoding, settings };
 }
+
+/**
+ * What a start-up packet says beside settings (ProcessStartupPacket in backend_startup.c). Among its options it is no setting, and in the target's
+ * packet it would say who logs in, where, and with which options that nobody has judged.
+ */
+const isOfPacket = (name: string): boolean => OF_PACKET.has(name) || name.startsWith('_pq_.');
+const OF_PACKET: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication']);
 
 /** The `options` text, split as the server splits it: blanks part words, a backslash takes the next character as it is. */
 function readOptions(text: string): [string, string][] {

@@ -13,6 +13,8 @@ export {
   type SessionNames,
   afterEffects,
   atIdle,
+  inFailedBlock,
+  rolledBack,
   currentRole,
   newSession,
   storedIn,

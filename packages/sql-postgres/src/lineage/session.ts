@@ -47,6 +47,10 @@ export interface Overlay {
   readonly defined: ReadonlySet<string>;
   /** Open transaction and its savepoints, oldest first; the first has no name. */
   readonly saved: readonly { readonly savepoint: string; readonly session: SessionNames }[];
+  /** Without a block: what a ROLLBACK, an error or the ROLLBACK of a BEGIN to come goes back to; undefined: to what there is. */
+  readonly since?: SessionNames;
+  /** The block has failed: whatever ends it rolls it back. */
+  readonly failed?: true;
   /** What SET LOCAL will go back to. */
   readonly lasting?: NameSettings;
 }
@@ -73,14 +77,27 @@ export const withInitial = (session: Omit<SessionNames, 'initial'>): SessionName
 
 /** The session after a statement with these effects has been confirmed. */
 export function afterEffects(session: SessionNames, effects: readonly SessionEffect[]): SessionNames {
-  return effects.reduce(after, session);
+  return effects.reduce(followed, session);
 }
 
-/**
- * The session when the server says that no transaction is open (ReadyForQuery `I`). After an error outside a block, start
- * from the session of the last such moment instead: all of the implicit transaction is undone.
- */
+/** The session when the server says that no transaction is open (ReadyForQuery `I`). After an error: of one `rolledBack`. */
 export const atIdle = (session: SessionNames): SessionNames => ended(session);
+
+/** When the server says that the block has failed (ReadyForQuery `E`). */
+export const inFailedBlock = (session: SessionNames): SessionNames =>
+  session.overlay.failed ? session : over(session, { failed: true });
+
+/**
+ * What is sent without a block is a transaction up to the next Sync (to the end of its text, in a simple query): an error or a ROLLBACK takes all of
+ * it back, and a BEGIN makes it part of its block (TBLOCK_IMPLICIT_INPROGRESS in xact.c).
+ */
+function followed(session: SessionNames, effect: SessionEffect): SessionNames {
+  const next = after(session, effect);
+  // DISCARD ALL commits at once (PreventInTransactionBlock).
+  const isKept = effect.type === 'transaction' || (effect.type === 'discard' && effect.what === 'all');
+  if (next === session || isKept || session.overlay.saved.length > 0) return next;
+  return over(next, { since: session.overlay.since ?? session });
+}
 
 function after(session: SessionNames, effect: SessionEffect): SessionNames {
   const { overlay } = session;
@@ -288,16 +305,25 @@ function transaction(session: SessionNames, effect: Extract<SessionEffect, { typ
     }
     case 'detach':
     case 'commit':
-      return again(ended(session), effect.chain);
-    default: {
-      const before = saved[0]?.session ?? session;
-      const relations = withSequences(before.overlay, overlay);
-      return again(ended(over(before, { prepared: overlay.prepared, relations, saved: [] })), effect.chain);
-    }
+      // The server says ROLLBACK.
+      return again(overlay.failed ? rolledBack(session) : ended(session), effect.chain);
+    default:
+      return again(rolledBack(session), effect.chain);
   }
 }
 
-const begun = (session: SessionNames): SessionNames => over(session, { saved: [{ savepoint: '', session }] });
+/** All that the transaction has changed is undone, but what no rollback takes back. */
+export function rolledBack(session: SessionNames): SessionNames {
+  const { saved, since, prepared } = session.overlay;
+  const before = saved[0]?.session ?? since ?? session;
+  const relations = withSequences(before.overlay, session.overlay);
+  return ended(over(before, { prepared, relations, saved: [] }));
+}
+
+function begun(session: SessionNames): SessionNames {
+  const { since, ...overlay } = session.overlay;
+  return { ...session, overlay: { ...overlay, saved: [{ savepoint: '', session: since ?? session }] } };
+}
 const again = (session: SessionNames, chain: boolean): SessionNames => (chain ? begun(session) : session);
 
 /** The transaction is over: what lives no longer than that is gone. */
@@ -305,13 +331,14 @@ function ended(session: SessionNames): SessionNames {
   const { overlay } = session;
   const ends =
     overlay.saved.length > 0 ||
+    overlay.since !== undefined ||
     overlay.lasting !== undefined ||
     overlay.defined.size > 0 ||
     overlay.functions.size > 0 ||
     [...overlay.relations.values()].some(({ dropOnCommit }) => dropOnCommit) ||
     [...overlay.cursors.values()].some(({ held }) => !held);
   if (!ends) return session;
-  const { lasting, ...rest } = overlay;
+  const { lasting, since: _, failed: __, ...rest } = overlay;
   return {
     ...session,
     ...lasting,

@@ -13,6 +13,8 @@ import {
   afterEffects,
   afterLook,
   atIdle,
+  inFailedBlock,
+  rolledBack,
   lookText,
   newSession,
   readLook,
@@ -95,8 +97,6 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** Something was prepared since the target was last ready. */
   #prepared = false;
   #names: NameSpace | undefined;
-  /** The names as they were when no transaction was open. */
-  #idle: NameSpace | undefined;
   #status: 'idle' | 'open' | 'failed' | 'new' = 'new';
   /** Since the target was last ready: an error; in this transaction: definitions that others do not see yet. */
   #failed = false;
@@ -234,8 +234,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       this.#tables = NO_TABLES;
       this.#ownCode = false;
       this.#touched = false;
-      // An error outside a block, or of the COMMIT itself: the target has undone all since it was last idle.
-      const names = failed && this.#idle ? withPrepared(this.#idle, this.#names) : this.#names;
+      // An error outside a block, or of the COMMIT itself: the target has undone all since its last transaction.
+      const names = failed ? rolledBack(this.#names) : this.#names;
       const why = this.#code ?? this.#lookedInside;
       const effects =
         why === undefined ? [] : [codeThat(failed && this.#code !== undefined && this.#code !== KEEPS, why)];
@@ -246,8 +246,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       this.#lookedInside = undefined;
       if (before === 'new') this.#names = withInitial(this.#names);
       if (this.#fresh) this.#names = this.#fresh;
-      this.#idle = this.#names;
     }
+    if (status === 'failed') this.#names = inFailedBlock(this.#names);
   }
 
   /** Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same. */
@@ -442,13 +442,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     masks: readonly AppliedMask[],
   ): void {
     if (!this.#names) return;
-    // A COMMIT of a transaction that has failed is a ROLLBACK, and the target says so.
-    const effects = effectsOf(lineage, facts, statement, this.#mayKeep(this.#meaning)).map((effect) => {
-      if (effect.type === 'code') return this.#codeHasRun(effect, lineage && [lineage]);
-      return effect.type === 'transaction' && effect.kind === 'commit' && this.#status === 'failed'
-        ? { ...effect, kind: 'rollback' as const }
-        : effect;
-    });
+    const effects = effectsOf(lineage, facts, statement, this.#mayKeep(this.#meaning)).map((effect) =>
+      effect.type === 'code' ? this.#codeHasRun(effect, lineage && [lineage]) : effect,
+    );
     this.#names = afterEffects(this.#names, effects);
     // Nobody knows what another session has defined in it.
     if (facts.actions.some((action) => action.statement === statement && commitsOthers(action)))
@@ -502,11 +498,6 @@ const TRANSACTION_CONTROL: ReadonlySet<string> = new Set([
 const VOID = 2278;
 const voidsIn = ({ parameters = [] }: SqlCommand): number[] =>
   parameters.flatMap(({ type }, at) => (type === VOID ? [at + 1] : []));
-
-const withPrepared = (before: NameSpace, now: NameSpace): NameSpace => ({
-  ...before,
-  overlay: { ...before.overlay, prepared: now.overlay.prepared },
-});
 
 const tooLong = (text: string): boolean =>
   text.length > MAX_FOLLOWED_CHARACTERS || (text.length > MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS && text.includes('/*'));
