@@ -7,7 +7,7 @@ import { readJournal } from '@sluice/recording';
 import { collectGarbage } from '@sluice/testkit';
 import { processCpuMs } from '@sluice/testkit/cpu';
 import { buildSchema, execute as executeQuery, parse } from 'graphql';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { caller } from './control.js';
 import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
 
@@ -385,5 +385,47 @@ describe('trailers of a request', () => {
     );
     await new Promise((resolve) => socket.once('data', resolve));
     expect(seen).toEqual([['X-Checksum', '7']]);
+  });
+});
+
+describe('cookies, which browsers send to every port and, by their path, to other connections', () => {
+  const OURS = '__Host-sluice-session=a-login; sluice-session=another';
+  let stand: HttpStand;
+  beforeAll(async () => {
+    stand = await openHttpStand({
+      target: (port) => `{ url: "http://127.0.0.1:${port}/base" }`,
+      serve: ({ headers }, response) => {
+        response.setHeader('Set-Cookie', [
+          'a=1',
+          'b=2; Path=/; Secure',
+          'c=3; path=/base/in; Domain=example.org',
+          'd=4; PATH=/other; Path',
+          '__Host-sluice-session=of-the-target; Path=/; Secure',
+          'Sluice-login=of-the-target; Path=/',
+        ]);
+        response.end(headers.cookie ?? 'none');
+      },
+    });
+  });
+  afterAll(() => stand.stop());
+
+  const get = async (path: string, cookie?: string): Promise<{ set: string[]; text: string }> => {
+    const headers = { Authorization: `Bearer ${stand.token}`, ...(cookie !== undefined && { Cookie: cookie }) };
+    const answer = await fetch(`${stand.url}${path}`, { headers });
+    return { set: answer.headers.getSetCookie(), text: await answer.text() };
+  };
+
+  test('a login to the console goes to no target, whatever else the browser sends', async () => {
+    expect((await get('/x', OURS)).text).toBe('none');
+    expect((await get('/x', `sid=1; ${OURS};  other="2"`)).text).toBe('sid=1;  other="2"');
+    expect((await get('/x', 'sid=sluice-session=1; my-sluice-x=2')).text).toBe('sid=sluice-session=1; my-sluice-x=2');
+    expect((await get('/x', '__Secure-sluice-login=1;__HOST-SLUICE-GRANT=2; a=b')).text).toBe('a=b');
+  });
+
+  test('a target gives its clients no cookie of the gateway, and none that another connection would have', async () => {
+    const own = ['b=2; Path=/svc; Secure', 'c=3; Path=/svc/in', 'd=4; Path=/svc/other; Path=/svc'];
+    expect((await get('/x/y')).set).toEqual(['a=1', ...own]);
+    // Without a path browsers take the folder of the address: of one step that is the root.
+    expect((await get('')).set).toEqual(['a=1; Path=/svc', ...own]);
   });
 });

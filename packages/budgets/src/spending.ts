@@ -17,6 +17,10 @@ import {
   uncounted,
 } from './spent.js';
 
+/** The same budget may be without what a command itself takes: its places, or that it runs at all. */
+const nameOf = ({ key, at_once: places, statements }: AppliedBudget): string =>
+  `${key} ${places === undefined ? '' : '+'}${statements === undefined ? '' : '*'}`;
+
 /** What one session uses up. */
 export class Spending {
   readonly #ledger: Ledger;
@@ -68,7 +72,7 @@ export class Spending {
 
   #sharesOf(budgets: readonly AppliedBudget[]): Shares {
     if (budgets.length === 0) return NO_SHARES;
-    const name = budgets.map(({ key, at_once: places }) => (places === undefined ? key : `${key} +`)).join('\n');
+    const name = budgets.map(nameOf).join('\n');
     const shares = this.#named.get(name) ?? this.#makeShares(budgets);
     this.#named.set(name, shares);
     return shares;

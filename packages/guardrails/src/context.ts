@@ -1,5 +1,5 @@
 /** Who asks, by which connection, and what the target was asked, as rules see it. Does not: ask, or decide (policy.ts). */
-import type { Action, Command, MaskedUse, Principal } from '@sluice/contract';
+import type { Action, Command, Facts, MaskedUse, Principal } from '@sluice/contract';
 import type { Request } from '@sluice/http-requests';
 import type { ModelCall, ModelSettings, ModelText } from '@sluice/language-models';
 import type { SeenTool } from './tool.js';
@@ -97,4 +97,11 @@ export interface PolicyContext {
   readonly trusted?: ReadonlySet<string>;
   /** What the command does with masked columns other than to show them; absent until that is known. */
   readonly masked?: MaskedUse;
+}
+
+/** One of the things that a request asks for, of whose answer rules are asked. */
+export interface AskedFor {
+  readonly facts: Facts;
+  readonly text: string;
+  readonly context: PolicyContext;
 }

@@ -1,6 +1,7 @@
 /** Rules and facts to a decision. Pure. */
 export {
   AnswerUnread,
+  type AskedFor,
   type PolicyContext,
   type SeenAnswer,
   type SeenCode,

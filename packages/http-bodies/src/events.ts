@@ -12,6 +12,8 @@ const MAX_EVENT_BYTES = 4 * 1024 * 1024;
 const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
+/** Of the order of bytes, in UTF-8. */
+const MARK = Buffer.from('\ufeff');
 /** Ends a stream of some services, and says nothing. */
 const DONE = '[DONE]';
 
@@ -29,6 +31,7 @@ export class EventsMask implements Editor {
   /** The line at work. */
   #kept: Buffer[] = [];
   #endsInCr = false;
+  #isFirst = true;
   /** Lines of the event at work. */
   #lines: Line[] = [];
   #bytes = 0;
@@ -106,9 +109,13 @@ export class EventsMask implements Editor {
 
   #line(out: Buffer[], last: Buffer): void {
     this.#keep(last);
-    const whole = joined(this.#kept);
+    const came = joined(this.#kept);
     this.#kept = [];
-    const line = lineOf(whole);
+    // One mark may stand before all lines, and is none of the first.
+    const hasMark = this.#isFirst && came.subarray(0, MARK.length).equals(MARK);
+    this.#isFirst = false;
+    if (hasMark) out.push(MARK);
+    const line = lineOf(hasMark ? came.subarray(MARK.length) : came);
     if (line.head.length + line.value.length === 0) {
       out.push(this.#event(), line.end);
     } else if (line.field === '' && this.#lines.length === 0) out.push(line.head.subarray(0, 1), line.end);

@@ -77,6 +77,7 @@ describe('events', () => {
       `retry: 10\ndata\ndata: mail\\u0040 ${MAIL}\nfoo: ${MAIL}\n\n`,
       'retry: 10\ndata\ndata: mail\\u0040 [masked:EMAIL]\nfoo: [masked:EMAIL]\n\n',
     ],
+    [`\ufeffdata: {"m":"ada\\u0040example.com"}\n\n`, '\ufeffdata: {"m":"[masked:EMAIL]"}\n\n'],
     [`data: {"m":"ada\\u0040example.com"}`, 'data: {"m":"[masked:EMAIL]"}'],
     // A text of several lines whose server writes the name of the field once.
     [`data: dear\n${MAIL}\n${MAIL}: hello\n\n`, 'data: dear\n[masked:EMAIL]\n[masked:EMAIL]: hello\n\n'],
@@ -90,6 +91,7 @@ describe('events', () => {
     expect(masked(TYPE, 'data: {"a":"x"}\n\ndata: [DONE]\n\n', parts)).toBe(
       'data: {"a":"[masked]"}\n\ndata: [DONE]\n\n',
     );
+    expect(masked(TYPE, '\ufeffdata: {"a":"x"}\n\n', parts)).toBe('\ufeffdata: {"a":"[masked]"}\n\n');
     expect(() => masked(TYPE, 'data: secret\n\n', parts)).toThrow(/an event that is no JSON/);
   });
 

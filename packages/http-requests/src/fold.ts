@@ -4,6 +4,7 @@
  */
 
 /** Both ways, because some letters have no lower case of their own: the long s, the sign for kelvin. */
-const fold = (name: string): string => name.toUpperCase().toLowerCase();
+export const foldedName = (name: string): string => name.toUpperCase().toLowerCase();
 
-export const isNamed = (name: string, wanted: string): boolean => name === wanted || fold(name) === fold(wanted);
+export const isNamed = (name: string, wanted: string): boolean =>
+  name === wanted || foldedName(name) === foldedName(wanted);

@@ -7,18 +7,17 @@ import {
   type AnswerCommand,
   type AppliedMask,
   type Deny,
-  type Facts,
   type Header,
   type HttpEdits,
   type Propose,
   Unmasked,
 } from '@sluice/contract';
-import type { CompiledPolicy, PolicyContext, Verdict } from '@sluice/guardrails';
+import { type AskedFor, type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import { WHOLE_AND_PLAIN, unmasked } from '@sluice/http-bodies';
 import { BodyUnreadable } from '@sluice/http-requests';
 import type { AnswerKind, Meter } from '@sluice/language-models';
 import { Answer } from './answer.js';
-import { judgedLines } from './lines.js';
+import { judgedLines, unique } from './lines.js';
 
 /** Of an answer that is judged whole, on the thread that serves everybody. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -28,9 +27,8 @@ const SWITCHED = 101;
 
 /** What is known of a request when its answer comes. */
 export interface AnswerOrigin {
-  readonly facts: Facts;
-  readonly text: string;
-  readonly context: PolicyContext;
+  /** One request may ask for several things, and rules about each of them are asked. */
+  readonly asked: readonly [AskedFor, ...AskedFor[]];
   /** The request as people are shown it. */
   readonly shown: () => string;
   /** What a model was asked for. */
@@ -64,8 +62,10 @@ export function judgedEdits(
   edits: HttpEdits | undefined,
 ): HttpEdits | undefined {
   if (!policy.judgesAnswers) return edits;
-  const needs = (answer: PolicyContext['answer'] & {}): 'head' | 'body' | undefined =>
-    policy.needsAnswer(origin.facts, origin.text, { ...origin.context, answer });
+  const needs = (answer: PolicyContext['answer'] & {}): 'head' | 'body' | undefined => {
+    const all = origin.asked.map(({ facts, text, context }) => policy.needsAnswer(facts, text, { ...context, answer }));
+    return all.find((one) => one === 'body') ?? all.find((one) => one !== undefined);
+  };
   const may = needs('unread');
   if (!may) return edits;
   const answer: NonNullable<HttpEdits['answer']> = (status, headers, propose) => {
@@ -108,7 +108,7 @@ export function judgeAnswer(
   if (!(about instanceof About)) return undefined;
   const { origin, answer } = about;
   if (!policy.readsCode) return judged(about, policy);
-  return answer.analyse(languages, origin.context.principal.name).then(() => judged(about, policy));
+  return answer.analyse(languages, origin.asked[0].context.principal.name).then(() => judged(about, policy));
 }
 
 function judged({ origin, answer }: About, policy: CompiledPolicy): JudgedAnswer {
@@ -122,13 +122,32 @@ function judged({ origin, answer }: About, policy: CompiledPolicy): JudgedAnswer
 
 /** `without`: what goes in place of lines that are refused. */
 function verdictOn(
-  { facts, text, context }: AnswerOrigin,
+  { asked }: AnswerOrigin,
   answer: Answer,
   policy: CompiledPolicy,
 ): { verdict: Verdict; without: (edits: HttpEdits | undefined) => HttpEdits | undefined } {
-  const judge = (one: Answer): Verdict => policy.judgeAnswer(facts, text, { ...context, answer: one });
+  const judge = (one: Answer): Verdict =>
+    mergedVerdict(
+      asked.map(({ facts, text, context }) => policy.judgeAnswer(facts, text, { ...context, answer: one })),
+    );
   const { lines } = answer.isWhole ? answer : {};
   return lines ? judgedLines(lines, judge) : { verdict: judge(answer), without: (edits) => edits };
+}
+
+/** Each has to let it pass. */
+function mergedVerdict(all: readonly Verdict[]): Verdict {
+  const [first, ...others] = all;
+  if (first && others.length === 0) return first;
+  const holds = unique(all.flatMap((one) => one.holds));
+  const refusing = all.find(({ decision }) => decision.type === 'deny');
+  return {
+    decision: refusing?.decision ?? unrefused(holds),
+    holds,
+    matched: unique(all.flatMap(({ matched }) => matched)),
+    masks: unique(all.flatMap(({ masks }) => masks)),
+    budgets: [],
+    bounds: [],
+  };
 }
 
 const NOTHING_PROPOSED: Propose = () => ({ type: 'allow' });

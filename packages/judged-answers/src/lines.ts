@@ -40,7 +40,7 @@ interface Refused {
 }
 
 /** Two policies may have a rule of the same name. */
-const unique = <Applied>(all: readonly Applied[]): readonly Applied[] => [
+export const unique = <Applied>(all: readonly Applied[]): readonly Applied[] => [
   ...new Map(all.map((one) => [JSON.stringify(one), one])).values(),
 ];
 

@@ -37,7 +37,7 @@ import {
   isGrpc,
   requestText,
 } from '@sluice/http-requests';
-import { type JudgedAnswer, judgeAnswer, judgedEdits } from '@sluice/judged-answers';
+import { type AnswerOrigin, type JudgedAnswer, judgeAnswer, judgedEdits } from '@sluice/judged-answers';
 import {
   type AnswerOf,
   type ModelCall,
@@ -258,11 +258,9 @@ export class HttpJudge {
     const passed = (all: readonly AppliedMask[], sent?: Uint8Array): HttpEdits | undefined =>
       this.#counted(budgets, edited(all, sent, follow));
     const show = (): string => requestText(legible(this.#with.descriptors, shown), this.#with.mark);
-    const origin = {
-      facts,
-      context,
+    const origin: AnswerOrigin = {
+      asked: [{ facts, context, text: command.text }],
       masks,
-      text: command.text,
       operation: answers?.operation,
       // Of lines each is counted as it passes.
       meter: answers?.operation === 'lines' ? undefined : answers?.meter,
@@ -366,11 +364,9 @@ export class HttpJudge {
     const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
     const show = (): string =>
       [line(), `(${command.method} ${command.host}${command.path})`, changes].join('\n').trim();
-    const origin = {
-      facts,
-      context: about,
+    const origin: AnswerOrigin = {
+      asked: judged.asked(about),
       masks,
-      text: judged.text,
       operation: undefined,
       shown: show,
       edits: (all: readonly AppliedMask[]) => this.#counted(verdict.budgets, edits(all, follow)),

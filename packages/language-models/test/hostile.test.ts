@@ -111,6 +111,28 @@ describe('a stream', () => {
   });
 });
 
+test('a call that the provider makes once its agent agrees is judged before the agent is asked', () => {
+  const item = {
+    id: 'r_1',
+    type: 'mcp_approval_request',
+    name: 'wipe',
+    arguments: '{"all":"drop"}',
+    server_label: 's',
+  };
+  const event = (type: string, more: object): string =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, output_index: 0, ...more })}\n\n`;
+  const stream = open('responses', 'events');
+  const text =
+    stream.push(event('response.output_item.added', { item })) +
+    stream.push(event('response.output_item.done', { item })) +
+    stream.push(event('response.completed', { response: { output: [item] } })) +
+    stream.end();
+  expect(stream.calls).toMatchObject([{ tool: 'wipe', input: '{"all":"drop"}' }]);
+  expect(text).not.toContain('mcp_approval_request');
+  const whole = open('responses', 'json');
+  expect(whole.push(JSON.stringify({ output: [item] })) + whole.end()).not.toContain('mcp_approval_request');
+});
+
 describe('a call that comes in another way than usual is judged', () => {
   const named = (type: string, more: object): string => `event: ${type}\ndata: ${JSON.stringify(more)}\n\n`;
   const typed = (type: string, more: object): string => named(type, { type, ...more });

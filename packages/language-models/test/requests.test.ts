@@ -95,6 +95,32 @@ describe('what a model reads is read by rules', () => {
     expect(call('messages', { ...user('hi'), mcp_servers: servers }).tools).toEqual(['search', where]);
   });
 
+  test('a tool of the provider’s own is named by what it is, whatever its caller calls it', () => {
+    const of = (tools: unknown, input: unknown = 'hi'): readonly string[] =>
+      call('responses', { model: 'm', input, tools }).tools;
+    expect(of([{ type: 'code_interpreter', name: 'weather', container: { type: 'auto' } }])).toEqual([
+      'weather',
+      'code_interpreter',
+    ]);
+    expect(of([{ type: 'mcp', server_label: 'weather', tunnel: 'x' }])).toEqual(['weather', 'mcp']);
+    const inner = [{ type: 'function', name: 'drop' }, { type: 'shell' }];
+    expect(of([{ type: 'namespace', name: 'weather', tools: inner }])).toEqual(['weather', 'drop', 'shell']);
+    expect(of([], [{ type: 'tool_search_output', tools: inner }])).toEqual(['drop', 'shell']);
+    expect(of([], [{ type: 'mcp_list_tools', server_label: 'a', tools: inner }])).toEqual([]);
+    const ofMessages = (tools: unknown): readonly string[] => call('messages', { ...user('hi'), tools }).tools;
+    expect(ofMessages([{ type: 'code_execution_20250825', name: 'weather' }])).toEqual([
+      'weather',
+      'code_execution_20250825',
+    ]);
+    // What it is called anyway.
+    const plain = [
+      { type: 'web_search_20250305', name: 'web_search' },
+      { type: 'text_editor_20250728', name: 'str_replace_based_edit_tool' },
+      { type: 'custom', name: 'weather', input_schema: {} },
+    ];
+    expect(ofMessages(plain)).toEqual(['web_search', 'str_replace_based_edit_tool', 'weather']);
+  });
+
   test('a file of Gemini that does not say what it is', () => {
     const parts = (part: object): object => ({ contents: [{ parts: [part] }] });
     const files = (part: object): readonly number[] => {

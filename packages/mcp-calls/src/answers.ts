@@ -42,7 +42,7 @@ import {
 import type { McpExchange } from './exchange.js';
 import { ownHeaders } from './listing.js';
 import type { Asked } from './sessions.js';
-import { LIST_TASKS, isAboutTask, taskIn } from './tasks.js';
+import { LIST_TASKS, type McpTask, isAboutTask, taskIn } from './tasks.js';
 import { type ListContext, listedItems, noteTools } from './tools.js';
 
 /** What a server asks of its client. `ProposedCall.about` of the gateway's own. */
@@ -61,6 +61,8 @@ export interface AnswerParts {
   /** What is masked in JSON with these masks besides those of the request that it answers. */
   readonly partsWith: (masks: readonly AppliedMask[]) => JsonParts | undefined;
 }
+
+type Refusing = Extract<ProposalAnswer, { type: 'deny' }>;
 
 /** A message as the client may have it, and what is masked in it. */
 interface Given {
@@ -235,17 +237,25 @@ class Messages {
   /** Undefined: it does not pass. */
   #message(message: Message, isFault: boolean): Given | undefined {
     const { exchange } = this.#of;
+    const { json } = message;
     const { read, session } = exchange;
     if (message.type === 'request' || message.type === 'notification') {
-      const parts = read.asks.type === 'stream' ? this.#partsWith(session.masks) : this.#parts;
+      const known = read.asks.type === 'stream' ? session.masks : [];
+      const task = this.#taskOf(message);
+      if (task === 'of nobody') return undefined;
+      const parts = this.#partsWith([...known, ...(task?.masks ?? [])]);
       const text = message.type === 'request' ? this.#ask(message, parts) : this.#notification(message, parts);
       return text === undefined ? undefined : { text, parts };
     }
     if (message.type === 'error' && !message.id)
       return isFault ? { text: jsonOf(message.json), parts: this.#parts } : undefined;
-    const asked = exchange.take(message.id ? jsonOf(message.id) : '');
+    const key = message.id ? jsonOf(message.id) : '';
+    const asked = exchange.take(key);
     if (!asked) return undefined;
     const parts = this.#partsWith(asked.masks ?? []);
+    // What its own exchange would have kept has to be kept by this one.
+    const why = exchange.expected.has(key) ? undefined : elsewhere(asked, json);
+    if (why !== undefined) return { text: errorText(message.id, REFUSED, why), parts };
     return {
       text: message.type === 'result' ? this.#result(message, asked, parts) : this.#fault(message, parts),
       parts,
@@ -272,11 +282,7 @@ class Messages {
     return !no && session.asks(key, message.method) ? this.#written(message.json, parts) : undefined;
   }
 
-  #refusalOf(
-    method: string,
-    params: Json | undefined,
-    parts: JsonParts,
-  ): Extract<ProposalAnswer, { type: 'deny' }> | undefined {
+  #refusalOf(method: string, params: Json | undefined, parts: JsonParts): Refusing | undefined {
     const input = params ? jsonOf(params) : '{}';
     const shown = leafMask(parts, '', input);
     const answer = this.#propose({ tool: method, input, shown, about: new ServerAsk(this.#of.exchange) });
@@ -300,23 +306,42 @@ class Messages {
       .catch(() => undefined);
   }
 
-  #notification({ method, json }: NotificationMessage & Pick<Message, 'json'>, parts: JsonParts): string {
+  /** What is said of a task has its masks, and is for whom it is. A server asks its client about tasks of the client's own. */
+  #taskOf(message: RequestMessage | NotificationMessage): McpTask | 'of nobody' | undefined {
+    const id = message.params && !isAboutTask(message.method) ? taskIn(message.params) : undefined;
+    if (id === undefined) return undefined;
+    const { listing, exchange } = this.#of;
+    const { tasks } = listing.parts.sessions;
+    return tasks.find(listing.connection, exchange.session.principal, id) ?? 'of nobody';
+  }
+
+  #notification(
+    { method, params, json }: NotificationMessage & Pick<Message, 'json'>,
+    parts: JsonParts,
+  ): string | undefined {
     // Its next call has the tools listed anew.
     if (method === 'notifications/tools/list_changed') this.#of.exchange.session.listed = -Infinity;
+    if (params && this.#wantedFault(params, parts)) return undefined;
     return this.#written(json, parts);
+  }
+
+  /** Why it asks its client for something that it may not have, whatever else it says. */
+  #wantedFault({ members }: JsonObject, parts: JsonParts): Refusing | undefined {
+    for (const holder of [members, objectIn(members, 'task')?.members])
+      for (const wanted of wantedIn(holder?.get('inputRequests'))) {
+        const method = wanted.type === 'object' ? textIn(wanted.members, 'method') : undefined;
+        const input = wanted.type === 'object' ? wanted.members.get('params') : wanted;
+        const no = this.#refusalOf(method ?? 'input', input, parts);
+        if (no) return no;
+      }
+    return undefined;
   }
 
   #result(message: ResultMessage & Pick<Message, 'json'>, asked: Asked, parts: JsonParts): string {
     const { members } = message.result;
     this.#noteTask(message.result, asked);
-    if (textIn(members, 'resultType') === 'input_required') {
-      for (const [, wanted] of objectIn(members, 'inputRequests')?.members ?? []) {
-        const method = wanted.type === 'object' ? textIn(wanted.members, 'method') : undefined;
-        const input = wanted.type === 'object' ? wanted.members.get('params') : wanted;
-        const no = this.#refusalOf(method ?? 'input', input, parts);
-        if (no) return refusal(message, no);
-      }
-    }
+    const no = this.#wantedFault(message.result, parts);
+    if (no) return refusal(message, no);
     const list = LISTS[asked.method];
     const items = list && members.get(list.member);
     if (list && items?.type === 'array') {
@@ -333,11 +358,11 @@ class Messages {
   }
 
   /** What a call has become that goes on by itself: whoever asks for its result has the masks of the call. */
-  #noteTask(result: JsonObject, { method, masks }: Asked): void {
+  #noteTask(result: JsonObject, { method, masks, terms }: Asked): void {
     const id = isAboutTask(method) || method === LIST_TASKS ? undefined : taskIn(result);
     if (id === undefined) return;
     const { listing, exchange } = this.#of;
-    const task = { masks: masks ?? exchange.masks };
+    const task = { masks: masks ?? exchange.masks, terms };
     listing.parts.sessions.tasks.note(listing.connection, exchange.session.principal, id, task);
   }
 
@@ -387,6 +412,26 @@ class Messages {
     const depth = here.split('/').length - 2;
     return `${depth > 0 ? '../'.repeat(depth) : './'}${path.slice(1)}${url.search}`;
   }
+}
+
+/** Why an answer that comes by another way than its question does not pass; undefined: it does. */
+function elsewhere({ terms }: Asked, json: Json): string | undefined {
+  if (!terms) return undefined;
+  if (terms.isJudged) return JUDGED_ELSEWHERE;
+  const [least] = terms.bounds
+    .filter(({ maxBytes = Infinity }) => Buffer.byteLength(jsonOf(json)) > maxBytes)
+    .sort((one, other) => (one.maxBytes ?? 0) - (other.maxBytes ?? 0));
+  return least && `The answer has more than ${least.maxBytes} bytes, which rule "${least.rule}" does not let pass.`;
+}
+
+const JUDGED_ELSEWHERE =
+  'Rules judge the answer to this, and it comes by another stream than its question, so it does not pass. A server that answers where it is asked (Streamable HTTP) can be used.';
+
+/** What is asked for, whatever holds it. */
+function wantedIn(json: Json | undefined): Iterable<Json> {
+  if (json?.type === 'object') return json.members.values();
+  if (json?.type === 'array') return json.items;
+  return json && jsonOf(json) !== 'null' ? [json] : [];
 }
 
 /** The same with another member. */

@@ -8,6 +8,7 @@ import { type Message, textIn } from '@sluice/mcp';
 import { nameOf } from './facts.js';
 import type { ReadRequest } from './reading.js';
 import type { Asked, McpSession } from './sessions.js';
+import type { AnswerTerms } from './terms.js';
 
 export class McpExchange {
   readonly command: HttpCommand;
@@ -15,7 +16,7 @@ export class McpExchange {
   /** In the transport of old it is known when the stream says so. */
   session: McpSession;
   /** What it asks, by ids as JSON. */
-  readonly expected: ReadonlyMap<string, Asked>;
+  readonly #expected: Map<string, Asked>;
   /** What is masked of its answers. */
   masks: readonly AppliedMask[] = [];
   /** Those that have been answered. */
@@ -28,7 +29,18 @@ export class McpExchange {
     const asked = messagesOf(read).flatMap((message) =>
       message.type === 'request' ? [[jsonOf(message.id), askedBy(message)] as const] : [],
     );
-    this.expected = new Map(asked);
+    this.#expected = new Map(asked);
+  }
+
+  get expected(): ReadonlyMap<string, Asked> {
+    return this.#expected;
+  }
+
+  /** It was judged: so its answer may be. */
+  judged(message: Message, terms: AnswerTerms): void {
+    const key = message.type === 'request' ? jsonOf(message.id) : '';
+    const asked = this.#expected.get(key);
+    if (asked) this.#expected.set(key, { ...asked, terms });
   }
 
   /** It goes on: from now on its answers are expected. */

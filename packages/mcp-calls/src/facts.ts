@@ -4,7 +4,7 @@
  */
 import type { Action, Deny, Facts, Resource } from '@sluice/contract';
 import type { PolicyContext } from '@sluice/guardrails';
-import { BodyUnread, type Json, jsonOf } from '@sluice/http-requests';
+import { BodyUnread, type Json, jsonOf, membersNamed, textOf } from '@sluice/http-requests';
 import { toolName } from '@sluice/language-models';
 import {
   CALL,
@@ -16,6 +16,7 @@ import {
   type Tool,
   effectsOf,
   nameMember,
+  objectIn,
   textIn,
   toolEffects,
 } from '@sluice/mcp';
@@ -58,13 +59,15 @@ export function knownCall(
   const args = message.params?.members.get('arguments');
   if (args && args.type !== 'object') return refused(200, INVALID_PARAMS, 'has arguments without names');
   const input = args ? jsonOf(args) : NO_ARGUMENTS;
-  const facts = factsOfCall(
+  const answers = message.params?.members.has('inputResponses') ? [ANSWERED] : [];
+  const known = factsOfCall(
     { tool: name, input },
     settings.tools.get(toolName(name)),
     languages,
     owner,
     ownOf(server, name, tool),
   );
+  const facts = known instanceof Promise ? known.then((late) => withMore(late, answers)) : withMore(known, answers);
   const more = without(message.params, ['name', 'arguments', '_meta']);
   const text = `${CALL} ${name} ${input}${more === undefined ? '' : ` with ${more}`}`;
   return { facts, text, tool: seenTool(server, name, input) };
@@ -95,10 +98,10 @@ export function knownMessage(message: Asking, server: string): KnownMessage | De
   const { type, method, params } = message;
   // Some servers run it all the same, and rules about tools would have nothing to look at.
   if (type === 'notification' && method === CALL) return refused(400, INVALID_REQUEST, 'calls a tool without an id');
-  const name = nameOf(message);
   const rest = without(params, ['_meta']);
+  const action = actionOf(method, resourcesOf(message, server));
   return {
-    facts: factsOf([actionOf(method, name, server)]),
+    facts: factsOf(params?.members.has('inputResponses') ? [action, ANSWERED] : [action]),
     text: rest === undefined ? method : `${method} ${rest}`,
   };
 }
@@ -111,7 +114,7 @@ export const knownAnswer = (method: string, json: Json): KnownMessage => ({
 
 /** Of an item that a list has: what whoever uses it would do. */
 export const factsOfUse = (method: string, name: string, server: string): Facts =>
-  factsOf([actionOf(method, name, server)]);
+  factsOf([actionOf(method, [resourceOf(method, name, server)])]);
 
 /** What a server asks of its client. */
 export const factsOfAsk = (method: string): Facts =>
@@ -123,16 +126,39 @@ export const factsOfEnd = (): Facts => factsOf([{ ...PLAIN, verb: 'end', effects
 
 const PLAIN: Action = { statement: 0, depth: 0, verb: '', effects: [], resources: [], reasons: [] };
 
-function actionOf(method: string, name: string | undefined, server: string): Action {
+/** What a client answers to its server with a request of its own. */
+const ANSWERED: Action = { ...PLAIN, depth: 1, verb: 'answer:input', effects: ['egress'] };
+
+function actionOf(method: string, resources: readonly Resource[]): Action {
   const effects = effectsOf(method);
   return {
     ...PLAIN,
     verb: method,
     effects: effects ?? ['unknown'],
-    resources: name === undefined ? [] : [resourceOf(method, name, server)],
+    resources,
     reasons: effects ? [] : ['is a method of MCP that is not known here'],
   };
 }
+
+/** What it is about. */
+function resourcesOf(message: Asking, server: string): readonly Resource[] {
+  const { method, params } = message;
+  const name = nameOf(message);
+  if (name !== undefined) return [resourceOf(method, name, server)];
+  if (method === 'completion/complete') {
+    const ref = params && objectIn(params.members, 'ref');
+    const named = (member: string, used: string): readonly Resource[] =>
+      membersNamed(ref?.members ?? NOTHING, member).map((one) => resourceOf(used, textOf(one), server));
+    return [...named('name', 'prompts/get'), ...named('uri', 'resources/read')];
+  }
+  if (method !== 'subscriptions/listen') return [];
+  const filter = params && objectIn(params.members, 'notifications');
+  return membersNamed(filter?.members ?? NOTHING, 'resourceSubscriptions').flatMap((all) =>
+    (all.type === 'array' ? all.items : [all]).map((one) => resourceOf('resources/subscribe', textOf(one), server)),
+  );
+}
+
+const NOTHING: ReadonlyMap<string, Json> = new Map();
 
 const resourceOf = (method: string, name: string, server: string): Resource =>
   method.startsWith('resources/')
@@ -140,6 +166,9 @@ const resourceOf = (method: string, name: string, server: string): Resource =>
     : { type: 'object', name: `${server}/${name}`, access: 'read' };
 
 const factsOf = (actions: readonly Action[]): Facts => ({ actions, confidence: 'parsed', statements: [] });
+
+const withMore = (facts: Facts, more: readonly Action[]): Facts =>
+  more.length === 0 ? facts : { ...facts, actions: [...facts.actions, ...more] };
 
 /** Parameters as JSON without some, of which `_meta` belongs to one sending. Undefined: there are no others. */
 function without(params: RequestMessage['params'], names: readonly string[]): string | undefined {

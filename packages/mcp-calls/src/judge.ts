@@ -13,7 +13,7 @@ import type {
   ToolCommand,
 } from '@sluice/contract';
 import { GrantNeeded, Unmasked } from '@sluice/contract';
-import { type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
+import { type AskedFor, type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import { type JsonParts, type OwnEditors, type Unread, foundIn } from '@sluice/http-bodies';
 import { Request, jsonOf } from '@sluice/http-requests';
 import {
@@ -47,7 +47,8 @@ import type { Pin } from './pins.js';
 import { type ReadRequest, mismatch, readRequest, refused } from './reading.js';
 import type { McpParts } from './state.js';
 import { LIST_TASKS, isAboutTask } from './tasks.js';
-import { type Change, TWICE, changeOf, holdFor, isKnown, noteTools } from './tools.js';
+import { type AnswerTerms, givenBy, withBudgets } from './terms.js';
+import { type Change, TWICE, changeOf, holdFor, isKnown, noteTools, wasPinned } from './tools.js';
 
 /** For so long a list counts, in milliseconds, unless the server says that it has changed. */
 const LIST_MS = 10 * 60_000;
@@ -67,10 +68,17 @@ export type McpJudged =
       readonly meaning: unknown;
       /** What its answers are edited by. */
       readonly exchange: McpExchange;
+      /** What its answer may be to, as rules about answers see it. */
+      readonly asked: (about: PolicyContext) => readonly [AskedFor, ...AskedFor[]];
     };
 
 /** A message, what people have to look at before it goes, and what is masked of its answer besides what rules say of it. */
-type Known = KnownMessage & { readonly change?: Change | undefined; readonly masks?: readonly AppliedMask[] };
+type Known = KnownMessage & {
+  readonly change?: Change | undefined;
+  readonly masks?: readonly AppliedMask[];
+  /** Of the call that became the task which it is about. */
+  readonly terms?: AnswerTerms | undefined;
+};
 
 export class McpJudge {
   readonly #policy: CompiledPolicy;
@@ -112,7 +120,8 @@ export class McpJudge {
     if (names.length === 0 || (isFresh && areKnown)) return undefined;
     const ask = command.askTarget;
     // In the transport of old the answer comes elsewhere. What is pinned was listed before.
-    if (!ask || session.endpoint !== undefined) return names.every(pinOf) ? undefined : UNLISTED;
+    if (!ask || session.endpoint !== undefined)
+      return names.every((name) => wasPinned(pinOf(name), session.tools.get(name))) ? undefined : UNLISTED;
     return listTools(command, ask, calls[0], this.#parts.settings.maxBytes).then(
       (tools) => {
         noteTools(tools, session, true, this.#connection, this.#parts);
@@ -186,7 +195,7 @@ export class McpJudge {
     if (message.method === LIST_TASKS) return { ...known, masks: tasks.masks(this.#connection, principal) };
     if (!isAboutTask(message.method)) return known;
     const task = tasks.find(this.#connection, principal, nameOf(message) ?? '');
-    return task ? { ...known, masks: task.masks } : TASK_OF_NOBODY;
+    return task ? { ...known, ...task } : TASK_OF_NOBODY;
   }
 
   /** An id that is under way already would have two answers. */
@@ -207,9 +216,11 @@ export class McpJudge {
   ): McpJudged {
     const { command } = exchange;
     const alone = aloneIn(exchange);
-    const verdicts = known.map(({ text, tool }, at) =>
-      this.#policy.judge(facts[at] as Facts, text, { ...about, ...alone(at), ...(tool && { tool }) }),
-    );
+    const asked = known.map(({ text, tool }, at): AskedFor => {
+      return { facts: facts[at] as Facts, text, context: { ...about, ...alone(at), ...(tool && { tool }) } };
+    });
+    const verdicts = asked.map((one) => this.#policy.judge(one.facts, one.text, one.context));
+    this.#keepTerms(exchange, asked, verdicts, known);
     const changes = known.flatMap(({ change }) => change ?? []);
     const holds = changes.map((change) => holdFor(change, this.#parts.settings));
     const merged = mergedFacts(facts);
@@ -222,16 +233,37 @@ export class McpJudge {
     return {
       type: 'judged',
       facts: merged,
-      verdict: mergedVerdict(
-        verdicts,
-        holds as AppliedHold[],
-        known.flatMap(({ masks = [] }) => masks),
-      ),
+      verdict: mergedVerdict(verdicts, holds as AppliedHold[], known),
       text,
       changes: changes.map(shownChange).join('\n\n'),
       meaning: ['mcp', command.path, command.query, ...known.map((one) => one.text)],
       exchange,
+      asked: (now) => {
+        const later = known.flatMap(({ terms }) => (terms ? [askedBefore(terms, now)] : []));
+        const [first = { facts: merged, text, context: now }, ...others] = asked;
+        return [first, ...others, ...later];
+      },
     };
+  }
+
+  /** What came of a call comes by several ways. */
+  #keepTerms(
+    exchange: McpExchange,
+    asked: readonly AskedFor[],
+    verdicts: readonly Verdict[],
+    known: readonly Known[],
+  ): void {
+    messagesOf(exchange.read).forEach((message, at) => {
+      const [one, verdict] = [asked[at], verdicts[at]];
+      if (!one || !verdict) return;
+      const { facts, text, context } = one;
+      const { tool } = known[at] ?? {};
+      const isJudged =
+        this.#policy.judgesAnswers &&
+        this.#policy.needsAnswer(facts, text, { ...context, answer: 'unread' }) !== undefined;
+      const { bounds } = verdict;
+      exchange.judged(message, { facts, text, ...(tool && { tool }), bounds, budgets: givenBy(verdict), isJudged });
+    });
   }
 
   /** What people have looked at, and no more than that. */
@@ -341,23 +373,29 @@ function aloneIn({ command, read }: McpExchange): (at: number) => Pick<PolicyCon
   };
 }
 
-/** Each message has to pass. `more` and `masked`: besides those of rules. */
-function mergedVerdict(
-  verdicts: readonly Verdict[],
-  more: readonly AppliedHold[],
-  masked: readonly AppliedMask[],
-): Verdict {
+/** Each message has to pass. `more`: besides those of rules. `known`: what holds for the answer by what was asked before. */
+function mergedVerdict(verdicts: readonly Verdict[], more: readonly AppliedHold[], known: readonly Known[]): Verdict {
   const holds = [...verdicts.flatMap((one) => one.holds), ...more];
   const refusing = verdicts.find(({ decision }) => decision.type === 'deny');
   return {
     decision: refusing?.decision ?? unrefused(holds),
     holds,
     matched: unique(verdicts.flatMap(({ matched }) => matched)),
-    masks: unique([...verdicts.flatMap(({ masks }) => masks), ...masked]),
-    budgets: unique(verdicts.flatMap(({ budgets }) => budgets)),
-    bounds: unique(verdicts.flatMap(({ bounds }) => bounds)),
+    masks: unique([...verdicts.flatMap(({ masks }) => masks), ...known.flatMap(({ masks = [] }) => masks)]),
+    budgets: withBudgets(
+      unique(verdicts.flatMap(({ budgets }) => budgets)),
+      known.flatMap(({ terms }) => terms?.budgets ?? []),
+    ),
+    bounds: unique([...verdicts.flatMap(({ bounds }) => bounds), ...known.flatMap(({ terms }) => terms?.bounds ?? [])]),
   };
 }
+
+/** What a call asked for that goes on as a task: its result is asked for by something else. */
+const askedBefore = ({ facts, text, tool }: AnswerTerms, now: PolicyContext): AskedFor => ({
+  facts,
+  text,
+  context: { ...now, ...(tool && { tool }) },
+});
 
 /** Two policies may have a rule of the same name. */
 const unique = <Applied>(all: readonly Applied[]): readonly Applied[] => [

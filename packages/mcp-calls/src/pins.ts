@@ -2,7 +2,7 @@
  * Tools as they were when somebody looked at them, or when they were seen first: by connection and name. Owns: what is pinned, and what a
  * server offers in its place. Does not: decide what becomes of a change.
  */
-import { type Tool, toolFrom } from '@sluice/mcp';
+import { type Tool, isToolName, toolFrom } from '@sluice/mcp';
 
 /** A tool as it is kept. */
 export interface PinRecord {
@@ -48,11 +48,14 @@ export class Pins {
   /** `failed`: is told when something cannot be kept. */
   static async open(store: PinStore, failed: (error: Error) => void): Promise<Pins> {
     const pins = new Pins(store, failed);
-    for (const { connection, name, pinned, offered } of await store.all())
+    for (const { connection, name, pinned, offered } of await store.all()) {
+      // What could be a name when it was kept, and no more: nobody lists or calls it.
+      if (!isToolName(name)) continue;
       pins.#of(connection).set(name, {
         pinned: pinned === '' ? undefined : toolFrom(pinned),
         offered: offered === '' ? undefined : toolFrom(offered),
       });
+    }
     return pins;
   }
 

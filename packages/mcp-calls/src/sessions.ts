@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import type { AppliedMask } from '@sluice/contract';
 import { McpTasks } from './tasks.js';
+import type { AnswerTerms } from './terms.js';
 
 /** What a client has asked, until it is answered. */
 export interface Asked {
@@ -15,6 +16,8 @@ export interface Asked {
   readonly isNextPage: boolean;
   /** What its answer has masked, by whatever way that comes. */
   readonly masks?: readonly AppliedMask[];
+  /** What else holds for that. */
+  readonly terms?: AnswerTerms | undefined;
 }
 
 /** Requests of one session that are under way, or were a while ago, in each direction, and events that it was given. */

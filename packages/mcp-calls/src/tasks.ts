@@ -4,27 +4,37 @@
  */
 import type { AppliedMask } from '@sluice/contract';
 import { type JsonObject, objectIn, textIn } from '@sluice/mcp';
+import type { AnswerTerms } from './terms.js';
 
 /** Of one principal at one server: the oldest are forgotten, and with them their results. */
 const MAX_TASKS = 1000;
+/** Of what was asked for in all of them. */
+const MAX_CHARACTERS = 4 * 1024 * 1024;
 
 export interface McpTask {
   /** Of the call, in what is answered to whoever asks for its result. */
   readonly masks: readonly AppliedMask[];
+  /** What else holds for that. */
+  readonly terms?: AnswerTerms | undefined;
 }
 
 export class McpTasks {
   /** By connection and principal, and by id. */
   readonly #tasks = new Map<string, Map<string, McpTask>>();
 
-  note(connection: string, principal: string, id: string, { masks }: McpTask): void {
+  note(connection: string, principal: string, id: string, { masks, terms }: McpTask): void {
     const key = JSON.stringify([connection, principal]);
     const own = this.#tasks.get(key) ?? new Map<string, McpTask>();
     this.#tasks.set(key, own);
     own.delete(id);
-    own.set(id, { masks: masks.map(ofAnswers) });
-    const [oldest] = own.keys();
-    if (own.size > MAX_TASKS && oldest !== undefined) own.delete(oldest);
+    own.set(id, { masks: masks.map(ofAnswers), terms });
+    let characters = 0;
+    for (const one of own.values()) characters += sizeOf(one);
+    for (const [oldest, one] of own) {
+      if (own.size <= MAX_TASKS && characters <= MAX_CHARACTERS) return;
+      own.delete(oldest);
+      characters -= sizeOf(one);
+    }
   }
 
   /** Undefined: there is none of this principal. */
@@ -42,6 +52,8 @@ export class McpTasks {
     return this.#tasks.get(JSON.stringify([connection, principal]));
   }
 }
+
+const sizeOf = ({ terms }: McpTask): number => terms?.text.length ?? 0;
 
 /** What the call has sent is sent already. */
 function ofAnswers(mask: AppliedMask): AppliedMask {

@@ -31,6 +31,10 @@ export function changeOf(pin: Pin | undefined, listed: string | undefined): Chan
 export const isKnown = (pin: Pin | undefined, listed: string | undefined): boolean =>
   listed === TWICE || (listed !== undefined && (listed === pin?.pinned?.sha256 || listed === pin?.offered?.sha256));
 
+/** The same where nobody can be asked: what was not listed in this session was in another one. What this one was told is known, or nobody looks at it. */
+export const wasPinned = (pin: Pin | undefined, listed: string | undefined): boolean =>
+  listed === undefined ? pin !== undefined : isKnown(pin, listed);
+
 /** The hold of such a call: of this change, and of no other one. Undefined: nobody is named who could look at it. */
 export function holdFor(
   { pin: { pinned, offered } }: Change,

@@ -7,4 +7,4 @@ export { OWN_INPUT, TAKES_INPUT, withoutOwnInput } from './input.js';
 export * from './messages.js';
 export { CALL, LISTS, PING, effectsOf, nameMember } from './methods.js';
 export type { McpSettings } from './settings.js';
-export { type Tool, headerParameters, toolDifference, toolEffects, toolFrom, toolIn } from './tools.js';
+export { type Tool, headerParameters, isToolName, toolDifference, toolEffects, toolFrom, toolIn } from './tools.js';

@@ -2,7 +2,7 @@
  * Messages of JSON-RPC 2.0 as MCP has them. Owns: a strict reader, and writing them. What two programs could read differently is none here: a
  * name that an object has twice or in another case, an id that is no whole number and no text. Does not: know what a method means.
  */
-import { type Json, JsonError, isNamed, jsonOf, readJson } from '@sluice/http-requests';
+import { type Json, JsonError, foldedName, jsonOf, readJson } from '@sluice/http-requests';
 import { INVALID_REQUEST, PARSE_ERROR } from './errors.js';
 
 /** A text, or a whole number as it is written: `1` is not `"1"`. Two are the same if `jsonOf` writes them alike. */
@@ -74,7 +74,32 @@ const MAX_BATCH = 100;
 const MAX_ID_CHARACTERS = 1024;
 const MAX_METHOD_CHARACTERS = 256;
 /** Members that say what a message is. One of these in another case is another member to one program and the same to the next. */
-const MEMBERS: readonly string[] = ['jsonrpc', 'id', 'method', 'params', 'result', 'error'];
+const MEMBERS = byFold(['jsonrpc', 'id', 'method', 'params', 'result', 'error']);
+/** The same of parameters, and of results: which tool, resource or task it is about, and what is asked for. */
+const OF_PARAMS = byFold([
+  'name',
+  'arguments',
+  'uri',
+  'taskId',
+  'ref',
+  'cursor',
+  'notifications',
+  'inputRequests',
+  'inputResponses',
+  '_meta',
+]);
+const OF_RESULT = byFold([
+  'resultType',
+  'inputRequests',
+  'task',
+  'taskId',
+  'tools',
+  'prompts',
+  'resources',
+  'resourceTemplates',
+  'tasks',
+  'nextCursor',
+]);
 
 /**
  * Reads all messages of a text, which is bounded by whoever has it.
@@ -104,10 +129,7 @@ function parsed(text: string): Json {
 function messageOf(json: Json): Message {
   if (json.type !== 'object') throw invalid('is no JSON-RPC message');
   const { members } = json;
-  for (const name of members.keys()) {
-    const meant = MEMBERS.find((one) => one !== name && isNamed(name, one));
-    if (meant !== undefined) throw invalid(`has a member "${name.slice(0, 20)}", which some take for "${meant}"`);
-  }
+  onlyAsWritten(members, MEMBERS);
   const written = members.get('id');
   const id = written && idOf(written);
   if (textIn(members, 'jsonrpc') !== '2.0') throw invalid('does not say that it is JSON-RPC 2.0', id);
@@ -118,12 +140,26 @@ function messageOf(json: Json): Message {
   return members.has('error') ? failed(json, id) : answered(json, id);
 }
 
+function byFold(names: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(names.map((name) => [foldedName(name), name]));
+}
+
+/** @throws MessageError for a name that is a known one but for its case */
+function onlyAsWritten(members: ReadonlyMap<string, Json>, known: ReadonlyMap<string, string>, id?: Id): void {
+  for (const name of members.keys()) {
+    const meant = known.get(foldedName(name));
+    if (meant !== undefined && meant !== name)
+      throw invalid(`has a member "${name.slice(0, 20)}", which some take for "${meant}"`, id);
+  }
+}
+
 function asked(json: JsonObject, id: Id | undefined): Message {
   const method = textIn(json.members, 'method');
   if (method === undefined || method === '' || method.length > MAX_METHOD_CHARACTERS)
     throw invalid('has no method that could be one', id);
   const params = json.members.get('params');
   if (params && params.type !== 'object') throw invalid('has parameters without names', id);
+  if (params) onlyAsWritten(params.members, OF_PARAMS, id);
   if (!json.members.has('id')) return { type: 'notification', method, params, json };
   if (!id) throw invalid('has an id that is neither a text nor a whole number');
   return { type: 'request', id, method, params, json };
@@ -133,6 +169,7 @@ function answered(json: JsonObject, id: Id | undefined): Message {
   const result = json.members.get('result');
   if (!id) throw invalid('is an answer to nobody');
   if (result?.type !== 'object') throw invalid('has a result that is no object', id);
+  onlyAsWritten(result.members, OF_RESULT, id);
   return { type: 'result', id, result, json };
 }
 

@@ -25,7 +25,7 @@ export interface Tool {
 export function toolIn(json: Json): Tool | undefined {
   if (json.type !== 'object') return undefined;
   const name = textIn(json.members, 'name');
-  if (name === undefined || !isName(name)) return undefined;
+  if (name === undefined || !isToolName(name)) return undefined;
   const definition = ordered(json);
   if (definition.length > MAX_DEFINITION_CHARACTERS) return undefined;
   return { name, definition, sha256: hash('sha256', definition, 'hex'), json };
@@ -38,9 +38,15 @@ export function toolFrom(definition: string): Tool {
   return tool;
 }
 
-/** Signs that end lines, or turn them around, stand in no name. */
-const isName = (name: string): boolean =>
-  name !== '' && name.length <= MAX_NAME_CHARACTERS && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name);
+/**
+ * What nobody sees, or what turns around or ends the line that it stands in: also variation selectors and fillers, which a model reads all the
+ * same (TR 44, Default_Ignorable_Code_Point).
+ */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+const EACH_UNSEEN = new RegExp(UNSEEN.source, 'gu');
+
+/** Nothing of that stands in a name. */
+export const isToolName = (name: string): boolean => name !== '' && name.length <= MAX_NAME_CHARACTERS && !UNSEEN.test(name);
 
 /** JSON with members in the order of their names: a server may write them in another one each time. */
 function ordered(json: Json): string {
@@ -84,10 +90,7 @@ export function headerParameters({ json }: Tool): ReadonlyMap<string, readonly s
   return found;
 }
 
-/** Lines of a difference that people are shown. */
-const MAX_LINES = 400;
-
-/** What has changed, for people: a line for each member that differs, as it was and as it is. `before` undefined: it is new. */
+/** What has changed, for people, all of it: a line for each member that differs, as it was and as it is. `before` undefined: it is new. */
 export function toolDifference(before: Tool | undefined, now: Tool): string {
   const [was, is] = [before && leaves(before.json), leaves(now.json)];
   const lines: string[] = [];
@@ -98,8 +101,7 @@ export function toolDifference(before: Tool | undefined, now: Tool): string {
     lines.push(`+ ${place}: ${value}`);
   }
   for (const [place, value] of was ?? []) if (!is.has(place)) lines.push(`- ${place}: ${value}`);
-  const cut = lines.length > MAX_LINES ? [`(${lines.length - MAX_LINES} more lines)`] : [];
-  return [...lines.slice(0, MAX_LINES), ...cut].join('\n');
+  return lines.join('\n');
 }
 
 /** Values by the way to them. What is invisible is written out, so that whoever looks sees it. */
@@ -118,6 +120,6 @@ function leaves(json: JsonObject): ReadonlyMap<string, string> {
 
 const visible = (text: string): string =>
   text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/gu,
+    EACH_UNSEEN,
     (sign) => `<U+${(sign.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`,
   );

@@ -27,7 +27,18 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** How often an element may be there, wherever it stands: a second one is how signatures are wrapped. */
-const COUNTS: Readonly<Record<string, number>> = { Response: 1, Assertion: 1, Signature: 2, Subject: 1, NameID: 1 };
+const COUNTS: Readonly<Record<string, number>> = {
+  Response: 1,
+  Assertion: 1,
+  Subject: 1,
+  NameID: 1,
+  // Which of several in one signature is looked at, readers have differed about (CVE-2025-29774).
+  Signature: 2,
+  SignedInfo: 2,
+  Reference: 2,
+  DigestValue: 2,
+  SignatureValue: 2,
+};
 
 /** An answer that may be looked at. Nothing of it is believed yet. */
 export interface AnswerText {

@@ -218,6 +218,16 @@ describe('signatures', () => {
     expect(await verdict(xml)).toBe('believed');
   });
 
+  test.each(['SignedInfo', 'Reference', 'DigestValue', 'SignatureValue'])(
+    'a signature has no second %s',
+    async (name) => {
+      const xml = signedBoth(answerXml(await parts()), idp.signing);
+      const [whole = ''] = new RegExp(`<ds:${name}[ >][^]*?</ds:${name}>`).exec(xml) ?? [];
+      expect(await verdict(xml.replace(whole, whole + whole))).toBe(`it has several elements ${name}`);
+      expect(await verdict(xml)).toBe('believed');
+    },
+  );
+
   test('a comment in a name does not cut it (CVE-2017-11427)', async () => {
     const xml = signedBoth(answerXml(await parts({ nameId: 'ben.evil' })), idp.signing);
     expect(await verdict(xml.replace('ben.evil', 'ben<!-- -->.evil'))).toMatch(/a comment/);

@@ -46,6 +46,8 @@ export interface AnswerPort {
   refused(deny: Deny): void;
   readonly target: HttpTarget;
   readonly prefix: string;
+  /** Nothing stood behind that in the path. */
+  readonly isBare: boolean;
   /** Whether bytes of the answer are useful now. */
   wantAnswer(wanted: boolean): void;
   /** Tells whoever runs the gateway what is no fault of either side. */
@@ -281,8 +283,8 @@ export class AnswerRelay {
 
   /** Without what belongs to the connection to the target. */
   #passable(headers: readonly Header[]): readonly Header[] {
-    const { target, prefix } = this.#port;
-    return routed(withoutHop(headers), target, prefix);
+    const { target, prefix, isBare } = this.#port;
+    return routed(withoutHop(headers), target, prefix, isBare);
   }
 
   get #propose(): Propose {

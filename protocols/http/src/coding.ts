@@ -64,6 +64,8 @@ const AT_ONCE: Readonly<Record<Coding, DecodeSync>> = {
   zstd: zstdDecompressSync as DecodeSync,
 };
 
+const TOLD_BYTES = 2;
+
 /** `deflate` is zlib's format (RFC 1950) by the letter, and raw for some. The first two bytes tell. */
 const isZlib = (bytes: Uint8Array): boolean =>
   ((bytes[0] ?? 0) & 0x0f) === 8 && (((bytes[0] ?? 0) << 8) + (bytes[1] ?? 0)) % 31 === 0;
@@ -102,6 +104,8 @@ export class Decoder {
   readonly #coding: Coding;
   readonly #sink: DecoderSink;
   #stream: Transform | undefined;
+  /** The first byte of several, by which nothing can be told yet. */
+  #first: Buffer | undefined;
   #in = 0;
   #out = 0;
   #over = false;
@@ -115,11 +119,15 @@ export class Decoder {
   push(bytes: Buffer): boolean {
     if (this.#over || bytes.length === 0) return true;
     this.#in += bytes.length;
-    return (this.#stream ??= this.#open(bytes)).write(bytes);
+    if (this.#stream) return this.#stream.write(bytes);
+    const began = this.#first ? Buffer.concat([this.#first, bytes]) : Buffer.from(bytes);
+    this.#first = began.length < TOLD_BYTES ? began : undefined;
+    return this.#first !== undefined || (this.#stream = this.#open(began)).write(began);
   }
 
   end(): void {
     if (this.#over) return;
+    if (this.#first) (this.#stream = this.#open(this.#first)).write(this.#first);
     // A body of no bytes at all is an empty one, as clients read it.
     if (this.#stream) this.#stream.end();
     else this.#finish(() => this.#sink.end());

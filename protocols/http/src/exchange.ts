@@ -342,6 +342,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
       edits: allow.http,
       meter: allow.meter,
       prefix: this.#prefix,
+      isBare: pathOf(this.#request).path === this.#prefix,
       record,
       kept: sent ? Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength) : read,
       bodyEnded: this.#bodyEnded,

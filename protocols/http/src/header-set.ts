@@ -5,7 +5,15 @@
 import type { Header, HttpProof } from '@sluice/contract';
 import { Recent } from '@sluice/wire';
 import { LastRead, type Repeated } from './last-read.js';
-import { isClaim, isHopByHop, listOf, lower, namedInConnection, refuseOverrides } from './headers.js';
+import {
+  isClaim,
+  isHopByHop,
+  listOf,
+  lower,
+  namedInConnection,
+  refuseOverrides,
+  withoutOwnCookies,
+} from './headers.js';
 import { isProofHeader, proofsIn } from './proof.js';
 
 /** The gateway writes these itself. */
@@ -47,9 +55,14 @@ export class HeaderSet {
     return (this.#proofs ??= proofsIn(this.headers, this.#certificate));
   }
 
-  /** Without proofs. */
+  /** Without proofs, and without what is a login to the gateway's own pages. */
   get shown(): readonly Header[] {
-    return (this.#shown ??= this.headers.filter(([name]) => !isProofHeader(lower(name))));
+    return (this.#shown ??= this.headers.flatMap((header): Header[] => {
+      const name = lower(header[0]);
+      if (name !== 'cookie') return isProofHeader(name) ? [] : [header];
+      const left = withoutOwnCookies(header[1]);
+      return left === undefined ? [] : left === header[1] ? [header] : [[header[0], left]];
+    }));
   }
 
   /** What of them is judged and goes on. @throws HttpError when they ask for something that could be read in two ways */

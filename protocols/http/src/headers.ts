@@ -59,6 +59,22 @@ const HOP_BY_HOP = new Set([
 const CLAIMS = new Set(['forwarded', 'via', 'x-real-ip', 'true-client-ip', 'cf-connecting-ip', 'x-client-ip']);
 const CLAIM_PREFIXES = ['x-forwarded-', 'x-remote-', 'impersonate-', 'sluice-'];
 
+/**
+ * Cookies of the gateway's own pages. Browsers send them to every port of a host: one is a login of whoever has it, which is nothing for a target,
+ * nor a target's to give.
+ */
+const OWN_COOKIE = /^\s*(?:__(?:host|secure)-)?sluice-/i;
+
+/** What a `Cookie` header says without those of the gateway; undefined: nothing is left. */
+export function withoutOwnCookies(value: string): string | undefined {
+  const pairs = value.split(';');
+  const kept = pairs.filter((pair) => !OWN_COOKIE.test(pair));
+  return kept.length === pairs.length ? value : kept.length === 0 ? undefined : kept.join(';').trimStart();
+}
+
+/** Whether a `Set-Cookie` header names one of the gateway's. */
+export const setsOwnCookie = (value: string): boolean => OWN_COOKIE.test(value);
+
 /** Headers with which a client asks for another method than the one on the request line, past rules that read that one. */
 const METHOD_OVERRIDES = new Set(['x-http-method', 'x-http-method-override', 'x-method-override']);
 

@@ -3,25 +3,31 @@
  * the paths of cookies. Does not: look into bodies; a page with absolute links needs a route by host name.
  */
 import type { Header, HttpTarget } from '@sluice/contract';
-import { lower } from './headers.js';
+import { lower, setsOwnCookie } from './headers.js';
 
 const NAMING = new Set(['location', 'content-location', 'set-cookie']);
 
-/** Headers of an answer with the target's own addresses rewritten to the route's. */
-export function routed(headers: readonly Header[], target: HttpTarget, prefix: string): readonly Header[] {
+/** Headers of an answer with the target's own addresses rewritten to the route's. `isBare`: nothing stood behind the prefix in the request. */
+export function routed(
+  headers: readonly Header[],
+  target: HttpTarget,
+  prefix: string,
+  isBare: boolean,
+): readonly Header[] {
   // Most answers name none, and theirs stay the list that they are.
   if (!headers.some(([name]) => NAMING.has(lower(name)))) return headers;
   const own = `${target.scheme}://${target.authority}`;
-  return headers.map((header): Header => {
+  return headers.flatMap((header): readonly Header[] => {
     const [name, value] = header;
     switch (lower(name)) {
       case 'location':
       case 'content-location':
-        return [name, behind(value, own, target.base, prefix)];
+        return [[name, behind(value, own, target.base, prefix)]];
       case 'set-cookie':
-        return prefix === '' ? header : [name, cookieBehind(value, target.base, prefix)];
+        if (setsOwnCookie(value)) return [];
+        return [prefix === '' ? header : [name, cookieBehind(value, target.base, prefix, isBare)]];
       default:
-        return header;
+        return [header];
     }
   });
 }
@@ -39,15 +45,19 @@ const withoutBase = (path: string, base: string): string =>
   base !== '' && (path === base || path.startsWith(`${base}/`)) ? path.slice(base.length) || '/' : path;
 
 /** A cookie of one connection must not go to the others, which are paths of the same host. */
-const cookieBehind = (cookie: string, base: string, prefix: string): string =>
-  cookie
-    .split(';')
-    .flatMap((part, at) => {
-      const [name = '', ...rest] = part.split('=');
-      const attribute = at === 0 ? '' : name.trim().toLowerCase();
-      if (attribute === 'domain') return [];
-      if (attribute !== 'path') return [part];
-      const path = rest.join('=').trim();
-      return [` Path=${prefix}${path.startsWith('/') ? withoutBase(path, base) : '/'}`];
-    })
-    .join(';');
+function cookieBehind(cookie: string, base: string, prefix: string, isBare: boolean): string {
+  let hasPath = false;
+  const parts = cookie.split(';').flatMap((part, at) => {
+    const [name = '', ...rest] = part.split('=');
+    const attribute = at === 0 ? '' : name.trim().toLowerCase();
+    if (attribute === 'domain') return [];
+    if (attribute !== 'path') return [part];
+    hasPath = true;
+    const path = rest.join('=').trim();
+    const inner = path.startsWith('/') ? withoutBase(path, base) : '/';
+    // The route itself, without a slash, is one of its addresses.
+    return [` Path=${prefix}${inner === '/' ? '' : inner}`];
+  });
+  // Of an address of one step browsers take the root for the path that none is named in (RFC 6265 section 5.1.4).
+  return (hasPath || !isBare ? parts : [...parts, ` Path=${prefix}`]).join(';');
+}

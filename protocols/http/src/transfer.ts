@@ -70,6 +70,8 @@ export interface TransferParts {
   readonly meter: AnswerMeter | undefined;
   /** Of the route. */
   readonly prefix: string;
+  /** Nothing stood behind that in the path. */
+  readonly isBare: boolean;
   readonly record: ExchangeRecorder;
   /** What was read of the body already. */
   readonly kept: Buffer;
@@ -257,6 +259,10 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
 
   get prefix(): string {
     return this.#parts.prefix;
+  }
+
+  get isBare(): boolean {
+    return this.#parts.isBare;
   }
 
   waits(): void {

@@ -33,3 +33,22 @@ test.each<[string, Coding, (bytes: Buffer) => Buffer]>([
   await new Promise((passed) => setImmediate(passed));
   expect(decoded).toBeLessThanOrEqual(MIB);
 });
+
+test.each<[string, (bytes: Buffer) => Buffer]>([
+  ['of zlib', deflateSync],
+  ['raw', deflateRawSync],
+])('deflate %s is told by its first two bytes, however they come', async (_, compress) => {
+  for (const said of ['a text', '']) {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const decoded: Buffer[] = [];
+    const decoder = new Decoder('deflate', {
+      data: (bytes) => void decoded.push(Buffer.from(bytes)),
+      end: () => resolve(Buffer.concat(decoded).toString()),
+      failed: resolve,
+      room: () => undefined,
+    });
+    for (const byte of compress(Buffer.from(said))) decoder.push(Buffer.of(byte));
+    decoder.end();
+    expect(await promise).toBe(said);
+  }
+});

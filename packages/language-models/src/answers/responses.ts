@@ -25,6 +25,8 @@ import {
 const COPIES: ReadonlySet<string> = new Set(['text', 'refusal', 'transcript', 'code', 'delta']);
 /** Calls whose arguments are a text, and the member that has it. */
 const CALLS: Readonly<Record<string, string>> = { function_call: 'arguments', custom_tool_call: 'input' };
+/** A call that the provider makes once the agent agrees: nothing of it comes in pieces. */
+const AGREED = 'mcp_approval_request';
 /** Calls that the provider has made itself. All others are the agent's to make: of its shell, its screen, its files. */
 const MADE: ReadonlySet<string> = new Set(
   'web_search_call file_search_call code_interpreter_call image_generation_call mcp_call'.split(' '),
@@ -33,13 +35,13 @@ const MADE: ReadonlySet<string> = new Set(
 /** Whether an item of the output is a call that the agent would make. */
 export const isCall = (item: Json | undefined): boolean => {
   const type = memberText(item, 'type') ?? '';
-  return type.endsWith('_call') && !MADE.has(type);
+  return type === AGREED || (type.endsWith('_call') && !MADE.has(type));
 };
 
 /** What such a call is of, and what it is given. Without a name it is a tool of the API, which the type names. */
 export function callIn(item: ObjectNode, pieces: string): { readonly tool: string; readonly input: string } {
   const type = memberText(item, 'type') ?? '';
-  const leaf = CALLS[type];
+  const leaf = type === AGREED ? 'arguments' : CALLS[type];
   if (leaf !== undefined)
     return { tool: memberText(item, 'name') ?? '', input: inputText(member(item, leaf)) ?? pieces };
   return {

@@ -301,10 +301,21 @@ function roleOf(item: Json, otherwise: string): string {
 
 /** Names of tools that are declared, all that a server may take; of those that run at the provider their type. */
 function toolsOf(members: Members): readonly string[] {
-  const lists = ['tools', 'functions', 'mcp_servers'].flatMap((name) => only(members, name) ?? []);
+  const lists = [
+    ...['tools', 'functions', 'mcp_servers'].flatMap((name) => only(members, name) ?? []),
+    ...loadedBy(only(members, 'input')),
+  ];
   const names = lists.flatMap((list) => itemsOf(list).flatMap(toolNames));
   return only(members, 'web_search_options') ? [...names, 'web_search'] : names;
 }
+
+/** Items of the responses API that declare tools as well; a list of those that a server of MCP has is a report, and declares none. */
+const loadedBy = (input: Json | undefined): readonly Json[] =>
+  (input ? itemsOf(input) : []).flatMap((item) => {
+    if (item.type !== 'object') return [];
+    const [type] = membersNamed(item.members, 'type');
+    return type?.type === 'string' && type.text === 'mcp_list_tools' ? [] : membersNamed(item.members, 'tools');
+  });
 
 /** Some servers take one of something for a list of it. */
 const itemsOf = (list: Json): readonly Json[] => (list.type === 'array' ? list.items : [list]);
@@ -316,6 +327,22 @@ const FUNCTIONS = ['functionDeclarations', 'function_declarations'];
 const NAMED_BY = ['name', 'function/name', 'custom/name', 'server_label', 'server_url', 'url', 'connector_id'].map(
   (place) => place.split('/'),
 );
+
+/** Types of tools that an agent has, which say nothing but that. */
+const OF_AGENTS: ReadonlySet<string> = new Set(['', 'function', 'custom', 'mcp', 'url', 'namespace']);
+/** Anthropic's have a date behind them, and one has another name than its type. */
+const DATE = /_\d{8}$/;
+const EDITOR = /^text_editor_\d{8}$/;
+const EDITORS: ReadonlySet<string> = new Set(['str_replace_editor', 'str_replace_based_edit_tool']);
+
+/** Whoever declares it may give a tool of the provider's own any name: its type is one as well, where that says something else. */
+function typesOf(type: string, names: readonly string[]): readonly string[] {
+  // A server of MCP that is told by its label alone is somewhere that nothing here says.
+  if (type === 'mcp') return names.length === 1 ? [type] : [];
+  if (OF_AGENTS.has(type)) return [];
+  const isNamed = names.some((name) => name === type || name === type.replace(DATE, ''));
+  return isNamed || (EDITOR.test(type) && names.some((name) => EDITORS.has(name))) ? [] : [type];
+}
 
 function toolNames(tool: Json): readonly string[] {
   const lists = tool.type === 'object' ? FUNCTIONS.flatMap((name) => membersNamed(tool.members, name)) : [];
@@ -330,9 +357,11 @@ function toolNames(tool: Json): readonly string[] {
     ),
   );
   const names = found.flatMap((one) => (one.type === 'string' ? [one.text] : []));
-  if (names.length > 0 || tool.type !== 'object') return [...new Set(names)];
-  const [type] = membersNamed(tool.members, 'type');
-  if (type?.type === 'string') return [type.text];
+  if (tool.type !== 'object') return names;
+  const types = membersNamed(tool.members, 'type').flatMap((type) => (type.type === 'string' ? [type.text] : []));
+  const within = membersNamed(tool.members, 'tools').flatMap((list) => itemsOf(list).flatMap(toolNames));
+  if (names.length > 0) return [...new Set([...names, ...types.flatMap((type) => typesOf(type, names)), ...within])];
+  if (types.length > 0) return [...types, ...within];
   return tool.members.size === 0 ? [''] : [...tool.members.keys()].flatMap(spellings);
 }
 
