@@ -17,9 +17,40 @@ function runDue(): void {
     try {
       act();
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      throwLater(error);
     }
   }
+}
+
+/** What waits for whatever has come together to be read, and not for the end of the turn. */
+export interface Gathering {
+  /** Nothing more of it has come together. */
+  gathered(): void;
+}
+
+let gathering: Gathering[] = [];
+const NOW = Promise.resolve();
+
+/** Calls `one.gathered()` once what is read now has been read. As `atTurnEnd`, but before anything else is. */
+export function gathers(one: Gathering): void {
+  // Not queueMicrotask, which makes an object of async_hooks for each.
+  if (gathering.push(one) === 1) void NOW.then(runGathering);
+}
+
+function runGathering(): void {
+  const all = gathering;
+  gathering = [];
+  for (const one of all) {
+    try {
+      one.gathered();
+    } catch (error) {
+      throwLater(error);
+    }
+  }
+}
+
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -65,6 +65,11 @@ type State =
   | { readonly type: 'own'; readonly own: OwnExchange }
   | { readonly type: 'over' };
 
+const ENTERING: State = { type: 'entering' };
+const ASKING: State = { type: 'asking' };
+const OVER: State = { type: 'over' };
+const NOTHING_PREFERRED: Preference = { within: 0, async: false };
+
 /** Where a request came in. */
 export interface RequestSource {
   readonly gate: Gate;
@@ -77,7 +82,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   readonly #listener: RequestSource;
   #client: ClientSide;
   readonly #request: IncomingRequest;
-  #state: State = { type: 'entering' };
+  #state: State = ENTERING;
   /** Of the route, and cut off the path. */
   #prefix = '';
   /** Of the route: how its clients are told a no. */
@@ -85,7 +90,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   #pool: Pool | undefined;
   /** Aborted when the client no longer waits. Made when somebody asks for it. */
   #waiting: AbortController | undefined;
-  #preference: Preference = { within: 0, async: false };
+  #preference: Preference = NOTHING_PREFERRED;
   /** What was read of the body before the verdict. */
   readonly #kept = new Inflow();
   /** Running while the body is read. */
@@ -265,8 +270,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
 
   /** `opens`: its messages are asked about when they come. */
   #ask(visit: Visit, head: HttpHead, body: HttpBody, opens = false): void {
-    this.#state = { type: 'asking' };
-    const command: HttpCommand = { ...this.#command(visit, head, body), ...(opens && { opens: true as const }) };
+    this.#state = ASKING;
+    const command = this.#command(visit, head, body, opens);
     const { id } = command;
     this.#body = body;
     const answered = (answer: Answer): void => {
@@ -296,19 +301,18 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     if (!(this.#client instanceof HeldStream)) this.#client = new HeldStream(this.#client, this.#api, progress);
   }
 
-  #command(visit: Visit, head: HttpHead, body: HttpBody): HttpCommand {
+  #command(visit: Visit, head: HttpHead, body: HttpBody, opens = false): HttpCommand {
     const { upgrade } = this.#request;
-    const text = `${head.method} ${head.path}${head.query === '' ? '' : `?${head.query}`}`;
+    const { method, host, path, query, headers, alike } = head;
+    const text = query === '' ? `${method} ${path}` : `${method} ${path}?${query}`;
+    const id = visit.nextId();
+    const type = 'request';
+    // Nearly all of them: copies of objects, one over the other, would take as long as all that is decided here.
+    if (alike !== undefined && upgrade === undefined && !opens && this.#api !== 'mcp')
+      return { method, host, path, query, headers, alike, type, id, text, body };
     const own = this.#api === 'mcp' && { askTarget: (question: TargetQuestion) => askTarget(visit, question) };
-    return {
-      ...head,
-      type: 'request',
-      id: visit.nextId(),
-      text,
-      body,
-      ...(upgrade !== undefined && { upgrade }),
-      ...own,
-    };
+    const opened = opens && { opens: true as const };
+    return { ...head, type, id, text, body, ...(upgrade !== undefined && { upgrade }), ...own, ...opened };
   }
 
   /** A request that is refused for what it is. Of somebody who is proven it is on record like any other. */
@@ -317,7 +321,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     const problem = { status, code: 'bad-request', message: capital(message) };
     if (state.type !== 'collecting') return this.refuse(problem);
     const command = this.#command(state.visit, state.head, unread(this.#request));
-    this.#state = { type: 'asking' };
+    this.#state = ASKING;
     void state.visit.gate.ask({ ...command, fault: problem.message });
     this.refuse({ ...problem, command: command.id });
   }
@@ -382,7 +386,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   }
 
   over(): void {
-    this.#state = { type: 'over' };
+    this.#state = OVER;
     this.#kept.take();
     clearTimeout(this.#deadline);
     if (this.#client instanceof HeldStream) this.#client.stop();

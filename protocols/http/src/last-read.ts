@@ -5,7 +5,7 @@
 import { Recent } from '@sluice/wire';
 
 /** Texts up to this length are remembered, in characters. */
-const MAX_REMEMBERED_LENGTH = 4096;
+export const MAX_REMEMBERED_LENGTH = 4096;
 
 /** What connections have sent more than once: others send it as well. */
 export type Repeated<Value> = Recent<string, Value>;

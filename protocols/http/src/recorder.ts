@@ -5,6 +5,7 @@
  */
 import { type Hash, createHash } from 'node:crypto';
 import type { BodyDigest, Gate, ResponseEnd } from '@sluice/contract';
+import { type Gathering, gathers } from '@sluice/wire';
 
 type BodyDirection = 'request' | 'out' | 'in';
 type AnswerPart = NonNullable<ResponseEnd['parts']>[number];
@@ -79,14 +80,13 @@ class BodyRecord {
 /** What waits for the end of its answer, in bytes. */
 const MOST_WAITING_BYTES = 64 * 1024;
 
-const NOW = Promise.resolve();
 const NOTHING: readonly Uint8Array[] = [];
 
 /**
  * The head of an answer and what comes with it wait for the end of the turn, before which nothing of them leaves: an answer that is whole by then
  * is one record.
  */
-export class ExchangeRecorder {
+export class ExchangeRecorder implements Gathering {
   readonly #gate: Gate;
   readonly #command: number;
   #waiting: AnswerPart[] | undefined;
@@ -120,7 +120,7 @@ export class ExchangeRecorder {
     if (!switches && !this.#waiting && !this.#ended && this.#gate.isRecording !== false) {
       this.#waiting = [];
       this.#waitingBytes = 0;
-      void NOW.then(this.#flush);
+      gathers(this);
     }
     this.#part('head', bytes);
   }
@@ -131,17 +131,18 @@ export class ExchangeRecorder {
       this.#waiting.push({ stream, data });
       return;
     }
-    this.#flush();
+    this.gathered();
     this.#gate.record({ type: 'part', command: this.#command, stream, data: [data] });
   }
 
   /** Nothing tells yet that the answer is whole. */
-  readonly #flush = (): void => {
+  gathered(): void {
     const parts = this.#waiting;
+    if (!parts) return;
     this.#waiting = undefined;
-    for (const { stream, data } of parts ?? [])
+    for (const { stream, data } of parts)
       this.#gate.record({ type: 'part', command: this.#command, stream, data: [data] });
-  };
+  }
 
   end(outcome: ResponseEnd['outcome'], summary: string): void {
     if (this.#ended) return;

@@ -475,27 +475,29 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   }
 
   #later<Value>(make: () => Value | Promise<Value>, act: (value: Value) => void): void {
-    const failed = (error: unknown): void => {
-      const known = error instanceof CredentialError || error instanceof NoConnection;
-      if (error instanceof GrantNeeded)
-        return this.#fail(denied(error.deny, this.#parts.command.id, false), error.message, 'error');
-      if (error instanceof CredentialError) this.#parts.visit.gate.targetFailed(error.message);
-      this.failed(known ? error.message : 'the gateway could not send this request');
-      if (!known) this.#parts.visit.gate.broke(`a request failed: ${String(error)}`);
-    };
     try {
       const value = make();
       if (!(value instanceof Promise)) return act(value);
-      value.then((late) => {
+      const come = (late: Value): void => {
         try {
           act(late);
         } catch (error) {
-          failed(error);
+          this.#notSent(error);
         }
-      }, failed);
+      };
+      value.then(come, (error: unknown) => this.#notSent(error));
     } catch (error) {
-      failed(error);
+      this.#notSent(error);
     }
+  }
+
+  #notSent(error: unknown): void {
+    const { command, visit } = this.#parts;
+    const known = error instanceof CredentialError || error instanceof NoConnection;
+    if (error instanceof GrantNeeded) return this.#fail(denied(error.deny, command.id, false), error.message, 'error');
+    if (error instanceof CredentialError) visit.gate.targetFailed(error.message);
+    this.failed(known ? error.message : 'the gateway could not send this request');
+    if (!known) visit.gate.broke(`a request failed: ${String(error)}`);
   }
 }
 

@@ -5,12 +5,12 @@
 import { type ServerHttp2Session, type ServerHttp2Stream, constants, performServerHandshake } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Header } from '@sluice/contract';
-import { remembered } from '@sluice/wire';
+import { type Gathering, gathers, remembered } from '@sluice/wire';
 import { HttpError, badRequest } from '../errors.js';
 import { Exchange, type RequestSource } from '../exchange.js';
 import { METHODS, checkedTarget, isHost } from '../h1/head.js';
 import { HeaderSet, lastHeaders } from '../header-set.js';
-import type { LastRead } from '../last-read.js';
+import { type LastRead, MAX_REMEMBERED_LENGTH } from '../last-read.js';
 import { valueOf } from '../headers.js';
 import type { AnswerHead, ClientSide, IncomingRequest } from '../ports.js';
 import { capital, refuse } from '../refusal.js';
@@ -44,7 +44,7 @@ export function serveHttp2(stream: Duplex, listener: RequestSource, security: Se
   const session: ServerHttp2Session = performServerHandshake(stream, OPTIONS);
   const kill = (): void => session.destroy();
   const drain = (): void => session.close();
-  const last = lastHeaders(security.certificate);
+  const last = new LastFields(security.certificate);
   session.on('error', ignore);
   session.on('stream', (one, _fields, flags, raw) => {
     one.on('error', ignore);
@@ -65,10 +65,12 @@ export function serveHttp2(stream: Duplex, listener: RequestSource, security: Se
 }
 
 const ignore = (): void => undefined;
-const NOW = Promise.resolve();
 const rawOf = remembered(toRaw);
+const WITH_TRAILERS = { waitForTrailers: true };
+const END_STREAM = { endStream: true };
+const WHOLE = {};
 
-class StreamSide implements ClientSide {
+class StreamSide implements ClientSide, Gathering {
   readonly version = '2';
   readonly secure: boolean;
   readonly certificate: Uint8Array | undefined;
@@ -107,14 +109,21 @@ class StreamSide implements ClientSide {
     const exchange = new Exchange(listener, this, request);
     this.#exchange = exchange;
     this.#reads = request.framing.type !== 'none';
-    if (this.#reads) this.#receive(exchange);
-    stream.on('close', () => exchange.clientGone());
+    if (this.#reads) this.#receive();
+    stream.on('close', this.#closed);
     exchange.start();
   }
 
-  #receive(exchange: Exchange): void {
+  /** node:http2 keeps a stream for long after its end, which then keeps nothing of ours. */
+  readonly #closed = (): void => {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.clientGone();
+  };
+
+  #receive(): void {
     const stream = this.#stream;
-    stream.on('data', (bytes: Buffer) => exchange.requestData(bytes));
+    stream.on('data', (bytes: Buffer) => this.#exchange?.requestData(bytes));
     stream.pause();
     let trailers: readonly Header[] = [];
     stream.on('trailers', (...[, , raw]: [unknown, unknown, string[]]) => {
@@ -122,7 +131,7 @@ class StreamSide implements ClientSide {
       trailers = fromRaw(raw).headers.filter(([name]) => !name.includes('_'));
     });
     stream.on('end', () => {
-      if (!stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR) exchange.requestEnd(trailers);
+      if (!stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#exchange?.requestEnd(trailers);
     });
   }
 
@@ -136,22 +145,22 @@ class StreamSide implements ClientSide {
     if (!this.#isOpen || this.#hasHead) return;
     this.#endsWithHead = framing.type === 'none';
     const fields = [':status', String(status), ...rawOf(headers)];
-    if (this.#endsWithHead) return this.#stream.respond(fields as never, { endStream: true });
+    if (this.#endsWithHead) return this.#stream.respond(fields as never, END_STREAM);
     this.#waiting = { fields, pieces: [] };
-    void NOW.then(this.#begin);
+    gathers(this);
   }
 
   /** Nothing tells yet that the answer is whole. */
-  readonly #begin = (): void => {
+  gathered(): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (!waiting || !this.#isOpen) return;
     // Also where none can come: a stream that waits for them and is reset never said that it was whole.
     this.#try(() => {
-      this.#stream.respond(waiting.fields as never, { waitForTrailers: true });
+      this.#stream.respond(waiting.fields as never, WITH_TRAILERS);
       for (const piece of waiting.pieces) this.data(piece);
     });
-  };
+  }
 
   /** What node:http2 does not take is met when nobody is there who could hear of it: its client sees that the answer breaks off. */
   #try(act: () => void): void {
@@ -181,11 +190,11 @@ class StreamSide implements ClientSide {
     if (waiting && trailers.length === 0) {
       // All of it is here: trailers would be a turn and a frame of their own.
       this.#waiting = undefined;
-      stream.respond(waiting.fields as never, {});
+      stream.respond(waiting.fields as never, WHOLE);
       stream.end(waiting.pieces.length === 1 ? waiting.pieces[0] : Buffer.concat(waiting.pieces));
       return;
     }
-    this.#begin();
+    this.gathered();
     this.#hasTrailers = true;
     stream.once('wantTrailers', () => this.#try(() => stream.sendTrailers(fieldMap(trailers))));
     stream.end();
@@ -226,12 +235,12 @@ class StreamSide implements ClientSide {
 }
 
 /** @throws HttpError for what HTTP/1.1 has no like of, and for what HTTP/1.1 would be refused for too */
-function incoming(raw: string[], ended: boolean, last: LastRead<HeaderSet>, security: Security): IncomingRequest {
-  const { method, target, others } = lineOf(raw);
+function incoming(raw: string[], ended: boolean, last: LastFields, security: Security): IncomingRequest {
+  const { method, target } = lineOf(raw);
   if (method === 'CONNECT' || method === 'TRACE') throw new HttpError(405, `${method} does not pass the gateway`);
   if (!METHODS.has(method)) throw new HttpError(501, 'the method is not known here');
   if (!/^[\x21-\x7e]+$/.test(target)) throw badRequest('the path has bytes that no path has');
-  const set = last.of(others, () => readFields(raw, security.certificate));
+  const set = last.of(raw);
   checkDirected(set, security);
   const length = valueOf(set.headers, 'content-length');
   if (length !== undefined && !/^[0-9]{1,15}$/.test(length)) throw badRequest('content-length is no number of bytes');
@@ -240,19 +249,60 @@ function incoming(raw: string[], ended: boolean, last: LastRead<HeaderSet>, secu
   return { method, target: checkedTarget(target), set, framing, expects };
 }
 
-/** Method and path, and all the rest as one text: nghttp2 lets no NUL into any of it. */
-function lineOf(raw: readonly string[]): { method: string; target: string; others: string } {
+function lineOf(raw: readonly string[]): { method: string; target: string } {
   let method = '';
   let target = '';
-  let others = '\0';
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] as string;
-    const value = raw[at + 1] as string;
-    if (name === ':method') method = value;
-    else if (name === ':path') target = value;
-    else others += `${name}\0${value}\0`;
+    if (name === ':method') method = raw[at + 1] as string;
+    else if (name === ':path') target = raw[at + 1] as string;
+    // They come before all others.
+    else if (!name.startsWith(':')) break;
   }
-  return { method, target, others };
+  return { method, target };
+}
+
+const isOfLine = (name: string | undefined): boolean => name === ':method' || name === ':path';
+
+/** The fields that one connection sent last. A client repeats them, and to compare them costs less than to read them. */
+class LastFields {
+  readonly #certificate: Uint8Array | undefined;
+  readonly #texts: LastRead<HeaderSet>;
+  #raw: readonly string[] = [];
+  #set: HeaderSet | undefined;
+  /** They came twice: what others send as well is shared by then. */
+  #isRepeated = false;
+
+  constructor(certificate: Uint8Array | undefined) {
+    this.#certificate = certificate;
+    this.#texts = lastHeaders(certificate);
+  }
+
+  /** What of these fields is none of the request line. @throws HttpError */
+  of(raw: readonly string[]): HeaderSet {
+    const isSame = this.#set !== undefined && isAlike(raw, this.#raw);
+    if (isSame && this.#isRepeated) return this.#set as HeaderSet;
+    // One text, since nghttp2 lets no NUL into any of it.
+    let text = '';
+    for (let at = 0; at + 1 < raw.length; at += 2)
+      if (!isOfLine(raw[at])) text += `${raw[at] as string}\0${raw[at + 1] as string}\0`;
+    const set = this.#texts.of(text, () => readFields(raw, this.#certificate));
+    const isKept = text.length <= MAX_REMEMBERED_LENGTH;
+    this.#raw = isKept ? raw : [];
+    this.#set = isKept ? set : undefined;
+    this.#isRepeated = isSame;
+    return set;
+  }
+}
+
+/** The same names in the same order, with the same values but for those of the request line. */
+function isAlike(raw: readonly string[], other: readonly string[]): boolean {
+  if (raw.length !== other.length) return false;
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at];
+    if (name !== other[at] || (raw[at + 1] !== other[at + 1] && !isOfLine(name))) return false;
+  }
+  return true;
 }
 
 /** @throws HttpError */
