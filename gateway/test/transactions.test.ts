@@ -95,7 +95,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('transactions of ma
     expect(frames.filter(({ tag }) => tag === 'D').map((row) => String(cellsOf(row)[0]))).toEqual([shown]);
   });
 
-  test.each(PIPELINES)('%s: a pipeline of %j', async (shown, ...stretches) => {
+  test.for(PIPELINES)('%s: a pipeline of %j', async ([shown, ...stretches]) => {
     const line = await openLine(() => stand.client());
     let frames: Awaited<ReturnType<typeof line.simple>> = [];
     for (const texts of stretches)
