@@ -246,6 +246,16 @@ export interface PacketMasking {
   ): PacketEditor | undefined;
   /** Warnings of the gateway's own so far, which the target does not count and SHOW WARNINGS has. */
   readonly warnings: number;
+  /** The command is sent: the target may take it up from now on. */
+  sent(): void;
+  /**
+   * The target begins to answer, or begins another result: asked before anything else is made of it. Undefined: it has run by the
+   * definitions that the command was judged by. Otherwise nothing of the answer passes until that is found out: a sentence where it has
+   * not, and no row may pass. Never rejects.
+   */
+  settled(): Promise<string | undefined> | undefined;
+  /** The answer is over, whatever came of it. */
+  ended(): void;
   /** An ERR (a payload) as the client may have it. */
   error(payload: Buffer): Buffer;
   /** The target has completed a result, or the command where it has none. */

@@ -223,4 +223,7 @@ const watchedPackets = (packets: PacketMasking, masked: Heard['masked']): Packet
   },
   error: (payload) => packets.error(payload),
   completed: (result) => packets.completed(result),
+  sent: () => packets.sent(),
+  settled: () => packets.settled(),
+  ended: () => packets.ended(),
 });

@@ -361,6 +361,7 @@ export class ClientHalf {
       own,
       prepared,
     };
+    command?.masking?.sent();
     this.#shared.wires.send('upstream', packet);
   }
 

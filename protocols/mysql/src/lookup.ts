@@ -17,16 +17,23 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 export async function openLookup(reach: Reach, target: Target): Promise<Lookup> {
   const { stream, server } = await openUpstream(reach, target, NO_WISHES);
   const inbox = new Inbox(stream);
+  const ask = async (text: string): Promise<(string | null)[][]> => {
+    const timer = setTimeout(() => stream.destroy(new Error('the target did not answer in time')), MAX_QUERY_MS);
+    try {
+      stream.write(queryPacket(text));
+      return await readAnswer(inbox);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  let before: Promise<unknown> = Promise.resolve();
   return {
     major: Math.floor(server.version / 10_000),
-    query: async (text) => {
-      const timer = setTimeout(() => stream.destroy(new Error('the target did not answer in time')), MAX_QUERY_MS);
-      try {
-        stream.write(queryPacket(text));
-        return await readAnswer(inbox);
-      } finally {
-        clearTimeout(timer);
-      }
+    query: (text) => {
+      // Answers carry no name: each belongs to the question whose turn it is.
+      const answer = before.then(() => ask(text));
+      before = answer.catch(() => undefined);
+      return answer;
     },
     close: () => {
       inbox.release();

@@ -83,6 +83,9 @@ export const refusedFile = (): Buffer =>
 
 export const unmaskable = (message: string): Buffer => error(1142, '42000', message);
 
+/** ER_TABLE_DEF_CHANGED: what both servers say of a statement that meets other definitions than it began with. */
+export const definedAnew = (message: string): Buffer => error(1412, 'HY000', message);
+
 export const lost = (why: string): Buffer =>
   error(1158, '08S01', `The connection between the gateway and the target was lost${why}.`);
 

@@ -53,6 +53,11 @@ export class Reply {
     if (kind === 'fields') this.#state = { type: 'definitions', left: Number.POSITIVE_INFINITY, then: 'end' };
   }
 
+  /** A result begins with the next packet, or the whole answer where it has none. */
+  get begins(): boolean {
+    return this.#state.type === 'first';
+  }
+
   /** Whether a packet is a row, by its first byte and its length. Asked for every row of a result. */
   isRow(first: number, size: number): boolean {
     if (this.#state.type !== 'rows' || size === 0) return false;

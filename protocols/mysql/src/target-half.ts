@@ -11,11 +11,15 @@ import type { CommandState } from './command-state.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
 import { MaskedRows } from './masked-rows.js';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, payloadLength } from './packets.js';
-import { INTERRUPTED, refusal, refusedFile, unmaskable } from './refusal.js';
+import { INTERRUPTED, definedAnew, refusal, refusedFile, unmaskable } from './refusal.js';
 import { EOF, ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
 import type { ReplyPart } from './reply.js';
 import { textRow } from './results.js';
+import { Settling } from './settling.js';
 import type { Shared, OwedAnswer } from './shared.js';
+
+/** On record, of a statement that has no rows to keep back. */
+const RAN_ANEW = 'something that it reads was defined anew while it waited, and it has run by that';
 
 /** A packet that is no row and is longer than this is none. Bytes. */
 const MAX_REPLY_BYTES = 1024 * 1024;
@@ -40,10 +44,12 @@ export class TargetHalf {
   #error: Buffer | undefined;
   /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
   #discarding = false;
+  readonly #settling: Settling;
 
   constructor(shared: Shared) {
     this.#shared = shared;
     this.#output = new ClientOutput(shared);
+    this.#settling = new Settling(shared.port, () => this.#again());
     this.#masked = new MaskedRows(shared, this.#output, {
       stop: (state, why) => this.#output.give(state, this.#stop(state, why)),
       cut: (state) => this.#cut(state),
@@ -58,7 +64,7 @@ export class TargetHalf {
 
   /** Nothing more of the target may be read. */
   get waits(): boolean {
-    return this.#masked.waits;
+    return this.#masked.waits || this.#settling.waits;
   }
 
   /** The client has had whole packets only. */
@@ -67,6 +73,7 @@ export class TargetHalf {
   }
 
   receive(bytes: Buffer): void {
+    if (this.#settling.waits) return this.#keep(bytes);
     try {
       this.#receive(bytes);
     } finally {
@@ -137,9 +144,18 @@ export class TargetHalf {
       if (size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
       if (chunk.length < next) return this.#wait(at, HEADER_BYTES + size);
       if (isRow) this.#ownRow(owed, chunk, at, next);
+      else if (!this.#settling.isKnown(owed)) return this.#wait(at, HEADER_BYTES + size);
       else this.#packet(owed, chunk, at, next);
       at = next;
     }
+  }
+
+  /** Takes up what was kept. */
+  #again(): void {
+    const rest = Buffer.concat(this.#partial);
+    this.#partial = [];
+    this.#size = 0;
+    this.receive(rest);
   }
 
   #wait(at: number, needed: number): number {
@@ -294,6 +310,7 @@ export class TargetHalf {
       case 'count':
       case 'definition':
         if (owed.own || this.#discarding) return 'nothing';
+        if (owed.state && this.#settling.changed !== undefined) return this.#anew(owed.state, this.#settling.changed);
         return this.#described(owed.state, part.type === 'count' ? payload : this.#definition(payload));
       default:
         return owed.own || this.#discarding ? 'nothing' : undefined;
@@ -328,6 +345,7 @@ export class TargetHalf {
     const warnings = state?.masking?.warnings ?? 0;
     if (state) {
       if (read && read.changes.length > 0) state.reported = true;
+      if (this.#settling.changed !== undefined && !this.#discarding) state.summary = RAN_ANEW;
       state.masking?.completed(state.results++);
       // A cursor's rows are still to be fetched.
       if (!part.cursor) state.editor = undefined;
@@ -418,6 +436,13 @@ export class TargetHalf {
     }
   }
 
+  /** @returns what the client has in place of rows that come from elsewhere than was judged */
+  #anew(state: CommandState, why: string): Buffer {
+    this.#discarding = true;
+    state.summary = why;
+    return definedAnew(why);
+  }
+
   /** @returns what the client has in place of the rest of the answer */
   #stop(state: CommandState, { message }: Unmasked): Buffer {
     this.#discarding = true;
@@ -433,6 +458,7 @@ export class TargetHalf {
     const noFile = this.#shared.file.type === 'refused';
     const failed = part.type === 'error' || this.#discarding || noFile;
     this.#discarding = false;
+    this.#settling.over();
     this.#description = [];
     const [rows, error] = [this.#rows, this.#error];
     this.#rows = [];
@@ -440,6 +466,7 @@ export class TargetHalf {
     if (noFile && owed.state) owed.state.summary = readError(refusedFile()).message;
     this.#shared.owed = undefined;
     this.#shared.file = { type: 'none' };
+    owed.state?.masking?.ended();
     // Nobody waits for an answer any more.
     if (!owed.own && (failed || !owed.moreFollow)) this.#shared.sequence = 0;
     const cursor = 'cursor' in part && part.cursor;

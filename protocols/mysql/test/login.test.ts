@@ -188,6 +188,13 @@ describe.each(['mariadb', 'mysql'] as const)('the login of the gateway at %s', (
       sqlstate: '42S02',
     });
     expect(await lookup.query('SELECT @a')).toEqual([['1']]);
+    // Whoever asks meanwhile has an answer of their own.
+    const asked = ['SELECT sleep(0.05), 1', 'SELECT * FROM test.nowhere', 'SELECT 2'].map((text) => lookup.query(text));
+    expect((await Promise.allSettled(asked)).map((one) => ('value' in one ? one.value : one.status))).toEqual([
+      [['0', '1']],
+      'rejected',
+      [['2']],
+    ]);
     lookup.close();
   });
 

@@ -73,6 +73,8 @@ function contentsOf(answers: CatalogAnswers, before?: Catalog): CatalogContents 
   const { version, server, tables, columns, views, routines, triggers } = answers;
   const json = new Set(answers.json.map((one) => `${keyOf(one)}\0${text(one, 2)}`));
   const [row] = server;
+  // Whatever that is, it is not the catalog: with one that has nothing, nothing would be masked.
+  if (!row?.[0] || tables.length === 0) throw new Error('The target does not say what it has.');
   const flavour = isMariaDb(server) ? 'mariadb' : 'mysql';
   const definitions = new Map(views.map((one) => [keyOf(one), text(one, 2)]));
   const known = new Map(

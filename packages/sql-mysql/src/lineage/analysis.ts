@@ -35,6 +35,8 @@ export class LineageAnalysis {
   readonly effects: SessionEffect[] = [];
   /** What is in rows that are written: a message about one that cannot be may have it. */
   readonly rows: Value[] = [];
+  /** `Catalog.keyOf` of relations that were looked for. */
+  readonly reads = new Set<string>();
   readonly depth: number;
   readonly #left: { queries: number; visits: number };
   readonly #questions = new Map<BaseColumn, ColumnQuestions>();
@@ -99,6 +101,7 @@ export class LineageAnalysis {
     this.flows.push(...other.flows);
     this.effects.push(...other.effects);
     this.rows.push(...other.rows);
+    for (const one of other.reads) this.reads.add(one);
   }
 
   moves(target: FlowTarget, value: Value): void {

@@ -6,5 +6,6 @@ export {
   maybeAfter,
   newSession,
 } from './session.js';
+export { traceOf } from './lost.js';
 export { lineageOf, lostLineage } from './statements.js';
 export type { Column, ValueKind, Value } from './value.js';

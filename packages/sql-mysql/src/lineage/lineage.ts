@@ -61,4 +61,6 @@ export interface StatementLineage {
   readonly rows: readonly Value[];
   /** What it changes in the session, once the server confirms it. */
   readonly effects: readonly SessionEffect[];
+  /** `Catalog.keyOf` of all relations that were looked for, those behind views among them, found or not. */
+  readonly reads: ReadonlySet<string>;
 }

@@ -16,6 +16,7 @@ export function relationOf(analysis: LineageAnalysis, { schema, name }: ObjectNa
   const database = schema ?? session.database;
   if (database === undefined) throw new Unsure('uses a name without its schema, and no default database is known');
   const key = catalog.keyOf(database, name);
+  analysis.reads.add(key);
   const temporary = session.temporary.get(key);
   if (temporary?.unread !== undefined) throw new Unsure(temporary.unread);
   if (temporary) return { name: alias, schema: database, columns: temporary.columns, temporary: key };
@@ -63,6 +64,7 @@ function columnsOf(caller: LineageAnalysis, relation: Relation): readonly Column
   const made: RelationRead = {
     columns,
     code: analysis.effects.filter(({ type }) => type === 'code' || type === 'store'),
+    reads: analysis.reads,
   };
   catalog.derived.set(key, made);
   return shown(caller, made);
@@ -72,10 +74,12 @@ function columnsOf(caller: LineageAnalysis, relation: Relation): readonly Column
 interface RelationRead {
   readonly columns: readonly Column[];
   readonly code: readonly SessionEffect[];
+  readonly reads: ReadonlySet<string>;
 }
 
-function shown(caller: LineageAnalysis, { columns, code }: RelationRead): readonly Column[] {
+function shown(caller: LineageAnalysis, { columns, code, reads }: RelationRead): readonly Column[] {
   caller.effects.push(...code);
+  for (const one of reads) caller.reads.add(one);
   return columns;
 }
 

@@ -36,6 +36,7 @@ import { type Column, NOTHING, type Value, computed, same, unknown } from './val
 /** Rounds until variables that a statement writes and reads have what may be in them. */
 const MAX_ROUNDS = 8;
 const DUAL = enclosed(EMPTY_SCOPE);
+const NOTHING_READ: ReadonlySet<string> = new Set();
 
 /** What a statement returns: listed columns, or the same for each. */
 type ReturnedColumns = readonly Column[] | Each;
@@ -98,7 +99,7 @@ function readOnce(
   } catch (error) {
     reason = reasonFor(error);
   }
-  const { flows, effects, rows, predicates, conditionsOnUnknown } = analysis;
+  const { flows, effects, rows, predicates, conditionsOnUnknown, reads } = analysis;
   return {
     statement: statement.kind,
     outputs: 'each' in shown ? [] : shown.map(({ name, value }) => ({ name, ...value })),
@@ -109,6 +110,7 @@ function readOnce(
     flows,
     rows,
     effects: reason === undefined ? effects : [...effects, ...lostBy(reason)],
+    reads,
   };
 }
 
@@ -121,7 +123,7 @@ export function lostLineage(
   reason: string,
 ): StatementLineage {
   const effects = lostEffects(catalog, session, trace, reason);
-  const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [], rows: [] };
+  const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [], rows: [], reads: NOTHING_READ };
   const diagnostics: SessionEffect = { type: 'diagnostics', value: unknown(reason) };
   return { ...nothing, statement: kind, unknown: reason, effects: [...effects, diagnostics] };
 }

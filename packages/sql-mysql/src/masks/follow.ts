@@ -3,10 +3,18 @@
  * at all. Does not: follow statements (lineage), nor keep a value: equal texts have equal constants, and where texts of one shape
  * share their lineage nothing looked at them.
  */
-import type { MySqlDialect, TextDigest } from '@sluice/contract';
+import type { MySqlDialect, StatementTrace, TextDigest } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import { MAX_FOLLOWED_CHARACTERS } from '../digest.js';
-import { type SessionNames, type StatementLineage, type Value, lineageOf, lostLineage } from '../lineage/index.js';
+import {
+  type SessionEffect,
+  type SessionNames,
+  type StatementLineage,
+  type Value,
+  lineageOf,
+  lostLineage,
+  traceOf,
+} from '../lineage/index.js';
 import { type SqlReading, keyOf, readingOf } from '../reading.js';
 import { filterShapeOf } from '../template.js';
 import { statementsWithRows } from '../texts.js';
@@ -49,6 +57,31 @@ export function follow(
   return lineage;
 }
 
+/** What a statement may have done to its session, whatever its names meant. @param reason why that is not known: a phrase */
+export function effectsUnfollowed(
+  catalog: Catalog,
+  session: SessionNames,
+  text: string,
+  digest: TextDigest | undefined,
+  dialect: MySqlDialect,
+  reason: string,
+): readonly SessionEffect[] {
+  const trace = digest?.type === 'trace' ? digest : traceOfText(digest?.text ?? text, readingOf(dialect));
+  // There may have been triggers that are gone.
+  if (!trace || trace.mayTrigger) return [{ type: 'code', reason: `runs after a statement that ${reason}` }];
+  return lostLineage(catalog, session, trace, '', reason).effects;
+}
+
+function traceOfText(text: string, reading: SqlReading): StatementTrace | undefined {
+  try {
+    const [statement] = text.length > MAX_FOLLOWED_CHARACTERS ? [] : statementsWithRows(text, reading);
+    return statement && traceOf(statement, reading);
+  } catch (error) {
+    if (error instanceof Unread || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 function read(
   catalog: Catalog,
   session: SessionNames,
@@ -76,6 +109,7 @@ const NOTHING_SAID: StatementLineage = {
   flows: [],
   rows: [],
   effects: [],
+  reads: new Set(),
 };
 
 /** Of one snapshot: columns of another are other columns. */
@@ -112,8 +146,8 @@ const BYTES_PER_VALUE = 200;
 const BYTES_PER_SOURCE = 40;
 
 /** About how much memory it takes. Sets of sources are shared, and counted wherever they are. */
-function sizeOf(key: string, { outputs, predicates, flows, rows, effects }: StatementLineage): number {
-  let size = 2 * key.length + BYTES_PER_VALUE * (predicates.length + effects.length + 1);
+function sizeOf(key: string, { outputs, predicates, flows, rows, effects, reads }: StatementLineage): number {
+  let size = 2 * key.length + BYTES_PER_VALUE * (predicates.length + effects.length + reads.size + 1);
   const add = ({ sources }: Value): void => void (size += BYTES_PER_VALUE + BYTES_PER_SOURCE * sources.size);
   outputs.forEach(add);
   rows.forEach(add);

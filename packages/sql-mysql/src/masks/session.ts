@@ -24,12 +24,14 @@ import {
 } from '../lineage/index.js';
 import { type LargeRows, RowRoom } from '@sluice/masking';
 import { Backend, type Pooled, type Unfit } from './backend.js';
-import type { TargetCatalog } from './catalogs.js';
+import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, ruledColumns } from './columns.js';
+import { definedBy } from './definitions.js';
 import { type EditorRules, resultEditor } from './editors.js';
 import { withoutValues } from './errors.js';
 import { TOO_LONG, follow } from './follow.js';
 import { UNREADABLE, announcement, hiddenAhead, hiddenColumn, isNotFollowed, refusalOf } from './hidden.js';
+import { Judged } from './judged.js';
 import { type Concern, concernOf, isHit } from './use.js';
 import { showsWarnings, withWarnings } from './warnings.js';
 
@@ -70,6 +72,10 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   #onStalled: () => void = () => undefined;
   #session: SessionNames = newSession();
   #open: OpenPlan[] = [];
+  /** What defines something, was sent, and has not been answered. */
+  readonly #running = new Set<Judged>();
+  /** The target's number of the connection. */
+  #thread: number | undefined;
   /** What the gateway itself has to say of the last statement that has warnings. */
   #warnings: readonly HiddenWords[] = [];
 
@@ -90,9 +96,11 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
   /** The connection is gone. */
   closed(): void {
     this.room.clear();
+    for (const one of this.#running) one.unheard(this.#thread);
   }
 
   met(greeted: number, found: string | null): string | undefined {
+    this.#thread = Number(found ?? greeted);
     const unfit = this.#backend.met(greeted, found);
     if (!unfit) return undefined;
     this.#told.onUnfit(unfit);
@@ -118,18 +126,19 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     masks: readonly AppliedMask[],
     wish: NotFollowed = 'mask',
   ): MaskPlan | Promise<MaskPlan> {
-    const catalog = this.#catalog.get();
-    if (!(catalog instanceof Promise)) return this.#plan(catalog, command, facts, masks, wish);
-    return catalog.then((late) => this.#plan(late, command, facts, masks, wish));
+    const meaning = this.#catalog.get();
+    if (!(meaning instanceof Promise)) return this.#plan(meaning, command, facts, masks, wish);
+    return meaning.then((late) => this.#plan(late, command, facts, masks, wish));
   }
 
   #plan(
-    catalog: Catalog,
+    meaning: Meaning,
     command: SqlCommand,
     facts: Facts,
     masks: readonly AppliedMask[],
     wish: NotFollowed,
   ): MaskPlan {
+    const { catalog } = meaning;
     const { masked, counted, guarded, unmatched } = ruledColumns(catalog, masks);
     if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
     const dialect = dialectOf(command);
@@ -154,8 +163,10 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     const refusal =
       wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : this.#refusal(lineage, guarded, catalog);
     if (!refusal) this.#opened(command, lineage);
+    const followed = { text: command.text, digest: facts.digest, dialect, session, lineage };
+    const judged = new Judged(this.#catalog, meaning, followed, definedBy(facts, command, catalog));
     return {
-      packets: this.#packets(command, { lineage, concern, defines: defines(facts) }, rules, told),
+      packets: this.#packets(command, { lineage, concern, judged }, rules, told),
       ...concern.used,
       hidden,
       ...(refusal && { refusal }),
@@ -203,7 +214,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
 
   #packets(
     { id, text }: SqlCommand,
-    { lineage, concern: { isSecret }, defines: isDefinition }: Followed,
+    { lineage, concern: { isSecret }, judged }: Followed,
     rules: EditorRules,
     told: readonly HiddenWords[],
   ): PacketMasking {
@@ -223,19 +234,27 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       get warnings() {
         return shows === 'nothing' ? told.length : 0;
       },
+      sent: () => {
+        if (judged.sent()) this.#running.add(judged);
+      },
+      settled: () => judged.settled(),
       error: (payload) => {
         isOver();
+        const { changed } = judged;
         this.#answered(id, (effects) => {
-          this.#session = maybeAfter(this.#session, effects);
+          this.#session = maybeAfter(this.#session, changed ?? effects);
         });
-        return hides ? withoutValues(payload, runsCode) : payload;
+        return hides || changed ? withoutValues(payload, runsCode || changed !== undefined) : payload;
       },
       completed: () => {
         isOver();
-        if (isDefinition) this.#catalog.changed();
         this.#answered(id, (effects) => {
-          this.#session = afterEffects(this.#session, effects);
+          this.#session = afterEffects(this.#session, judged.changed ?? effects);
         });
+      },
+      ended: () => {
+        judged.ended();
+        this.#running.delete(judged);
       },
     };
   }
@@ -254,7 +273,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
 interface Followed {
   readonly lineage: StatementLineage | undefined;
   readonly concern: Concern;
-  readonly defines: boolean;
+  readonly judged: Judged;
 }
 
 /** What is counted may be asked anything, and leaves through answers alone. */
@@ -283,11 +302,6 @@ const hiddenColumns = (
   { catalog, masked }: EditorRules,
   facts: Facts,
 ): MaskPlan['hidden'] => (lineage ? hiddenAhead(lineage, catalog, masked, facts) : [hiddenColumn('', TOO_LONG)]);
-
-const defines = ({ actions }: Facts): boolean =>
-  actions.some(({ effects }) =>
-    effects.some((effect) => effect === 'define' || effect === 'destroy' || effect === 'unknown'),
-  );
 
 function dialectOf({ dialect }: SqlCommand): MySqlDialect {
   if (dialect.name !== 'mysql') throw new TypeError(`masks of MySQL do not follow ${dialect.name}`);
