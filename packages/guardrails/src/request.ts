@@ -11,7 +11,7 @@ import {
   compileTemplate,
   stepsOf,
 } from '@sluice/http-requests';
-import { PATH_ALIKE } from './suffixes.js';
+import { OPERATION_ALIKE, PATH_ALIKE } from './suffixes.js';
 
 export const REQUEST_ATTRIBUTES = {
   request: {
@@ -127,6 +127,7 @@ export const registerRequestFunctions = (environment: Environment): Environment 
       `${PATH_ALIKE}(string, string): string`,
       (template: string, name: string) => parametersOf(template, 'alike')?.[name] ?? '',
     )
+    .registerFunction(`${OPERATION_ALIKE}(): string`, () => current?.operationAlike ?? '')
     .registerFunction('query(string): list<string>', (name: string) => current?.queryValues(name) ?? [])
     .registerFunction('header(string): list<string>', (name: string) => current?.headerValues(name) ?? [])
     .registerFunction('body(string): string', (pointer: string) => current?.bodyValue(pointer) ?? '')

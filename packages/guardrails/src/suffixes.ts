@@ -1,6 +1,6 @@
 /**
  * Where rules take a path with a suffix for the one without. Rails, Spring and others route `/users/7.json` as `/users/7`, so that a rule that
- * refuses, holds or masks the one is meant for both. Owns: which calls of `path` in a condition are asked so. Does not: compare paths
+ * refuses, holds or masks the one is meant for both. Owns: what of a condition is asked so. Does not: compare paths
  * (packages/http-requests/src/path.ts).
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
@@ -15,9 +15,11 @@ export interface Renaming {
 export const PATH = 'path';
 /** As `path`, where suffixes make no difference. */
 export const PATH_ALIKE = 'pathAlike';
+/** As `request.operation`, likewise. */
+export const OPERATION_ALIKE = 'operationAlike';
 
 /**
- * Calls of `path` of which more fits may make the condition hold, and never keep it from that: not those behind `!`, `!=` or in the question of
+ * Calls of `path`, and `request.operation`, of which more fits may make the condition hold, and never keep it from that: not those behind `!`, `!=` or in the question of
  * `? :`. `!path("/a.json")` is about exactly that path: a rule that refuses all but some paths would else refuse those.
  */
 export function suffixesAlike(ast: ASTNode): Renaming[] {
@@ -37,6 +39,13 @@ export function suffixesAlike(ast: ASTNode): Renaming[] {
         if (name === PATH && (given.length === 2 || isTruth))
           places.push({ at: node.range.start, from: PATH, to: PATH_ALIKE });
         else if (name === 'matches') for (const one of given) see(one, false);
+        return;
+      }
+      case '.': {
+        const [of, name] = node.args;
+        const { start, end } = node.range;
+        if (of.op === 'id' && of.args === 'request' && name === 'operation')
+          places.push({ at: start, from: node.input.slice(start, end), to: `${OPERATION_ALIKE}()` });
         return;
       }
       case 'rcall': {

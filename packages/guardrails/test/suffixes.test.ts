@@ -1,5 +1,5 @@
 import type { Rule } from '@sluice/contract';
-import { PLAIN_READING, requestWritten } from '@sluice/http-requests';
+import { OpenApi, PLAIN_READING, requestWritten } from '@sluice/http-requests';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../src/index.js';
 
@@ -54,6 +54,22 @@ describe('a rule about a path, and the path with a suffix', () => {
     expect(matches(others, '/v1/x.json')).toBe(false);
     expect(matches(others, '/openapi')).toBe(true);
     expect(matches(others, '/v1.json')).toBe(true);
+  });
+
+  test('so has an operation of its document', () => {
+    const get = (operationId: string): object => ({ get: { operationId } });
+    const paths = { '/promote': get('promote'), '/users/me': get('me'), '/users/{id}': get('user') };
+    const spec = new OpenApi({ openapi: '3.1.0', paths });
+    const reading = { ...PLAIN_READING, spec };
+    const asked = (when: string, path: string): boolean => matches(when, path, DENY, reading);
+    expect(asked('request.operation == "promote"', '/promote.json')).toBe(true);
+    expect(asked('request.method == "GET" && request . operation in ["promote"]', '/promote.json')).toBe(true);
+    expect(asked('request.operation == "promote"', '/other.json')).toBe(false);
+    expect(asked('request.operation == ""', '/promote.json')).toBe(true);
+    expect(asked('request.operation != "promote"', '/promote.json')).toBe(true);
+    expect(asked('request.operation == ""', '/promote')).toBe(false);
+    expect(asked('request.operation == "me"', '/users/me.json')).toBe(true);
+    expect(asked('request.operation == "user"', '/users/me.json')).toBe(true);
   });
 
   test('a connection may tell them apart', () => {

@@ -112,6 +112,11 @@ export class Request {
     return this.#reading.spec?.find(this.method, this.segments) ?? '';
   }
 
+  /** The same for the path without a suffix, where it has one. */
+  get operationAlike(): string {
+    return this.#reading.spec?.find(this.method, this.segments, 'alike') ?? '';
+  }
+
   /** Parameters of its path by a template; undefined: it does not fit. `suffixes`: see `fit`. */
   parameters(template: Template, suffixes?: 'alike'): Readonly<Record<string, string>> | undefined {
     const found = fit(template, this.segments, suffixes);
