@@ -209,6 +209,19 @@ describe('a rule', () => {
     expect(plain.status).toBe(200);
   });
 
+  test('about a path is not passed by a suffix, unless the connection tells them apart', async () => {
+    const rules = `
+    - { rule: promote, when: 'path("/users/{id}/promote")', deny: Nobody is promoted. }
+    - { rule: others, when: 'true', allow: true }`;
+    const [stand, apart] = [await open({ rules }), await open({ rules, connection: 'suffixes: apart' })];
+    for (const end of ['', '/', '.json', '.', '%20', '.json;jsessionid=1']) {
+      expect((await ask(stand, `/users/7/promote${end}`, { method: 'POST' })).status, end).toBe(403);
+      const isOther = /^[.%]/.test(end);
+      expect((await ask(apart, `/users/7/promote${end}`, { method: 'POST' })).status, end).toBe(isOther ? 200 : 403);
+    }
+    expect((await ask(stand, '/users/7/promoters.json', { method: 'POST' })).status).toBe(200);
+  });
+
   test('about the host is not passed by the dot of the root', async () => {
     const stand = await open({
       connection: 'hosts: [svc.test]',

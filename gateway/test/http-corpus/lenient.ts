@@ -51,23 +51,35 @@ export async function startLenient(): Promise<{ port: number; last: () => Done; 
   return { port, last: () => done, close: () => new Promise((resolve) => void server.close(() => resolve())) };
 }
 
-/** Decoded once or twice (IIS, old Tomcats), cleaned of dots and slashes (nginx, Jetty), without parameters (Spring), by a header (Symfony, IIS). */
+/**
+ * Decoded once or twice (IIS, old Tomcats), cleaned of dots and slashes (nginx, Jetty), without parameters (Spring), by a header (Symfony, IIS),
+ * without a suffix.
+ */
 function pathsOf(request: IncomingMessage): Set<string> {
   const [sent = ''] = (request.url ?? '').split('?', 1);
   const written = [sent, request.headers['x-original-url'], request.headers['x-rewrite-url']].flatMap(
     (one) => one ?? [],
   );
   const found = new Set<string>();
-  for (const one of written) {
-    const once = decoded(one);
+  for (const said of written) {
+    const once = decoded(said);
     for (const path of [once, decoded(once)]) {
       for (const bare of [path, path.replaceAll(/;[^/]*/g, '')]) {
-        for (const end of [bare, bare.replace(/\0.*$/s, ''), bare.replaceAll(/[\0\r\n]/g, '')]) found.add(cleaned(end));
+        for (const end of [bare, bare.replace(/\0.*$/s, ''), bare.replaceAll(/[\0\r\n]/g, '')])
+          for (const one of [end, ...unsuffixed(end)]) found.add(cleaned(one));
       }
     }
   }
   return found;
 }
+
+/** Behind the last dot a format (Rails), behind the first whatever it is (Spring before 5.3); dots and blanks at the end (Windows). */
+const unsuffixed = (path: string): string[] => {
+  const [, start = '', last = '', slash = ''] = /^(.*?)([^/]*)(\/?)$/s.exec(path) ?? [];
+  return [last.replace(/\.[^.]*$/, ''), last.replace(/\..*$/, ''), last.replace(/[. ]+$/, '')].map(
+    (one) => `${start}${one}${slash}`,
+  );
+};
 
 function decoded(path: string): string {
   try {

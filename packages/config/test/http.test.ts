@@ -60,6 +60,14 @@ test('a target is an address, with its path in front of those of requests', () =
   });
 });
 
+test('a path with a suffix is one without, unless the connection says otherwise', () => {
+  const read = (more: string): unknown =>
+    good(`target: { url: "http://127.0.0.1" }${more}`).connections.get('app')?.http?.reading.suffixes;
+  expect(read('')).toBe('alike');
+  expect(read(', suffixes: apart')).toBe('apart');
+  expect(problems('target: { url: "http://127.0.0.1" }, suffixes: none')).toContain('suffixes');
+});
+
 test('masks of bodies, and media that they cannot read', () => {
   const mask =
     '{ json: ["/items/*/email", "**/ssn"], headers: [X-Owner], detect: [email], spec: true, request: true, with: hash }';

@@ -25,6 +25,7 @@ import {
   registerRequestFunctions,
   requestAttributes,
 } from './request.js';
+import { type Renaming, suffixesAlike } from './suffixes.js';
 
 /** The attributes that a condition may use, with their CEL types. docs/policy.md explains each. */
 const ATTRIBUTES = {
@@ -128,11 +129,15 @@ export interface Attributes {
  * Compiles a CEL condition. `matches` is not the library's, which a hostile text could keep busy for minutes, but runs in
  * linear time (RE2).
  *
+ * @param spellings 'any': of a rule that is to miss nothing. It holds as well where it would for another spelling of the path (suffixes.ts)
  * @throws ConditionError for what does not parse, is not of type bool, or names an attribute that is not there
  */
-export function compileCondition(source: string): Condition {
+export function compileCondition(source: string, spellings: 'sent' | 'any' = 'sent'): Condition {
   const original = checked(source);
-  const expression = checked(withLinearMatches(source, original.ast));
+  const linear = linearMatches(source, original.ast);
+  const expression = checked(renamed(source, linear));
+  const suffixes = spellings === 'any' ? suffixesAlike(original.ast) : [];
+  const alike = suffixes.length > 0 ? checked(renamed(source, [...linear, ...suffixes])) : undefined;
   let readsText = false;
   let readsClock = false;
   const answers: ReturnType<typeof asksAnswer>[] = [];
@@ -156,7 +161,10 @@ export function compileCondition(source: string): Condition {
     const named: Record<string, unknown> = readsRisk ? { risk: BigInt(attributes.risk()) } : {};
     for (const name of names) named[name] = attributes.named(name);
     if (readsAction) named['action'] = attributes.action(action);
-    return about(attributes.request, () => aboutModel(attributes.model, () => expression(named) === true));
+    const asked = (one: ParseResult): boolean =>
+      about(attributes.request, () => aboutModel(attributes.model, () => one(named) === true));
+    if (asked(expression)) return true;
+    return alike !== undefined && attributes.request?.maySuffix === true && asked(alike);
   };
   // A name that stands there for something else costs a question too many.
   const mentions = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(source);
@@ -314,9 +322,9 @@ function problem(error: unknown): ConditionError {
   return new ConditionError(summary ?? message?.split('\n')[0] ?? 'not a condition', range?.start ?? 0);
 }
 
-/** Calls of `matches` are renamed where they stand; the library does not let a built-in be replaced. */
-function withLinearMatches(source: string, ast: ASTNode): string {
-  const places: number[] = [];
+/** Calls of `matches`, which are renamed where they stand; the library does not let a built-in be replaced. */
+function linearMatches(source: string, ast: ASTNode): Renaming[] {
+  const places: Renaming[] = [];
   visit(ast, (node) => {
     const receiver = node.op === 'rcall' && node.args[0] === 'matches' ? node.args[1] : undefined;
     const called = node.op === 'call' && node.args[0] === 'matches';
@@ -324,13 +332,20 @@ function withLinearMatches(source: string, ast: ASTNode): string {
     const from = receiver ? receiver.range.end : node.range.start;
     const at = source.indexOf('matches', from);
     if (at < 0) throw new ConditionError('matches cannot be found where it is called', from);
-    places.push(at);
+    places.push({ at, from: 'matches', to: LINEAR });
     const pattern = node.op === 'rcall' ? node.args[2][0] : node.op === 'call' ? node.args[1][1] : undefined;
     if (pattern?.op === 'value' && typeof pattern.args === 'string') patternOf(pattern.args, pattern.range.start);
   });
-  return places
-    .sort((a, b) => b - a)
-    .reduce((text, at) => text.slice(0, at) + LINEAR + text.slice(at + 'matches'.length), source);
+  return places;
+}
+
+function renamed(source: string, places: readonly Renaming[]): string {
+  return [...places]
+    .sort((one, other) => other.at - one.at)
+    .reduce((text, { at, from, to }) => {
+      if (!text.startsWith(from, at)) throw new ConditionError(`${from} cannot be found where it is called`, at);
+      return text.slice(0, at) + to + text.slice(at + from.length);
+    }, source);
 }
 
 function visit(node: unknown, see: (node: ASTNode) => void): void {

@@ -67,7 +67,9 @@ export function compilePolicy(
   const problems: PolicyProblem[] = [];
   const compiled = rules.map((rule): CompiledRule => {
     try {
-      const condition = rule.when === undefined ? undefined : compileCondition(rule.when);
+      // What a rule admits is what it says, and what one refuses is also what a server may take for that.
+      const spellings = rule.then.type === 'allow' ? 'sent' : 'any';
+      const condition = rule.when === undefined ? undefined : compileCondition(rule.when, spellings);
       const fault = faultOf(rule, condition);
       if (fault !== undefined) problems.push({ path: `${rule.path}.when`, offset: 0, message: fault });
       return compiledOf(rule, condition);

@@ -11,6 +11,7 @@ import {
   compileTemplate,
   stepsOf,
 } from '@sluice/http-requests';
+import { OPERATION_ALIKE, PATH_ALIKE } from './suffixes.js';
 
 export const REQUEST_ATTRIBUTES = {
   request: {
@@ -118,13 +119,22 @@ export const registerRequestFunctions = (environment: Environment): Environment 
       'path(string, string): string',
       (template: string, name: string) => parametersOf(template)?.[name] ?? '',
     )
+    .registerFunction(
+      `${PATH_ALIKE}(string): bool`,
+      (template: string) => parametersOf(template, 'alike') !== undefined,
+    )
+    .registerFunction(
+      `${PATH_ALIKE}(string, string): string`,
+      (template: string, name: string) => parametersOf(template, 'alike')?.[name] ?? '',
+    )
+    .registerFunction(`${OPERATION_ALIKE}(): string`, () => current?.operationAlike ?? '')
     .registerFunction('query(string): list<string>', (name: string) => current?.queryValues(name) ?? [])
     .registerFunction('header(string): list<string>', (name: string) => current?.headerValues(name) ?? [])
     .registerFunction('body(string): string', (pointer: string) => current?.bodyValue(pointer) ?? '')
     .registerFunction('bodies(string): list<string>', (pointer: string) => current?.bodyValues(pointer) ?? []);
 
-const parametersOf = (template: string): Readonly<Record<string, string>> | undefined =>
-  current?.parameters(compiled(template));
+const parametersOf = (template: string, suffixes?: 'alike'): Readonly<Record<string, string>> | undefined =>
+  current?.parameters(compiled(template), suffixes);
 
 const MAX_COMPILED_TEMPLATES = 500;
 const templates = new Map<string, Template>();

@@ -30,10 +30,10 @@ export class OpenApi {
       .sort((a, b) => parameters(a.template) - parameters(b.template));
   }
 
-  /** `operationId`, or method and template where it has none; undefined: the document does not have it. */
-  find(method: string, segments: readonly string[]): string | undefined {
+  /** `operationId`, or method and template where it has none; undefined: the document does not have it. `suffixes`: see `fit`. */
+  find(method: string, segments: readonly string[], suffixes?: 'alike'): string | undefined {
     for (const { template, ids } of this.#operations) {
-      if (!fit(template, segments)) continue;
+      if (!fit(template, segments, suffixes)) continue;
       const id = ids.get(method.toLowerCase());
       if (id !== undefined) return id;
     }

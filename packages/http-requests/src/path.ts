@@ -120,10 +120,13 @@ export function compileTemplate(source: string): Template {
 /**
  * The parameters of a path that the template fits; undefined: it does not. Case, a slash at the end and parameters behind a semicolon make
  * no difference, because they make none for many servers.
+ *
+ * @param suffixes the last segment may have one (`/users/7.json`), or dots and blanks at its end, which some frameworks route as without
  */
 export function fit(
   { segments: wanted }: Template,
   segments: readonly string[],
+  suffixes: 'apart' | 'alike' = 'apart',
 ): Readonly<Record<string, string>> | undefined {
   const given = segments.at(-1) === '' ? segments.slice(0, -1) : segments;
   const open = wanted.at(-1)?.type === 'rest';
@@ -135,13 +138,36 @@ export function fit(
   for (const [at, one] of wanted.entries()) {
     if (one.type === 'rest') break;
     const segment = given[at] as string;
+    const isLast = suffixes === 'alike' && at === given.length - 1;
     if (one.type === 'text') {
-      if (folded(segment) !== one.text && folded(bare(segment)) !== one.text) return undefined;
+      if (
+        folded(segment) !== one.text &&
+        folded(bare(segment)) !== one.text &&
+        !(isLast && isSuffixed(segment, one.text))
+      )
+        return undefined;
     } else if (segment === '') return undefined;
-    else found[one.name] = bare(segment);
+    else found[one.name] = isLast ? withoutSuffix(bare(segment)) : bare(segment);
   }
   return found;
 }
+
+/**
+ * Whether a segment is this text with a suffix: what stands behind any dot (Spring takes all of it for one, Rails what is behind the last), and
+ * dots and blanks alone, which servers on Windows cut off. `text`: folded.
+ */
+function isSuffixed(segment: string, text: string): boolean {
+  const whole = folded(bare(segment));
+  return text !== '' && whole.startsWith(text) && /^\s*(?:\.|$)/.test(whole.slice(text.length));
+}
+
+/** The value that a framework takes for a parameter: without what is behind the last dot, and without dots and blanks at the end. */
+function withoutSuffix(segment: string): string {
+  const whole = segment.replace(TRAIL, '');
+  const at = whole.lastIndexOf('.');
+  return at > 0 ? whole.slice(0, at) : whole === '' ? segment : whole;
+}
+const TRAIL = /(?<![. ])[. ]+$/;
 
 /** Without parameters behind a semicolon. */
 const bare = (segment: string): string => {

@@ -21,6 +21,8 @@ import { type PathMode, type ReadPath, type Template, cleanedSegments, fit, read
 /** What a configuration says of the requests of a connection. */
 export interface RequestReading {
   readonly paths: PathMode;
+  /** 'apart': a path with a suffix is another one than without, also for rules that refuse. */
+  readonly suffixes: 'alike' | 'apart';
   /** Endpoints of GraphQL besides those that look like one. */
   readonly graphql: readonly Template[];
   readonly spec: OpenApi | undefined;
@@ -30,7 +32,13 @@ export interface RequestReading {
   readonly grpc?: GrpcReader | undefined;
 }
 
-export const PLAIN_READING: RequestReading = { paths: 'strict', graphql: [], spec: undefined, uploads: 'read' };
+export const PLAIN_READING: RequestReading = {
+  paths: 'strict',
+  suffixes: 'alike',
+  graphql: [],
+  spec: undefined,
+  uploads: 'read',
+};
 
 const EFFECTS: Readonly<Record<string, Effect>> = {
   GET: 'read',
@@ -104,13 +112,23 @@ export class Request {
     return this.#reading.spec?.find(this.method, this.segments) ?? '';
   }
 
-  /** Parameters of its path by a template; undefined: it does not fit. */
-  parameters(template: Template): Readonly<Record<string, string>> | undefined {
-    const found = fit(template, this.segments);
+  /** The same for the path without a suffix, where it has one. */
+  get operationAlike(): string {
+    return this.#reading.spec?.find(this.method, this.segments, 'alike') ?? '';
+  }
+
+  /** Parameters of its path by a template; undefined: it does not fit. `suffixes`: see `fit`. */
+  parameters(template: Template, suffixes?: 'alike'): Readonly<Record<string, string>> | undefined {
+    const found = fit(template, this.segments, suffixes);
     if (found || this.#reading.paths === 'strict') return found;
     // What is left to the target may be this path there.
     const cleaned = cleanedSegments(this.segments);
-    return cleaned && fit(template, cleaned);
+    return cleaned && fit(template, cleaned, suffixes);
+  }
+
+  /** Its path may have a suffix that makes no difference: see `fit`. */
+  get maySuffix(): boolean {
+    return this.#reading.suffixes === 'alike' && /[. ]/.test(this.path);
   }
 
   queryValues(name: string): string[] {
@@ -248,7 +266,7 @@ export class Request {
     return (
       looksLikeEndpoint(this.segments) ||
       this.media === 'application/graphql' ||
-      this.#reading.graphql.some((template) => fit(template, this.segments) !== undefined)
+      this.#reading.graphql.some((template) => fit(template, this.segments, this.#reading.suffixes) !== undefined)
     );
   }
 

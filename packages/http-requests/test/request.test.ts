@@ -8,7 +8,7 @@ import { comparisonOf } from '../src/differences.js';
 import { readJson } from '../src/json.js';
 import { redactBody } from '../src/meaning.js';
 import { OpenApi } from '../src/openapi.js';
-import { compileTemplate, readPath } from '../src/path.js';
+import { compileTemplate, fit, readPath } from '../src/path.js';
 import { isSecretHeader, isSecretName, markedWith, redactHead, redactQuery } from '../src/redact.js';
 import { PLAIN_READING, Request } from '../src/request.js';
 import { requestWritten } from '../src/written.js';
@@ -59,6 +59,48 @@ describe('a path', () => {
     expect(request('/users//keys').parameters(users)).toBeUndefined();
     expect(() => compileTemplate('users')).toThrow(/begins with a slash/);
     expect(() => compileTemplate('/a/{b')).toThrow(/whole segments/);
+  });
+});
+
+describe('a suffix', () => {
+  const fits = (template: string, path: string): unknown =>
+    request(path).parameters(compileTemplate(template), 'alike');
+
+  test.each(['.json', '.', '...', '.x.y', '%20', '%20.', '%2e', '.JSON/', '.json;v=1', ';v=1.json'])(
+    'makes no difference where it is asked for so: /users/7/promote%s',
+    (suffix) => {
+      const path = `/users/7/promote${suffix}`;
+      expect(fits('/users/{id}/promote', path)).toEqual({ id: '7' });
+      if (!suffix.startsWith(';'))
+        expect(request(path).parameters(compileTemplate('/users/{id}/promote'))).toBeUndefined();
+    },
+  );
+
+  test('is none of a parameter', () => {
+    expect(fits('/users/{id}', '/users/root.json')).toEqual({ id: 'root' });
+    expect(fits('/users/{id}', '/users/a.b.json')).toEqual({ id: 'a.b' });
+    expect(fits('/users/{id}', '/users/root.')).toEqual({ id: 'root' });
+    expect(fits('/users/{id}', '/users/.json')).toEqual({ id: '.json' });
+    expect(fits('/users/{id}/x', '/users/root.json/x')).toEqual({ id: 'root.json' });
+  });
+
+  test('is one only at the end of a path, behind a whole segment', () => {
+    for (const path of ['/admins.json', '/admin-x.json', '/x/admin.json', '/admin.d/keys', '/.admin'])
+      expect(fits('/admin/**', path), path).toBeUndefined();
+    expect(fits('/', '/.json')).toBeUndefined();
+    expect(fits('/admin/**', '/admin.json')).toEqual({});
+  });
+
+  test('of any length costs what its length does', () => {
+    const cost = (size: number): number => {
+      const segments = ['users', `${'. '.repeat(size)}x`];
+      const template = compileTemplate('/users/{id}');
+      const began = threadCpuMs();
+      for (let n = 0; n < 20; n++) fit(template, segments, 'alike');
+      return threadCpuMs() - began;
+    };
+    cost(50_000);
+    expect(cost(200_000)).toBeLessThan(500);
   });
 });
 

@@ -251,6 +251,10 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         .enum(['strict', 'raw'])
         .default('strict')
         .describe('raw: encoded slashes, empty segments and dots in paths are left to the target'),
+      suffixes: z
+        .enum(['alike', 'apart'])
+        .default('alike')
+        .describe('apart: /users/7.json is another path than /users/7, also for rules that refuse, hold or mask'),
       uploads: z
         .enum(['read', 'stream'])
         .default('read')
@@ -316,6 +320,7 @@ function connection(outside: ConfigSources): z.ZodType<WrittenConnection> {
         hosts: one.hosts,
         reading: {
           paths: one.paths,
+          suffixes: one.suffixes,
           graphql: one.graphql,
           spec: one.spec,
           uploads: one.uploads,
