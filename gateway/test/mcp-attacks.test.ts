@@ -630,8 +630,14 @@ describe('where rules allow everything else', () => {
     expect(first).toBeDefined();
     const other = number((await send(call({ requestState: 'production' }), now)).text);
     expect(other).not.toBe(first);
+    // What differs with each sending makes no other call; whatever else a server may read does.
+    const sending = { progressToken: 7, traceparent: '00-1', 'claudecode/toolUseId': 'toolu_1' };
+    expect(number((await send(call({ _meta: sending }), now)).text)).toBe(first);
+    const forced = number((await send(call({ _meta: { ...sending, 'acme/force': true } }), now)).text);
+    expect([first, other]).not.toContain(forced);
     const texts = stand.gateway.approvals.waiting().map(({ text }) => text.split('\n')[0]);
     expect(texts).toEqual([
+      'tools/call deploy {"to":"staging"} with {"_meta":{"acme/force":true}}',
       'tools/call deploy {"to":"staging"} with {"requestState":"production"}',
       'tools/call deploy {"to":"staging"}',
     ]);

@@ -312,7 +312,8 @@ class Messages {
     if (id === undefined) return undefined;
     const { listing, exchange } = this.#of;
     const { tasks } = listing.parts.sessions;
-    return tasks.find(listing.connection, exchange.session.principal, id) ?? 'of nobody';
+    const known = tasks.find(listing.connection, exchange.session.principal, id);
+    return known ?? (OF_TASKS.test(message.method) ? 'of nobody' : undefined);
   }
 
   #notification(
@@ -413,6 +414,9 @@ class Messages {
     return `${depth > 0 ? '../'.repeat(depth) : './'}${path.slice(1)}${url.search}`;
   }
 }
+
+/** What a server says of tasks by itself. Others may mean something else by the name. */
+const OF_TASKS = /^notifications\/tasks(?:\/|$)/;
 
 /** Why an answer that comes by another way than its question does not pass; undefined: it does. */
 function elsewhere({ terms }: Asked, json: Json): string | undefined {

@@ -68,7 +68,7 @@ export function knownCall(
     ownOf(server, name, tool),
   );
   const facts = known instanceof Promise ? known.then((late) => withMore(late, answers)) : withMore(known, answers);
-  const more = without(message.params, ['name', 'arguments', '_meta']);
+  const more = without(message.params, ['name', 'arguments']);
   const text = `${CALL} ${name} ${input}${more === undefined ? '' : ` with ${more}`}`;
   return { facts, text, tool: seenTool(server, name, input) };
 }
@@ -98,7 +98,7 @@ export function knownMessage(message: Asking, server: string): KnownMessage | De
   const { type, method, params } = message;
   // Some servers run it all the same, and rules about tools would have nothing to look at.
   if (type === 'notification' && method === CALL) return refused(400, INVALID_REQUEST, 'calls a tool without an id');
-  const rest = without(params, ['_meta']);
+  const rest = without(params, []);
   const action = actionOf(method, resourcesOf(message, server));
   return {
     facts: factsOf(params?.members.has('inputResponses') ? [action, ANSWERED] : [action]),
@@ -170,8 +170,17 @@ const factsOf = (actions: readonly Action[]): Facts => ({ actions, confidence: '
 const withMore = (facts: Facts, more: readonly Action[]): Facts =>
   more.length === 0 ? facts : { ...facts, actions: [...facts.actions, ...more] };
 
-/** Parameters as JSON without some, of which `_meta` belongs to one sending. Undefined: there are no others. */
+/** Members of `_meta` that differ with each sending of the same: a server gets them, and they make no other call of it. */
+const OF_ONE_SENDING =
+  /^(?:io\.modelcontextprotocol\/.*|(?:.*\/)?(?:progressToken|traceparent|tracestate|baggage|timestamp|[A-Za-z_-]*(?:Id|_id|-id)|id))$/;
+
+/** Parameters as JSON without some, and without what belongs to one sending. Undefined: there are no others. */
 function without(params: RequestMessage['params'], names: readonly string[]): string | undefined {
-  const rest = [...(params?.members ?? [])].filter(([name]) => !names.includes(name));
+  const rest = [...(params?.members ?? [])].flatMap(([name, value]): (readonly [string, Json])[] => {
+    if (names.includes(name)) return [];
+    if (name !== '_meta' || value.type !== 'object') return [[name, value]];
+    const members = [...value.members].filter(([one]) => !OF_ONE_SENDING.test(one));
+    return members.length === 0 ? [] : [[name, { type: 'object', members: new Map(members) }]];
+  });
   return rest.length === 0 ? undefined : jsonOf({ type: 'object', members: new Map(rest) });
 }
