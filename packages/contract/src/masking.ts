@@ -39,6 +39,10 @@ export interface MaskedSession {
   readonly texts: TextMask;
   /** As `Masking.failed`, for an error that belongs to no such command. */
   failed(): void;
+  /** Whether SQL has made what goes by this name: a statement by PREPARE, a portal by DECLARE. */
+  knows(kind: 'statement' | 'portal', name: string): boolean;
+  /** By the protocol, the target has closed what had this name, or given it to something else. */
+  taken(kind: 'statement' | 'portal', name: string): void;
   /** Whether a report of this setting (lower case) does not pass: it may say what was masked. */
   hidesSetting(name: string): boolean;
   /**

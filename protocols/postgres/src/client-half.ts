@@ -232,8 +232,7 @@ export class ClientHalf {
       case F.execute:
         return this.#execute(bytes);
       case F.close:
-        pipeline.push({ type: 'close', ...readNamed(bytes, this.#shared.encoding) });
-        return 'forward';
+        return this.#close(bytes);
       case F.functionCall:
         return this.#functionCall(bytes);
       default:
@@ -372,7 +371,8 @@ export class ClientHalf {
       return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
     }
     const command = commandState(this.#id, 'prepare', answer);
-    this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
+    const owed = { type: 'parse', command, name, statement: { text, types } } as const;
+    this.#shared.pipeline.push({ ...owed, ...this.#renames('statement', name) });
     return 'forward';
   }
 
@@ -393,8 +393,26 @@ export class ClientHalf {
     const command = this.#allowed('run', answer, statement);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'bind' }, command, this.#standIn.bind);
     const prepared = again && prepareAgain(this.#shared, bind.statement, statement);
-    this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
+    this.#shared.pipeline.push({
+      type: 'bind',
+      command,
+      portal: bind.portal,
+      ...this.#renames('portal', bind.portal),
+    });
     return prepared ? Buffer.concat([prepared, bytes]) : 'forward';
+  }
+
+  #close(bytes: Buffer): Disposition {
+    const { kind, name } = readNamed(bytes, this.#shared.encoding);
+    this.#shared.pipeline.push({ type: 'close', kind, name, ...this.#renames(kind, name) });
+    return 'forward';
+  }
+
+  /** PREPARE and DECLARE share their names with the protocol. */
+  #renames(kind: 'statement' | 'portal', name: string): { readonly renames?: true } {
+    const { masks, names } = this.#shared;
+    if (!masks || name === '') return {};
+    return masks.knows(kind, name) || !names.noPendingSessionChange ? { renames: true } : {};
   }
 
   #describe(bytes: Buffer): Disposition {

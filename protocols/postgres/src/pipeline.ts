@@ -104,7 +104,11 @@ export interface MaskedCall {
 }
 
 /** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
-export type Owed = { readonly refused?: Substitution } & (
+export type Owed = {
+  readonly refused?: Substitution;
+  /** SQL may call something by the name that this closes or makes: what it stands for behind it, the reply decides. */
+  readonly renames?: true;
+} & (
   | {
       readonly type: 'query';
       readonly command?: CommandState;
@@ -302,6 +306,7 @@ export class Pipeline {
     if (type === 'look') last.look = number;
     if (owed.type === 'parse' ? owed.name !== '' : owed.type === 'close' && owed.kind === 'statement')
       last.named = number;
+    if (owed.renames) last.session = number;
     if (command?.phase !== 'run') return;
     if (command.masking?.runsCode) last.look = number;
     if (command.masking?.changesSession) last.session = number;

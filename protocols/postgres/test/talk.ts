@@ -97,6 +97,8 @@ export const maskedSession = (): MaskedSession => ({
   ready: () => undefined,
   texts: { hidden: false, clean: (text) => text },
   failed: () => undefined,
+  knows: () => false,
+  taken: () => undefined,
   hidesSetting: () => false,
   pooled: false,
   opened: () => ({ text: '', answered: () => ({}) }),

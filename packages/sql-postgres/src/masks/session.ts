@@ -5,6 +5,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
+  EMPTY_OVERLAY,
   KEEPS,
   type SessionNames as NameSpace,
   type SessionEffect,
@@ -253,6 +254,16 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same. */
   failed(): void {
     this.#failed = true;
+  }
+
+  knows(kind: 'statement' | 'portal', name: string): boolean {
+    const { prepared, cursors } = this.#names?.overlay ?? EMPTY_OVERLAY;
+    return (kind === 'statement' ? prepared : cursors).has(name);
+  }
+
+  taken(kind: 'statement' | 'portal', name: string): void {
+    if (!this.#names || !this.knows(kind, name)) return;
+    this.#names = afterEffects(this.#names, [{ type: kind === 'statement' ? 'deallocate' : 'close', name }]);
   }
 
   /** Code that nobody read, or a masked value, may have been put into it. */
