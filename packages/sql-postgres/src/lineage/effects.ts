@@ -10,6 +10,8 @@ export interface TemporaryRelation {
   readonly dropOnCommit: boolean;
   /** What is put into other tables of the session can show in it, and what is put into it in them. */
   readonly view: boolean;
+  /** Of a view: the stored relations (pg_class.oid) with which it goes, where whoever drops them says CASCADE. */
+  readonly reads?: ReadonlySet<number>;
   /** Why nothing is known about its columns. */
   readonly unknown?: string;
   /** Why it may hold anything: code that nobody read has run since it was last empty. */

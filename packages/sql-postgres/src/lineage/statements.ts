@@ -18,6 +18,7 @@ import {
   drop,
   grant,
   leavesNames,
+  mayTakeOwn,
   truncate,
 } from './definitions.js';
 import type { SessionEffect, TransactionKind } from './effects.js';
@@ -110,6 +111,7 @@ function readLineage(
     )
       throw new Unsure('calls a function of the session beside one that runs code, which could replace it');
     const { answered } = analysis;
+    if (mayTakeOwn(analysis, node)) analysis.effects.push({ type: 'uncertain', reason: TAKEN });
     return {
       lineage: { outputs, ...(answered !== undefined && outputs.length === 0 && { answered }), ...collected() },
       kept: keptBy(analysis, node, { isFollowed: true, runsUnread }),
@@ -125,6 +127,8 @@ function readLineage(
     };
   }
 }
+
+const TAKEN = 'may have dropped something of the session';
 
 /** Statements that run to their end at once, and keep nothing to be computed later. */
 const AT_ONCE: ReadonlySet<string> = new Set('SelectStmt InsertStmt UpdateStmt DeleteStmt MergeStmt'.split(' '));
