@@ -16,6 +16,15 @@ const SCHEMA = `
 create table customers (id int primary key, email text);
 insert into customers values (1, 'secret@example.com');
 create table scratch (id int);
+create schema free;
+create table free.customers as select 'for everybody'::text as email;
+create role owner;
+grant temporary on database postgres to owner;
+create role keeper;
+create schema keeper;
+create table keeper.customers as table free.customers;
+grant usage on schema keeper to keeper;
+grant select on keeper.customers to keeper;
 `;
 const HARMLESS = "select 'x'::text as email";
 const ASK = "select email || '' from customers";
@@ -120,7 +129,6 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('names of masked se
     direct = new pg.Client({ ...server, database: 'postgres' });
     await direct.connect();
     await direct.query(SCHEMA);
-    await direct.query('create role owner; grant temporary on database postgres to owner');
     stand = await openStand({ target: targetOf(server), rules: RULES });
   });
   afterAll(async () => {
@@ -160,6 +168,25 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('names of masked se
     expect(textOf(await line.extended([bound('', LONG), executed()]))).toContain('42501');
     line.close();
     expect((await direct.query('select from customers')).rowCount).toBe(1);
+  });
+
+  test('a session begins with what its role is given now, whatever it was before', async () => {
+    const shown = async (): Promise<string[]> => {
+      const line = await openLine(() => stand.client());
+      const frames = await line.simple(ASK);
+      line.close();
+      return frames.filter(({ tag }) => tag === 'D').map((row) => String(cellsOf(row)[0]));
+    };
+    expect(await shown()).toEqual(['[masked:EMAIL]']);
+    await direct.query(`alter role ${server.user} set search_path = free, public`);
+    expect(await shown()).toEqual(['for everybody']);
+    await direct.query(`alter role ${server.user} reset search_path`);
+    expect(await shown()).toEqual(['[masked:EMAIL]']);
+    // So does a role that every session takes on.
+    await direct.query(`alter role ${server.user} set role = keeper`);
+    expect(await shown()).toEqual(['for everybody']);
+    await direct.query(`alter role ${server.user} reset role`);
+    expect(await shown()).toEqual(['[masked:EMAIL]']);
   });
 
   test('what is still there is followed as before', async () => {

@@ -42,7 +42,7 @@ import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, type RuledColumns, isStale, ruledColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
-import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
+import { Backend, type Beginning, type Pooled, type Unfit, WHO, readBeginning, readProcess } from './backend.js';
 import { changedTables, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
@@ -273,7 +273,21 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 
   opened(process: number): LookQuestion {
-    return { text: WHO, answered: (value) => this.#backend.opened(process, readProcess(value)) };
+    return {
+      text: WHO,
+      answered: (value) => {
+        const beginning = readBeginning(value);
+        if (beginning) this.#begun(beginning);
+        return this.#backend.opened(process, readProcess(value));
+      },
+    };
+  }
+
+  /** What the gateway's own connection has begun with may be of before a change of the role or the database (ALTER ROLE ... SET). */
+  #begun({ path, role, user }: Beginning): void {
+    if (this.#fresh) return;
+    const names = this.#names ?? newSession(user);
+    this.#names = { ...names, searchPath: splitSearchPath(path), user, role: role === user ? undefined : role };
   }
 
   get pooled(): boolean {
