@@ -189,6 +189,72 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('names of masked se
     expect(await shown()).toEqual(['[masked:EMAIL]']);
   });
 
+  /** What the target holds is to the table that was meant when it was prepared: it does not notice another one before it. */
+  const BEFORE = [query('create temp table other (id int)')];
+  const SHADOW = query("create temp table customers as select 'mine'::text as email");
+  test.each([
+    ['mine', 'a prepared statement', [...BEFORE, [prepared('p', ASK)], SHADOW, [bound('', 'p'), executed()]]],
+    [
+      'mine',
+      'one that has run',
+      [...BEFORE, [prepared('p', ASK), bound('', 'p'), executed()], SHADOW, [bound('', 'p'), executed()]],
+    ],
+    [
+      'mine',
+      'one of the same pipeline',
+      [
+        ...BEFORE,
+        [
+          prepared('p', ASK),
+          prepared('q', String(SHADOW[0]?.[1])),
+          bound('', 'q'),
+          executed(),
+          bound('', 'p'),
+          executed(),
+        ],
+      ],
+    ],
+    ['null', 'PREPARE', [...BEFORE, query(`prepare p as ${ASK}`), SHADOW, query('execute p')]],
+    ['null', 'PREPARE, bound', [...BEFORE, query(`prepare p as ${ASK}`), SHADOW, [bound('', 'p'), executed()]]],
+    [
+      'null',
+      'PREPARE, run by another path between',
+      [
+        ...BEFORE,
+        query('set search_path = free'),
+        query(`prepare p as ${ASK}`),
+        query('set search_path = public'),
+        query('execute p'),
+        SHADOW,
+        query('execute p'),
+      ],
+    ],
+    [
+      'null',
+      'PREPARE, and a table that is renamed',
+      [
+        query("create temp table other as select 'mine'::text as email"),
+        query(`prepare p as ${ASK}`),
+        query('alter table other rename to customers'),
+        query('execute p'),
+      ],
+    ],
+    [
+      'for everybody',
+      'PREPARE, whose names another path finds anew',
+      [query(`prepare p as ${ASK}`), query('set search_path = free'), query('execute p')],
+    ],
+  ] as const)('%s: %s', async (shown, _, stretches) => {
+    const line = await openLine(() => stand.client());
+    let frames: Awaited<ReturnType<typeof line.extended>> = [];
+    for (const messages of stretches) frames = await line.extended(messages);
+    line.close();
+    expect(textOf(frames)).not.toContain('secret');
+    const rows = frames.filter(({ tag }) => tag === 'D').map((row) => String(cellsOf(row)[0]));
+    // What the protocol binds by the name of a PREPARE is refused.
+    expect(rows.length === 0 && textOf(frames).includes('26000') ? ['null'] : rows).toEqual([shown]);
+  });
+
   test('what is still there is followed as before', async () => {
     const line = await openLine(() => stand.client());
     const values = async (...messages: Message[]): Promise<string[]> =>

@@ -43,6 +43,10 @@ export interface MaskedSession {
   knows(kind: 'statement' | 'portal', name: string): boolean;
   /** By the protocol, the target has closed what had this name, or given it to something else. */
   taken(kind: 'statement' | 'portal', name: string): void;
+  /** What names mean by now. */
+  namesNow(): object;
+  /** Whether a name may mean something else than it did then: the target may still hold what was prepared then to that. */
+  isOutdated(names: object): boolean;
   /** Whether a report of this setting (lower case) does not pass: it may say what was masked. */
   hidesSetting(name: string): boolean;
   /**

@@ -77,6 +77,8 @@ export interface PreparedStatement {
   types: readonly number[];
   /** The RowDescription that a Describe of it was answered with. */
   description?: Buffer;
+  /** What names meant when it was sent, on a connection with masks. */
+  meant?: object;
   /** PREPARE in SQL made it, whose declared types are not known. */
   readonly fromSql?: true;
 }

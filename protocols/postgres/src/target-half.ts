@@ -392,7 +392,7 @@ export class TargetHalf {
   #completed(command: CommandState, tag: string): void {
     if (command.masking?.runsCode) this.#shared.names.codeHasRun(command);
     const effect = command.effects[command.completed];
-    this.#shared.names.confirmed(effect, command);
+    this.#shared.names.confirmed(effect, command, this.#shared.masks?.namesNow());
     this.#shared.transaction.completed(effect);
     command.completed++;
     if (!command.failed) command.summary = command.summary === '' ? tag : `${command.summary}; ${tag}`;

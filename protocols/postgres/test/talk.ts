@@ -99,6 +99,8 @@ export const maskedSession = (): MaskedSession => ({
   failed: () => undefined,
   knows: () => false,
   taken: () => undefined,
+  namesNow: () => ({}),
+  isOutdated: () => false,
   hidesSetting: () => false,
   pooled: false,
   opened: () => ({ text: '', answered: () => ({}) }),

@@ -35,6 +35,15 @@ export interface Cursor {
   readonly held: boolean;
 }
 
+/** What PREPARE has kept. The target looks its names up anew where the path is another one, or something of them is gone. */
+export interface PreparedQuery {
+  readonly query: Node;
+  /** Where its names were looked up, and by which role. */
+  readonly path: string;
+  /** The stored relations that it named (pg_class.oid); undefined: it could not be followed. */
+  readonly relations: ReadonlySet<number> | undefined;
+}
+
 /** What a statement changes in its session. */
 export type SessionEffect =
   | { readonly type: 'relation'; readonly relation: TemporaryRelation }
@@ -44,7 +53,7 @@ export type SessionEffect =
   | { readonly type: 'drop function'; readonly name: string }
   /** Values that a temporary table now holds as well. */
   | { readonly type: 'taint'; readonly name: string; readonly columns: readonly Column[] }
-  | { readonly type: 'prepare'; readonly name: string; readonly query: Node }
+  | { readonly type: 'prepare'; readonly name: string; readonly prepared: PreparedQuery }
   | { readonly type: 'deallocate'; readonly name?: string }
   | { readonly type: 'cursor'; readonly cursor: Cursor }
   | { readonly type: 'close'; readonly name?: string }

@@ -266,6 +266,16 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     this.#names = afterEffects(this.#names, [{ type: kind === 'statement' ? 'deallocate' : 'close', name }]);
   }
 
+  namesNow(): NamesThen {
+    return { catalog: this.#catalog.known?.catalog, own: this.#names?.overlay.relations ?? EMPTY_OVERLAY.relations };
+  }
+
+  /** What is dropped the target notices, and what is made in front of something else it does not. */
+  isOutdated({ catalog, own }: NamesThen): boolean {
+    const now = this.#names?.overlay.relations ?? EMPTY_OVERLAY.relations;
+    return catalog !== this.#meaning?.catalog || (now !== own && [...now.keys()].some((name) => !own.has(name)));
+  }
+
   /** Code that nobody read, or a masked value, may have been put into it. */
   hidesSetting(name: string): boolean {
     const kept = this.#names && storedIn(this.#names.overlay, name);
@@ -496,6 +506,12 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     if (!lineage || lineage.some(({ statement }) => OWN_CODE.has(statement))) this.#ownCode = true;
     return code;
   }
+}
+
+/** The catalog, and the relations of the session, by which a statement was prepared. */
+interface NamesThen {
+  readonly catalog: Catalog | undefined;
+  readonly own: NameSpace['overlay']['relations'];
 }
 
 const NO_TABLES: ReadonlySet<string> = new Set();
