@@ -39,6 +39,14 @@ export interface MaskedSession {
   readonly texts: TextMask;
   /** As `Masking.failed`, for an error that belongs to no such command. */
   failed(): void;
+  /** Whether SQL has made what goes by this name: a statement by PREPARE, a portal by DECLARE. */
+  knows(kind: 'statement' | 'portal', name: string): boolean;
+  /** By the protocol, the target has closed what had this name, or given it to something else. */
+  taken(kind: 'statement' | 'portal', name: string): void;
+  /** What names mean by now. */
+  namesNow(): object;
+  /** Whether a name may mean something else than it did then: the target may still hold what was prepared then to that. */
+  isOutdated(names: object): boolean;
   /** Whether a report of this setting (lower case) does not pass: it may say what was masked. */
   hidesSetting(name: string): boolean;
   /**

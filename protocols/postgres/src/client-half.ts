@@ -9,7 +9,7 @@ import { comesFirst, lookMessages } from './look.js';
 import { type FoundFunction, callStatement, describeCall, readFunctionCall } from './function-call.js';
 import { boundParameters, readBind, readExecute, readNamed, readParse, readQuery } from './client-messages.js';
 import { B, F, HEADER_BYTES, message, messageLength } from './messages.js';
-import { type AskedMistake, type Owed, type CommandState, commandState } from './pipeline.js';
+import { type AskedMistake, type Owed, type CommandState, type PreparedStatement, commandState } from './pipeline.js';
 import { textCells } from './masked/encoded.js';
 import { prepareAgain } from './prepare-again.js';
 import {
@@ -232,8 +232,7 @@ export class ClientHalf {
       case F.execute:
         return this.#execute(bytes);
       case F.close:
-        pipeline.push({ type: 'close', ...readNamed(bytes, this.#shared.encoding) });
-        return 'forward';
+        return this.#close(bytes);
       case F.functionCall:
         return this.#functionCall(bytes);
       default:
@@ -372,7 +371,9 @@ export class ClientHalf {
       return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
     }
     const command = commandState(this.#id, 'prepare', answer);
-    this.#shared.pipeline.push({ type: 'parse', command, name, statement: { text, types } });
+    const meant = this.#shared.masks?.namesNow();
+    const statement: PreparedStatement = meant ? { text, types, meant } : { text, types };
+    this.#shared.pipeline.push({ type: 'parse', command, name, statement, ...this.#renames('statement', name) });
     return 'forward';
   }
 
@@ -392,9 +393,36 @@ export class ClientHalf {
     }
     const command = this.#allowed('run', answer, statement);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'bind' }, command, this.#standIn.bind);
-    const prepared = again && prepareAgain(this.#shared, bind.statement, statement);
-    this.#shared.pipeline.push({ type: 'bind', command, portal: bind.portal });
+    const isOutdated = this.#isOutdated(statement);
+    // How its parameters were declared only the target knows.
+    if (isOutdated && statement.fromSql)
+      return this.#refuseAllowed({ type: 'bind' }, command, this.#standIn.bind, missingStatement(bind.statement));
+    const prepared = (again || isOutdated) && prepareAgain(this.#shared, bind.statement, statement);
+    this.#shared.pipeline.push({
+      type: 'bind',
+      command,
+      portal: bind.portal,
+      ...this.#renames('portal', bind.portal),
+    });
     return prepared ? Buffer.concat([prepared, bytes]) : 'forward';
+  }
+
+  #close(bytes: Buffer): Disposition {
+    const { kind, name } = readNamed(bytes, this.#shared.encoding);
+    this.#shared.pipeline.push({ type: 'close', kind, name, ...this.#renames(kind, name) });
+    return 'forward';
+  }
+
+  /** A table may have taken the place of another one that it names: the target goes by the one of then (plancache.c). */
+  #isOutdated({ meant }: PreparedStatement): boolean {
+    return meant !== undefined && this.#shared.masks?.isOutdated(meant) === true;
+  }
+
+  /** PREPARE and DECLARE share their names with the protocol. */
+  #renames(kind: 'statement' | 'portal', name: string): { readonly renames?: true } {
+    const { masks, names } = this.#shared;
+    if (!masks || name === '') return {};
+    return masks.knows(kind, name) || !names.noPendingSessionChange ? { renames: true } : {};
   }
 
   #describe(bytes: Buffer): Disposition {
@@ -407,7 +435,8 @@ export class ClientHalf {
       return this.#refuse({ type: 'describe' }, words, this.#standIn.describe);
     }
     if ('text' in found) {
-      const prepared = again && prepareAgain(this.#shared, name, found);
+      const isOutdated = this.#isOutdated(found) && !found.fromSql;
+      const prepared = (again || isOutdated) && prepareAgain(this.#shared, name, found);
       this.#shared.pipeline.push({ type: 'describe', statement: found });
       if (prepared) return Buffer.concat([prepared, bytes]);
     } else {

@@ -36,7 +36,7 @@ export function readQuery(message: Buffer, encoding: TextEncoding): string {
 
 export function readParse(message: Buffer, encoding: TextEncoding): ParseMessage {
   const body = new Reader(message, HEADER_BYTES);
-  const name = readText(body, encoding);
+  const name = readName(body, encoding);
   const text = readText(body, encoding);
   const types = Array.from({ length: count(body.int16()) }, () => body.int32() >>> 0);
   end(body, 'Parse');
@@ -45,8 +45,8 @@ export function readParse(message: Buffer, encoding: TextEncoding): ParseMessage
 
 export function readBind(message: Buffer, encoding: TextEncoding): Bind {
   const body = new Reader(message, HEADER_BYTES);
-  const portal = readText(body, encoding);
-  const statement = readText(body, encoding);
+  const portal = readName(body, encoding);
+  const statement = readName(body, encoding);
   // Plain loops: this runs for every statement that is executed.
   const formats: number[] = [];
   for (let left = count(body.int16()); left > 0; left--) formats.push(body.int16());
@@ -72,7 +72,7 @@ export function boundParameters(bind: Bind, types: readonly number[], encoding: 
 
 export function readExecute(message: Buffer, encoding: TextEncoding): string {
   const body = new Reader(message, HEADER_BYTES);
-  const portal = readText(body, encoding);
+  const portal = readName(body, encoding);
   body.int32();
   end(body, 'Execute');
   return portal;
@@ -81,11 +81,26 @@ export function readExecute(message: Buffer, encoding: TextEncoding): string {
 export function readNamed(message: Buffer, encoding: TextEncoding): NamedObject {
   const body = new Reader(message, HEADER_BYTES);
   const kind = body.byte();
-  const name = readText(body, encoding);
+  const name = readName(body, encoding);
   end(body, 'Describe or Close');
   if (kind === 0x53) return { kind: 'statement', name };
   if (kind === 0x50) return { kind: 'portal', name };
   throw malformed('Describe and Close name a statement (S) or a portal (P)');
+}
+
+/** NAMEDATALEN less its zero byte. */
+const MAX_NAME_BYTES = 63;
+const ASCII = /^[ -~]*$/;
+
+/**
+ * The name of a statement or portal as the target has it: of a longer one it takes the first 63 bytes and says nothing (string_hash in dynahash.c),
+ * so that two of them may be one. Where these end in its own encoding is known of ASCII.
+ */
+function readName(body: Reader, encoding: TextEncoding): string {
+  const name = readText(body, encoding);
+  if (name.length * 3 <= MAX_NAME_BYTES || Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
+  if (!ASCII.test(name)) throw malformed(`the name of a statement or portal has more than ${MAX_NAME_BYTES} bytes`);
+  return name.slice(0, MAX_NAME_BYTES);
 }
 
 /** Counts are unsigned on the wire: up to 65535 parameters. */

@@ -100,12 +100,17 @@ export class Names {
     else this.#forget(name);
   }
 
-  /** A statement has completed: what it did to the names is now so. */
-  confirmed(effect: StatementEffect | undefined, command: CommandState): void {
+  /** A statement has completed: what it did to the names is now so. `meant`: what other names mean by now. */
+  confirmed(effect: StatementEffect | undefined, command: CommandState, meant?: object): void {
     switch (effect?.type) {
       case 'prepare':
         this.#forgetStatement(effect.name);
-        this.#statements.set(effect.name, { text: effect.text, types: [], fromSql: true });
+        this.#statements.set(effect.name, {
+          text: effect.text,
+          types: [],
+          fromSql: true,
+          ...(meant && { meant }),
+        });
         break;
       case 'deallocate':
         this.#forgetStatement(effect.name);

@@ -77,6 +77,8 @@ export interface PreparedStatement {
   types: readonly number[];
   /** The RowDescription that a Describe of it was answered with. */
   description?: Buffer;
+  /** What names meant when it was sent, on a connection with masks. */
+  meant?: object;
   /** PREPARE in SQL made it, whose declared types are not known. */
   readonly fromSql?: true;
 }
@@ -104,7 +106,11 @@ export interface MaskedCall {
 }
 
 /** One reply, or run of replies, that the target owes. The client is owed the same, in the same order. */
-export type Owed = { readonly refused?: Substitution } & (
+export type Owed = {
+  readonly refused?: Substitution;
+  /** SQL may call something by the name that this closes or makes: what it stands for behind it, the reply decides. */
+  readonly renames?: true;
+} & (
   | {
       readonly type: 'query';
       readonly command?: CommandState;
@@ -302,6 +308,7 @@ export class Pipeline {
     if (type === 'look') last.look = number;
     if (owed.type === 'parse' ? owed.name !== '' : owed.type === 'close' && owed.kind === 'statement')
       last.named = number;
+    if (owed.renames) last.session = number;
     if (command?.phase !== 'run') return;
     if (command.masking?.runsCode) last.look = number;
     if (command.masking?.changesSession) last.session = number;

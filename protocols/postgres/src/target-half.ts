@@ -229,12 +229,18 @@ export class TargetHalf {
     switch (head.type) {
       case 'parse':
         if (tag !== B.parseComplete) break;
-        if (head.name !== undefined && head.statement) this.#shared.names.parsed(head.name, head.statement);
+        if (head.name !== undefined && head.statement) {
+          this.#shared.names.parsed(head.name, head.statement);
+          this.#shared.masks?.taken('statement', head.name);
+        }
         this.#endAnswer(head.command, chunk, end, 'ok');
         return head.own && NOTHING;
       case 'bind':
         if (tag !== B.bindComplete) break;
-        if (head.portal !== undefined && head.command) this.#shared.names.bound(head.portal, head.command);
+        if (head.portal !== undefined && head.command) {
+          this.#shared.names.bound(head.portal, head.command);
+          this.#shared.masks?.taken('portal', head.portal);
+        }
         // The recorded answer starts behind it: at the description, whichever that is.
         this.#out.from = end;
         this.#shared.pipeline.shift();
@@ -242,6 +248,7 @@ export class TargetHalf {
       case 'close':
         if (tag !== B.closeComplete) break;
         if (!head.own) this.#shared.names.closed(head.kind, head.name);
+        this.#shared.masks?.taken(head.kind, head.name);
         this.#out.from = end;
         this.#shared.pipeline.shift();
         return head.own && NOTHING;
@@ -385,7 +392,7 @@ export class TargetHalf {
   #completed(command: CommandState, tag: string): void {
     if (command.masking?.runsCode) this.#shared.names.codeHasRun(command);
     const effect = command.effects[command.completed];
-    this.#shared.names.confirmed(effect, command);
+    this.#shared.names.confirmed(effect, command, this.#shared.masks?.namesNow());
     this.#shared.transaction.completed(effect);
     command.completed++;
     if (!command.failed) command.summary = command.summary === '' ? tag : `${command.summary}; ${tag}`;

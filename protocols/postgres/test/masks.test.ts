@@ -15,7 +15,7 @@ import { B, message } from '../src/messages.js';
 import { maskRows } from '../src/masked/framing.js';
 import { ownRoom } from '../src/masked/room.js';
 import * as t from './talk.js';
-import { sensible, type Talk, allow, reply, talk } from './talk.js';
+import { sensible, type Talk, allow, maskedSession, reply, talk } from './talk.js';
 
 /** What the gate was told and asked, in order. */
 interface Masked extends Talk {
@@ -105,15 +105,10 @@ function masked(
   const session = talk({
     ...(flushed && { flushed }),
     masks: {
+      ...maskedSession(),
       ready: (status) => told.push(status),
       texts,
-      failed: () => undefined,
       hidesSetting: (name) => name === 'secret',
-      pooled: false,
-      opened: () => ({ text: '', answered: () => ({}) }),
-      needsLook: false,
-      needsLookAfterChange: false,
-      look: () => ({ text: '', answered: () => ({}) }),
     },
     judge: (command) => {
       const answer = judge(command);

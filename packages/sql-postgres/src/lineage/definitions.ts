@@ -2,7 +2,7 @@
  * CREATE and DROP, where they concern objects of the session; and data that they put into tables. Does not: ALTER and RENAME
  * (alterations.ts), other definitions (other-definitions.ts), or apply them (lineage/session.ts). Pure.
  */
-import { type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
+import { type Node, type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { LineageAnalysis, listOf } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
 import { callsUnread, droppedNames, granted, schemaName, withReaders } from './other-definitions.js';
@@ -78,13 +78,24 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   // Another view may read the one that this takes the place of.
   const isOwnView = isTemporary(analysis, view) || usesTemporary(analysis, fields['query']);
   const name = text(view, 'relname');
-  if (isOwnView || isNew(analysis, name)) create(analysis, view, { columns: renamed, view: true, own: isOwnView });
-  else {
+  if (isOwnView || isNew(analysis, name)) {
+    const below = [...analysis.session.overlay.relations.values()].flatMap(({ reads = [] }) => [...reads]);
+    const reads = new Set([...analysis.relations, ...below]);
+    create(analysis, view, { columns: renamed, view: true, own: isOwnView, reads });
+  } else {
     // Views of this transaction may read it too, which the catalog does not know.
     const own = [...analysis.session.overlay.relations.values()].filter((one) => one.view).map((one) => one.name);
     analysis.effects.push({ type: 'defined', names: [...withReaders(analysis.catalog, name), ...own] });
   }
   return [];
+}
+
+/** With CASCADE views of the session may go, and with what a role owns whatever it is: by their names others may be meant then. */
+export function mayTakeOwn({ session }: LineageAnalysis, { kind, fields }: Node): boolean {
+  const own = [...session.overlay.relations.values()];
+  if (kind === 'DropOwnedStmt') return own.length > 0;
+  const parts = kind === 'AlterTableStmt' ? nodesOf(fields['cmds']).map((command) => command.fields) : [fields];
+  return own.some(({ view }) => view) && parts.some(({ behavior }) => behavior === 'DROP_CASCADE');
 }
 
 export function drop(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
@@ -138,7 +149,7 @@ export function truncate(analysis: LineageAnalysis, fields: NodeFields): readonl
   return [];
 }
 
-interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence'> {
+interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence' | 'reads'> {
   readonly onCommit?: unknown;
   readonly view?: boolean;
   /** The session's, whatever its words say: it reads what is the session's. */

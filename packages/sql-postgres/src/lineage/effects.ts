@@ -10,6 +10,8 @@ export interface TemporaryRelation {
   readonly dropOnCommit: boolean;
   /** What is put into other tables of the session can show in it, and what is put into it in them. */
   readonly view: boolean;
+  /** Of a view: the stored relations (pg_class.oid) with which it goes, where whoever drops them says CASCADE. */
+  readonly reads?: ReadonlySet<number>;
   /** Why nothing is known about its columns. */
   readonly unknown?: string;
   /** Why it may hold anything: code that nobody read has run since it was last empty. */
@@ -33,6 +35,15 @@ export interface Cursor {
   readonly held: boolean;
 }
 
+/** What PREPARE has kept. The target looks its names up anew where the path is another one, or something of them is gone. */
+export interface PreparedQuery {
+  readonly query: Node;
+  /** Where its names were looked up, and by which role. */
+  readonly path: string;
+  /** The stored relations that it named (pg_class.oid); undefined: it could not be followed. */
+  readonly relations: ReadonlySet<number> | undefined;
+}
+
 /** What a statement changes in its session. */
 export type SessionEffect =
   | { readonly type: 'relation'; readonly relation: TemporaryRelation }
@@ -42,7 +53,7 @@ export type SessionEffect =
   | { readonly type: 'drop function'; readonly name: string }
   /** Values that a temporary table now holds as well. */
   | { readonly type: 'taint'; readonly name: string; readonly columns: readonly Column[] }
-  | { readonly type: 'prepare'; readonly name: string; readonly query: Node }
+  | { readonly type: 'prepare'; readonly name: string; readonly prepared: PreparedQuery }
   | { readonly type: 'deallocate'; readonly name?: string }
   | { readonly type: 'cursor'; readonly cursor: Cursor }
   | { readonly type: 'close'; readonly name?: string }

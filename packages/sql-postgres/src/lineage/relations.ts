@@ -63,7 +63,7 @@ export function changes(analysis: LineageAnalysis, found: FoundRelation): void {
 /** The columns that a query reads from a relation. */
 export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): readonly Column[] {
   if (found.type === 'temporary') {
-    const { columns, unknown: reason, written, version } = found.relation;
+    const { columns, unknown: reason = whyGone(analysis, found.relation), written, version } = found.relation;
     const known = version === analysis.catalog.version ? columns : wholeOf(columns);
     return named(analysis, known).map(({ name, value }) => ({
       name,
@@ -77,6 +77,12 @@ export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): read
   if (uncertain === undefined || found.relation.schema === 'pg_catalog') return columns;
   return columns.map(({ name, value }) => ({ name, value: withUnknown(value, uncertain) }));
 }
+
+/** Others have dropped what a view of the session reads, and that with it: its name may mean something else. */
+const whyGone = ({ catalog }: LineageAnalysis, { reads }: TemporaryRelation): string | undefined =>
+  [...(reads ?? [])].every((oid) => catalog.relationByOid(oid))
+    ? undefined
+    : 'reads a view over something that is gone';
 
 /** The default of a domain may have put anything into a row that said nothing of the column. */
 function codeOfType({ catalog, session }: LineageAnalysis, { type = 0 }: Column['value']): string | undefined {

@@ -21,7 +21,7 @@ export function canReturnRows(analysis: LineageAnalysis, node: Node | undefined)
       return fields['ismove'] !== true;
     case 'ExecuteStmt': {
       const prepared = analysis.session.overlay.prepared.get(text(fields, 'name'));
-      return prepared === undefined || canReturnRows(analysis, prepared);
+      return prepared === undefined || canReturnRows(analysis, prepared.query);
     }
     case 'CallStmt':
       return callsWithOutput(analysis, fields);

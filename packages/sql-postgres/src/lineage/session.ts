@@ -3,9 +3,8 @@
  * so that a transaction that is rolled back finds the old one as it was. Lives here: how statements that the server has
  * confirmed change it. Does not: which effects a statement has.
  */
-import type { Node } from '../ast.js';
 import type { Routine } from '../catalog/objects.js';
-import type { Cursor, SessionEffect, TemporaryRelation } from './effects.js';
+import type { Cursor, PreparedQuery, SessionEffect, TemporaryRelation } from './effects.js';
 import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
 import { afterCode } from './reasons.js';
 
@@ -35,7 +34,7 @@ export interface Overlay {
   readonly relations: ReadonlyMap<string, TemporaryRelation>;
   /** Functions without arguments that this transaction has made in pg_temp: once it is over, others could replace them. */
   readonly functions: ReadonlyMap<string, Routine>;
-  readonly prepared: ReadonlyMap<string, Node>;
+  readonly prepared: ReadonlyMap<string, PreparedQuery>;
   readonly cursors: ReadonlyMap<string, Cursor>;
   /** What settings hold that was put there. */
   readonly stored: ReadonlyMap<string, Value>;
@@ -121,7 +120,7 @@ function after(session: SessionNames, effect: SessionEffect): SessionNames {
     case 'taint':
       return tainted(session, effect.name, effect.columns);
     case 'prepare':
-      return over(session, { prepared: added(overlay.prepared, effect.name, effect.query) });
+      return over(session, { prepared: added(overlay.prepared, effect.name, effect.prepared) });
     case 'deallocate':
       return over(session, { prepared: removed(overlay.prepared, effect.name) });
     case 'cursor':

@@ -18,9 +18,10 @@ import {
   drop,
   grant,
   leavesNames,
+  mayTakeOwn,
   truncate,
 } from './definitions.js';
-import type { SessionEffect, TransactionKind } from './effects.js';
+import type { PreparedQuery, SessionEffect, TransactionKind } from './effects.js';
 import { expressions } from './expression.js';
 import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
@@ -31,7 +32,7 @@ import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
 import { afterCode } from './reasons.js';
 import { EMPTY_SCOPE, type Scope } from './scope.js';
-import { type SessionNames, afterEffects, withUnreadSettings, withoutFunctions } from './session.js';
+import { type SessionNames, afterEffects, currentRole, withUnreadSettings, withoutFunctions } from './session.js';
 import { KEEPS, keptBy } from './setting-code.js';
 import { storedValue } from './settings.js';
 import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from './value.js';
@@ -110,6 +111,7 @@ function readLineage(
     )
       throw new Unsure('calls a function of the session beside one that runs code, which could replace it');
     const { answered } = analysis;
+    if (mayTakeOwn(analysis, node)) analysis.effects.push({ type: 'uncertain', reason: TAKEN });
     return {
       lineage: { outputs, ...(answered !== undefined && outputs.length === 0 && { answered }), ...collected() },
       kept: keptBy(analysis, node, { isFollowed: true, runsUnread }),
@@ -126,6 +128,8 @@ function readLineage(
   }
 }
 
+const TAKEN = 'may have dropped something of the session';
+
 /** Statements that run to their end at once, and keep nothing to be computed later. */
 const AT_ONCE: ReadonlySet<string> = new Set('SelectStmt InsertStmt UpdateStmt DeleteStmt MergeStmt'.split(' '));
 
@@ -139,7 +143,7 @@ function withUnread({ catalog, session }: LineageAnalysis, { kind, fields }: Nod
   const executed = kind === 'ExecuteStmt' ? { kind, fields } : nodeOf(fields['query']);
   if (executed?.kind !== 'ExecuteStmt') return false;
   if (executed.fields['params'] !== undefined && catalog.guards.domains.size > 0) return true;
-  return namesUnread(catalog, session.overlay.prepared.get(text(executed.fields, 'name'))?.fields);
+  return namesUnread(catalog, session.overlay.prepared.get(text(executed.fields, 'name'))?.query.fields);
 }
 
 type Read = (analysis: LineageAnalysis, fields: NodeFields, scope: Scope) => readonly Column[];
@@ -194,7 +198,8 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   CopyStmt: copy,
   PrepareStmt: (analysis, fields) => {
     const body = nodeOf(fields['query']);
-    if (body) analysis.effects.push({ type: 'prepare', name: text(fields, 'name'), query: body });
+    if (body)
+      analysis.effects.push({ type: 'prepare', name: text(fields, 'name'), prepared: preparedNow(analysis, body) });
     return [];
   },
   ExecuteStmt: (analysis, fields) => {
@@ -202,11 +207,16 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
     const prepared = analysis.session.overlay.prepared.get(name);
     if (!prepared)
       return code(`executes "${name}", and no such prepared statement is known`)(analysis, fields, EMPTY_SCOPE);
+    const now = preparedNow(analysis, prepared.query);
+    if (isOutdated(prepared, now))
+      throw new Unsure(`executes "${name}", and its names meant something else when it was prepared`);
+    // Where the path is another one, the target has prepared it anew.
+    if (prepared.path !== now.path) analysis.effects.push({ type: 'prepare', name, prepared: now });
     const given = expressions(analysis, EMPTY_SCOPE, listOf(fields, 'params'));
     const argument = (key: string | number): Value | undefined =>
       typeof key === 'number' ? (given[key - 1] ?? NOTHING) : undefined;
-    analysis.reads(prepared.fields);
-    return readStatement(analysis, { ...EMPTY_SCOPE, argument }, prepared);
+    analysis.reads(prepared.query.fields);
+    return readStatement(analysis, { ...EMPTY_SCOPE, argument }, prepared.query);
   },
   DeallocateStmt: effect((fields) => ({
     type: 'deallocate',
@@ -282,6 +292,28 @@ function planFormat(fields: NodeFields): NonNullable<Value['plan']> {
   const format = String(constant(given) ?? nodeOf(given)?.fields['sval'] ?? 'text').toLowerCase();
   return format === 'json' || format === 'yaml' || format === 'xml' ? format : 'text';
 }
+
+/** As the target would prepare it now. */
+function preparedNow({ catalog, session }: LineageAnalysis, query: Node): PreparedQuery {
+  const path = JSON.stringify([session.searchPath, currentRole(session)]);
+  const inside = new LineageAnalysis(catalog, session);
+  try {
+    inside.reads(query.fields);
+    readStatement(inside, { ...EMPTY_SCOPE, argument: () => NOTHING }, query);
+    return { query, path, relations: inside.relations };
+  } catch (error) {
+    if (!(error instanceof Unsure)) throw error;
+    return { query, path, relations: undefined };
+  }
+}
+
+/** A table that was made since in front of another one is not noticed there (plancache.c). */
+const isOutdated = (before: PreparedQuery, now: PreparedQuery): boolean =>
+  before.path === now.path &&
+  !(
+    before.relations?.size === now.relations?.size &&
+    [...(before.relations ?? [])].every((oid) => now.relations?.has(oid))
+  );
 
 const CURSOR_OPT_HOLD = 0x20;
 

@@ -17,13 +17,26 @@ export interface Process {
 /** Why a session cannot go on, in sentences for the client. */
 export type Unfit = NonNullable<Looked['unfit']>;
 
+/** What names mean to a session as it begins: settings of the role, the database and the server count, besides its own. */
+export interface Beginning {
+  /** As SHOW search_path has it. */
+  readonly path: string;
+  readonly role: string;
+  /** SESSION_USER. */
+  readonly user: string;
+}
+
 /** How long a pooler that keeps a process for each session is believed, in milliseconds. */
 const BELIEVED_MS = 2_000;
 
-/** One statement with one value, which `readProcess` reads. Every name is qualified: the search path is anybody's. */
+/** A name may have characters that the client's encoding has not. */
+const inHex = (text: string): string => `pg_catalog.encode(pg_catalog.convert_to(${text}, 'UTF8'), 'hex')`;
+
+/** One statement with one value, which `readProcess` and `readBeginning` read. Every name is qualified: the search path is anybody's. */
 export const WHO = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
-  (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)
-  )::pg_catalog.text`.replaceAll(/\s+/g, ' ');
+  (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
+  'path', ${inHex("pg_catalog.current_setting('search_path')")}, 'role', ${inHex('current_user::pg_catalog.text')},
+  'user', ${inHex('session_user::pg_catalog.text')})::pg_catalog.text`.replaceAll(/\s+/g, ' ');
 
 export function readProcess(value: string | undefined): Process | undefined {
   if (value === undefined) return undefined;
@@ -33,6 +46,15 @@ export function readProcess(value: string | undefined): Process | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** @returns undefined where it does not say that */
+export function readBeginning(value: string | undefined): Beginning | undefined {
+  if (readProcess(value) === undefined) return undefined;
+  const { path, role, user } = JSON.parse(value ?? '') as Partial<Beginning>;
+  if (path === undefined || role === undefined || user === undefined) return undefined;
+  const text = (hex: string): string => Buffer.from(hex, 'hex').toString();
+  return { path: text(path), role: text(role), user: text(user) };
 }
 
 export class Backend {

@@ -5,6 +5,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
+  EMPTY_OVERLAY,
   KEEPS,
   type SessionNames as NameSpace,
   type SessionEffect,
@@ -41,7 +42,7 @@ import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, type RuledColumns, isStale, ruledColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
-import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
+import { Backend, type Beginning, type Pooled, type Unfit, WHO, readBeginning, readProcess } from './backend.js';
 import { changedTables, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
@@ -255,6 +256,26 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     this.#failed = true;
   }
 
+  knows(kind: 'statement' | 'portal', name: string): boolean {
+    const { prepared, cursors } = this.#names?.overlay ?? EMPTY_OVERLAY;
+    return (kind === 'statement' ? prepared : cursors).has(name);
+  }
+
+  taken(kind: 'statement' | 'portal', name: string): void {
+    if (!this.#names || !this.knows(kind, name)) return;
+    this.#names = afterEffects(this.#names, [{ type: kind === 'statement' ? 'deallocate' : 'close', name }]);
+  }
+
+  namesNow(): NamesThen {
+    return { catalog: this.#catalog.known?.catalog, own: this.#names?.overlay.relations ?? EMPTY_OVERLAY.relations };
+  }
+
+  /** What is dropped the target notices, and what is made in front of something else it does not. */
+  isOutdated({ catalog, own }: NamesThen): boolean {
+    const now = this.#names?.overlay.relations ?? EMPTY_OVERLAY.relations;
+    return catalog !== this.#meaning?.catalog || (now !== own && [...now.keys()].some((name) => !own.has(name)));
+  }
+
   /** Code that nobody read, or a masked value, may have been put into it. */
   hidesSetting(name: string): boolean {
     const kept = this.#names && storedIn(this.#names.overlay, name);
@@ -262,7 +283,21 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 
   opened(process: number): LookQuestion {
-    return { text: WHO, answered: (value) => this.#backend.opened(process, readProcess(value)) };
+    return {
+      text: WHO,
+      answered: (value) => {
+        const beginning = readBeginning(value);
+        if (beginning) this.#begun(beginning);
+        return this.#backend.opened(process, readProcess(value));
+      },
+    };
+  }
+
+  /** What the gateway's own connection has begun with may be of before a change of the role or the database (ALTER ROLE ... SET). */
+  #begun({ path, role, user }: Beginning): void {
+    if (this.#fresh) return;
+    const names = this.#names ?? newSession(user);
+    this.#names = { ...names, searchPath: splitSearchPath(path), user, role: role === user ? undefined : role };
   }
 
   get pooled(): boolean {
@@ -471,6 +506,12 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     if (!lineage || lineage.some(({ statement }) => OWN_CODE.has(statement))) this.#ownCode = true;
     return code;
   }
+}
+
+/** The catalog, and the relations of the session, by which a statement was prepared. */
+interface NamesThen {
+  readonly catalog: Catalog | undefined;
+  readonly own: NameSpace['overlay']['relations'];
 }
 
 const NO_TABLES: ReadonlySet<string> = new Set();
