@@ -377,6 +377,7 @@ describe('trailers of a request', () => {
 });
 
 describe('cookies, which browsers send to every port and, by their path, to other connections', () => {
+  const OF_THE_HOST = ['Clear-Site-Data', 'NEL', 'Report-To', 'Strict-Transport-Security'];
   const OURS = '__Host-sluice-session=a-login; sluice-session=another';
   let stand: HttpStand;
   beforeAll(async () => {
@@ -391,6 +392,8 @@ describe('cookies, which browsers send to every port and, by their path, to othe
           '__Host-sluice-session=of-the-target; Path=/; Secure',
           'Sluice-login=of-the-target; Path=/',
         ]);
+        response.setHeader('Service-Worker-Allowed', '/');
+        for (const name of OF_THE_HOST) response.setHeader(name, name === 'Clear-Site-Data' ? '"*"' : 'max-age=1');
         response.end(headers.cookie ?? 'none');
       },
     });
@@ -408,6 +411,12 @@ describe('cookies, which browsers send to every port and, by their path, to othe
     expect((await get('/x', `sid=1; ${OURS};  other="2"`)).text).toBe('sid=1;  other="2"');
     expect((await get('/x', 'sid=sluice-session=1; my-sluice-x=2')).text).toBe('sid=sluice-session=1; my-sluice-x=2');
     expect((await get('/x', '__Secure-sluice-login=1;__HOST-SLUICE-GRANT=2; a=b')).text).toBe('a=b');
+  });
+
+  test('a target says nothing to browsers about the host that it shares with others', async () => {
+    const { headers } = await fetch(`${stand.url}/sw.js`, { headers: { Authorization: `Bearer ${stand.token}` } });
+    expect(OF_THE_HOST.filter((name) => headers.has(name))).toEqual([]);
+    expect(headers.get('service-worker-allowed')).toBe('/svc/');
   });
 
   test('a target gives its clients no cookie of the gateway, and none that another connection would have', async () => {
