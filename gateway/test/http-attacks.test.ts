@@ -426,3 +426,25 @@ describe('cookies, which browsers send to every port and, by their path, to othe
     expect((await get('')).set).toEqual(['a=1; Path=/svc', ...own]);
   });
 });
+
+test('a client says to no target who a proxy has logged in', async () => {
+  const stand = await open();
+  const said = {
+    'Remote-User': 'root',
+    'X-WEBAUTH-USER': 'admin',
+    'X-Auth-Request-Email': 'a@b.example',
+    'X-Ms-Client-Principal': 'e30=',
+    'X-Goog-Authenticated-User-Email': 'a',
+    'X-Amzn-Oidc-Data': 'a',
+    'Cf-Access-Jwt-Assertion': 'a',
+    'Client-Cert': ':AA==:',
+    'X-SSL-Client-Verify': 'SUCCESS',
+  };
+  // A credential of the client's own for what stands before the target.
+  const own = { 'CF-Access-Client-Id': 'id', 'X-User-Agent': 'grpc' };
+  const { text } = await ask(stand, '/x', { headers: { ...said, ...own } });
+  const { rawHeaders } = JSON.parse(text) as { rawHeaders: string[] };
+  const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
+  expect(Object.keys(said).filter((name) => names.includes(name.toLowerCase()))).toEqual([]);
+  expect(names).toEqual(expect.arrayContaining(['cf-access-client-id', 'x-user-agent']));
+});
