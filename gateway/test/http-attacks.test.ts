@@ -402,6 +402,7 @@ describe('trailers of a request', () => {
 });
 
 describe('cookies, which browsers send to every port and, by their path, to other connections', () => {
+  const OF_THE_HOST = ['Clear-Site-Data', 'NEL', 'Report-To', 'Strict-Transport-Security'];
   const OURS = '__Host-sluice-session=a-login; sluice-session=another';
   let stand: HttpStand;
   beforeAll(async () => {
@@ -416,6 +417,8 @@ describe('cookies, which browsers send to every port and, by their path, to othe
           '__Host-sluice-session=of-the-target; Path=/; Secure',
           'Sluice-login=of-the-target; Path=/',
         ]);
+        response.setHeader('Service-Worker-Allowed', '/');
+        for (const name of OF_THE_HOST) response.setHeader(name, name === 'Clear-Site-Data' ? '"*"' : 'max-age=1');
         response.end(headers.cookie ?? 'none');
       },
     });
@@ -435,10 +438,38 @@ describe('cookies, which browsers send to every port and, by their path, to othe
     expect((await get('/x', '__Secure-sluice-login=1;__HOST-SLUICE-GRANT=2; a=b')).text).toBe('a=b');
   });
 
+  test('a target says nothing to browsers about the host that it shares with others', async () => {
+    const { headers } = await fetch(`${stand.url}/sw.js`, { headers: { Authorization: `Bearer ${stand.token}` } });
+    expect(OF_THE_HOST.filter((name) => headers.has(name))).toEqual([]);
+    expect(headers.get('service-worker-allowed')).toBe('/svc/');
+  });
+
   test('a target gives its clients no cookie of the gateway, and none that another connection would have', async () => {
     const own = ['b=2; Path=/svc; Secure', 'c=3; Path=/svc/in', 'd=4; Path=/svc/other; Path=/svc'];
     expect((await get('/x/y')).set).toEqual(['a=1', ...own]);
     // Without a path browsers take the folder of the address: of one step that is the root.
     expect((await get('')).set).toEqual(['a=1; Path=/svc', ...own]);
   });
+});
+
+test('a client says to no target who a proxy has logged in', async () => {
+  const stand = await open();
+  const said = {
+    'Remote-User': 'root',
+    'X-WEBAUTH-USER': 'admin',
+    'X-Auth-Request-Email': 'a@b.example',
+    'X-Ms-Client-Principal': 'e30=',
+    'X-Goog-Authenticated-User-Email': 'a',
+    'X-Amzn-Oidc-Data': 'a',
+    'Cf-Access-Jwt-Assertion': 'a',
+    'Client-Cert': ':AA==:',
+    'X-SSL-Client-Verify': 'SUCCESS',
+  };
+  // A credential of the client's own for what stands before the target.
+  const own = { 'CF-Access-Client-Id': 'id', 'X-User-Agent': 'grpc' };
+  const { text } = await ask(stand, '/x', { headers: { ...said, ...own } });
+  const { rawHeaders } = JSON.parse(text) as { rawHeaders: string[] };
+  const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
+  expect(Object.keys(said).filter((name) => names.includes(name.toLowerCase()))).toEqual([]);
+  expect(names).toEqual(expect.arrayContaining(['cf-access-client-id', 'x-user-agent']));
 });

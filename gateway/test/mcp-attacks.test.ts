@@ -527,6 +527,21 @@ describe('hostile servers', () => {
     ]);
   });
 
+  test('what has no answer may be answered in a word, masked', async () => {
+    serve = (_, response) => void response.writeHead(200, { 'Content-Type': 'text/plain' }).end('OK');
+    const headers = { Authorization: `Bearer ${stand.token}`, 'Content-Type': 'application/json' };
+    const post = async (message: object): Promise<[number, string]> => {
+      const body = JSON.stringify({ jsonrpc: '2.0', ...message });
+      const answer = await fetch(stand.url, { method: 'POST', headers, body });
+      return [answer.status, await answer.text()];
+    };
+    expect(await post({ method: 'notifications/initialized' })).toEqual([200, 'OK']);
+    expect((await post({ id: 1, method: 'ping' }))[0]).toBe(502);
+    serve = (_, response) => json(response, { status: 'ok' });
+    expect(await post({ method: 'notifications/initialized' })).toEqual([200, '{"status":"ok"}']);
+    expect((await post({ id: 1, method: 'ping' }))[0]).toBe(502);
+  });
+
   test('messages of the transport of old go nowhere else', async () => {
     serve = (_, response) => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });

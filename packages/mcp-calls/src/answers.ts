@@ -96,11 +96,13 @@ function editorFor(
 ): Editor | undefined {
   const messages = new Messages(of, parts, propose);
   if (kind === 'events') return new EventsMask(parts, new MessageEvents(messages));
+  const { expected, read } = of.exchange;
+  const isUnasked = status === ACCEPTED || (read.asks.type === 'messages' && expected.size === 0);
   const isJson = sign === 0x7b || sign === 0x5b;
   if (isJson && kind !== 'other' && (status < FIRST_FAULT || kind === 'json'))
-    return new MessageBody(messages, of, status);
+    return new MessageBody(messages, of, status >= FIRST_FAULT || isUnasked);
   // Of a message that has no answer some servers say so in a word.
-  if ((status >= FIRST_FAULT || status === ACCEPTED) && kind !== 'other') return undefined;
+  if ((status >= FIRST_FAULT || isUnasked) && kind !== 'other') return undefined;
   throw unfit('is neither messages of JSON-RPC nor a stream of them');
 }
 
@@ -109,14 +111,15 @@ class MessageBody implements Editor {
   readonly held = 0;
   readonly #messages: Messages;
   readonly #of: AnswerParts;
-  readonly #status: number;
+  /** It need be no answer. */
+  readonly #isWord: boolean;
   readonly #came: Buffer[] = [];
   #bytes = 0;
 
-  constructor(messages: Messages, of: AnswerParts, status: number) {
+  constructor(messages: Messages, of: AnswerParts, isWord: boolean) {
     this.#messages = messages;
     this.#of = of;
-    this.#status = status;
+    this.#isWord = isWord;
   }
 
   push(bytes: Buffer): Buffer {
@@ -129,14 +132,11 @@ class MessageBody implements Editor {
 
   end(): Buffer {
     const text = Buffer.concat(this.#came.splice(0)).toString('utf8');
-    const given = this.#messages.given(text, this.#status >= FIRST_FAULT);
+    const given = this.#messages.given(text, this.#isWord);
     const { exchange } = this.#of;
     if (
       given === undefined ||
-      (exchange.isUnanswered &&
-        exchange.answered.size === 0 &&
-        exchange.expected.size > 0 &&
-        this.#status < FIRST_FAULT)
+      (exchange.isUnanswered && exchange.answered.size === 0 && exchange.expected.size > 0 && !this.#isWord)
     )
       throw unfit('answers nothing that was asked');
     return given;

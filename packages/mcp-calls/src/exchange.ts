@@ -8,7 +8,7 @@ import { type Message, textIn } from '@sluice/mcp';
 import { nameOf } from './facts.js';
 import type { ReadRequest } from './reading.js';
 import type { Asked, McpSession } from './sessions.js';
-import type { AnswerTerms } from './terms.js';
+import { type AnswerTerms, kept } from './terms.js';
 
 export class McpExchange {
   readonly command: HttpCommand;
@@ -48,7 +48,8 @@ export class McpExchange {
     const { session, read } = this;
     // Without a session each client counts its ids for itself.
     if (read.sessionId !== '' || session.endpoint !== undefined)
-      for (const [key, asked] of this.expected) session.asked(key, { ...asked, masks: this.masks });
+      for (const [key, asked] of this.expected)
+        session.asked(key, { ...asked, masks: this.masks, terms: kept(asked.terms) });
     for (const message of messagesOf(this.read))
       if ((message.type === 'result' || message.type === 'error') && message.id) session.takeAsk(jsonOf(message.id));
   }

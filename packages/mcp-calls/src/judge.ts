@@ -47,7 +47,7 @@ import type { Pin } from './pins.js';
 import { type ReadRequest, mismatch, readRequest, refused } from './reading.js';
 import type { McpParts } from './state.js';
 import { LIST_TASKS, isAboutTask } from './tasks.js';
-import { type AnswerTerms, givenBy, withBudgets } from './terms.js';
+import { type AnswerTerms, askedBefore, givenBy, withBudgets } from './terms.js';
 import { type Change, TWICE, changeOf, holdFor, isKnown, noteTools, wasPinned } from './tools.js';
 
 /** For so long a list counts, in milliseconds, unless the server says that it has changed. */
@@ -195,7 +195,8 @@ export class McpJudge {
     if (message.method === LIST_TASKS) return { ...known, masks: tasks.masks(this.#connection, principal) };
     if (!isAboutTask(message.method)) return known;
     const task = tasks.find(this.#connection, principal, nameOf(message) ?? '');
-    return task ? { ...known, ...task } : TASK_OF_NOBODY;
+    if (!task) return TASK_OF_NOBODY;
+    return task.terms?.isJudged && !task.terms.asked ? TASK_UNJUDGED : { ...known, ...task };
   }
 
   /** An id that is under way already would have two answers. */
@@ -239,7 +240,7 @@ export class McpJudge {
       meaning: ['mcp', command.path, command.query, ...known.map((one) => one.text)],
       exchange,
       asked: (now) => {
-        const later = known.flatMap(({ terms }) => (terms ? [askedBefore(terms, now)] : []));
+        const later = known.flatMap(({ terms }) => (terms ? askedBefore(terms, now) : []));
         const [first = { facts: merged, text, context: now }, ...others] = asked;
         return [first, ...others, ...later];
       },
@@ -262,7 +263,8 @@ export class McpJudge {
         this.#policy.judgesAnswers &&
         this.#policy.needsAnswer(facts, text, { ...context, answer: 'unread' }) !== undefined;
       const { bounds } = verdict;
-      exchange.judged(message, { facts, text, ...(tool && { tool }), bounds, budgets: givenBy(verdict), isJudged });
+      const kept = isJudged ? { facts, text, ...(tool && { tool }) } : undefined;
+      exchange.judged(message, { asked: kept, bounds, budgets: givenBy(verdict), isJudged });
     });
   }
 
@@ -343,6 +345,13 @@ const TASK_OF_NOBODY: Deny = refused(
   'is about a task that is none of yours, or was begun before the gateway',
   'Begin it anew.',
 );
+/** Of one that was told of by another stream than its call asked on. */
+const TASK_UNJUDGED: Deny = refused(
+  200,
+  INVALID_REQUEST,
+  'is about a task whose result rules judge by its call, which is not known any more',
+  'Begin it anew.',
+);
 const UNLISTED: Deny = refused(200, INVALID_PARAMS, 'calls a tool that its server has not listed', LIST);
 
 function parameterFault(
@@ -389,13 +398,6 @@ function mergedVerdict(verdicts: readonly Verdict[], more: readonly AppliedHold[
     bounds: unique([...verdicts.flatMap(({ bounds }) => bounds), ...known.flatMap(({ terms }) => terms?.bounds ?? [])]),
   };
 }
-
-/** What a call asked for that goes on as a task: its result is asked for by something else. */
-const askedBefore = ({ facts, text, tool }: AnswerTerms, now: PolicyContext): AskedFor => ({
-  facts,
-  text,
-  context: { ...now, ...(tool && { tool }) },
-});
 
 /** Two policies may have a rule of the same name. */
 const unique = <Applied>(all: readonly Applied[]): readonly Applied[] => [

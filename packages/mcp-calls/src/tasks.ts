@@ -53,7 +53,7 @@ export class McpTasks {
   }
 }
 
-const sizeOf = ({ terms }: McpTask): number => terms?.text.length ?? 0;
+const sizeOf = ({ terms }: McpTask): number => terms?.asked?.text.length ?? 0;
 
 /** What the call has sent is sent already. */
 function ofAnswers(mask: AppliedMask): AppliedMask {

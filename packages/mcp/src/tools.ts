@@ -46,7 +46,8 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_P
 const EACH_UNSEEN = new RegExp(UNSEEN.source, 'gu');
 
 /** Nothing of that stands in a name. */
-export const isToolName = (name: string): boolean => name !== '' && name.length <= MAX_NAME_CHARACTERS && !UNSEEN.test(name);
+export const isToolName = (name: string): boolean =>
+  name !== '' && name.length <= MAX_NAME_CHARACTERS && !UNSEEN.test(name);
 
 /** JSON with members in the order of their names: a server may write them in another one each time. */
 function ordered(json: Json): string {

@@ -56,8 +56,28 @@ const HOP_BY_HOP = new Set([
 ]);
 
 /** What a client could say about who it is or where it comes from, which is the gateway's to say or nobody's. */
-const CLAIMS = new Set(['forwarded', 'via', 'x-real-ip', 'true-client-ip', 'cf-connecting-ip', 'x-client-ip']);
-const CLAIM_PREFIXES = ['x-forwarded-', 'x-remote-', 'impersonate-', 'sluice-'];
+const CLAIMS = new Set([
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-original-forwarded-for',
+  // What proxies that log people in tell those behind them (Grafana, oauth2-proxy, IAP, ALB, Azure, Cloudflare), and certificates (RFC 9440).
+  'remote-user',
+  'remote-groups',
+  'remote-email',
+  'remote-name',
+  'cf-access-jwt-assertion',
+  'cf-access-authenticated-user-email',
+  'x-goog-iap-jwt-assertion',
+  'client-cert',
+  'client-cert-chain',
+]);
+const CLAIM_PREFIXES =
+  /^(?:x-(?:forwarded-|remote-|webauth-|auth-request-|authenticated-|goog-authenticated-|amzn-oidc-|ms-client-principal|ssl-client-|client-cert)|ssl-client-|impersonate-|sluice-)/;
 
 /**
  * Cookies of the gateway's own pages. Browsers send them to every port of a host: one is a login of whoever has it, which is nothing for a target,
@@ -79,8 +99,7 @@ export const setsOwnCookie = (value: string): boolean => OWN_COOKIE.test(value);
 const METHOD_OVERRIDES = new Set(['x-http-method', 'x-http-method-override', 'x-method-override']);
 
 /** Whether a client's header says on whose behalf it comes. Such a one never goes on. */
-export const isClaim = (name: string): boolean =>
-  CLAIMS.has(name) || CLAIM_PREFIXES.some((prefix) => name.startsWith(prefix));
+export const isClaim = (name: string): boolean => CLAIMS.has(name) || CLAIM_PREFIXES.test(name);
 
 /** Named in `Connection`, these would be taken out by the next hop, and the message would be another one. */
 const NOT_FOR_ONE_HOP = /^(host|authorization|cookie|content-.*|transfer-encoding|te|trailer|expect)$/;

@@ -1,11 +1,14 @@
 /**
- * Places that an answer names, as the client can reach them: behind the route that its request came by. Owns: `Location` and
- * the paths of cookies. Does not: look into bodies; a page with absolute links needs a route by host name.
+ * Places that an answer names, as the client can reach them: behind the route that its request came by. Owns: `Location`, the paths of cookies,
+ * and that an answer says nothing about a host that it shares with others. Does not: look into bodies; a page with absolute links needs a route
+ * by host name.
  */
 import type { Header, HttpTarget } from '@sluice/contract';
 import { lower, setsOwnCookie } from './headers.js';
 
-const NAMING = new Set(['location', 'content-location', 'set-cookie']);
+const NAMING = new Set(['location', 'content-location', 'set-cookie', 'service-worker-allowed']);
+/** What a browser does for all of a host by the word of one answer: to others that are paths of it as well. */
+const OF_THE_HOST = new Set(['clear-site-data', 'nel', 'report-to', 'strict-transport-security', 'expect-ct']);
 
 /** Headers of an answer with the target's own addresses rewritten to the route's. `isBare`: nothing stood behind the prefix in the request. */
 export function routed(
@@ -15,7 +18,7 @@ export function routed(
   isBare: boolean,
 ): readonly Header[] {
   // Most answers name none, and theirs stay the list that they are.
-  if (!headers.some(([name]) => NAMING.has(lower(name)))) return headers;
+  if (!headers.some(([name]) => NAMING.has(lower(name)) || OF_THE_HOST.has(lower(name)))) return headers;
   const own = `${target.scheme}://${target.authority}`;
   return headers.flatMap((header): readonly Header[] => {
     const [name, value] = header;
@@ -23,11 +26,16 @@ export function routed(
       case 'location':
       case 'content-location':
         return [[name, behind(value, own, target.base, prefix)]];
+      case 'service-worker-allowed':
+        // Of another connection it would have all that its pages send and get.
+        return [
+          [name, prefix === '' ? value : `${prefix}${withoutBase(value.startsWith('/') ? value : '/', target.base)}`],
+        ];
       case 'set-cookie':
         if (setsOwnCookie(value)) return [];
         return [prefix === '' ? header : [name, cookieBehind(value, target.base, prefix, isBare)]];
       default:
-        return [header];
+        return prefix !== '' && OF_THE_HOST.has(lower(name)) ? [] : [header];
     }
   });
 }
