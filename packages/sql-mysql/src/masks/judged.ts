@@ -19,7 +19,7 @@ export interface FollowedStatement {
   readonly lineage: StatementLineage | undefined;
 }
 
-export const CHANGED =
+const CHANGED =
   'Something that this statement reads was defined anew while it waited, so nothing of its answer is shown. Run it again.';
 const NOT_ASKED =
   'Something that this statement reads may have been defined anew while it waited, and the target could not be asked what, so nothing of its answer is shown. Run it again.';
