@@ -157,7 +157,6 @@ describe.each(FLAVOURS)('statements that wait on %s', (flavour) => {
       await holder.query('commit');
       await defined;
       const second = definer.query(AS_BEFORE);
-      await waiting(1);
       expect((await answer).error).toMatch(/^1412: /);
       await second;
       expect(await ask(reader, 'select shown from pub')).toEqual({ rows: [['ana']] });

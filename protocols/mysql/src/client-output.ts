@@ -4,7 +4,7 @@
  * decide what passes (target-half.ts, masked-rows.ts).
  */
 import type { RowRuns } from '@sluice/contract';
-import { Arena } from '@sluice/wire';
+import { Arena, LARGE_WRITE_BYTES } from '@sluice/wire';
 import type { CommandState } from './command-state.js';
 import { framedPieces, header } from './long-row.js';
 import { HEADER_BYTES, NOTHING, framed, packetsOf } from './packets.js';
@@ -16,7 +16,8 @@ const LARGE_BYTES = 64 * 1024;
 
 export class ClientOutput {
   readonly #shared: Shared;
-  readonly #arena = new Arena();
+  /** Servers write results 16 KiB at a time, and masks mostly make less of them. */
+  readonly #arena = new Arena(LARGE_WRITE_BYTES);
   /** Rows that masks make anew, which go behind all that was added before. */
   readonly rows = new RewrittenRows(this.#arena.take);
   #chunk: Buffer = NOTHING;
@@ -32,12 +33,11 @@ export class ClientOutput {
   /** So many bytes have come. */
   open(size: number): void {
     this.#arena.begin(size);
+    this.rows.begin(size);
   }
 
   /** A part of these, behind others, whose memory stays what it is until all have been taken. */
   begin(chunk: Buffer): void {
-    this.#addRows();
-    this.rows.begin();
     this.#chunk = chunk;
     this.#run = 0;
     this.#from = 0;
@@ -174,6 +174,11 @@ export class ClientOutput {
   #together(pieces: readonly Buffer[]): void {
     const [first] = pieces;
     if (first) this.#send(pieces.length === 1 ? first : Buffer.concat(pieces));
+  }
+
+  /** An answer is over, and all of it was flushed. */
+  rest(): void {
+    this.#arena.rest(() => this.#shared.wires.flushed('client'));
   }
 
   #send(bytes: Buffer): void {

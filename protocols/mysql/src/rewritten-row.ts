@@ -16,6 +16,8 @@ const withSpare = (bytes: number): number => bytes + (bytes >> 2) + 256;
 /** Rows of one packet each, one behind the other. Nothing is allocated for a row. */
 export class RewrittenRows implements RewrittenRow {
   readonly #memory: (size: number) => Buffer;
+  /** Of the bytes that have come. */
+  #size = 0;
   #out: Buffer = NOTHING;
   #outView: DataView = NO_VIEW;
   /** What rows were copied from last. */
@@ -31,8 +33,9 @@ export class RewrittenRows implements RewrittenRow {
     this.#memory = memory;
   }
 
-  /** Nothing of what was used before may be touched any more. */
-  begin(): void {
+  /** So many bytes have come, of which rows will be made. Nothing of what was used before may be touched any more. */
+  begin(size: number): void {
+    this.#size = size;
     this.#out = NOTHING;
     this.#outView = NO_VIEW;
     this.#source = NOTHING;
@@ -44,7 +47,8 @@ export class RewrittenRows implements RewrittenRow {
 
   /** A row begins. `ahead`: bytes of it and of what may follow it. */
   open(ahead: number): void {
-    if (this.#out === NOTHING) this.#use(this.#memory(withSpare(ahead)));
+    // One that came in two pieces has all the others behind it, in the same memory: they leave together then.
+    if (this.#out === NOTHING) this.#use(this.#memory(withSpare(Math.max(ahead, this.#size))));
     this.#reserve(HEADER_BYTES);
     this.#at = this.#row + HEADER_BYTES;
   }
@@ -110,7 +114,7 @@ export class RewrittenRows implements RewrittenRow {
 
   /** As many rows as an editor makes in one go. */
   run(runs: RowRuns, bytes: Buffer, start: number, sequence: number): RowRun {
-    if (this.#out === NOTHING) this.#use(this.#memory(withSpare(bytes.length - start)));
+    if (this.#out === NOTHING) this.#use(this.#memory(withSpare(Math.max(bytes.length - start, this.#size))));
     const run = runs(bytes, start, this.#out, this.#row, sequence);
     this.#last = this.#row;
     this.#row = run.to;

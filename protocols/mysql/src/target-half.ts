@@ -78,6 +78,7 @@ export class TargetHalf {
       this.#receive(bytes);
     } finally {
       this.#output.flush();
+      if (!this.#shared.owed) this.#output.rest();
     }
   }
 

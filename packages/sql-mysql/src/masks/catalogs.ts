@@ -80,11 +80,12 @@ export class TargetCatalog {
    */
   unheard(definition: Definition, thread: number | undefined): void {
     this.changed();
+    if (thread === undefined) return this.answered(definition);
     void this.#isGone(thread).then(() => this.answered(definition));
   }
 
-  async #isGone(thread: number | undefined): Promise<void> {
-    for (let looks = 0; thread !== undefined && looks < MAX_LOOKS && !this.#closed; looks++) {
+  async #isGone(thread: number): Promise<void> {
+    for (let looks = 0; looks < MAX_LOOKS && !this.#closed; looks++) {
       const found = await this.#lookup
         ?.query(`select 1 from information_schema.processlist where id = ${thread}`)
         .catch(() => undefined);

@@ -17,9 +17,11 @@ export interface FollowedStatement {
   readonly dialect: MySqlDialect;
   readonly session: SessionNames;
   readonly lineage: StatementLineage | undefined;
+  /** Some rule masks or counts something for whoever sent it. */
+  readonly isRuled: boolean;
 }
 
-export const CHANGED =
+const CHANGED =
   'Something that this statement reads was defined anew while it waited, so nothing of its answer is shown. Run it again.';
 const NOT_ASKED =
   'Something that this statement reads may have been defined anew while it waited, and the target could not be asked what, so nothing of its answer is shown. Run it again.';
@@ -64,6 +66,7 @@ export class Judged {
    */
   settled(): Promise<string | undefined> | undefined {
     const { definitions } = this.#targets;
+    if (!this.#statement.isRuled) return undefined;
     // Definitions from elsewhere are found by time alone, and what it has made itself is none of them.
     const isOld = !this.#own && Date.now() - this.#sent >= TRUSTED_MS;
     if (definitions.now === this.#meaning.moment && !isOld) return undefined;

@@ -163,7 +163,8 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     const refusal =
       wish === 'refuse' && notFollowed.length > 0 ? refusalOf(notFollowed) : this.#refusal(lineage, guarded, catalog);
     if (!refusal) this.#opened(command, lineage);
-    const followed = { text: command.text, digest: facts.digest, dialect, session, lineage };
+    const isRuled = masks.length > 0;
+    const followed = { text: command.text, digest: facts.digest, dialect, session, lineage, isRuled };
     const judged = new Judged(this.#catalog, meaning, followed, definedBy(facts, command, catalog));
     return {
       packets: this.#packets(command, { lineage, concern, judged }, rules, told),
