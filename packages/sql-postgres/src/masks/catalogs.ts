@@ -1,8 +1,9 @@
 /** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
 import { completeCatalog, isSame, readCatalog } from '../catalog/read.js';
-import { isReadInPart, withTables } from '../catalog/tables.js';
-import { type Lineage, isSchemaName, loadLineage, splitSearchPath } from '../lineage/index.js';
+import { isReadInPart, withNamed } from '../catalog/named.js';
+import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
+import { namedIn } from './changed-tables.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
@@ -143,9 +144,8 @@ export class TargetCatalog {
   /** Where it is not enough to read tables, or that fails, all has to be read. */
   async #readTables(known: Meaning): Promise<void> {
     const side = this.#side;
-    const names = [...this.#beginReading()];
-    const tables = names.filter((name) => !isSchemaName(name));
-    const read = side && withTables((text) => side.query(text), known.catalog, tables, tables.length < names.length);
+    const names = this.#beginReading();
+    const read = side && withNamed((text) => side.query(text), known.catalog, namedIn(names));
     const catalog = await read?.catch(() => undefined);
     this.#inReading = NO_TABLES;
     if (!catalog) return this.changed();
@@ -213,16 +213,16 @@ const MAX_NAME = 60;
 const PLAIN_NAME = /^[a-z0-9$][a-z0-9_$]*$/;
 
 /**
- * Whether a text may name one of these, or what is called after it (`t_id_seq`, `t_pkey`, `_t`). Of a schema that has just come it does:
- * it decides where names without one are looked up.
+ * Whether a text may name one of these, or what is called after it (`t_id_seq`, `t_pkey`, `_t`). Of what is no table (it has a blank) it
+ * may: a schema that has just come decides where names without one are looked up, and a function may stand behind an operator.
  */
 function mayName(text: string, names: readonly string[]): boolean {
   const lower = text.toLowerCase();
   const plain = new Set<string>();
   for (const named of names) {
     const name = named.slice(named.lastIndexOf('.') + 1).toLowerCase();
-    if (!isSchemaName(named) && PLAIN_NAME.test(name) && name.length <= MAX_NAME) plain.add(name);
-    else if (isSchemaName(named) || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
+    if (PLAIN_NAME.test(name) && name.length <= MAX_NAME && !named.includes(' ')) plain.add(name);
+    else if (named.includes(' ') || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
   }
   if (/[uU]&"/.test(text)) return true;
   for (const [word] of lower.matchAll(/[a-z0-9_$]+/g)) {

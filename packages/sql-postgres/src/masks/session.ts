@@ -2,6 +2,7 @@
  * What masks know of one session. Owns: its names as the target has confirmed them, and the plan for each command. Does not:
  * frame rows (protocols/postgres), judge (gateway).
  */
+import { type Node, nodeOf } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
@@ -40,7 +41,7 @@ import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, type RuledColumns, isStale, ruledColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Pooled, type Unfit, WHO, readProcess } from './backend.js';
-import { changedTables, changesOwnersAlone, definesTables } from './changed-tables.js';
+import { changedNames, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
@@ -379,7 +380,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       },
       completed: (statement) => {
         if (statement >= facts.statements.length - 1) ended();
-        this.#completed(followed?.[statement], facts, statement, enforced);
+        this.#completed(followed?.[statement], facts, statement, enforced, () => nodeIn(meaning, command.text, statement));
       },
     };
     const usedOf = (of: MaskedColumns): Pick<MaskPlan, 'use' | 'compared' | 'unsure'> =>
@@ -440,6 +441,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     facts: Facts,
     statement: number,
     masks: readonly AppliedMask[],
+    node: () => Node | undefined,
   ): void {
     if (!this.#names) return;
     // A COMMIT of a transaction that has failed is a ROLLBACK, and the target says so.
@@ -459,7 +461,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       this.#names = withoutFunctions(this.#names);
     }
     if (isUnfollowed || (defines(facts, statement) && lineage?.effects.some(isForAll)))
-      this.#hasChanged(changedTables(lineage, facts, statement));
+      this.#hasChanged(this.#meaning && changedNames(lineage, facts, statement, node(), this.#meaning.catalog));
   }
 
   #hasChanged(tables: readonly string[] | undefined): void {
@@ -475,6 +477,11 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     if (!lineage || lineage.some(({ statement }) => OWN_CODE.has(statement))) this.#ownCode = true;
     return code;
   }
+}
+
+function nodeIn({ lineage }: Meaning, text: string, statement: number): Node | undefined {
+  const parsed = tooLong(text) ? undefined : lineage.parse(text);
+  return parsed?.ok ? nodeOf(parsed.statements[statement]?.['stmt']) : undefined;
 }
 
 const NO_TABLES: ReadonlySet<string> = new Set();
