@@ -45,7 +45,7 @@ export const KINDS: Readonly<Record<string, (n: number) => Definition>> = {
   }),
   'CREATE FUNCTION': (n) => ({
     definition: `create function made${n}(a int) returns int language plpgsql as 'begin return a; end'`,
-    behind: `select made${n}(1)`,
+    behind: 'select b from t10 limit 1',
   }),
   'REPLACE FUNCTION': (n) => ({
     definition: `create or replace function replaced(a int) returns int language sql as 'select a + ${n}'`,

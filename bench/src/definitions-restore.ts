@@ -106,7 +106,8 @@ function* schemaDump(schema: string): Generator<string> {
   yield `${HEAD}create schema ${schema};\n`;
   for (const table of tables)
     yield `create table ${table} (\n    id integer not null,\n    name text,\n    parent integer,\n    made timestamp with time zone\n);\nalter table ${table} owner to postgres;\n`;
-  for (const table of tables) yield `alter table only ${table} add constraint ${constraint(table)}_pkey primary key (id);\n`;
+  for (const table of tables)
+    yield `alter table only ${table} add constraint ${constraint(table)}_pkey primary key (id);\n`;
   for (const table of tables) yield `create index ${constraint(table)}_name on ${table} using btree (name);\n`;
   for (const [at, table] of tables.entries())
     if (at % 4 === 0)
@@ -124,7 +125,8 @@ function* wholeDump(schema: string): Generator<string> {
     for (let at = 0; at < ROWS; at += 1000) yield rows(at);
     yield '\\.\n\n';
   }
-  for (const table of tables) yield `alter table only ${table} add constraint ${constraint(table)}_pkey primary key (id);\n`;
+  for (const table of tables)
+    yield `alter table only ${table} add constraint ${constraint(table)}_pkey primary key (id);\n`;
   for (const table of tables) yield `create index ${constraint(table)}_name on ${table} using btree (name);\n`;
 }
 

@@ -28,7 +28,11 @@ create type mood as enum ('ok');
 
 /** One after the other; and what is asked behind it. */
 const DEFINITIONS: readonly (readonly [definition: string, ...asked: string[]])[] = [
-  ['alter table people rename name to called', 'select * from contacts order by id', 'select called, email from people'],
+  [
+    'alter table people rename name to called',
+    'select * from contacts order by id',
+    'select called, email from people',
+  ],
   ['alter view contacts rename to reached', 'select mail from reached order by 1', 'select mail from mails'],
   ['alter view reached rename column mail to post', 'select post from reached', 'select mail from mails'],
   ['alter view reached set schema other', 'select post from other.reached', 'select mail from mails'],
@@ -114,7 +118,7 @@ describe.each([15, 18] as const)('definitions that are read in part, of PostgreS
       await client.query('commit');
       for (const text of asked) {
         const direct = JSON.stringify(await said(admin, text));
-        const shown = direct.replaceAll(/canary(?:@example.(?:com|org)| of the crowd)/g, '[masked]');
+        const shown = direct.replaceAll(/canary(?:@example.(?:com|org)| of the crowd)/g, '[masked:EMAIL]');
         for (const one of [other, client])
           expect(JSON.stringify(await said(one, text)), `${definition}: ${text}`).toBe(shown);
       }

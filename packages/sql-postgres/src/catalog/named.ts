@@ -113,7 +113,9 @@ async function readFunctions(
 }
 
 /** `t`: a type, or its array, as TYPES has it; `d`: (class, oid) of what one depends on, with its checks; `s`: it calls set_config. */
-const TYPES_NAMED = (names: readonly string[]): string => `with named as materialized (select t.oid, t.typarray, t.typrelid from pg_type t
+const TYPES_NAMED = (
+  names: readonly string[],
+): string => `with named as materialized (select t.oid, t.typarray, t.typrelid from pg_type t
     where t.typname = ${list(names)}),
   parts as (select 'pg_catalog.pg_type'::regclass as class, oid from named
     union all select 'pg_catalog.pg_class'::regclass, typrelid from named where typrelid <> 0

@@ -123,7 +123,13 @@ export function withFunctionTexts(
   if (counted.size === 0) return code;
   if ([...counted].some((oid) => replaced.has(oid))) return undefined;
   const others = known.filter((one) => !isCounted(one));
-  if (namedMore(others, new Set(), new Set([...counted].flatMap((oid) => late.find((one) => one.oid === oid)?.name ?? []))))
+  if (
+    namedMore(
+      others,
+      new Set(),
+      new Set([...counted].flatMap((oid) => late.find((one) => one.oid === oid)?.name ?? [])),
+    )
+  )
     return undefined;
   const more = [...counted].map((oid) => `${PG_PROC} ${oid}`);
   return { ...code, exists: true, names, counted: new Set([...code.counted, ...more]) };

@@ -108,7 +108,7 @@ const PARTS = [
 ].join(' union all ');
 
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
-const NAME = 'sluice_tables';
+const NAME = 'sluice_named_tables';
 const PREPARE = `prepare ${NAME} (text[], text[], oid[], xid8, bool) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
 const SETTINGS = [
   LIMITS,

@@ -58,7 +58,8 @@ export function changedNames(
   node: Node | undefined,
   catalog: Catalog,
 ): readonly string[] | undefined {
-  if (!lineage || !node || lineage.effects.some(({ type }) => type === 'code' || type === 'uncertain')) return undefined;
+  if (!lineage || !node || lineage.effects.some(({ type }) => type === 'code' || type === 'uncertain'))
+    return undefined;
   const names = Object.hasOwn(BY_THEMSELVES, node.kind) ? BY_THEMSELVES[node.kind]?.(node, catalog) : 'as lineage says';
   return names === 'as lineage says' ? changedTables(lineage, facts, statement, catalog) : names;
 }
@@ -87,7 +88,8 @@ const BY_THEMSELVES: Readonly<Record<string, (node: Node, catalog: Catalog) => N
   CompositeTypeStmt: ({ fields }) => typeOfName(relationIn(fields['typevar'])[0] ?? ''),
   CreateDomainStmt: ({ fields }) => typeOfName(lastOf(fields['domainname'])),
   // Of a body that the server reads as it is made, it is the server that says what is in it.
-  CreateFunctionStmt: ({ fields }) => (fields['sql_body'] === undefined ? functionOf(lastOf(fields['funcname'])) : undefined),
+  CreateFunctionStmt: ({ fields }) =>
+    fields['sql_body'] === undefined ? functionOf(lastOf(fields['funcname'])) : undefined,
   AlterFunctionStmt: ({ fields }) => functionOf(isFields(fields['func']) ? lastOf(fields['func']['objname']) : ''),
   RenameStmt: ({ fields }) => renamed(fields),
   AlterObjectSchemaStmt: ({ fields }) =>
@@ -123,7 +125,8 @@ function dropped(fields: Node['fields']): Names | 'as lineage says' {
     return isCascade || found.includes(undefined) ? undefined : found.flatMap((one) => one ?? []);
   };
   if (DROPS_FUNCTIONS.has(kind)) return each((node) => functionOf(lastOf(node.fields['objname'])));
-  if (kind === 'OBJECT_TYPE' || kind === 'OBJECT_DOMAIN') return each((node) => typeOfName(lastOf(node.fields['names'])));
+  if (kind === 'OBJECT_TYPE' || kind === 'OBJECT_DOMAIN')
+    return each((node) => typeOfName(lastOf(node.fields['names'])));
   // Nothing hangs on them.
   if (kind === 'OBJECT_TRIGGER' || kind === 'OBJECT_POLICY') {
     const tables = objects.map((node) => strings(node?.fields['items']).at(-2) ?? '');
@@ -132,12 +135,7 @@ function dropped(fields: Node['fields']): Names | 'as lineage says' {
   return 'as lineage says';
 }
 
-function changedTables(
-  lineage: StatementLineage,
-  { actions }: Facts,
-  statement: number,
-  catalog: Catalog,
-): Names {
+function changedTables(lineage: StatementLineage, { actions }: Facts, statement: number, catalog: Catalog): Names {
   const isSchema = lineage.statement === 'CreateSchemaStmt';
   if (!(isSchema || OF_TABLES.has(lineage.statement))) return undefined;
   const named = lineage.effects.map((effect): readonly string[] | 'any' => {
@@ -170,7 +168,9 @@ function changedTables(
 function takesRelationsAlone(catalog: Catalog, names: readonly string[]): boolean {
   if (bodiesInStandard(catalog).length > 0) return false;
   const rows = new Set(
-    names.flatMap((name) => catalog.relationsNamed(name)).flatMap(({ type }) => [type, catalog.typeByOid(type)?.array ?? 0]),
+    names
+      .flatMap((name) => catalog.relationsNamed(name))
+      .flatMap(({ type }) => [type, catalog.typeByOid(type)?.array ?? 0]),
   );
   rows.delete(0);
   const isMade = (types: readonly number[]): boolean => types.some((oid) => rows.has(oid));

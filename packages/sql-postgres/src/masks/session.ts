@@ -380,7 +380,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       },
       completed: (statement) => {
         if (statement >= facts.statements.length - 1) ended();
-        this.#completed(followed?.[statement], facts, statement, enforced, () => nodeIn(meaning, command.text, statement));
+        this.#completed(followed?.[statement], facts, statement, enforced, () =>
+          nodeIn(meaning, command.text, statement),
+        );
       },
     };
     const usedOf = (of: MaskedColumns): Pick<MaskPlan, 'use' | 'compared' | 'unsure'> =>

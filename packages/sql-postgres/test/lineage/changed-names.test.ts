@@ -60,7 +60,10 @@ const DEFINITIONS: readonly (readonly [definition: string, changes: 'these' | 'a
   // What counts from now on, and nothing runs it yet; or something may.
   [`create function own.sets() returns text language sql as $$ select set_config('a.b', 'c', false) $$`, 'these'],
   ['create function own.by_name() returns text language plpgsql as $$ begin return own.sets(); end $$', 'these'],
-  [`create or replace function own.fires() returns trigger language plpgsql as $$ begin perform own.sets(); return new; end $$`, 'all'],
+  [
+    `create or replace function own.fires() returns trigger language plpgsql as $$ begin perform own.sets(); return new; end $$`,
+    'all',
+  ],
   [`create function own.comes_later() returns text language sql as $$ select set_config('a.b', 'c', false) $$`, 'all'],
   ['create function own.standard() returns int begin atomic select 1; end', 'all'],
   ['drop function own.standard()', 'these'],

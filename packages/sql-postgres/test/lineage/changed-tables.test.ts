@@ -136,27 +136,32 @@ describe.each([15, 18] as const)('tables of PostgreSQL %i by their names', (majo
     await database.query('drop table app.shut');
   });
 
-  test.skipIf(unavailable)('takes more where what a view reads is locked, or where it comes to keep settings', async () => {
-    const locker = await database.connect();
-    await locker('begin; lock table app.first in access exclusive mode');
-    expect(await withTables(database.query, catalog, ['seen'])).toBeUndefined();
-    await locker('rollback');
-    await database.query(
-      "create function app.keeps() returns text language sql as $$select set_config('a.b', 'c', false)$$",
-    );
-    const keeping = await readCatalog(database.query, database.lineage.parse);
-    expect(keeping.guards.settingCode.exists).toBe(true);
-    expect(await withTables(database.query, keeping, ['seen', 'first'])).toBeDefined();
-    await database.query('create or replace view app.seen as select id, name, late, app.keeps() as kept from app.first');
-    expect(await withTables(database.query, keeping, ['first'])).toBeDefined();
-    expect(await withTables(database.query, keeping, ['seen'])).toBeUndefined();
-    const counting = await readCatalog(database.query, database.lineage.parse);
-    expect(await withTables(database.query, counting, ['seen'])).toBeDefined();
-    await database.query('create view app.seen_over as select * from app.seen');
-    expect(await withTables(database.query, counting, ['seen_over'])).toBeUndefined();
-    await database.query('create policy kept on app.made using (app.keeps() is null)');
-    expect(await withTables(database.query, counting, ['made'])).toBeUndefined();
-  });
+  test.skipIf(unavailable)(
+    'takes more where what a view reads is locked, or where it comes to keep settings',
+    async () => {
+      const locker = await database.connect();
+      await locker('begin; lock table app.first in access exclusive mode');
+      expect(await withTables(database.query, catalog, ['seen'])).toBeUndefined();
+      await locker('rollback');
+      await database.query(
+        "create function app.keeps() returns text language sql as $$select set_config('a.b', 'c', false)$$",
+      );
+      const keeping = await readCatalog(database.query, database.lineage.parse);
+      expect(keeping.guards.settingCode.exists).toBe(true);
+      expect(await withTables(database.query, keeping, ['seen', 'first'])).toBeDefined();
+      await database.query(
+        'create or replace view app.seen as select id, name, late, app.keeps() as kept from app.first',
+      );
+      expect(await withTables(database.query, keeping, ['first'])).toBeDefined();
+      expect(await withTables(database.query, keeping, ['seen'])).toBeUndefined();
+      const counting = await readCatalog(database.query, database.lineage.parse);
+      expect(await withTables(database.query, counting, ['seen'])).toBeDefined();
+      await database.query('create view app.seen_over as select * from app.seen');
+      expect(await withTables(database.query, counting, ['seen_over'])).toBeUndefined();
+      await database.query('create policy kept on app.made using (app.keeps() is null)');
+      expect(await withTables(database.query, counting, ['made'])).toBeUndefined();
+    },
+  );
 
   test.skipIf(unavailable)('two that differ have no version in common', async () => {
     const { parse } = database.lineage;
