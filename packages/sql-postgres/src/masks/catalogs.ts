@@ -14,8 +14,10 @@ const MAX_TRUSTED_MS = 10_000;
 const ASKED_AHEAD = 3 / 4;
 /** The same while definitions are missing, because what they read is locked. */
 const TRUSTED_INCOMPLETE_MS = 500;
-/** Tables that are read anew one by one: where more have changed, all is read. */
-const MAX_CHANGED_TABLES = 200;
+/** Tables that have changed and that nobody has asked about yet: where there are more, they are read ahead, while statements go on. */
+const MAX_UNREAD_TABLES = 200;
+/** Where still more have changed than can be read so, all is read. */
+const MAX_CHANGED_TABLES = 1_000;
 const NO_TABLES: ReadonlySet<string> = new Set();
 
 /** What statements of a target mean: its catalog, and the analysis for its version. */
@@ -100,9 +102,18 @@ export class TargetCatalog {
   /** Definitions have changed: what is known does not count any more, or not of tables of these names. */
   changed(tables?: ReadonlySet<string>): void {
     if (tables) this.#tables = new Set([...this.#tables, ...tables]);
-    if (tables && this.#tables.size <= MAX_CHANGED_TABLES) return;
+    if (tables && this.#tables.size <= MAX_CHANGED_TABLES) {
+      if (this.#tables.size > MAX_UNREAD_TABLES) this.#readTablesAhead();
+      return;
+    }
     this.#checked = 0;
     this.#changes++;
+  }
+
+  /** A restore makes thousands, and asks about none of them. */
+  #readTablesAhead(): void {
+    const { fresh } = this;
+    if (fresh && !this.#reading) void this.#readTablesOnce(fresh);
   }
 
   /** Something may have changed: what is known counts again once it has been asked whether it has. */
@@ -135,10 +146,14 @@ export class TargetCatalog {
   #settled(meaning: Meaning): Meaning | Promise<Meaning> {
     if (this.#tables.size === 0 && this.#inReading.size === 0) return meaning;
     if (this.#reading) return this.#reading.then((late) => this.#settled(late));
+    return this.#readTablesOnce(meaning).then(() => this.get());
+  }
+
+  #readTablesOnce(meaning: Meaning): Promise<void> {
     this.#readingTables ??= this.#readTables(meaning).finally(() => {
       this.#readingTables = undefined;
     });
-    return this.#readingTables.then(() => this.get());
+    return this.#readingTables;
   }
 
   /** Where it is not enough to read tables, or that fails, all has to be read. */

@@ -172,7 +172,7 @@ function plain(read: Catalog): unknown {
     relations: byOid(relations),
     types: byOid(types),
     routines: byOid(routines),
-    found: routines.map(({ schema, name }) => numbers(read.routines(schema, name).map(({ oid }) => oid))).sort(),
+    found: routines.map(({ schema, name }) => numbers(read.routines(schema, name).map(({ oid }) => oid)).join()).sort(),
     texts: byOid(functionTexts),
     onRead: there(guards.onRead),
     onWrite: there(guards.onWrite),
