@@ -58,6 +58,11 @@ const WANTED = [
   { name: 'ruby-pg', file: '/usr/share/doc/ruby-pg', use: 'compatibility with Active Record' },
   { name: 'sqitch', file: '/usr/bin/sqitch', use: 'compatibility with Sqitch' },
   { name: 'libdbd-pg-perl', file: '/usr/share/doc/libdbd-pg-perl', use: 'compatibility with Sqitch' },
+  {
+    name: 'postgresql-15-postgis-3',
+    file: '/usr/share/postgresql/15/extension/postgis.control',
+    use: 'pnpm bench definitions with postgis',
+  },
   { name: 'ansible-core', file: '/usr/bin/ansible', use: 'tests with Ansible' },
 ];
 

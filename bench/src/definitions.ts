@@ -1,35 +1,20 @@
 /**
  * What definitions cost through masks: each is followed by a statement that has to know of it. Owns: the schema, the measurement
- * and its page. Does not own: the gateway's process (`setting.ts`).
+ * and its page. Does not own: the definitions (`definitions-kinds.ts`), restores (`definitions-restore.ts`), the gateway's process
+ * (`setting.ts`).
  */
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { findTool, startPostgres, temporaryFolder } from '@sluice/testkit';
+import { startPostgres, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
+import { KINDS, SETUP } from './definitions-kinds.js';
+import { type Way, restored, startRelay } from './definitions-restore.js';
 import { cpuOf, machine, median, shuffled, spread } from './measure.js';
 import { end, spawnGateway } from './setting.js';
 
-const run = promisify(execFile);
 const TABLES = 1000;
 /** Of each kind, in one round. */
 const DEFINITIONS = 20;
-
-interface Way {
-  readonly name: 'direct' | 'masked';
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly database: string;
-}
-
-/** What is defined, and a statement that has to know of it. `n` is another number each time. */
-const KINDS: Readonly<Record<string, (n: string) => readonly [definition: string, behind: string]>> = {
-  'ALTER TABLE ADD': (n) => [`alter table t1 add c${n} int`, `select c${n} from t1 limit 1`],
-  'CREATE TABLE': (n) => [`create table made${n} (id int primary key, name text)`, `select id from made${n}`],
-  'CREATE INDEX': (n) => [`create index i${n} on t2 (b)`, 'select b from t2 limit 1'],
-};
 
 export async function benchDefinitions({ rounds }: { readonly rounds: number }): Promise<string> {
   const server = await startPostgres({ major: 15, settings: { synchronous_commit: 'off', autovacuum: 'off' } });
@@ -45,6 +30,7 @@ export async function benchDefinitions({ rounds }: { readonly rounds: number }):
     password: gateway.token,
     database: 'target',
   };
+  const relay = await startRelay(server.port);
   try {
     const report = [
       '# Definitions through masks',
@@ -53,14 +39,15 @@ export async function benchDefinitions({ rounds }: { readonly rounds: number }):
       '',
       '| definition and the statement behind it | direct ms | masked ms | more ms | CPU ms of the gateway |',
       '| --- | --- | --- | --- | --- |',
-      ...(await definitions([direct, masked], gateway.child.pid ?? 0, rounds)),
+      ...(await definitions(direct, masked, gateway.child.pid ?? 0, rounds)),
       '',
-      ...(await restored(path, [direct, masked], rounds)),
+      ...(await restored(path, [direct, masked, { ...direct, name: 'relay', port: relay.port }], rounds)),
     ];
     const text = `${report.join('\n')}\n`;
     writeFileSync(join(import.meta.dirname, '..', 'results', 'definitions.md'), text);
     return text;
   } finally {
+    relay.end();
     await end(gateway.child);
     await server.stop();
     remove();
@@ -98,7 +85,7 @@ const fill = (way: Way): Promise<string> =>
   connected(way, async (client) => {
     const columns = Array.from({ length: 8 }, (_, at) => `c_${at} ${at % 2 === 0 ? 'int' : 'text'}`).join(', ');
     for (let n = 1; n <= TABLES; n++) await client.query(`create table t${n} (id int primary key, b int, ${columns})`);
-    await client.query('create table people (id int primary key, email text)');
+    await client.query(`create table people (id int primary key, email text); ${SETUP}`);
     const wanted = ['postgis', 'citext', 'hstore', 'pg_trgm', 'ltree'];
     const { rows } = await client.query<{ name: string }>(
       'select name from pg_available_extensions where name = any ($1) order by 1',
@@ -108,76 +95,35 @@ const fill = (way: Way): Promise<string> =>
     return rows.map(({ name }) => name).join(', ');
   });
 
-async function definitions(ways: readonly Way[], pid: number, rounds: number): Promise<string[]> {
+async function definitions(direct: Way, masked: Way, pid: number, rounds: number): Promise<string[]> {
   const times = new Map<string, number[]>();
   const cpu = new Map<string, number[]>();
   let n = 0;
   for (let round = 0; round < rounds; round++) {
     for (const [kind, make] of shuffled(Object.entries(KINDS))) {
-      for (const way of shuffled(ways)) {
+      for (const way of shuffled([direct, masked])) {
+        const own = Array.from({ length: DEFINITIONS }, () => make(++n));
         await connected(way, async (client) => {
-          await client.query('select 1');
-          const before = cpuOf(pid);
-          for (let at = 0; at < DEFINITIONS; at++) {
-            const [definition, behind] = make(String(++n));
-            const started = performance.now();
+          for (const { before } of own) if (before !== undefined) await client.query(before);
+          await client.query('select b from t10 limit 1');
+          const started = cpuOf(pid);
+          for (const { definition, behind } of own) {
+            const key = `${kind} ${way.name}`;
+            const begun = performance.now();
             await client.query(definition);
             await client.query(behind);
-            const key = `${kind} ${way.name}`;
-            times.set(key, [...(times.get(key) ?? []), performance.now() - started]);
+            times.set(key, [...(times.get(key) ?? []), performance.now() - begun]);
           }
-          if (way.name === 'masked')
-            cpu.set(kind, [...(cpu.get(kind) ?? []), (cpuOf(pid) - before) / 1000 / DEFINITIONS]);
+          if (way === masked) cpu.set(kind, [...(cpu.get(kind) ?? []), (cpuOf(pid) - started) / 1000 / DEFINITIONS]);
         });
       }
     }
   }
   return Object.keys(KINDS).map((kind) => {
-    const [direct, masked] = (['direct', 'masked'] as const).map((way) => times.get(`${kind} ${way}`) ?? []) as [
-      number[],
-      number[],
-    ];
-    return `| ${kind} | ${figure(direct)} | ${figure(masked)} | **${(median(masked) - median(direct)).toFixed(1)}** | ${figure(cpu.get(kind) ?? [])} |`;
+    const of = (way: Way): readonly number[] => times.get(`${kind} ${way.name}`) ?? [];
+    const more = median(of(masked)) - median(of(direct));
+    return `| ${kind} | ${figure(of(direct))} | ${figure(of(masked))} | **${more.toFixed(1)}** | ${figure(cpu.get(kind) ?? [])} |`;
   });
-}
-
-/** A dump of the schema, put into a schema of its own by psql: each statement by itself, as pg_restore and psql send them. */
-async function restored(folder: string, ways: readonly Way[], rounds: number): Promise<string[]> {
-  const psql = findTool('psql');
-  if (psql === undefined) return ['No psql here: nothing was restored.'];
-  const times = new Map<string, number[]>();
-  for (let round = 0; round < rounds; round++) {
-    for (const way of shuffled(ways)) {
-      const name = `restored_${round}_${way.name}`;
-      const file = join(folder, `${name}.sql`);
-      writeFileSync(file, dumpOf(name));
-      const { port, user, password, database } = way;
-      const options = ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1', '-p', String(port), '-U', user];
-      const started = performance.now();
-      await run(psql, [...options, '-f', file, database], { env: { ...process.env, PGPASSWORD: password } });
-      times.set(way.name, [...(times.get(way.name) ?? []), performance.now() - started]);
-    }
-  }
-  const [direct, masked] = [times.get('direct') ?? [], times.get('masked') ?? []];
-  const ratio = median(masked) / median(direct);
-  return [
-    `A dump of 50 tables with rows, indexes and constraints, restored by psql: direct ${figure(direct)} ms, masked ${figure(masked)} ms, **${ratio.toFixed(2)}** times.`,
-  ];
-}
-
-/** As pg_dump writes it. */
-function dumpOf(schema: string): string {
-  const tables = Array.from({ length: 50 }, (_, at) => `${schema}.d${at}`);
-  const rows = Array.from({ length: 100 }, (_, at) => `${at}\trow ${at}\n`).join('');
-  return [
-    "set statement_timeout = 0; set client_min_messages = warning;\nselect pg_catalog.set_config('search_path', '', false);",
-    `create schema ${schema};`,
-    ...tables.map(
-      (table) => `create table ${table} (id int not null, name text);\nalter table ${table} owner to postgres;`,
-    ),
-    ...tables.map((table) => `copy ${table} (id, name) from stdin;\n${rows}\\.\n`),
-    ...tables.map((table) => `alter table only ${table} add primary key (id);\ncreate index on ${table} (name);`),
-  ].join('\n');
 }
 
 const figure = (values: readonly number[]): string => {

@@ -183,6 +183,8 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('masks on PostgreSQ
     expect(await failure(client.query("select set_config('my.x', email, false) from customers"))).toBe('42501');
     expect(await failure(client.query("select pg_notify('x', email) from customers"))).toBe('42501');
     expect(await failure(client.query('create table stolen as select * from customers'))).toBe('42501');
+    // Which renames a table too.
+    expect(await failure(client.query('alter index customers rename to taken'))).toBe('42501');
     expect(
       await failure(client.query({ text: 'update customers set note = $1 where id = 1', values: ['[masked:EMAIL]'] })),
     ).toBe('42501');

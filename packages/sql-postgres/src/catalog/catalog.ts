@@ -51,18 +51,23 @@ export interface Trust {
 export type CatalogNames = Pick<CatalogContents, 'schemas' | 'closed'>;
 
 /** What has come or changed since another catalog was read; what is not among it has stayed as it was. */
-interface CatalogChange extends Pick<CatalogContents, 'relations' | 'types' | 'guards'> {
+export interface CatalogChange extends Pick<CatalogContents, 'relations' | 'types' | 'guards'> {
   readonly before: Catalog;
   /** pg_class.oid of relations that have been dropped. */
   readonly gone?: ReadonlySet<number>;
+  /** pg_type.oid of other types that have been dropped. */
+  readonly goneTypes?: readonly number[];
+  readonly functions?: FunctionsChange;
   /** All that there are, where some have come. */
   readonly schemas?: CatalogNames;
 }
 
+/** Functions that have come or changed, and pg_proc.oid of those that have been dropped; the texts are those of all that there are. */
+export interface FunctionsChange extends Pick<CatalogContents, 'routines' | 'functionTexts'> {
+  readonly gone: readonly number[];
+}
+
 const NO_TRUST: Trust = { readsNothing: [], path: [] };
-const NO_ROUTINES: readonly Routine[] = [];
-/** What is derived of functions alone. */
-const OF_ROUTINES = ['routines by name', 'routines by oid'] as const;
 
 /** An immutable, indexed snapshot of a database's catalog. */
 export class Catalog {
@@ -91,7 +96,8 @@ export class Catalog {
   readonly #closed: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #relations: Layered<Relation>;
   readonly #types: Layered<Type>;
-  readonly #routines: ReadonlyMap<string, Routine[]>;
+  readonly #routines: Layered<Routine>;
+  readonly functionTexts: readonly FunctionText[];
   readonly #operators: ReadonlyMap<string, Operator[]>;
   readonly #checked = new Map<number, boolean>();
   readonly #roots = new Map<BaseColumn, readonly BaseColumn[]>();
@@ -110,16 +116,21 @@ export class Catalog {
     if (before) {
       const { gone = new Set<number>() } = change;
       const late = [...change.relations.map(({ oid }) => oid), ...gone];
-      this.unread = before.unread - countUnread(late.flatMap((oid) => before.relationByOid(oid) ?? []));
+      const { functions } = change;
+      const lateFunctions = [...(functions?.routines.map(({ oid }) => oid) ?? []), ...(functions?.gone ?? [])];
+      this.unread =
+        before.unread -
+        countUnread(late.flatMap((oid) => before.relationByOid(oid) ?? [])) -
+        countUnread(lateFunctions.flatMap((oid) => before.routineByOid(oid) ?? []));
       this.schemas = change.schemas ? new Set(change.schemas.schemas.values()) : before.schemas;
       this.#closed = change.schemas?.closed ?? before.#closed;
       this.convertedUnseen = before.convertedUnseen;
       this.#relations = before.#relations.with(change.relations, gone);
-      this.#types = before.#types.with(change.types, before.#rowTypes(gone));
-      this.#routines = before.#routines;
+      this.#types = before.#types.with(change.types, [...before.#rowTypes(gone), ...(change.goneTypes ?? [])]);
+      this.#routines = functions ? before.#routines.with(functions.routines, functions.gone) : before.#routines;
+      this.functionTexts = functions?.functionTexts ?? before.functionTexts;
       this.#operators = before.#operators;
-      this.readsNothing = before.readsNothing;
-      for (const name of OF_ROUTINES) if (before.derived.has(name)) this.derived.set(name, before.derived.get(name));
+      this.readsNothing = functions ? namedExactly(this, trust.path, trust.readsNothing) : before.readsNothing;
       return;
     }
     this.unread = countUnread(contents.relations) + countUnread(contents.routines);
@@ -128,7 +139,8 @@ export class Catalog {
     this.convertedUnseen = new Set(contents.casts.filter(({ context }) => context !== 'e').map(({ source }) => source));
     this.#relations = Layered.of(contents.relations, groupsOfRelation);
     this.#types = Layered.of(contents.types, groupsOfType);
-    this.#routines = grouped(contents.routines, (one) => [keyOf(one)]);
+    this.#routines = Layered.of(contents.routines, groupsOfRoutine);
+    this.functionTexts = contents.functionTexts;
     this.#operators = grouped(contents.operators, ({ name }) => [name]);
     this.readsNothing = namedExactly(this, trust.path, trust.readsNothing);
   }
@@ -162,33 +174,32 @@ export class Catalog {
 
   /** All overloads of a name in one schema. */
   routines(schema: string, name: string): readonly Routine[] {
-    return this.#routines.get(keyOf({ schema, name })) ?? NO_ROUTINES;
+    return this.#routines.of(keyOf({ schema, name }));
   }
 
   /** All functions of a name outside pg_catalog, in any schema. */
   routinesNamed(name: string): readonly Routine[] {
-    let byName = this.derived.get('routines by name') as Map<string, Routine[]> | undefined;
-    if (!byName) {
-      byName = grouped(this.contents.routines, ({ schema, name }) => (schema === 'pg_catalog' ? [] : [name]));
-      this.derived.set('routines by name', byName);
-    }
-    return byName.get(name) ?? NO_ROUTINES;
+    return this.#routines.of(name);
   }
 
   /** A function outside pg_catalog. */
   routineByOid(oid: number): Routine | undefined {
-    let byOid = this.derived.get('routines by oid') as Map<number, Routine> | undefined;
-    if (!byOid) {
-      byOid = new Map();
-      for (const routine of this.contents.routines)
-        if (routine.schema !== 'pg_catalog') byOid.set(routine.oid, routine);
-      this.derived.set('routines by oid', byOid);
-    }
-    return byOid.get(oid);
+    const found = this.#routines.byOid(oid);
+    return found?.schema === 'pg_catalog' ? undefined : found;
+  }
+
+  /** All of them, of pg_catalog too. */
+  get everyRoutine(): readonly Routine[] {
+    return this.#routines.list;
   }
 
   type(schema: string, name: string): Type | undefined {
     return this.#types.named(schema, name);
+  }
+
+  /** In whatever schema. */
+  typesNamed(name: string): readonly Type[] {
+    return this.#types.of(name);
   }
 
   typeByOid(oid: number): Type | undefined {
@@ -288,7 +299,10 @@ export class Catalog {
 }
 
 const groupsOfRelation = ({ name, parents }: Relation): readonly (string | number)[] => [name, ...parents];
-const groupsOfType = (): readonly string[] => [];
+const groupsOfType = ({ name }: Type): readonly string[] => [name];
+/** No name has the NUL of a key in it. */
+const groupsOfRoutine = (one: Routine): readonly string[] =>
+  one.schema === 'pg_catalog' ? [keyOf(one)] : [keyOf(one), one.name];
 
 const countUnread = (objects: readonly (Relation | Routine)[]): number => {
   let count = 0;

@@ -316,7 +316,7 @@ export function typeOf(row: CatalogRow): Type {
   };
 }
 
-function routineOf(row: CatalogRow): Routine {
+export function routineOf(row: CatalogRow): Routine {
   const inputs = list(row[6]).map(Number);
   const all = row[9] === null ? inputs : list(row[9]).map(Number);
   const modes = list<string>(row[10]);

@@ -17,6 +17,8 @@ export interface SettingCode {
   readonly exists: boolean;
   /** What it is called, and all by which it is reached: functions, operators, types, relations; in lower case. */
   readonly names: ReadonlySet<string>;
+  /** The same, and what has no name, as `class oid` of pg_depend. */
+  readonly counted: ReadonlySet<string>;
 }
 
 /** A function that is not compiled, as far as its text tells what it may do. */
@@ -68,8 +70,14 @@ const TEXTS = `select p.oid, p.proname, l.lanname, coalesce(${calls('p.prosqlbod
 
 /** Asks the catalog, whose schemas come first in the path of the connection. They change where functions do. */
 export async function readFunctionTexts(query: CatalogQuery): Promise<readonly FunctionText[]> {
-  const rows = await query(TEXTS.replaceAll(/\s+/g, ' '));
-  return rows.map(([oid, name = '', language = '', sets, text]) => {
+  return functionTextsOf(await query(TEXTS.replaceAll(/\s+/g, ' ')));
+}
+
+/** The same of some functions. @param among a condition on their names */
+export const textsOfFunctions = (among: string): string => `${TEXTS} and p.proname ${among}`;
+
+export const functionTextsOf = (rows: readonly CatalogRow[]): readonly FunctionText[] =>
+  rows.map(([oid, name = '', language = '', sets, text]) => {
     const source = (text ?? '').toLowerCase();
     return {
       oid: Number(oid),
@@ -79,10 +87,60 @@ export async function readFunctionTexts(query: CatalogQuery): Promise<readonly F
       text: source,
     };
   });
+
+/** pg_proc, as a class of pg_depend. */
+export const PG_PROC = '1255';
+
+/**
+ * With functions that have come or changed; undefined where it takes the whole catalog to tell by what they are reached.
+ *
+ * @param known all texts but these
+ * @param calls those of these that depend on what counts
+ * @param replaced those of these that were there before, on which anything may depend
+ */
+export function withFunctionTexts(
+  code: SettingCode,
+  known: readonly FunctionText[],
+  late: readonly FunctionText[],
+  { calls, replaced }: { readonly calls: ReadonlySet<number>; readonly replaced: ReadonlySet<number> },
+): SettingCode | undefined {
+  const isCounted = ({ oid }: FunctionText): boolean => code.counted.has(`${PG_PROC} ${oid}`);
+  const names = new Set(code.names);
+  const counted = new Set<number>();
+  for (const one of late) {
+    if (!isCounted(one) && (one.sets || calls.has(one.oid))) {
+      counted.add(one.oid);
+      names.add(one.name);
+    }
+  }
+  namedMore(
+    late.filter((one) => !isCounted(one)),
+    counted,
+    names,
+  );
+  // One that counted and has another name now is called by that.
+  if (late.some((one) => isCounted(one) && !names.has(one.name))) return undefined;
+  if (counted.size === 0) return code;
+  if ([...counted].some((oid) => replaced.has(oid))) return undefined;
+  const others = known.filter((one) => !isCounted(one));
+  if (
+    namedMore(
+      others,
+      new Set(),
+      new Set([...counted].flatMap((oid) => late.find((one) => one.oid === oid)?.name ?? [])),
+    )
+  )
+    return undefined;
+  const more = [...counted].map((oid) => `${PG_PROC} ${oid}`);
+  return { ...code, exists: true, names, counted: new Set([...code.counted, ...more]) };
 }
 
 const WORD = /[\p{L}\p{N}_$]+/gu;
 const PLAIN = /^[\p{L}\p{N}_$]+$/u;
+
+/** Types whose checks or defaults call set_config. */
+export const SETS_DIRECTLY = `select contypid as oid from pg_constraint where contypid <> 0 and ${calls('conbin')}
+  union all select oid from pg_type where ${calls('typdefaultbin')}`;
 
 /**
  * As (class, oid, name, kind): what calls set_config, and is no function with a text; and, as `s`, views of pg_settings: an UPDATE of one
@@ -179,6 +237,7 @@ export async function readSettingCode(query: CatalogQuery, functions: readonly F
         onDefinition: rows.some(([of]) => of === event),
         exists: true,
         names,
+        counted: new Set(rows.map(([of, oid]) => `${of} ${oid}`)),
       };
     }
   }
@@ -190,6 +249,7 @@ const NOTHING: SettingCode = {
   onDefinition: false,
   exists: false,
   names: new Set(),
+  counted: new Set(),
 };
 
 /** Adds the functions that name one of these, and those that name them. @returns whether there were any */

@@ -1,21 +1,18 @@
 /**
  * Tables of some names, read anew: what a definition of a table can have changed, without the rest of the catalog, which may be ten
- * thousand columns. Owns: which rows those are. Does not own: after which definitions that is enough (`masks/definitions.ts`), nor when
- * it is read (`masks/catalogs.ts`).
+ * thousand columns. Owns: which rows those are. Does not own: after which definitions that is enough (`masks/changed-tables.ts`), functions
+ * and types (`named.ts`), nor when it is read (`masks/catalogs.ts`).
  */
 import { literal } from '../estimate.js';
-import { Catalog, type CatalogNames, type Moment } from './catalog.js';
+import type { Catalog, CatalogChange, Moment } from './catalog.js';
 import { isRefusal, withDefinitions } from './definitions.js';
-import type { Pair } from './edges.js';
 import type { Guards } from './guards.js';
+import { guardsWith } from './guards-in-part.js';
 import type { Relation } from './objects.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import { CLASSES, CLOSED, LIMITS, PARENTS, SCHEMAS, TYPES } from './queries.js';
-import { closedOf, relationsOf, schemasOf, typeOf } from './read.js';
-import { directCalls, isDirectCall } from './setting-code.js';
-
-/** Some of its tables were read after the rest. */
-export const isReadInPart = ({ parts }: Catalog): boolean => parts > 0;
+import { CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
+import { relationsOf, typeOf } from './read.js';
+import { directCalls } from './setting-code.js';
 
 /** Columns of the widest of the parts below. */
 const MAX_WIDTH = 10;
@@ -33,7 +30,7 @@ function part(kind: string, width: number, select: string, flags: readonly numbe
 /** The tables that are read: an array, so that each catalog is asked by its index, whatever the planner takes the numbers for. */
 const READ = '= any ((select oids from read)::oid[])';
 
-/** What stands on these tables, as (kind, relation, class, oid of what it calls): see CODE in `guards.ts`. */
+/** What stands on these tables, as (kind, relation, class, oid of what it calls): see CODE in `guards.ts`. `p` is a policy. */
 const CALLS = `select case when o.kind = '' then case when d.refclassid = 'pg_catalog.pg_type'::regclass then 'w' else 'r' end else o.kind end,
     o.relation, d.refclassid::oid, d.refobjid
   from (select case k.contype when 'c' then 'r' else 'w' end as kind, k.conrelid as relation, 'pg_catalog.pg_constraint'::regclass as class, k.oid
@@ -42,6 +39,8 @@ const CALLS = `select case when o.kind = '' then case when d.refclassid = 'pg_ca
     union all select 'r', w.ev_class, 'pg_catalog.pg_rewrite'::regclass, w.oid from pg_rewrite w where w.ev_class ${READ}
     union all select 'r', i.indrelid, 'pg_catalog.pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid ${READ}
     union all select 'r', s.stxrelid, 'pg_catalog.pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s where s.stxrelid ${READ}
+    union all select 'w', g.tgrelid, 'pg_catalog.pg_trigger'::regclass, g.oid from pg_trigger g where g.tgrelid ${READ} and not g.tgisinternal
+    union all select 'p', p.polrelid, 'pg_catalog.pg_policy'::regclass, p.oid from pg_policy p where p.polrelid ${READ}
     union all select '', c.oid, 'pg_catalog.pg_class'::regclass, c.oid from read cross join unnest(oids) as c (oid) offset 0) o
   cross join lateral (select x.refclassid, x.refobjid from pg_depend x
     where x.classid = o.class and x.objid = o.oid and x.refobjid >= 16384 offset 0) d`;
@@ -60,6 +59,10 @@ const REACHED = `select 'r', i.inhparent, i.inhrelid from pg_inherits i where i.
   union all select 'w', k.confrelid, k.conrelid from pg_constraint k where k.contype = 'f' and k.confrelid <> k.conrelid
     and k.conrelid ${READ}`;
 
+/** Functions whose bodies the server spells with names of these tables. */
+const BODIES = `select d.objid from pg_depend d where $5 and d.classid = 'pg_catalog.pg_proc'::regclass
+  and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid ${READ}`;
+
 /**
  * Of tables that are known, as they were at some time since a transaction number, what has changed since: all else of them is as it was.
  * Dropped columns too. Nothing changes a column in place: each change is a row of its transaction.
@@ -70,10 +73,17 @@ const COLUMNS = `select a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod
 /** In rows numbers of transactions have 32 bits: after too many of them nobody can tell which row is the later one. */
 const AGO = `select pg_snapshot_xmax(pg_current_snapshot())::text::int8 - $4::text::int8 > 1000000000 as long`;
 
-/** The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. */
+/**
+ * The tables of the names, in whatever schema, what is below them, which changes with them, and the sequences that belong to these. Where
+ * something has another name now ($5), what is spelled by it too: views, and what has rules.
+ */
 const TABLES = `with recursive family as (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.relname = any ($2::name[]) and (c.relname = any ($1::name[]) or n.nspname || '.' || c.relname = any ($1))
-    union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid),
+    union select x.oid from family f cross join lateral (
+      select i.inhrelid as oid from pg_inherits i where i.inhparent = f.oid
+      union all select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
+        where $5 and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = f.oid
+          and d.classid = 'pg_catalog.pg_rewrite'::regclass) x),
   named as materialized (select array(select oid from family) as oids),
   read as materialized (select array(select unnest(oids) from named union
     select d.objid from pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -94,11 +104,12 @@ const PARTS = [
   part('calls', 4, `${CALLS} union all ${directCalls(READ)}`),
   part('guarded', 2, GUARDED),
   part('reached', 3, REACHED),
+  part('body', 1, BODIES),
 ].join(' union all ');
 
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
-const NAME = 'sluice_tables';
-const PREPARE = `prepare ${NAME} (text[], text[], oid[], xid8) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
+const NAME = 'sluice_named_tables';
+const PREPARE = `prepare ${NAME} (text[], text[], oid[], xid8, bool) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
 const SETTINGS = [
   LIMITS,
   'set local search_path to pg_catalog, pg_temp',
@@ -117,11 +128,12 @@ async function readRows(
   names: readonly string[],
   known: readonly Relation[],
   { horizon }: Moment,
+  areRespelled: boolean,
 ): Promise<readonly CatalogRow[]> {
   const list = (texts: readonly string[]): string => `array[${texts.map((one) => literal(one)).join()}]::text[]`;
   const plain = names.flatMap((name) => [name, ...(qualified(name)?.slice(1) ?? [])]);
   const oids = known.map(({ oid }) => oid).join();
-  const execute = `${SETTINGS}; execute ${NAME} (${list(names)}, ${list(plain)}, '{${oids}}', ${literal(horizon)})`;
+  const execute = `${SETTINGS}; execute ${NAME} (${list(names)}, ${list(plain)}, '{${oids}}', ${literal(horizon)}, ${areRespelled})`;
   try {
     return await query(execute);
   } catch (error) {
@@ -133,48 +145,45 @@ async function readRows(
 }
 
 /**
- * The catalog with the tables of these names as they are now, in whatever schema or, as `schema.table`, in one; undefined where that takes
- * more than is read here (something that is spelled is locked, or a table has another name now), so that all has to be read. The connection
- * must be idle, outside a transaction; it is left so.
+ * The tables of these names as they are now, in whatever schema or, as `schema.table`, in one; undefined where that takes more than is read
+ * here (something that is spelled is locked, a table has another name now, or code that may set something is behind it), so that all has to
+ * be read. The connection must be idle, outside a transaction; it is left so.
  *
- * @param withSchemas schemas have come as well
+ * @param before what runs unseen behind all others
+ * @param areRespelled some have another name or other names in them now, and so has what reads them
  * @throws what `query` throws
  */
-export async function withTables(
+export async function readTables(
   query: CatalogQuery,
   catalog: Catalog,
   names: readonly string[],
-  withSchemas = false,
-): Promise<Catalog | undefined> {
-  const schemas = withSchemas ? await readSchemas(query) : undefined;
+  before: Guards,
+  areRespelled: boolean,
+): Promise<Pick<CatalogChange, 'relations' | 'types' | 'guards' | 'gone'> | undefined> {
+  if (names.length === 0) return { relations: [], types: [], guards: before };
   const named = namedBefore(catalog, names);
   // Which columns of one are computed is not known while it is locked: it is read as a whole.
   const known = withChildren(catalog, named).filter(({ unread }) => !unread);
-  const answer = names.length === 0 ? [] : await readRows(query, names, known, catalog.contents.moment);
+  const answer = await readRows(query, names, known, catalog.contents.moment, areRespelled);
   const parts = Map.groupBy(answer, ([kind]) => kind ?? '');
   const rows = (kind: string): CatalogRow[] => (parts.get(kind) ?? []).map((row) => row.slice(1));
   const found = relationsOf(rows('class'), columnsOf(known, rows('attribute')), rows('parent'), catalog);
+  const guards = guardsWith(before, found, [rows('calls'), rows('guarded'), rows('reached')]);
+  if (!guards || rows('body').length > 0) return undefined;
   const relations = found.some(({ unread }) => unread) ? await withTexts(query, catalog, found) : found;
   if (!relations) return undefined;
   const oids = new Set(relations.map(({ oid }) => oid));
   const lost = named.filter(({ oid }) => !oids.has(oid));
   const gone = lost.length > 0 ? await droppedOf(query, catalog, lost) : new Set<number>();
-  if (!gone) return undefined;
-  const guards = guardsWith(catalog.guards, oids, [rows('calls'), rows('guarded'), rows('reached')]);
-  const change = { before: catalog, relations, types: rows('type').map(typeOf), guards, gone };
-  return new Catalog(catalog.contents, catalog.parse, catalog.trust, { ...change, ...(schemas && { schemas }) });
+  return gone && { relations, types: rows('type').map(typeOf), guards, gone };
 }
 
-/**
- * With what the server spells of them; undefined where something of it cannot be had now, or where a view may run what it is not known here
- * that it runs.
- */
+/** With what the server spells of them; undefined where something of it cannot be had now. */
 async function withTexts(
   query: CatalogQuery,
-  { contents, guards }: Catalog,
+  { contents }: Catalog,
   relations: readonly Relation[],
 ): Promise<readonly Relation[] | undefined> {
-  if (guards.settingCode.exists) return undefined;
   const spelled = await withDefinitions(query, { ...contents, relations, routines: [] });
   return spelled.relations.some(({ unread }) => unread) ? undefined : spelled.relations;
 }
@@ -222,49 +231,4 @@ async function droppedOf(
   const rows = await query(`${path}; select oid from pg_class where oid = any ('{${asked.join()}}'::oid[])`);
   const there = new Set(rows.map(([oid]) => Number(oid)));
   return lost.some(({ oid }) => there.has(oid)) ? undefined : new Set(asked.filter((oid) => !there.has(oid)));
-}
-
-/** A schema that was there and has another name now holds relations that are not read here: until all is read they are as they were. */
-async function readSchemas(query: CatalogQuery): Promise<CatalogNames> {
-  const path = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
-  return {
-    schemas: schemasOf(await query(`${path}; ${SCHEMAS}`)),
-    closed: closedOf(await query(`${path}; ${CLOSED}`)),
-  };
-}
-
-function guardsWith(
-  guards: Guards,
-  tables: ReadonlySet<number>,
-  [calls, guarded, reached]: readonly [readonly CatalogRow[], readonly CatalogRow[], readonly CatalogRow[]],
-): Guards {
-  const running = calls.filter(([, , of, oid]) => guards.code.has(`${of} ${oid}`));
-  const among = (before: ReadonlySet<number>, kind: string): Set<number> =>
-    new Set([
-      ...[...before].filter((oid) => !tables.has(oid)),
-      ...[...guarded, ...running].flatMap(([of, oid]) => (of === kind ? [Number(oid)] : [])),
-    ]);
-  const pairs = (kind: string): Pair[] =>
-    reached.flatMap(([of, from, to]): Pair[] => (of === kind ? [[Number(from), Number(to)]] : []));
-  const { settingCode } = guards;
-  // Of code that there is already it is not known here what it calls.
-  const setting = settingCode.exists ? [...guarded, ...running] : calls.filter(isDirectCall);
-  const setBy = (before: ReadonlySet<number>, kind: string): Set<number> =>
-    new Set([...before, ...setting.flatMap(([of, oid]) => (of === kind ? [Number(oid)] : []))]);
-  const onSettingRead = setBy(settingCode.onRead, 'r');
-  const onSettingWrite = setBy(settingCode.onWrite, 'w');
-  return {
-    ...guards,
-    settingCode: {
-      ...settingCode,
-      onRead: onSettingRead,
-      onWrite: onSettingWrite,
-      exists: settingCode.exists || setting.length > 0,
-    },
-    onRead: among(guards.onRead, 'r'),
-    onWrite: among(guards.onWrite, 'w'),
-    // What is no longer there goes when all is read.
-    read: guards.read.with(pairs('r')),
-    written: guards.written.with(pairs('w')),
-  };
 }

@@ -203,10 +203,14 @@ const OF_ITSELF: ReadonlySet<string> = new Set(
 );
 
 export function rename(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
-  const renamed = String(fields['renameType']);
   const to = text(fields, 'newname');
-  const ofTable = renamed === 'OBJECT_COLUMN' && fields['relationType'] === 'OBJECT_TABLE';
   const mine = ownRelation(analysis, fields['relation']);
+  const relation = isFields(fields['relation']) ? text(fields['relation'], 'relname') : '';
+  // ALTER INDEX renames whatever has the name.
+  const isIndex = fields['renameType'] === 'OBJECT_INDEX';
+  const isTable = isIndex && (mine !== undefined || analysis.catalog.relationsNamed(relation).length > 0);
+  const renamed = isTable ? 'OBJECT_TABLE' : String(fields['renameType']);
+  const ofTable = renamed === 'OBJECT_COLUMN' && fields['relationType'] === 'OBJECT_TABLE';
   // Of a table of everybody's only its columns are followed.
   const own = (mine?.stored && !ofTable ? undefined : mine) ?? (ofTable && storedAsOwn(analysis, fields['relation']));
   if (!own) {

@@ -3,9 +3,16 @@ export { Lineage, loadLineage } from './load.js';
 export type { Flow, Output, Predicate, StatementLineage, FlowTarget } from './lineage.js';
 export { type SessionReport, afterLook, lookText, readLook } from './look.js';
 export { UNKNOWN_REASONS, type UnknownReason, isUnknownName, reasonOfPhrase } from './reasons.js';
-export { effectivePath } from './analysis.js';
+export { effectivePath, listOf } from './analysis.js';
 export { OTHERS_STATEMENTS } from './calls.js';
-export { CODE_BEHIND_WRITES, isSchemaName } from './other-definitions.js';
+export {
+  CODE_BEHIND_WRITES,
+  GOES_WITH_IT,
+  bodiesInStandard,
+  functionName,
+  isSchemaName,
+  schemaName,
+} from './other-definitions.js';
 export { KEEPS } from './setting-code.js';
 export {
   EMPTY_OVERLAY,

@@ -60,7 +60,7 @@ export const OTHER_DEFINITIONS: Readonly<Record<string, Read>> = {
   ),
   CreateExtensionStmt: naming(({ catalog }, fields) => {
     const name = text(fields, 'extname');
-    const isThere = catalog.contents.routines.some(({ extension }) => extension === name);
+    const isThere = catalog.everyRoutine.some(({ extension }) => extension === name);
     // Those make nothing that a name of before could mean, but for functions that read nothing, with types of their own.
     return (fields['if_not_exists'] === true && isThere) || EXTENSION_FUNCTIONS.has(name) ? [] : undefined;
   }),
@@ -257,9 +257,13 @@ export function ownedByTables({ relations, derived }: Catalog): readonly string[
   return names;
 }
 
-/** Functions that go with a table that their bodies read: another one of the name may be meant then. */
-export const bodiesInStandard = ({ contents }: Catalog): string[] =>
-  contents.routines.flatMap(({ name, body }) => (body?.standard === true ? [functionName(name)] : []));
+/** Functions that go with a table that their bodies read: another one of the name may be meant then. The server's own stay. */
+export const bodiesInStandard = ({ everyRoutine }: Catalog): string[] =>
+  everyRoutine.flatMap(({ oid, name, body }) =>
+    body?.standard === true && oid >= FIRST_MADE_OID ? [functionName(name)] : [],
+  );
+
+const FIRST_MADE_OID = 16_384;
 
 /** Whether an expression calls what nobody has read. */
 export function callsUnread(catalog: Catalog, value: unknown): boolean {

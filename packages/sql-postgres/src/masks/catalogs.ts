@@ -1,8 +1,9 @@
 /** The catalog of one target, kept fresh. Owns: when it is read again. Does not: read it (catalog/read.ts). */
 import type { Catalog } from '../catalog/catalog.js';
 import { completeCatalog, isSame, readCatalog } from '../catalog/read.js';
-import { isReadInPart, withTables } from '../catalog/tables.js';
-import { type Lineage, isSchemaName, loadLineage, splitSearchPath } from '../lineage/index.js';
+import { isReadInPart, withNamed } from '../catalog/named.js';
+import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
+import { namedIn } from './changed-tables.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
@@ -13,8 +14,10 @@ const MAX_TRUSTED_MS = 10_000;
 const ASKED_AHEAD = 3 / 4;
 /** The same while definitions are missing, because what they read is locked. */
 const TRUSTED_INCOMPLETE_MS = 500;
-/** Tables that are read anew one by one: where more have changed, all is read. */
-const MAX_CHANGED_TABLES = 200;
+/** Tables that have changed and that nobody has asked about yet: where there are more, they are read ahead, while statements go on. */
+const MAX_UNREAD_TABLES = 200;
+/** Where still more have changed than can be read so, all is read. */
+const MAX_CHANGED_TABLES = 1_000;
 const NO_TABLES: ReadonlySet<string> = new Set();
 
 /** What statements of a target mean: its catalog, and the analysis for its version. */
@@ -99,9 +102,18 @@ export class TargetCatalog {
   /** Definitions have changed: what is known does not count any more, or not of tables of these names. */
   changed(tables?: ReadonlySet<string>): void {
     if (tables) this.#tables = new Set([...this.#tables, ...tables]);
-    if (tables && this.#tables.size <= MAX_CHANGED_TABLES) return;
+    if (tables && this.#tables.size <= MAX_CHANGED_TABLES) {
+      if (this.#tables.size > MAX_UNREAD_TABLES) this.#readTablesAhead();
+      return;
+    }
     this.#checked = 0;
     this.#changes++;
+  }
+
+  /** A restore makes thousands, and asks about none of them. */
+  #readTablesAhead(): void {
+    const { fresh } = this;
+    if (fresh && !this.#reading) void this.#readTablesOnce(fresh);
   }
 
   /** Something may have changed: what is known counts again once it has been asked whether it has. */
@@ -134,18 +146,21 @@ export class TargetCatalog {
   #settled(meaning: Meaning): Meaning | Promise<Meaning> {
     if (this.#tables.size === 0 && this.#inReading.size === 0) return meaning;
     if (this.#reading) return this.#reading.then((late) => this.#settled(late));
+    return this.#readTablesOnce(meaning).then(() => this.get());
+  }
+
+  #readTablesOnce(meaning: Meaning): Promise<void> {
     this.#readingTables ??= this.#readTables(meaning).finally(() => {
       this.#readingTables = undefined;
     });
-    return this.#readingTables.then(() => this.get());
+    return this.#readingTables;
   }
 
   /** Where it is not enough to read tables, or that fails, all has to be read. */
   async #readTables(known: Meaning): Promise<void> {
     const side = this.#side;
-    const names = [...this.#beginReading()];
-    const tables = names.filter((name) => !isSchemaName(name));
-    const read = side && withTables((text) => side.query(text), known.catalog, tables, tables.length < names.length);
+    const names = this.#beginReading();
+    const read = side && withNamed((text) => side.query(text), known.catalog, namedIn(names));
     const catalog = await read?.catch(() => undefined);
     this.#inReading = NO_TABLES;
     if (!catalog) return this.changed();
@@ -213,16 +228,16 @@ const MAX_NAME = 60;
 const PLAIN_NAME = /^[a-z0-9$][a-z0-9_$]*$/;
 
 /**
- * Whether a text may name one of these, or what is called after it (`t_id_seq`, `t_pkey`, `_t`). Of a schema that has just come it does:
- * it decides where names without one are looked up.
+ * Whether a text may name one of these, or what is called after it (`t_id_seq`, `t_pkey`, `_t`). Of what is no table (it has a blank) it
+ * may: a schema that has just come decides where names without one are looked up, and a function may stand behind an operator.
  */
 function mayName(text: string, names: readonly string[]): boolean {
   const lower = text.toLowerCase();
   const plain = new Set<string>();
   for (const named of names) {
     const name = named.slice(named.lastIndexOf('.') + 1).toLowerCase();
-    if (!isSchemaName(named) && PLAIN_NAME.test(name) && name.length <= MAX_NAME) plain.add(name);
-    else if (isSchemaName(named) || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
+    if (PLAIN_NAME.test(name) && name.length <= MAX_NAME && !named.includes(' ')) plain.add(name);
+    else if (named.includes(' ') || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
   }
   if (/[uU]&"/.test(text)) return true;
   for (const [word] of lower.matchAll(/[a-z0-9_$]+/g)) {

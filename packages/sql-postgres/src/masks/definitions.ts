@@ -10,8 +10,10 @@ const fieldsOf = (value: unknown): NodeFields =>
   typeof value === 'object' && value !== null ? (value as NodeFields) : {};
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** Relations, columns and schemas: what the names in a mask stand for. */
-const NAMED = new Set(['OBJECT_TABLE', 'OBJECT_COLUMN', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE']);
+/** Relations, columns and schemas: what the names in a mask stand for. ALTER INDEX renames tables and views as well. */
+const NAMED = new Set(
+  'OBJECT_TABLE OBJECT_COLUMN OBJECT_VIEW OBJECT_MATVIEW OBJECT_FOREIGN_TABLE OBJECT_INDEX'.split(' '),
+);
 /** Rows that stay where they are, but no longer under the parent that the mask names. */
 const LEAVING = new Set(['AT_DetachPartition', 'AT_DropInherit']);
 

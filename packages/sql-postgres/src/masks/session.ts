@@ -2,6 +2,7 @@
  * What masks know of one session. Owns: its names as the target has confirmed them, and the plan for each command. Does not:
  * frame rows (protocols/postgres), judge (gateway).
  */
+import { type Node, nodeOf } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
 import {
@@ -43,7 +44,7 @@ import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, type RuledColumns, isStale, ruledColumns } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Beginning, type Pooled, type Unfit, WHO, readBeginning, readProcess } from './backend.js';
-import { changedTables, changesOwnersAlone, definesTables } from './changed-tables.js';
+import { changedNames, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
@@ -414,7 +415,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       },
       completed: (statement) => {
         if (statement >= facts.statements.length - 1) ended();
-        this.#completed(followed?.[statement], facts, statement, enforced);
+        this.#completed(followed?.[statement], facts, statement, enforced, () =>
+          nodeIn(meaning, command.text, statement),
+        );
       },
     };
     const usedOf = (of: MaskedColumns): Pick<MaskPlan, 'use' | 'compared' | 'unsure'> =>
@@ -475,6 +478,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     facts: Facts,
     statement: number,
     masks: readonly AppliedMask[],
+    node: () => Node | undefined,
   ): void {
     if (!this.#names) return;
     const effects = effectsOf(lineage, facts, statement, this.#mayKeep(this.#meaning)).map((effect) =>
@@ -490,7 +494,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       this.#names = withoutFunctions(this.#names);
     }
     if (isUnfollowed || (defines(facts, statement) && lineage?.effects.some(isForAll)))
-      this.#hasChanged(changedTables(lineage, facts, statement));
+      this.#hasChanged(this.#meaning && changedNames(lineage, facts, statement, node(), this.#meaning.catalog));
   }
 
   #hasChanged(tables: readonly string[] | undefined): void {
@@ -512,6 +516,11 @@ export class MaskSession implements MaskedSession, MaskPlanner {
 interface NamesThen {
   readonly catalog: Catalog | undefined;
   readonly own: NameSpace['overlay']['relations'];
+}
+
+function nodeIn({ lineage }: Meaning, text: string, statement: number): Node | undefined {
+  const parsed = tooLong(text) ? undefined : lineage.parse(text);
+  return parsed?.ok ? nodeOf(parsed.statements[statement]?.['stmt']) : undefined;
 }
 
 const NO_TABLES: ReadonlySet<string> = new Set();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { startPostgres } from '@sluice/testkit';
 import { Client } from 'pg';
+import { withNamed } from '../../src/catalog/named.js';
 import { type Catalog, type Lineage, type CatalogQuery, loadLineage, readCatalog } from '../../src/index.js';
 
 export const fixture = (name: string): string =>
@@ -44,3 +45,12 @@ export async function startDatabase(major: 15 | 18): Promise<Database> {
     },
   };
 }
+
+/** The catalog with tables of these names as they are now; undefined where all has to be read. */
+export const withTables = (
+  query: CatalogQuery,
+  catalog: Catalog,
+  tables: readonly string[],
+  schemas = false,
+): Promise<Catalog | undefined> =>
+  withNamed(query, catalog, { tables, functions: [], types: [], schemas, respelled: false });

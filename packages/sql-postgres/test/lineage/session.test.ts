@@ -10,8 +10,7 @@ import {
   newSession,
   readCatalog,
 } from '../../src/index.js';
-import { withTables } from '../../src/catalog/tables.js';
-import { type Database, startDatabase } from './database.js';
+import { type Database, startDatabase, withTables } from './database.js';
 
 describe.skipIf(missingPostgres(15) !== undefined)('lineage in a session', () => {
   let database: Database;
