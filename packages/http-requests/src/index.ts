@@ -2,7 +2,7 @@
 export { BodyRedactor } from './body-redactor.js';
 export { Body, BodyUnread, BodyUnreadable, type GrpcReader, isGrpc, mediaType } from './body.js';
 export { comparisonOf } from './differences.js';
-export { foldedName, isNamed } from './fold.js';
+export { foldedName } from './fold.js';
 export { type Pair, readQuery } from './form.js';
 export { type GraphqlOperation, type GraphqlShape } from './graphql.js';
 export { type Json, JsonError, jsonOf, membersNamed, readJson, stepsOf, textOf, valuesAt } from './json.js';
