@@ -60,14 +60,14 @@ const SIMPLE: readonly (readonly [shown: string, ...texts: string[]])[] = [
 ];
 
 /** Commands of pipelines, each up to its Sync. */
-const PIPELINES: readonly (readonly [shown: string, ...stretches: string[][]])[] = [
-  [MASKED, [MAKE, 'rollback'], [ASK]],
-  [MASKED, [MAKE, 'rollback', ASK]],
-  [MASKED, [MAKE, 'begin'], ['rollback'], [ASK]],
-  [MASKED, [MAKE], [DROP, 'commit', FAIL], [ASK]],
-  [MASKED, [MAKE], ['begin'], [FAIL], ['rollback', 'begin', DROP, 'commit'], [ASK]],
+const PIPELINES: readonly (readonly [shown: string, stretches: readonly (readonly string[])[]])[] = [
+  [MASKED, [[MAKE, 'rollback'], [ASK]]],
+  [MASKED, [[MAKE, 'rollback', ASK]]],
+  [MASKED, [[MAKE, 'begin'], ['rollback'], [ASK]]],
+  [MASKED, [[MAKE], [DROP, 'commit', FAIL], [ASK]]],
+  [MASKED, [[MAKE], ['begin'], [FAIL], ['rollback', 'begin', DROP, 'commit'], [ASK]]],
   // DISCARD ALL commits at once.
-  [MASKED, [MAKE], ['discard all', FAIL], [ASK]],
+  [MASKED, [[MAKE], ['discard all', FAIL], [ASK]]],
 ];
 
 describe.skipIf(missingPostgres(15)).each([15, 18] as const)('transactions of masked sessions, on %i', (major) => {
@@ -95,7 +95,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('transactions of ma
     expect(frames.filter(({ tag }) => tag === 'D').map((row) => String(cellsOf(row)[0]))).toEqual([shown]);
   });
 
-  test.each(PIPELINES)('%s: a pipeline of %j', async (shown, ...stretches) => {
+  test.each(PIPELINES)('%s: a pipeline of %j', async (shown, stretches) => {
     const line = await openLine(() => stand.client());
     let frames: Awaited<ReturnType<typeof line.simple>> = [];
     for (const texts of stretches)
