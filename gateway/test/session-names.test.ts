@@ -255,6 +255,18 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('names of masked se
     expect(rows.length === 0 && textOf(frames).includes('26000') ? ['null'] : rows).toEqual([shown]);
   });
 
+  test('a statement that could not be prepared again is so the next time', async () => {
+    const line = await openLine(() => stand.client());
+    await line.extended([prepared('p', 'select 1')]);
+    await line.simple('create temp table another (id int)');
+    await line.simple('begin; savepoint s');
+    await line.simple('select 1 / 0');
+    expect(textOf(await line.extended([bound('', 'p'), executed()]))).toContain('25P02');
+    await line.simple('rollback');
+    for (let n = 0; n < 2; n++) expect(textOf(await line.extended([bound('', 'p'), executed()]))).toContain('SELECT 1');
+    line.close();
+  });
+
   test('what is still there is followed as before', async () => {
     const line = await openLine(() => stand.client());
     const values = async (...messages: Message[]): Promise<string[]> =>

@@ -51,7 +51,7 @@ export class Names {
 
   /** Close and Parse of such a statement are on their way. */
   preparingAgain(name: string, statement: PreparedStatement): void {
-    this.#unverified.delete(name);
+    this.#forgetStatement(name);
     this.#closed.set(name, statement);
   }
 

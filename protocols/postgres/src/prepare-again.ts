@@ -1,6 +1,7 @@
 /**
  * A prepared statement behind whose name code may have put something else, in the middle of a pipeline, or in whose text a name means
- * something else by now, which the target does not notice: the target is made to have what we believe the name to mean. Owns: the messages for it. Does not own: which statements those are (`names.ts`). A look could
+ * something else by now, which the target does not notice: the target is made to have what we believe the name to mean. Owns: the
+ * messages for it. Does not own: which statements those are (`names.ts`). A look could
  * tell as well, but none goes before a Sync.
  */
 import type { Shared } from './shared.js';
