@@ -131,6 +131,13 @@ const NAMED = `operator(pg_catalog.!~) '^pg_(temp|toast)'`;
 /** How long the rest may take, in milliseconds: only catalogs are locked, against readers by hardly anything. */
 export const LIMITS = 'set local lock_timeout to 2000; set local statement_timeout to 20000';
 
+/** For a reading that finds a few rows by their indexes, whatever the planner takes the numbers for. */
+export const FOR_FEW_ROWS = [
+  LIMITS,
+  'set local search_path to pg_catalog, pg_temp',
+  ...['jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'].map((way) => `set local ${way} to off`),
+].join('; ');
+
 /** Of each catalog, a text that differs whenever it does. */
 const VERSIONED = {
   relations: sum('x.oid', `pg_catalog.pg_class x where x.relpersistence operator(pg_catalog.<>) 't'`),

@@ -138,9 +138,9 @@ export function withFunctionTexts(
 const WORD = /[\p{L}\p{N}_$]+/gu;
 const PLAIN = /^[\p{L}\p{N}_$]+$/u;
 
-/** Types whose checks or defaults call set_config. */
-export const SETS_DIRECTLY = `select contypid as oid from pg_constraint where contypid <> 0 and ${calls('conbin')}
-  union all select oid from pg_type where ${calls('typdefaultbin')}`;
+/** Types whose checks or defaults call set_config. @param among a condition, behind the oid of one */
+export const setDirectly = (among: string): string => `select contypid as oid from pg_constraint where contypid ${among} and ${calls('conbin')}
+  union all select oid from pg_type where oid ${among} and ${calls('typdefaultbin')}`;
 
 /**
  * As (class, oid, name, kind): what calls set_config, and is no function with a text; and, as `s`, views of pg_settings: an UPDATE of one
