@@ -61,9 +61,12 @@ async function readSchemas(query: CatalogQuery): Promise<CatalogNames> {
 }
 
 /** (oid, class, oid) of what functions depend on: types of arguments, what their defaults call. */
-const DEPENDING = (names: readonly string[]): string => `select d.objid, d.refclassid::oid, d.refobjid from pg_depend d
-  where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid in (select p.oid from pg_proc p where p.proname = ${list(names)})
-    and d.refobjid >= 16384`;
+const DEPENDING = (
+  names: readonly string[],
+): string => `select p.oid, d.refclassid::oid, d.refobjid from pg_proc p cross join lateral (
+    select x.refclassid, x.refobjid from pg_depend x
+      where x.classid = 'pg_catalog.pg_proc'::regclass and x.objid = p.oid and x.refobjid >= 16384 offset 0) d
+  where p.proname = ${list(names)}`;
 
 interface FunctionsRead extends Pick<Guards, 'settingCode' | 'code'> {
   /** Absent where none was asked for. */
@@ -120,7 +123,8 @@ const TYPES_NAMED = (
     union all select 'pg_catalog.pg_class'::regclass, typrelid from named where typrelid <> 0
     union all select 'pg_catalog.pg_constraint'::regclass, k.oid from pg_constraint k where k.contypid in (select oid from named))
   select 'd', d.refclassid::oid::text, d.refobjid::text, null, null, null, null, null, null, null, null
-    from parts p join pg_depend d on d.classid = p.class and d.objid = p.oid where d.refobjid >= 16384
+    from parts p cross join lateral (select x.refclassid, x.refobjid from pg_depend x
+      where x.classid = p.class and x.objid = p.oid and x.refobjid >= 16384 offset 0) d
   union all select 's', oid::text, null, null, null, null, null, null, null, null, null from (${setDirectly('in (select oid from named)')}) s
   union all select 't', x.oid::text, x.nspname, x.typname, x.typtype::text, x.typrelid::text, x.element::text, x.typbasetype::text,
     x.typarray::text, x.typcategory::text, case when x.typispreferred then 't' else 'f' end

@@ -209,13 +209,10 @@ const reached = (functions: Iterable<number>): string => `with recursive code as
     union select x.class, x.oid, x.name, x.kind from code w cross join lateral (${DEPENDING} union all ${WITH_RELATION}) x)
   select class, oid, name, kind from code`;
 
-/** Without the compiler of expressions, which takes longer than they do. */
-const NO_JIT = 'set local jit to off';
 const CLASSES = `select 'pg_catalog.pg_class'::regclass::oid, 'pg_catalog.pg_event_trigger'::regclass::oid, 'pg_catalog.pg_proc'::regclass::oid`;
 
 /** Asks the catalog, in a transaction, whose schemas come first in the path of the connection. */
 export async function readSettingCode(query: CatalogQuery, functions: readonly FunctionText[]): Promise<SettingCode> {
-  await query(NO_JIT);
   const direct = await query(DIRECT.replaceAll(/\s+/g, ' '));
   const counted = new Set(functions.flatMap(({ oid, sets }) => (sets ? [oid] : [])));
   if (direct.length + counted.size === 0) return NOTHING;
