@@ -139,7 +139,9 @@ const WORD = /[\p{L}\p{N}_$]+/gu;
 const PLAIN = /^[\p{L}\p{N}_$]+$/u;
 
 /** Types whose checks or defaults call set_config. @param among a condition, behind the oid of one */
-export const setDirectly = (among: string): string => `select contypid as oid from pg_constraint where contypid ${among} and ${calls('conbin')}
+export const setDirectly = (
+  among: string,
+): string => `select contypid as oid from pg_constraint where contypid ${among} and ${calls('conbin')}
   union all select oid from pg_type where oid ${among} and ${calls('typdefaultbin')}`;
 
 /**
