@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
-import { findTool } from '@sluice/testkit';
+import { findTool, freePort } from '@sluice/testkit';
 import { median, shuffled, spread } from './measure.js';
+import { accepting } from './setting.js';
 
 const run = promisify(execFile);
 
@@ -21,12 +22,13 @@ export interface Way {
   readonly database: string;
 }
 
-/** A process that copies bytes to a port, and the port that it listens on. */
-export async function startRelay(port: number): Promise<{ readonly port: number; end(): void }> {
-  const program = join(import.meta.dirname, 'definitions-relay.js');
-  const child = spawn(process.execPath, [program, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return { port: Number(line.toString('utf8')), end: () => void child.kill() };
+/** The least that a relay costs in Node (`mysql/relay.ts`), and the port that it listens on. */
+export async function startRelay(target: number): Promise<{ readonly port: number; end(): void }> {
+  const port = await freePort();
+  const program = join(import.meta.dirname, 'mysql', 'relay.js');
+  const child = spawn(process.execPath, [program, `${port}`, `${target}`], { stdio: ['ignore', 'ignore', 'inherit'] });
+  await accepting(port);
+  return { port, end: () => void child.kill() };
 }
 
 const SCHEMA_TABLES = 1000;

@@ -16,7 +16,7 @@ const MAX_READING_MS = 20_000;
 /** Texts that are got at once: what they read is locked together, and a server has room for so many locks. */
 const MAX_BATCH = 500;
 
-const LIMITS = `set local lock_timeout to ${MAX_LOCK_WAIT_MS}; set local statement_timeout to ${MAX_READING_MS}; set local search_path to ''`;
+const LIMITS = `set local lock_timeout to ${MAX_LOCK_WAIT_MS}; set local statement_timeout to ${MAX_READING_MS}; set local jit to off; set local search_path to ''`;
 
 /** Gets the texts of everything that is `unread`. What is locked stays so, and can be asked for again later. */
 export async function withDefinitions(query: CatalogQuery, contents: CatalogContents): Promise<CatalogContents> {

@@ -7,9 +7,9 @@ import { Catalog, type CatalogNames, type FunctionsChange } from './catalog.js';
 import type { Guards } from './guards.js';
 import type { Type } from './objects.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import { CLOSED, LIMITS, ROUTINES, SCHEMAS, TYPES } from './queries.js';
+import { CLOSED, FOR_FEW_ROWS, ROUTINES, SCHEMAS, TYPES } from './queries.js';
 import { closedOf, routineOf, schemasOf, typeOf } from './read.js';
-import { PG_PROC, SETS_DIRECTLY, functionTextsOf, textsOfFunctions, withFunctionTexts } from './setting-code.js';
+import { PG_PROC, setDirectly, functionTextsOf, textsOfFunctions, withFunctionTexts } from './setting-code.js';
 import { readTables } from './tables.js';
 
 /** By name, in whatever schema; tables also as `schema.table`. */
@@ -52,9 +52,8 @@ export async function withNamed(query: CatalogQuery, catalog: Catalog, named: Na
 }
 
 const list = (texts: readonly string[]): string => `any (array[${texts.map((one) => literal(one)).join()}]::name[])`;
-const PATH = `${LIMITS}; set local search_path to pg_catalog, pg_temp`;
 const ask = (query: CatalogQuery, text: string): Promise<readonly CatalogRow[]> =>
-  query(`${PATH}; ${text.replaceAll(/\s+/g, ' ')}`);
+  query(`${FOR_FEW_ROWS}; ${text.replaceAll(/\s+/g, ' ')}`);
 
 /** A schema that was there and has another name now holds relations that are not read here: until all is read they are as they were. */
 async function readSchemas(query: CatalogQuery): Promise<CatalogNames> {
@@ -62,9 +61,12 @@ async function readSchemas(query: CatalogQuery): Promise<CatalogNames> {
 }
 
 /** (oid, class, oid) of what functions depend on: types of arguments, what their defaults call. */
-const DEPENDING = (names: readonly string[]): string => `select d.objid, d.refclassid::oid, d.refobjid from pg_depend d
-  where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid in (select p.oid from pg_proc p where p.proname = ${list(names)})
-    and d.refobjid >= 16384`;
+const DEPENDING = (
+  names: readonly string[],
+): string => `select p.oid, d.refclassid::oid, d.refobjid from pg_proc p cross join lateral (
+    select x.refclassid, x.refobjid from pg_depend x
+      where x.classid = 'pg_catalog.pg_proc'::regclass and x.objid = p.oid and x.refobjid >= 16384 offset 0) d
+  where p.proname = ${list(names)}`;
 
 interface FunctionsRead extends Pick<Guards, 'settingCode' | 'code'> {
   /** Absent where none was asked for. */
@@ -121,9 +123,9 @@ const TYPES_NAMED = (
     union all select 'pg_catalog.pg_class'::regclass, typrelid from named where typrelid <> 0
     union all select 'pg_catalog.pg_constraint'::regclass, k.oid from pg_constraint k where k.contypid in (select oid from named))
   select 'd', d.refclassid::oid::text, d.refobjid::text, null, null, null, null, null, null, null, null
-    from pg_depend d join parts p on p.class = d.classid and p.oid = d.objid where d.refobjid >= 16384
-  union all select 's', oid::text, null, null, null, null, null, null, null, null, null from (${SETS_DIRECTLY}) s
-    where s.oid in (select oid from named)
+    from parts p cross join lateral (select x.refclassid, x.refobjid from pg_depend x
+      where x.classid = p.class and x.objid = p.oid and x.refobjid >= 16384 offset 0) d
+  union all select 's', oid::text, null, null, null, null, null, null, null, null, null from (${setDirectly('in (select oid from named)')}) s
   union all select 't', x.oid::text, x.nspname, x.typname, x.typtype::text, x.typrelid::text, x.element::text, x.typbasetype::text,
     x.typarray::text, x.typcategory::text, case when x.typispreferred then 't' else 'f' end
     from (${TYPES} and t.oid in (select oid from named union all select typarray from named))

@@ -128,8 +128,15 @@ const sum = (identity: string, from: string): string =>
 const OF_LASTING = `operator(pg_catalog.=) any (select c.oid from pg_catalog.pg_class c where c.relpersistence operator(pg_catalog.<>) 't')`;
 const NAMED = `operator(pg_catalog.!~) '^pg_(temp|toast)'`;
 
-/** How long the rest may take, in milliseconds: only catalogs are locked, against readers by hardly anything. */
-export const LIMITS = 'set local lock_timeout to 2000; set local statement_timeout to 20000';
+/** How long the rest may take, in milliseconds: only catalogs are locked, against readers by hardly anything. To compile takes longer than to run. */
+export const LIMITS = 'set local lock_timeout to 2000; set local statement_timeout to 20000; set local jit to off';
+
+/** For a reading that finds a few rows by their indexes, whatever the planner takes the numbers for. */
+export const FOR_FEW_ROWS = [
+  LIMITS,
+  'set local search_path to pg_catalog, pg_temp',
+  ...['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'].map((way) => `set local ${way} to off`),
+].join('; ');
 
 /** Of each catalog, a text that differs whenever it does. */
 const VERSIONED = {

@@ -138,9 +138,11 @@ export function withFunctionTexts(
 const WORD = /[\p{L}\p{N}_$]+/gu;
 const PLAIN = /^[\p{L}\p{N}_$]+$/u;
 
-/** Types whose checks or defaults call set_config. */
-export const SETS_DIRECTLY = `select contypid as oid from pg_constraint where contypid <> 0 and ${calls('conbin')}
-  union all select oid from pg_type where ${calls('typdefaultbin')}`;
+/** Types whose checks or defaults call set_config. @param among a condition, behind the oid of one */
+export const setDirectly = (
+  among: string,
+): string => `select contypid as oid from pg_constraint where contypid ${among} and ${calls('conbin')}
+  union all select oid from pg_type where oid ${among} and ${calls('typdefaultbin')}`;
 
 /**
  * As (class, oid, name, kind): what calls set_config, and is no function with a text; and, as `s`, views of pg_settings: an UPDATE of one
@@ -209,13 +211,10 @@ const reached = (functions: Iterable<number>): string => `with recursive code as
     union select x.class, x.oid, x.name, x.kind from code w cross join lateral (${DEPENDING} union all ${WITH_RELATION}) x)
   select class, oid, name, kind from code`;
 
-/** Without the compiler of expressions, which takes longer than they do. */
-const NO_JIT = 'set local jit to off';
 const CLASSES = `select 'pg_catalog.pg_class'::regclass::oid, 'pg_catalog.pg_event_trigger'::regclass::oid, 'pg_catalog.pg_proc'::regclass::oid`;
 
 /** Asks the catalog, in a transaction, whose schemas come first in the path of the connection. */
 export async function readSettingCode(query: CatalogQuery, functions: readonly FunctionText[]): Promise<SettingCode> {
-  await query(NO_JIT);
   const direct = await query(DIRECT.replaceAll(/\s+/g, ' '));
   const counted = new Set(functions.flatMap(({ oid, sets }) => (sets ? [oid] : [])));
   if (direct.length + counted.size === 0) return NOTHING;

@@ -10,7 +10,7 @@ import type { Guards } from './guards.js';
 import { guardsWith } from './guards-in-part.js';
 import type { Relation } from './objects.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import { CLASSES, LIMITS, PARENTS, TYPES } from './queries.js';
+import { CLASSES, FOR_FEW_ROWS, LIMITS, PARENTS, TYPES } from './queries.js';
 import { relationsOf, typeOf } from './read.js';
 import { directCalls } from './setting-code.js';
 
@@ -110,12 +110,7 @@ const PARTS = [
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
 const NAME = 'sluice_named_tables';
 const PREPARE = `prepare ${NAME} (text[], text[], oid[], xid8, bool) as ${TABLES} ${PARTS}`.replaceAll(/\s+/g, ' ');
-const SETTINGS = [
-  LIMITS,
-  'set local search_path to pg_catalog, pg_temp',
-  'set local plan_cache_mode to force_generic_plan',
-  ...['jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'].map((way) => `set local ${way} to off`),
-].join('; ');
+const SETTINGS = `${FOR_FEW_ROWS}; set local plan_cache_mode to force_generic_plan`;
 
 /** Of a name with one dot in it. There may be a table of just that name as well. */
 function qualified(name: string): readonly [schema: string, table: string] | undefined {
