@@ -209,6 +209,7 @@ describe.each(FLAVOURS)('statements that wait on %s', (flavour) => {
       const defined = direct.query(ANEW);
       await waiting(1);
       const answer = ask(reader, 'select shown from pub');
+      await waiting(2);
       await delay(2_050);
       await holder.query('commit');
       await defined;
