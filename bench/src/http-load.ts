@@ -18,15 +18,15 @@ export interface Way {
   run(seconds: number): Promise<number>;
 }
 
-/** Load on each way in turn, and the median CPU of a unit of it: of the other, of `bare` where that is one of the ways, and of ours. */
+/** Load on each way in turn, and the median CPU of a unit of it: of the other, of `bare` where that is one of the ways, and of ours; then how often the other's it is. */
 export async function compare(
   title: string,
   ways: readonly Way[],
   other: string,
-  { rounds, seconds }: { rounds: number; seconds: number },
+  { rounds, seconds, warmUpUnits = WARM_UP_UNITS }: { rounds: number; seconds: number; warmUpUnits?: number },
 ): Promise<string> {
   const costs = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
-  for (const way of ways) await warmUp(way);
+  for (const way of ways) await warmUp(way, warmUpUnits);
   for (let round = 0; round < rounds; round++)
     for (const { name, pid, run } of shuffled(ways)) {
       const before = cpuOf(pid);
@@ -36,15 +36,19 @@ export async function compare(
     }
   const theirs = costs.get(other) ?? [];
   const ours = costs.get('sluice') ?? [];
-  const ratios = ours.map((cost, at) => cost / (theirs[at] ?? Number.NaN));
   const bare = costs.get('bare');
   const cells = [theirs, ...(bare ? [bare] : []), ours].map((values) => figure(values));
-  return `| ${[title, other, ...cells].join(' | ')} | **${figure(ratios, 2)}** |`;
+  const least = bare ? [figure(ratiosTo(theirs, bare), 2)] : [];
+  return `| ${[title, other, ...cells, ...least].join(' | ')} | **${figure(ratiosTo(theirs, ours), 2)}** |`;
 }
 
-async function warmUp({ run }: Way): Promise<void> {
+/** Round by round. */
+const ratiosTo = (theirs: readonly number[], costs: readonly number[]): number[] =>
+  costs.map((cost, at) => cost / (theirs[at] ?? Number.NaN));
+
+async function warmUp({ run }: Way, enough: number): Promise<void> {
   const until = Date.now() + MAX_WARM_UP_S * 1000;
-  for (let units = 0; units < WARM_UP_UNITS && Date.now() < until; ) units += await run(2);
+  for (let units = 0; units < enough && Date.now() < until; ) units += await run(2);
 }
 
 function figure(values: readonly number[], digits = 1): string {

@@ -31,7 +31,13 @@ const VISITS = 1500;
 /** Of either before that, for which the heap takes its size. */
 const FIRST_OPENED = 500;
 const SETTLED_MS = 8_000;
-const MESSAGES = 20_000;
+/** Messages of so many bytes each by WebSocket. */
+interface EchoLoad {
+  readonly bytes: number;
+  readonly messages: number;
+}
+const SMALL: EchoLoad = { bytes: 200, messages: 20_000 };
+const LARGE: EchoLoad = { bytes: 64 * 1024, messages: 3_000 };
 
 interface Peer {
   readonly child: ChildProcess;
@@ -106,20 +112,21 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
       { name: 'sluice', pid: gateway.child.pid as number, run: (time: number) => h2load(base, auth, time) },
       bareWay((time) => h2load(`http://127.0.0.1:${bare.h2}/x`, auth, time)),
     ];
-    const ws = [
-      { name: 'ws', pid: peer.child.pid as number, run: () => echo(`ws://127.0.0.1:${peer.relay}`, '') },
+    const ws = (load: EchoLoad): Way[] => [
+      { name: 'ws', pid: peer.child.pid as number, run: () => echo(`ws://127.0.0.1:${peer.relay}`, '', load) },
       {
         name: 'sluice',
         pid: gateway.child.pid as number,
-        run: () => echo(`ws://127.0.0.1:${gateway.port}/ws/x`, gateway.token),
+        run: () => echo(`ws://127.0.0.1:${gateway.port}/ws/x`, gateway.token, load),
       },
-      bareWay(() => echo(`ws://127.0.0.1:${bare.ws}`, '')),
+      bareWay(() => echo(`ws://127.0.0.1:${bare.ws}`, '', load)),
     ];
     const rows = [
       await compare('GET of 540 B by HTTP/1.1, 32 connections', h1, 'nginx', { rounds, seconds }),
       await compare('the same, each with a path of its own', paths, 'nginx', { rounds, seconds }),
       await compare('GET of 540 B by HTTP/2, 8 connections of 16 streams', h2, 'nginx', { rounds, seconds }),
-      await compare('message of 200 B by WebSocket and its echo', ws, 'ws', { rounds, seconds }),
+      await compare('message of 200 B by WebSocket and its echo', ws(SMALL), 'ws', { rounds, seconds }),
+      await compare('the same of 64 KiB', ws(LARGE), 'ws', { rounds, seconds, warmUpUnits: LARGE.messages * 2 }),
     ];
     const memory = await memoryEach(unused);
     const text = `# HTTP, beside nginx and ws
@@ -129,8 +136,8 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
 The gateway checks a token, judges by two rules and writes the journal, with each request and answer. CPU is that of the proxy's process. "Node alone": a relay that looks at nothing, which is the least that there can be here; by HTTP/2 it is node:http2
 with a head and a body for each stream.
 
-| load | other | CPU of it, µs | Node alone, µs | CPU of sluice, µs | ratio |
-| --- | --- | --- | --- | --- | --- |
+| load | other | CPU of it, µs | Node alone, µs | CPU of sluice, µs | Node alone, ratio | ratio |
+| --- | --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 
 ## Memory
@@ -176,8 +183,8 @@ async function h2load(url: string, header: string, seconds: number): Promise<num
 }
 
 /** One message at a time on each of eight sockets. */
-async function echo(url: string, token: string): Promise<number> {
-  const message = 'x'.repeat(200);
+async function echo(url: string, token: string, { bytes, messages }: EchoLoad): Promise<number> {
+  const message = 'x'.repeat(bytes);
   const one = async (): Promise<void> => {
     const socket = new WebSocket(url, {
       headers: token === '' ? {} : { authorization: `Bearer ${token}` },
@@ -185,14 +192,14 @@ async function echo(url: string, token: string): Promise<number> {
     });
     await once(socket, 'open');
     const { promise, resolve } = Promise.withResolvers<void>();
-    let left = MESSAGES / 8;
+    let left = messages / 8;
     socket.on('message', () => (--left > 0 ? socket.send(message) : resolve()));
     socket.send(message);
     await promise;
     socket.close();
   };
   await Promise.all(Array.from({ length: 8 }, one));
-  return MESSAGES;
+  return messages;
 }
 
 /**

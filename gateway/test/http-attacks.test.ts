@@ -1,10 +1,13 @@
 /** What somebody with a good token, or with none, may try by HTTP against rules, holds, the record and everybody else. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
 import { readJournal } from '@sluice/recording';
-import { collectGarbage } from '@sluice/testkit';
+import { collectGarbage, findTool } from '@sluice/testkit';
 import { processCpuMs } from '@sluice/testkit/cpu';
 import { buildSchema, execute as executeQuery, parse } from 'graphql';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -472,4 +475,29 @@ test('a client says to no target who a proxy has logged in', async () => {
   const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
   expect(Object.keys(said).filter((name) => names.includes(name.toLowerCase()))).toEqual([]);
   expect(names).toEqual(expect.arrayContaining(['cf-access-client-id', 'x-user-agent']));
+});
+
+/** What TLS sends before its handshake is over, somebody else may send once more. */
+test.skipIf(!findTool('openssl'))('no request is taken in early data of TLS', async () => {
+  const stand = await open();
+  const [session, early] = [join(stand.folder, 'session.pem'), join(stand.folder, 'early.txt')];
+  const request = `POST /svc/early HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer ${stand.token}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+  writeFileSync(early, request);
+  const client = async (...words: string[]): Promise<string> => {
+    const child = spawn(findTool('openssl') as string, ['s_client', '-connect', `127.0.0.1:${stand.port}`, ...words]);
+    closers.push(() => child.kill());
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (said += String(bytes)));
+    child.stdin.on('error', () => undefined);
+    child.stdin.write(request.replace('/svc/early', '/svc/late'));
+    // Tickets and what became of early data come before the answer.
+    child.stdout.on('data', () => said.includes('HTTP/1.1 200') && child.kill());
+    await once(child, 'close');
+    return said;
+  };
+  expect(await client('-tls1_3', '-ign_eof', '-sess_out', session)).toContain('HTTP/1.1 200');
+  const again = await client('-tls1_3', '-ign_eof', '-sess_in', session, '-early_data', early);
+  expect(again).toContain('Reused, TLSv1.3');
+  expect(again).toMatch(/Early data was (?:not sent|rejected)/);
+  expect(stand.reached).not.toContain('POST /early');
 });

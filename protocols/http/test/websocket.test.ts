@@ -7,7 +7,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Answer, EditedAnswer, HttpBody, HttpCommand } from '@sluice/contract';
 import { ALLOW, AUTH, RawClient, Rig, TOKEN, listening, rawTarget, until } from './rig.js';
-import { type FrameSink, FrameReader, closeFrame } from '../src/websocket/frames.js';
+import { type FrameSink, FrameReader, closeFrame, messageFrame } from '../src/websocket/frames.js';
 
 let rig: Rig;
 let server: Server;
@@ -353,6 +353,25 @@ test('frames are read alike however they are cut', () => {
   expect(whole).toContain('|8true|');
   for (let cut = 1; cut < bytes.length; cut++)
     expect(read([cut]).replaceAll(/[cd]/g, ''), `cut at ${cut}`).toBe(whole.replaceAll(/[cd]/g, ''));
+});
+
+test.each([0, 1, 3, 4, 63, 200, 70_000])('a payload of %i bytes is unmasked wherever it lies and is cut', (size) => {
+  const clear = Buffer.from(Array.from({ length: size }, (_, n) => (n * 7) & 0xff));
+  const frame = messageFrame('binary', clear, true);
+  for (const offset of [0, 1, 2, 3])
+    for (const cut of [1, 7, 15, 16, 17, 18, 19, 20, Math.floor(frame.length / 2)]) {
+      const bytes = Buffer.concat([Buffer.alloc(offset), frame]).subarray(offset);
+      const pieces: Buffer[] = [];
+      const reader = new FrameReader(true);
+      const sink: FrameSink = {
+        header: () => undefined,
+        payload: (data) => pieces.push(Buffer.from(data)),
+        end: () => undefined,
+      };
+      for (const piece of [bytes.subarray(0, cut), bytes.subarray(cut)]) reader.read(piece, sink);
+      expect(Buffer.concat(pieces).equals(clear), `${offset}, cut at ${cut}`).toBe(true);
+      expect(reader.atBoundary).toBe(true);
+    }
 });
 
 function xor(text: string, key: string): Buffer {

@@ -144,8 +144,11 @@ export class FrameReader {
     return end;
   }
 
+  /** Valid until the next call, of any reader. */
   #unmask(bytes: Buffer): Buffer {
-    const clear = xored(bytes, this.#key, this.#keyAt);
+    const clear = bytes.length <= CLEAR_BYTES ? clearBytes.subarray(0, bytes.length) : Buffer.allocUnsafe(bytes.length);
+    bytes.copy(clear);
+    xor(clear, this.#key, this.#keyAt);
     this.#keyAt = (this.#keyAt + bytes.length) & 3;
     return clear;
   }
@@ -157,24 +160,31 @@ export class FrameReader {
   }
 }
 
-/** A copy with the mask put on or taken off; `at`: where in the key it begins. */
-function xored(bytes: Buffer, key: Buffer, at: number): Buffer {
-  const { length } = bytes;
-  const out = Buffer.allocUnsafe(length);
-  const a = key[at & 3] as number;
-  const b = key[(at + 1) & 3] as number;
-  const c = key[(at + 2) & 3] as number;
-  const d = key[(at + 3) & 3] as number;
+/** As much as comes in one read. */
+const CLEAR_BYTES = 64 * 1024;
+/** What is looked at during one call: nothing is allocated for a payload that nobody keeps. */
+const clearBytes = Buffer.allocUnsafeSlow(CLEAR_BYTES);
+
+/** A key from where it is at, and the same as one number. */
+const turned = new Uint8Array(4);
+const turnedWord = new Int32Array(turned.buffer);
+
+/** Puts a mask on, or takes it off, in place; `at`: where in the key it begins. Four bytes at a time, where they lie so. */
+function xor(bytes: Buffer, key: Buffer, at: number): void {
+  const { length, byteOffset, buffer } = bytes;
   let n = 0;
-  // Four at a time, with the key in registers.
-  for (; n + 4 <= length; n += 4) {
-    out[n] = (bytes[n] as number) ^ a;
-    out[n + 1] = (bytes[n + 1] as number) ^ b;
-    out[n + 2] = (bytes[n + 2] as number) ^ c;
-    out[n + 3] = (bytes[n + 3] as number) ^ d;
+  for (; n < length && ((byteOffset + n) & 3) !== 0; n++)
+    bytes[n] = (bytes[n] as number) ^ (key[(at + n) & 3] as number);
+  const words = (length - n) >> 2;
+  if (words > 0) {
+    const four = new Int32Array(buffer, byteOffset + n, words);
+    // In the order of bytes that the machine has.
+    for (let one = 0; one < 4; one++) turned[one] = key[(at + n + one) & 3] as number;
+    const mask = turnedWord[0] as number;
+    for (let one = 0; one < words; one++) four[one] = (four[one] as number) ^ mask;
+    n += words * 4;
   }
-  for (; n < length; n++) out[n] = (bytes[n] as number) ^ (key[(at + n) & 3] as number);
-  return out;
+  for (; n < length; n++) bytes[n] = (bytes[n] as number) ^ (key[(at + n) & 3] as number);
 }
 
 /** A whole message in one frame. `masked`: for a server. */
@@ -186,10 +196,12 @@ export function messageFrame(kind: 'text' | 'binary', payload: Buffer, masked: b
   head[1] = (masked ? 0x80 : 0) | (extended === 0 ? length : extended === 2 ? 126 : 127);
   if (extended === 2) head.writeUInt16BE(length, 2);
   if (extended === 8) head.writeBigUInt64BE(BigInt(length), 2);
-  if (!masked) return Buffer.concat([head, payload]);
+  const frame = Buffer.concat([head, payload]);
+  if (!masked) return frame;
   const key = randomBytes(4);
-  key.copy(head, 2 + extended);
-  return Buffer.concat([head, xored(payload, key, 0)]);
+  key.copy(frame, 2 + extended);
+  xor(frame.subarray(head.length), key, 0);
+  return frame;
 }
 
 /** What such a frame has room for, not cut in the middle of a character. */
@@ -217,5 +229,6 @@ export function closeFrame(code: number, reason: string, masked: boolean): Buffe
   const head = Buffer.from([0x80 | OPCODE.close, (masked ? 0x80 : 0) | payload.length]);
   if (!masked) return Buffer.concat([head, payload]);
   const key = randomBytes(4);
-  return Buffer.concat([head, key, xored(payload, key, 0)]);
+  xor(payload, key, 0);
+  return Buffer.concat([head, key, payload]);
 }
