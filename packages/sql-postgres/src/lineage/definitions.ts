@@ -78,7 +78,10 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   // Another view may read the one that this takes the place of.
   const isOwnView = isTemporary(analysis, view) || usesTemporary(analysis, fields['query']);
   const name = text(view, 'relname');
-  if (isOwnView || isNew(analysis, name)) create(analysis, view, { columns: renamed, view: true, own: isOwnView });
+  const { searchPath, user, role, initial } = analysis.session;
+  const query = { node: fields['query'], names: { searchPath, user, role, initial }, columns };
+  if (isOwnView || isNew(analysis, name))
+    create(analysis, view, { columns: renamed, view: true, own: isOwnView, ...(isOwnView && { query }) });
   else {
     // Views of this transaction may read it too, which the catalog does not know.
     const own = [...analysis.session.overlay.relations.values()].filter((one) => one.view).map((one) => one.name);
@@ -138,7 +141,7 @@ export function truncate(analysis: LineageAnalysis, fields: NodeFields): readonl
   return [];
 }
 
-interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence'> {
+interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence' | 'query'> {
   readonly onCommit?: unknown;
   readonly view?: boolean;
   /** The session's, whatever its words say: it reads what is the session's. */
