@@ -22,6 +22,7 @@ import {
   type Lookup,
   NEUTRAL_WORDS,
   type Waiter,
+  type BehindDefinitions,
   type Principal,
   type ResponseEnd,
   type ResponseEvent,
@@ -316,7 +317,11 @@ export class Session implements Gate, LoginSession {
     else if (isRun(command) && this.#review.concerns(reviewOf(judgement)))
       return this.#reviewed(keptValues(command), judgement, waiter);
     else if (judgement.held) return this.#hold(command, judgement, judgement.held, waiter);
-    else this.#passes(command, judgement, waiter);
+    else if (waiter && isRun(command) && behindIn(judgement)) {
+      judgement.charge?.undo();
+      const passed = { released: [], target: this.#boundTo() };
+      return this.#judgedAgain(keptValues(command), judgement, passed, waiter);
+    } else this.#passes(command, judgement, waiter);
     return judgement.answer;
   }
 
@@ -461,6 +466,8 @@ export class Session implements Gate, LoginSession {
     { released, target }: { readonly released: readonly AppliedHold[]; readonly target: string },
     waiter: Waiter,
   ): Promise<Answer> {
+    if (!(await this.#definitionsAreOver(judgement, waiter)))
+      return this.#refusedLate(command, denied(command, DEFINITIONS_UNDER_WAY));
     if (this.#outdated) {
       this.end(this.#outdated);
       return this.#refusedLate(command, denied(command, OUTDATED));
@@ -475,6 +482,22 @@ export class Session implements Gate, LoginSession {
     }
     this.#passes(command, { ...judgement, charge: again.charge }, waiter);
     return answer;
+  }
+
+  /** What others define that it uses. False: that takes too long. */
+  async #definitionsAreOver(judgement: Judgement, waiter: Waiter): Promise<boolean> {
+    if (!behindIn(judgement)) return true;
+    this.#waiting++;
+    try {
+      const before = await waiter.answersDelivered();
+      const wait = behindIn(judgement);
+      // Whoever does not wait any longer is told so by those who judge again.
+      if (before === 'skipped' || !wait) return true;
+      const signal = AbortSignal.any([waiter.signal, this.#services.draining]);
+      return (await wait(before === 'transaction', signal)) || signal.aborted;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   #answerAgain(command: Command, { answer }: Judgement, isSame: boolean, waiter: Waiter): Answer {
@@ -667,6 +690,11 @@ const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 const OUTDATED: DenyReason = { code: 'session-outdated' };
 const CHANGED: DenyReason = { code: 'rules-changed' };
 const CANCELLED: DenyReason = { code: 'cancelled' };
+const DEFINITIONS_UNDER_WAY: DenyReason = { code: 'definitions-under-way' };
+
+/** What a command waits for before it is sent, because others define something. */
+const behindIn = ({ answer }: Judgement): BehindDefinitions | undefined =>
+  answer.type === 'allow' ? answer.masking?.behind?.() : undefined;
 
 /** A statement ends, and so do a program and a request; a shell or a connection that is switched or forwarded need not. */
 const endsByItself = (command: Command): boolean =>

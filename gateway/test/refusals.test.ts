@@ -34,6 +34,7 @@ const DENIALS: { readonly [Code in DenyReason['code']]: Extract<DenyReason, { co
   'approval-expired': { code: 'approval-expired', request: 7 },
   'approval-withdrawn': { code: 'approval-withdrawn', request: 7 },
   'rules-changed': { code: 'rules-changed' },
+  'definitions-under-way': { code: 'definitions-under-way' },
   'grant-needed': { code: 'grant-needed', connection: 'tickets', page: 'https://sluice.example/grants/tickets' },
   'review-needs-transaction': { code: 'review-needs-transaction' },
   'review-stands-alone': { code: 'review-stands-alone' },

@@ -29,12 +29,36 @@ export interface Masking {
   failed(): void;
   /** The target has completed a statement. */
   completed(statement: number): void;
+  /**
+   * Others define what it uses, or use what it defines, so that it waits before it is sent. Undefined: it waits for nobody. Else what waits;
+   * when that has resolved, the command is judged again.
+   */
+  behind?(): BehindDefinitions | undefined;
+  /**
+   * It is about to be sent to be run: from here on it may change what statements of others mean.
+   *
+   * @param stop has the target cancel it, because others change what it was judged by
+   */
+  sent?(stop: () => void): void;
+  /**
+   * Asked at the first answer of each statement that is run: by then the target has settled by which definitions it runs. Undefined: they are
+   * those that it was judged by. Else nothing of the answer may pass until this has resolved; it rejects with an `Outdated` where they are
+   * others, or nobody can tell. `goesOn`: it is asked again as more of the answer comes, for functions are looked up as they are called.
+   */
+  stands?(statement: number, goesOn: boolean): Promise<void> | undefined;
 }
+
+/**
+ * @param isOpen it is part of a transaction, which may hold locks
+ * @param signal its client does not wait any longer
+ * @returns false: it took too long, and the command must not be sent
+ */
+export type BehindDefinitions = (isOpen: boolean, signal: AbortSignal) => Promise<boolean>;
 
 /** What masks need to know of a session, whatever command it is about. Present where a connection masks anything. */
 export interface MaskedSession {
-  /** The target is ready for a new command: outside a transaction, in one, or in one that has failed. */
-  ready(status: 'idle' | 'open' | 'failed'): void;
+  /** The target is ready for a new command: outside a transaction, in one, or in one that has failed. `isDone`: it owes nothing more. */
+  ready(status: 'idle' | 'open' | 'failed', isDone?: boolean): void;
   /** For texts that belong to no command that masks anything. */
   readonly texts: TextMask;
   /** As `Masking.failed`, for an error that belongs to no such command. */
@@ -361,5 +385,16 @@ export class Unmasked extends Error {
   /** Of rows that masks cannot be applied to. `why`: a phrase. */
   static because(why: string): Unmasked {
     return new Unmasked(`The result cannot be masked: ${why}.`);
+  }
+}
+
+/** The definitions that a statement was judged by are not those that it ran by: it may succeed when it is sent again. */
+export class Outdated extends Unmasked {
+  /** It has changed something that its transaction may still commit. */
+  readonly remains: boolean;
+
+  constructor(message: string, remains: boolean) {
+    super(message);
+    this.remains = remains;
   }
 }

@@ -17,6 +17,8 @@ export type DenyReason =
   /** Its own client withdrew it while it waited. */
   | { readonly code: 'cancelled' }
   | { readonly code: 'nobody-can-wait-yet' }
+  /** Another session defines what it uses, or moves values by what it defines, and that took too long. */
+  | { readonly code: 'definitions-under-way' }
   | { readonly code: 'nobody-could-be-asked'; readonly why?: string }
   /** People have to agree, and it does not wait for them. */
   | ({ readonly code: 'approval-needed' } & Asked)

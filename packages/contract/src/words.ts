@@ -52,6 +52,11 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
         message: `Request ${reason.request} was withdrawn: ${reason.why ?? UNUSABLE}.`,
         hint: `Send the ${noun} again, to ask anew.`,
       };
+    case 'definitions-under-way':
+      return {
+        message: `Another session defines what this ${noun} uses, or moves values by what it defines, and that is not over yet.`,
+        hint: `Send it again when that is over. The other session is one of this gateway: "sluice sessions" has those that are open.`,
+      };
     case 'rules-changed':
       return {
         message: `The rules for this ${noun} changed while it waited for its approval.`,

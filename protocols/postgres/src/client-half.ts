@@ -22,6 +22,7 @@ import {
   refusal,
   type StandIns,
   standIns,
+  stopped,
   tooLong,
   unknownFunction,
   unmaskable,
@@ -504,7 +505,12 @@ export class ClientHalf {
   }
 
   /** What people look at before a COMMIT is another thing from here on: more of it, or less. */
-  #runs({ reviewed, effects }: CommandState): void {
+  #runs(command: CommandState): void {
+    const { reviewed, effects, masking } = command;
+    masking?.sent?.(() => {
+      command.late ??= inEncoding(stopped(), this.#shared.encoding);
+      this.#shared.cancel(command);
+    });
     if (reviewed || (this.#changes > 0 && effects.some(takesBack))) this.#changes++;
   }
 

@@ -2,14 +2,14 @@
  * The client's side of replies. Owns what of a chunk goes out and on record, and in which form. Does not own which reply
  * may come (`target-half.ts`).
  */
-import { type Deny, HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Unmasked } from '@sluice/contract';
+import { type Deny, HIDDEN_REASONS, type HiddenColumns, type HiddenReason, Outdated, Unmasked } from '@sluice/contract';
 import { Arena } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { NOTHING, messageLength } from './messages.js';
 import type { RowEditor } from './masked/editor.js';
 import type { CountedRows } from './masked/rows.js';
 import type { CommandState } from './pipeline.js';
-import { cutOff, hiddenColumns, unmaskable } from './refusal.js';
+import { OUTDATED, RUN_AGAIN, cutOff, hiddenColumns, outdated, unmaskable } from './refusal.js';
 import { inEncoding } from './text-encoding.js';
 
 /** What is sent of rows at a time before the client has taken it, in bytes. TLS makes a copy of it, and stops others meanwhile. */
@@ -85,6 +85,40 @@ export class ClientOutput {
     if (late && editor) this.#waitFor(late, editor, chunk, next);
   }
 
+  /** Nothing passes from `at` on until this has resolved. Where it rejects, the client is told why, and nothing of that answer passes. */
+  until(settled: Promise<void>, command: CommandState, chunk: Buffer, at: number): void {
+    this.closeChunk(chunk, at);
+    this.replace(chunk, at, at);
+    this.#held = [Buffer.from(chunk.subarray(at))];
+    this.#arena.abandon();
+    const { later, wires } = this.#shared;
+    settled.then(
+      () => later(() => this.#release()),
+      (error: unknown) =>
+        later(() => {
+          const why = error instanceof Unmasked ? error : new Unmasked('The result could not be masked.');
+          if (this.#outlives(command, why)) return this.#shared.fail(OUTDATED, why.message, RUN_AGAIN);
+          wires.send('client', this.stop(command, why));
+          this.#release();
+        }),
+    );
+  }
+
+  /** What it has changed its client could still commit: that ends with the session alone. */
+  #outlives(command: CommandState, error: Unmasked): boolean {
+    if (!(error instanceof Outdated && error.remains)) return false;
+    const { pipeline, status } = this.#shared;
+    if (status === 'I' && (pipeline.head?.type === 'query' || pipeline.syncing)) return false;
+    this.#stop(command, `${OUTDATED}: ${error.message}`);
+    return true;
+  }
+
+  #release(): void {
+    const held = Buffer.concat(this.#held ?? []);
+    this.#held = undefined;
+    if (held.length > 0) this.#goOn(held);
+  }
+
   /** The answer goes on where it stopped when the rows are there. */
   #waitFor(rows: Promise<Buffer>, editor: RowEditor, chunk: Buffer, at: number): void {
     this.closeChunk(chunk, at);
@@ -118,9 +152,7 @@ export class ClientOutput {
     }
     if (rows.length > 0) wires.send('client', rows);
     editor.sent(true);
-    const held = Buffer.concat(this.#held ?? []);
-    this.#held = undefined;
-    if (held.length > 0) this.#goOn(held);
+    this.#release();
   }
 
   /** Rows out of an editor, into the record as far as they fit. What cannot be masked is left out, and the client told. */
@@ -156,8 +188,10 @@ export class ClientOutput {
   stop(command: CommandState, error: Unmasked): Buffer {
     const ended = command.meter?.ended;
     if (ended) return this.#ended(command, ended);
-    this.#stop(command, `42501: ${error.message}`);
-    return inEncoding(unmaskable(error.message), this.#shared.encoding);
+    const isOutdated = error instanceof Outdated;
+    this.#stop(command, `${isOutdated ? OUTDATED : '42501'}: ${error.message}`);
+    const words = isOutdated ? outdated(error.message) : unmaskable(error.message);
+    return inEncoding(words, this.#shared.encoding);
   }
 
   /** The same where a bound or a budget ends, behind what has passed up to `at`. The target's work is cancelled. */

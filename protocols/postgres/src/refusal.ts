@@ -50,6 +50,8 @@ function codeOf({ reason }: Deny): string {
     case 'budget-uncounted':
     case 'budget-uncountable':
       return '53400';
+    case 'definitions-under-way':
+      return '55P03';
     case 'answer-bound':
       return reason.unit === 'timeout' ? QUERY_CANCELED : '53400';
     default:
@@ -133,6 +135,28 @@ export function unmaskable(message: string): Buffer {
     detail: 'The statement may have run. Columns of this connection are masked, and its result could not be.',
   });
 }
+
+/** serialization_failure (appendix A), at which programs run their transaction again. */
+export const OUTDATED = '40001';
+export const RUN_AGAIN = 'Run it again. What it shows or changes is judged by the definitions of then.';
+
+/** An answer that is kept back because its statement was judged by definitions that are not those of now. */
+export function outdated(message: string): Buffer {
+  const detail =
+    'The statement has run, by other definitions than those that it was judged by. Its answer is kept back.';
+  return errorResponse({ severity: 'ERROR', code: OUTDATED, message, detail, hint: RUN_AGAIN });
+}
+
+/** A statement that was stopped at the target because of such definitions, before it has changed anything. */
+export const stopped = (): Buffer =>
+  errorResponse({
+    severity: 'ERROR',
+    code: OUTDATED,
+    message: 'Another session is changing definitions that this statement uses, so it was stopped.',
+    detail:
+      'It would have moved values by other definitions than those that it was judged by. What its transaction had done is undone.',
+    hint: RUN_AGAIN,
+  });
 
 export function hiddenCursor(name: string): Buffer {
   return errorResponse({

@@ -20,6 +20,19 @@ import { readText } from './text-encoding.js';
 
 /** Messages that hold values, of any length. */
 const DATA: ReadonlySet<number> = new Set([B.dataRow, B.copyData, B.functionCallResponse]);
+/** What a target begins to answer a statement with. */
+const ANSWERS: ReadonlySet<number> = new Set([
+  B.rowDescription,
+  B.noData,
+  B.dataRow,
+  B.functionCallResponse,
+  B.copyOutResponse,
+  B.copyData,
+  B.copyInResponse,
+  B.commandComplete,
+  B.emptyQueryResponse,
+  B.portalSuspended,
+]);
 /** A message that is not data and is longer than this is not one. */
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
@@ -41,6 +54,10 @@ export class TargetHalf {
   /** The target has ended the session itself and said so: nobody needs to say it again. */
   saidFatal = false;
   readonly #out: ClientOutput;
+  /** What comes next has waited for that. */
+  #hasWaited = false;
+  /** The last of which it was asked whether it is what was judged. */
+  #stands: { readonly of?: Owed | undefined; readonly statement: number } = { statement: 0 };
 
   constructor(shared: Shared) {
     this.#shared = shared;
@@ -80,6 +97,7 @@ export class TargetHalf {
       const tag = chunk[at] as number;
       const size = 1 + messageLength(chunk, at);
       const next = at + size;
+      if (ANSWERS.has(tag) && this.#waitsToStand(chunk, at)) return;
       if (DATA.has(tag) && this.#shared.pipeline.head?.type !== 'look') {
         at = this.#data(tag, chunk, at);
         if (this.waits) return this.#out.hold(chunk.subarray(at));
@@ -97,6 +115,26 @@ export class TargetHalf {
       this.#keep(chunk.subarray(at));
       this.#needed = end - at < HEADER_BYTES ? HEADER_BYTES : 1 + messageLength(chunk, at);
     }
+  }
+
+  /** At the first answer of what runs: whether it is what was judged. True: that is being found out, and what came waits for it. */
+  #waitsToStand(chunk: Buffer, at: number): boolean {
+    if (this.#hasWaited) {
+      this.#hasWaited = false;
+      return false;
+    }
+    const { head } = this.#shared.pipeline;
+    if (head?.type !== 'query' && head?.type !== 'execute' && head?.type !== 'describe') return false;
+    const { command } = head;
+    if (!command?.masking?.stands || head.refused || this.#out.discarding) return false;
+    const statement = statementOf(head, command);
+    const goesOn = this.#stands.of === head && this.#stands.statement === statement;
+    if (!goesOn) this.#stands = { of: head, statement };
+    const settled = command.masking.stands(statement, goesOn);
+    if (!settled) return false;
+    this.#hasWaited = true;
+    this.#out.until(settled, command, chunk, at);
+    return true;
   }
 
   /** For the next chunk: this one's memory is read into again. */
@@ -458,7 +496,8 @@ export class TargetHalf {
     if (this.#shared.pipeline.idle) this.#shared.intake.copyOver();
     this.#out.discarding = false;
     if (this.#shared.status === 'I') names.transactionEnded(masks?.pooled);
-    masks?.ready(this.#shared.status === 'I' ? 'idle' : this.#shared.status === 'T' ? 'open' : 'failed');
+    const { status, pipeline } = this.#shared;
+    masks?.ready(status === 'I' ? 'idle' : status === 'T' ? 'open' : 'failed', pipeline.idle);
   }
 
   /** A portal's description is part of its answer. A statement's is kept for the answers of what will be bound of it. */

@@ -53,6 +53,10 @@ describe('a statement that is refused', () => {
       '42501 The rules for this statement changed while it waited for its approval. / Send it again.',
     ],
     [
+      { code: 'definitions-under-way' },
+      '55P03 Another session defines what this statement uses, or moves values by what it defines, and that is not over yet. / Send it again when that is over. The other session is one of this gateway: "sluice sessions" has those that are open.',
+    ],
+    [
       { code: 'session-outdated' },
       '42501 The configuration of the gateway has changed, and this session cannot go on under it. / Connect again.',
     ],

@@ -16,6 +16,7 @@ const DENIALS: { readonly [C in DenyReason['code']]: Extract<DenyReason, { code:
   'approval-expired': { code: 'approval-expired', request: 7 },
   'approval-withdrawn': { code: 'approval-withdrawn', request: 7 },
   'rules-changed': { code: 'rules-changed' },
+  'definitions-under-way': { code: 'definitions-under-way' },
   'review-needs-transaction': { code: 'review-needs-transaction' },
   'review-stands-alone': { code: 'review-stands-alone' },
   'session-outdated': { code: 'session-outdated' },

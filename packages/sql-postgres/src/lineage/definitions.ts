@@ -78,10 +78,12 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   // Another view may read the one that this takes the place of.
   const isOwnView = isTemporary(analysis, view) || usesTemporary(analysis, fields['query']);
   const name = text(view, 'relname');
+  const { searchPath, user, role, initial } = analysis.session;
+  const query = { node: fields['query'], names: { searchPath, user, role, initial }, columns };
   if (isOwnView || isNew(analysis, name)) {
     const below = [...analysis.session.overlay.relations.values()].flatMap(({ reads = [] }) => [...reads]);
     const reads = new Set([...analysis.relations, ...below]);
-    create(analysis, view, { columns: renamed, view: true, own: isOwnView, reads });
+    create(analysis, view, { columns: renamed, view: true, own: isOwnView, reads, ...(isOwnView && { query }) });
   } else {
     // Views of this transaction may read it too, which the catalog does not know.
     const own = [...analysis.session.overlay.relations.values()].filter((one) => one.view).map((one) => one.name);
@@ -149,7 +151,7 @@ export function truncate(analysis: LineageAnalysis, fields: NodeFields): readonl
   return [];
 }
 
-interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence' | 'reads'> {
+interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence' | 'reads' | 'query'> {
   readonly onCommit?: unknown;
   readonly view?: boolean;
   /** The session's, whatever its words say: it reads what is the session's. */

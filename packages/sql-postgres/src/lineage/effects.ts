@@ -1,6 +1,7 @@
 /** What a statement changes in its session. Types only. Does not: apply it (session.ts). */
 import type { Node } from '../ast.js';
 import type { Relation, Routine } from '../catalog/objects.js';
+import type { SessionNames } from './session.js';
 import type { Column, Value } from './value.js';
 
 /** A table, view or sequence that the session has made for itself (pg_temp), or that nobody else sees before it commits. */
@@ -25,6 +26,15 @@ export interface TemporaryRelation {
   readonly permanent?: string;
   /** What the catalog has in its place: this transaction has altered it. */
   readonly stored?: Relation;
+  /** Of a view of the session's: what it shows is looked up again when others may have defined something. */
+  readonly query?: ViewQuery;
+}
+
+/** The query of a view, where its names were looked up, and what it showed when it was made. */
+export interface ViewQuery {
+  readonly node: unknown;
+  readonly names: Pick<SessionNames, 'searchPath' | 'user' | 'role' | 'initial'>;
+  readonly columns: readonly Column[];
 }
 
 export interface Cursor {
@@ -33,6 +43,9 @@ export interface Cursor {
   readonly unknown?: string;
   /** WITH HOLD: it outlives its transaction. */
   readonly held: boolean;
+  /** As of `TemporaryRelation`: functions that it calls are looked up with the first FETCH. */
+  readonly version?: string;
+  readonly query?: ViewQuery;
 }
 
 /** What PREPARE has kept. The target looks its names up anew where the path is another one, or something of them is gone. */

@@ -5,6 +5,7 @@ export { type SessionReport, afterLook, lookText, readLook } from './look.js';
 export { UNKNOWN_REASONS, type UnknownReason, isUnknownName, reasonOfPhrase } from './reasons.js';
 export { effectivePath, listOf } from './analysis.js';
 export { OTHERS_STATEMENTS } from './calls.js';
+export { REDEFINED } from './relations.js';
 export {
   CODE_BEHIND_WRITES,
   GOES_WITH_IT,

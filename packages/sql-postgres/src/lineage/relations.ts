@@ -1,6 +1,7 @@
 /**
  * From the name of a relation to the base columns behind its columns. Does not: have the catalog (catalog/catalog.ts). Pure.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { nodeOf } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
 import { LineageAnalysis, BEHIND_DEFINITION, Unread, Unsure } from './analysis.js';
@@ -63,8 +64,11 @@ export function changes(analysis: LineageAnalysis, found: FoundRelation): void {
 /** The columns that a query reads from a relation. */
 export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): readonly Column[] {
   if (found.type === 'temporary') {
-    const { columns, unknown: reason = whyGone(analysis, found.relation), written, version } = found.relation;
-    const known = version === analysis.catalog.version ? columns : wholeOf(columns);
+    const { columns, unknown, written, version } = found.relation;
+    const isAsMade = version === analysis.catalog.version;
+    const known = isAsMade ? columns : wholeOf(columns);
+    const reason =
+      unknown ?? whyGone(analysis, found.relation) ?? (isAsMade ? undefined : redefined(analysis, found.relation));
     return named(analysis, known).map(({ name, value }) => ({
       name,
       value: withUnknown(value, reason ?? written ?? codeOfType(analysis, value)),
@@ -83,6 +87,29 @@ const whyGone = ({ catalog }: LineageAnalysis, { reads }: TemporaryRelation): st
   [...(reads ?? [])].every((oid) => catalog.relationByOid(oid))
     ? undefined
     : 'reads a view over something that is gone';
+
+/** The server reads what a view reads as it is now: where that shows something else than when it was made, nothing is known of it. */
+export function redefined(
+  caller: LineageAnalysis,
+  { query, columns }: Pick<TemporaryRelation, 'query' | 'columns'>,
+): string | undefined {
+  if (!query) return undefined;
+  const analysis = new LineageAnalysis(caller.catalog, { ...caller.session, ...query.names }, caller);
+  analysis.reads(query.node);
+  try {
+    const now = readQuery(analysis, EMPTY_SCOPE, query.node);
+    return [query.columns, columns].some((before) => showSame(before, now)) ? undefined : REDEFINED;
+  } catch (error) {
+    if (!(error instanceof Unsure)) throw error;
+    return REDEFINED;
+  }
+}
+
+const showSame = (before: readonly Column[], now: readonly Column[]): boolean =>
+  before.length === now.length && before.every(({ value }, at) => isDeepStrictEqual(value, now[at]?.value));
+
+/** Why nothing is known of a view of the session. */
+export const REDEFINED = 'reads a temporary view or a cursor of which others have changed what it reads';
 
 /** The default of a domain may have put anything into a row that said nothing of the column. */
 function codeOfType({ catalog, session }: LineageAnalysis, { type = 0 }: Column['value']): string | undefined {

@@ -27,7 +27,7 @@ import { type StatementLineage, outputsOf } from './lineage.js';
 import { readQuery } from './query.js';
 import { OTHER_DEFINITIONS, namesUnread } from './other-definitions.js';
 import { definesCasts } from './reach.js';
-import { type FoundRelation, changes, columnsOf, findRelation } from './relations.js';
+import { type FoundRelation, changes, columnsOf, findRelation, redefined } from './relations.js';
 import { canReturnRows, intoOf } from './returning.js';
 import { changesSession } from './passing.js';
 import { afterCode } from './reasons.js';
@@ -35,7 +35,7 @@ import { EMPTY_SCOPE, type Scope } from './scope.js';
 import { type SessionNames, afterEffects, currentRole, withUnreadSettings, withoutFunctions } from './session.js';
 import { KEEPS, keptBy } from './setting-code.js';
 import { storedValue } from './settings.js';
-import { type Column, NOTHING, type Value, computed, reasonOf, unknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, reasonOf, unknown, withUnknown } from './value.js';
 
 /**
  * The lineage of each statement of a text, in order; later ones are read as if earlier ones had succeeded.
@@ -225,7 +225,12 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   DeclareCursorStmt: (analysis, fields, scope) => {
     const columns = inner(analysis, fields['query'], scope);
     const held = (Number(fields['options'] ?? 0) & CURSOR_OPT_HOLD) !== 0;
-    analysis.effects.push({ type: 'cursor', cursor: { name: text(fields, 'portalname'), columns, held } });
+    const { searchPath, user, role, initial } = analysis.session;
+    const query = { node: fields['query'], names: { searchPath, user, role, initial }, columns };
+    const { version } = analysis.catalog;
+    // One that is held has all its rows by the end of its transaction.
+    const looked = held ? {} : { version, query };
+    analysis.effects.push({ type: 'cursor', cursor: { name: text(fields, 'portalname'), columns, held, ...looked } });
     return [];
   },
   FetchStmt: (analysis, fields) => {
@@ -236,7 +241,9 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
     const reason = reasonOf(cursor.columns.map(({ value }) => value));
     // Code that it calls runs with each FETCH, and cannot close the cursor that it runs for.
     if (reason !== undefined) analysis.effects.push({ type: 'code', reason }, { type: 'cursor', cursor });
-    return cursor.columns;
+    const isAsMade = cursor.version === undefined || cursor.version === analysis.catalog.version;
+    const why = isAsMade ? undefined : redefined(analysis, cursor);
+    return cursor.columns.map(({ name: column, value }) => ({ name: column, value: withUnknown(value, why) }));
   },
   ClosePortalStmt: effect((fields) => ({
     type: 'close',

@@ -5,6 +5,8 @@ import { isReadInPart, withNamed } from '../catalog/named.js';
 import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { namedIn } from './changed-tables.js';
 import { type Lookup, QueryError } from '@sluice/contract';
+import { type Changed, changedSince } from '../catalog/changed-since.js';
+import { type DefinedNames, DefinitionsUnderWay } from './underway.js';
 
 /** How long a catalog is trusted before it is asked whether it has changed, in milliseconds. */
 const TRUSTED_MS = 2_000;
@@ -47,6 +49,10 @@ export class TargetCatalog {
   /** Names of tables that have changed, and of schemas that have come, and not been read since; those that are being read now. */
   #tables = NO_TABLES;
   #inReading = NO_TABLES;
+  /** What sessions define at this target. */
+  readonly underWay = new DefinitionsUnderWay();
+  /** By `underWay`, the time as of which a catalog has all that had been answered. */
+  readonly #asOf = new WeakMap<Meaning, number>();
 
   /** @param readsNothing functions of which the operator says that they read no tables */
   constructor(open: () => Promise<Lookup>, readsNothing: readonly string[] = []) {
@@ -128,6 +134,33 @@ export class TargetCatalog {
     return this.#settled(await this.#readAll());
   }
 
+  /** By `underWay`: all that was answered until then is in it. */
+  asOf(meaning: Meaning): number {
+    return this.#asOf.get(meaning) ?? 0;
+  }
+
+  /** As it is now, as far as these names go: what is being read already may be as it was before. */
+  readNow(names: DefinedNames): Promise<Meaning> {
+    if (names === 'any') return this.refresh();
+    this.changed(names);
+    return Promise.resolve(this.get());
+  }
+
+  /** What has changed in the catalog since it was read as a whole. */
+  async changedSince({ catalog: { contents } }: Meaning): Promise<readonly Changed[]> {
+    // One asks the connection at a time.
+    for (let busy; (busy = this.#reading ?? this.#readingTables); ) await busy.catch(() => undefined);
+    const side = this.#side;
+    if (!side) throw new Error('The target cannot be asked.');
+    const found = changedSince((text) => side.query(text), contents.moment);
+    this.#readingTables = found.then(
+      () => undefined,
+      () => undefined,
+    );
+    void this.#readingTables.then(() => (this.#readingTables = undefined));
+    return found;
+  }
+
   #readAll(): Promise<Meaning> {
     this.#reading ??= Promise.resolve(this.#readingTables)
       .then(() => this.#refresh())
@@ -159,12 +192,14 @@ export class TargetCatalog {
   /** Where it is not enough to read tables, or that fails, all has to be read. */
   async #readTables(known: Meaning): Promise<void> {
     const side = this.#side;
+    const { now } = this.underWay;
     const names = this.#beginReading();
     const read = side && withNamed((text) => side.query(text), known.catalog, namedIn(names));
     const catalog = await read?.catch(() => undefined);
     this.#inReading = NO_TABLES;
     if (!catalog) return this.changed();
     this.#meaning = { ...known, catalog };
+    this.#asOf.set(this.#meaning, now);
   }
 
   #beginReading(): ReadonlySet<string> {
@@ -175,7 +210,7 @@ export class TargetCatalog {
 
   async #refresh(): Promise<Meaning> {
     for (;;) {
-      const [started, changes] = [Date.now(), this.#changes];
+      const [started, changes, { now }] = [Date.now(), this.#changes, this.underWay];
       this.#beginReading();
       const meaning = await this.#read().catch((error: unknown) => {
         this.#inReading = NO_TABLES;
@@ -184,6 +219,7 @@ export class TargetCatalog {
       });
       this.#inReading = NO_TABLES;
       this.#meaning = meaning;
+      this.#asOf.set(meaning, now);
       // What has changed while it was read may not be in it.
       if (changes !== this.#changes) continue;
       this.#checked = started;

@@ -135,7 +135,13 @@ function dropped(fields: Node['fields']): Names | 'as lineage says' {
   return 'as lineage says';
 }
 
-function changedTables(lineage: StatementLineage, { actions }: Facts, statement: number, catalog: Catalog): Names {
+/** The same of statements of which lineage says all that they change: tables, schemas and what belongs to them. */
+export function changedTables(
+  lineage: StatementLineage,
+  { actions }: Facts,
+  statement: number,
+  catalog: Catalog,
+): Names {
   const isSchema = lineage.statement === 'CreateSchemaStmt';
   if (!(isSchema || OF_TABLES.has(lineage.statement))) return undefined;
   const named = lineage.effects.map((effect): readonly string[] | 'any' => {

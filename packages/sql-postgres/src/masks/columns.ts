@@ -1,7 +1,7 @@
 /** Which base columns the rules mask. Pure. */
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn } from '../catalog/objects.js';
-import type { Output, Value } from '../lineage/index.js';
+import type { Output, StatementLineage, Value } from '../lineage/index.js';
 import { type AppliedMask, matcherOf, partsOfColumn } from '@sluice/contract';
 import { isCounting, stricter } from '@sluice/masking';
 import type { Meaning } from './catalogs.js';
@@ -80,6 +80,23 @@ export function isStale({ sources }: Pick<Output, 'sources'>, catalog: Catalog):
   for (const source of sources) if (catalog.base(source) !== source) return true;
   return false;
 }
+
+/** Whether a statement has anything to do with these columns, or nobody knows. */
+export const touches = (
+  { outputs, predicates, conditionsOnUnknown, flows, unknown }: StatementLineage,
+  masked: MaskedColumns,
+  catalog: Catalog,
+): boolean =>
+  unknown !== undefined ||
+  conditionsOnUnknown.length > 0 ||
+  outputs.some((output) => output.unknown !== undefined || hits(output.sources, masked, catalog)) ||
+  predicates.some(({ column }) => masked.has(column)) ||
+  flows.some(({ value }) => value.unknown !== undefined || hits(value.sources, masked, catalog));
+
+export const hits = (sources: ReadonlySet<BaseColumn>, masked: MaskedColumns, catalog: Catalog): boolean => {
+  for (const column of masked.keys()) if (sources.has(column)) return true;
+  return masked.size > 0 && isStale({ sources }, catalog);
+};
 
 function named(catalog: Catalog, pattern: string): BaseColumn[] {
   const parts = partsOfColumn(pattern);

@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Catalog } from '../catalog/catalog.js';
-import { type Output, isUnknownName, reasonOfPhrase } from '../lineage/index.js';
+import { type Output, REDEFINED, isUnknownName, reasonOfPhrase } from '../lineage/index.js';
 import {
   type HiddenColumn,
   type HiddenHints,
@@ -44,7 +44,7 @@ export function hiddenBy(
 
 export const notFollowed = (name: string, why: string): HiddenColumn => ({
   name,
-  reason: why === DROPPED ? 'dropped' : reasonOfPhrase(why),
+  reason: why === DROPPED || why === REDEFINED ? 'dropped' : reasonOfPhrase(why),
   why,
 });
 
@@ -78,7 +78,7 @@ const HINTS: HiddenHints = {
   size: 'Send less in one statement.',
   other_values: 'Read the tables themselves: what is not masked in them is shown.',
   construct: 'Write it in another way, or as several statements.',
-  dropped: 'Make the cursor, the temporary table or the prepared statement anew.',
+  dropped: 'Make the cursor, the temporary table or view, or the prepared statement anew.',
   computed: 'Select the masked column itself, or leave it out of the computation.',
   malformed:
     'Ask for dates and intervals in a style that masks read: SET datestyle TO ISO; SET intervalstyle TO postgres.',

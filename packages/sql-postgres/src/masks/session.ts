@@ -35,13 +35,14 @@ import {
   type AppliedMask,
   type MaskedUse,
   type NamePart,
+  type ResultDescription,
   partsOfColumn,
 } from '@sluice/contract';
 import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow, keptValues } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
 import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
-import { type MaskedColumns, type RuledColumns, isStale, ruledColumns } from './columns.js';
+import { type MaskedColumns, type RuledColumns, hits, isStale, ruledColumns, touches } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Beginning, type Pooled, type Unfit, WHO, readBeginning, readProcess } from './backend.js';
 import { changedNames, changesOwnersAlone, definesTables } from './changed-tables.js';
@@ -53,6 +54,10 @@ import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
 import { meantTables } from './meant.js';
 import { Announcer, refusalOf, unsureOf } from './hidden.js';
+import { Standing } from './standing.js';
+import { definedBy, joined } from './defined.js';
+import { type Turn, behind, hasAny, meantBy, moves } from './turns.js';
+import { ANY, type Defined, type Moving, type UnderWay } from './underway.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
@@ -117,6 +122,15 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** What was looked at already, and could not be made out. */
   #looked: NameSpace | undefined;
   #meaning: Meaning | undefined;
+  /** Definitions of its own that may take effect at any time, and those of them that the target has answered. */
+  readonly #underWay = new Set<UnderWay>();
+  /** Those that its transaction will put into effect, and what it moves by itself. */
+  readonly #held = new Set<UnderWay>();
+  readonly #heldAnswered = new Set<UnderWay>();
+  readonly #moving = new Set<Moving>();
+  readonly #answered = new Set<UnderWay>();
+  /** The transaction block that the target last spoke of has ended since. */
+  #leftBlock = false;
 
   constructor(catalog: TargetCatalog, { user, pooled, key, rows }: MaskSettings, told: MaskListener) {
     this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled() });
@@ -208,6 +222,82 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   closed(): void {
     this.#room.clear();
     if (this.#defining > 0 || this.#ownCode || this.#tables !== NO_TABLES) this.#catalog.doubted();
+    this.#endUnderWay(this.#underWay);
+    this.#endHeld(this.#held);
+    this.#endMoving();
+  }
+
+  #endUnderWay(which: ReadonlySet<UnderWay>): void {
+    for (const one of which) {
+      this.#catalog.underWay.end(one);
+      this.#underWay.delete(one);
+    }
+    this.#answered.clear();
+  }
+
+  /** Its transaction is over, or the session. */
+  #endHeld(which: ReadonlySet<UnderWay>): void {
+    for (const one of which) {
+      this.#catalog.underWay.release(one);
+      this.#held.delete(one);
+    }
+    this.#heldAnswered.clear();
+  }
+
+  #endMoving(): void {
+    for (const one of this.#moving) this.#catalog.underWay.moved(one);
+    this.#moving.clear();
+  }
+
+  /** A command is about to be sent. @returns what to call when the target has answered it */
+  #sends(turn: Turn, defined: Defined | undefined, stop: () => void): () => void {
+    const { underWay } = this.#catalog;
+    const { defines } = turn;
+    // The text may begin a transaction, whether it has ended one or not.
+    const held = defined && underWay.hold(defined, this);
+    if (held) this.#held.add(held);
+    const sent = defines && underWay.begin(defines, this);
+    if (sent) this.#underWay.add(sent);
+    // Those that have begun since it was judged.
+    if (defines) for (const one of underWay.movingBy(defines, this)) one.stop();
+    if (defined || defines)
+      return () => {
+        if (held) this.#heldAnswered.add(held);
+        if (sent) this.#answered.add(sent);
+      };
+    if (this.#inBlock || !moves(turn)) return () => undefined;
+    let names: ReadonlySet<string> | undefined;
+    // What a single statement calls is settled soon, and nobody locks it.
+    const isSeveral = turn.facts.statements.length > 1;
+    const reaches = ({ named, functions }: Defined): boolean => {
+      names ??= meantBy(turn);
+      return hasAny(names, named) || (isSeveral && hasAny(names, functions));
+    };
+    const moving = { owner: this, reaches, stop };
+    this.#moving.add(moving);
+    underWay.moves(moving);
+    return () => undefined;
+  }
+
+  /** The transaction that is open is one that the client ends. */
+  get #inBlock(): boolean {
+    return this.#status === 'open' && !this.#leftBlock;
+  }
+
+  /** What a text may put into effect for others once it is sent; undefined: nothing, at least until its transaction ends. */
+  #takesEffect(defined: Defined | undefined, facts: Facts): Defined | undefined {
+    const kinds = facts.statements.flatMap((effect) => (effect.type === 'transaction' ? effect.kind : []));
+    if (facts.actions.some(commitsOthers)) return joined([ANY, ...(defined ? [defined] : [])]);
+    if (!this.#inBlock) return defined;
+    const commits = kinds.includes('commit') || kinds.includes('prepare');
+    if (!commits && !(defined && kinds.includes('rollback'))) return undefined;
+    // What stands behind the end of a transaction may be another one.
+    const several = defined && facts.statements.length > 1 ? [ANY] : [];
+    const before = commits ? [...this.#held] : [];
+    const isMore = this.#ownCode || (this.#tables !== NO_TABLES && before.length === 0);
+    const ownCode = commits && isMore ? [ANY] : [];
+    const all = [...before, ...several, ...ownCode, ...(defined ? [defined] : [])];
+    return all.length > 0 ? joined(all) : undefined;
   }
 
   /** Returns what to call when the target has said what came of a command. */
@@ -221,14 +311,29 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     };
   }
 
-  ready(status: 'idle' | 'open' | 'failed'): void {
+  ready(status: 'idle' | 'open' | 'failed', isDone = false): void {
     this.#room.clear();
+    this.#leftBlock = false;
     const failed = this.#failed;
     this.#failed = false;
     const before = this.#status;
     this.#status = status;
     this.#prepared = false;
     if (!this.#names) return;
+    this.#isReady(this.#names, status, before, failed);
+    // Behind what the catalog was told.
+    this.#endUnderWay(isDone ? this.#underWay : this.#answered);
+    // What was sent behind this may have begun another transaction.
+    if (status === 'idle') this.#endHeld(isDone ? this.#held : this.#heldAnswered);
+    if (isDone) this.#endMoving();
+  }
+
+  #isReady(
+    known: NameSpace,
+    status: 'idle' | 'open' | 'failed',
+    before: 'idle' | 'open' | 'failed' | 'new',
+    failed: boolean,
+  ): void {
     if (status === 'idle') {
       if (this.#ownCode || this.#tables === 'and more') this.#catalog.changed();
       else if (this.#tables.size > 0) this.#catalog.changed(this.#tables);
@@ -237,7 +342,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       this.#ownCode = false;
       this.#touched = false;
       // An error outside a block, or of the COMMIT itself: the target has undone all since its last transaction.
-      const names = failed ? rolledBack(this.#names) : this.#names;
+      const names = failed ? rolledBack(known) : known;
       const why = this.#code ?? this.#lookedInside;
       const effects =
         why === undefined ? [] : [codeThat(failed && this.#code !== undefined && this.#code !== KEEPS, why)];
@@ -249,7 +354,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       if (before === 'new') this.#names = withInitial(this.#names);
       if (this.#fresh) this.#names = this.#fresh;
     }
-    if (status === 'failed') this.#names = inFailedBlock(this.#names);
+    if (status === 'failed') this.#names = inFailedBlock(known);
   }
 
   /** Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same. */
@@ -388,9 +493,35 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const isOwn = (this.#status === 'open' || this.#status === 'failed') && runsAlone(lineage);
     const entities = new Set(enforced.flatMap(({ detect }) => detect.flatMap((name) => entityOf(name) ?? [])));
     const code = codeIn(followed, facts, this.#mayKeep(meaning));
+    let answered = (): void => undefined;
+    const defined = definedBy(followed, facts, command.text, meaning.catalog, this.#mayDefineMore);
+    const turn = (): Turn => ({
+      owner: this,
+      facts,
+      meaning,
+      lineage: masks.length === 0 ? undefined : lineage,
+      defines: this.#takesEffect(defined, facts),
+    });
+    const standing =
+      masks.length === 0
+        ? undefined
+        : new Standing(this.#catalog, this, {
+            text: command.text,
+            facts,
+            meaning,
+            lineage,
+            columns: columnsFor(meaning, masks),
+            again: (late) => {
+              const anew = tooLong(command.text) ? undefined : late.lineage.of(command.text, late.catalog, session);
+              const now = lineage && knownUpTo(anew, facts, enforced);
+              return { meaning: late, lineage: now, columns: columnsFor(late, masks) };
+            },
+            inTime: (lookup) => (this.#fresh ? inTime(lookup) : lookup),
+          });
     const ended = this.#begins(code !== undefined || defines(facts) || facts.actions.some(commitsOthers));
     const masking: Masking = {
-      changesSession: changes(followed, facts),
+      // What a transaction has moved is looked at before anything can commit it.
+      changesSession: changes(followed, facts) || (standing !== undefined && this.#inBlock && moves(turn())),
       runsCode: code !== undefined,
       // Statements before it in the same text may have made a temporary table by now.
       // Without masks the session is followed for what names mean, and whatever the target describes may pass.
@@ -399,23 +530,38 @@ export class MaskSession implements MaskedSession, MaskPlanner {
           ? undefined
           : this.#sure(() => {
               const now = { ...rules, meter, temporary: this.#temporary, altered: this.#altered };
+              const late = standing?.late(statement);
+              if (late && late.lineage?.[statement]?.outputs.length === columnsIn(result))
+                return rowMasks({ ...now, meaning: late.meaning }, late.lineage[statement], result);
               return rowMasks(now, lineage?.[statement], result);
             }),
       copy: (statement, formats, meter) =>
         masks.length === 0
           ? undefined
           : this.#sure(() => copyMasks({ ...rules, meter }, lineage?.[statement], command.text, statement, formats)),
-      texts: textMaskOf(() => tells || (!isOwn && this.#touched), entities),
+      texts: textMaskOf(() => tells || standing?.isInDoubt === true || (!isOwn && this.#touched), entities),
+      behind: () => (this.#catalog.underWay.isQuiet ? undefined : behind(this.#catalog.underWay, turn())),
+      sent: (stop) => {
+        answered = this.#sends(turn(), defined, stop);
+      },
+      stands: (statement, goesOn) => standing?.check(statement, goesOn),
       failed: () => {
         ended();
+        answered();
         this.#failed = true;
         // Code can commit what it did before it fails; what a statement runs beside itself cannot.
         if (code && code.reason !== KEEPS)
           this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
       },
       completed: (statement) => {
-        if (statement >= facts.statements.length - 1) ended();
-        this.#completed(followed?.[statement], facts, statement, enforced, () =>
+        if (statement >= facts.statements.length - 1) {
+          ended();
+          answered();
+        }
+        if (endsBlock(facts.statements[statement])) this.#leftBlock = true;
+        // What it did to the session by other definitions nobody has read.
+        const hasFallen = standing?.hasFallen(statement) === true;
+        this.#completed(hasFallen ? undefined : followed?.[statement], facts, statement, enforced, () =>
           nodeIn(meaning, command.text, statement),
         );
       },
@@ -497,10 +643,13 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       this.#hasChanged(this.#meaning && changedNames(lineage, facts, statement, node(), this.#meaning.catalog));
   }
 
+  /** An event trigger may define anything besides; a pooler keeps no plan for the next transaction. */
+  get #mayDefineMore(): boolean {
+    return this.#meaning?.catalog.guards.onDefinition !== false || this.#fresh !== undefined;
+  }
+
   #hasChanged(tables: readonly string[] | undefined): void {
-    // An event trigger may have defined anything besides; a pooler keeps no plan for the next transaction.
-    const mayBeMore = this.#meaning?.catalog.guards.onDefinition !== false || this.#fresh !== undefined;
-    if (!tables || mayBeMore) this.#tables = 'and more';
+    if (!tables || this.#mayDefineMore) this.#tables = 'and more';
     else if (this.#tables !== 'and more' && tables.length > 0) this.#tables = new Set([...this.#tables, ...tables]);
   }
 
@@ -529,6 +678,12 @@ const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
 const TOO_LONG = 'is too long to be followed';
 /** A transaction of whichever session. */
 const commitsOthers = ({ verb }: Facts['actions'][number]): boolean => verb === 'commit prepared';
+const endsBlock = (effect: Facts['statements'][number] | undefined): boolean =>
+  effect?.type === 'transaction' &&
+  (effect.kind === 'commit' || effect.kind === 'rollback' || effect.kind === 'prepare');
+
+const columnsIn = (result: ResultDescription): number => result.columns.length;
+
 /** It reads nothing. */
 const isTransactionControl = ({ actions }: Facts): boolean =>
   actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));
@@ -619,22 +774,6 @@ function knownUpTo(
 
 const changes = (lineage: readonly StatementLineage[] | undefined, facts: Facts): boolean =>
   !lineage || defines(facts) || lineage.some(({ effects }) => effects.length > 0);
-
-const touches = (
-  { outputs, predicates, conditionsOnUnknown, flows, unknown }: StatementLineage,
-  masked: MaskedColumns,
-  catalog: Catalog,
-): boolean =>
-  unknown !== undefined ||
-  conditionsOnUnknown.length > 0 ||
-  outputs.some((output) => output.unknown !== undefined || hits(output.sources, masked, catalog)) ||
-  predicates.some(({ column }) => masked.has(column)) ||
-  flows.some(({ value }) => value.unknown !== undefined || hits(value.sources, masked, catalog));
-
-const hits = (sources: ReadonlySet<BaseColumn>, masked: MaskedColumns, catalog: Catalog): boolean => {
-  for (const column of masked.keys()) if (sources.has(column)) return true;
-  return masked.size > 0 && isStale({ sources }, catalog);
-};
 
 /** Whether it reads anything that a mask could be for. */
 const reads = ({ actions }: Facts, statement?: number): boolean =>

@@ -1,0 +1,140 @@
+/**
+ * Who waits for whom where one session defines what another uses. Owns: what a command waits for before it is sent, and for how long. Does
+ * not own: what was sent before (`standing.ts`), nor what is under way (`underway.ts`).
+ */
+import type { BehindDefinitions, Facts } from '@sluice/contract';
+import { newSession, type StatementLineage } from '../lineage/index.js';
+import type { Meaning } from './catalogs.js';
+import { lastOf } from './defined.js';
+import { namesIn } from './reached.js';
+import type { Defined, DefinitionsUnderWay, Moving } from './underway.js';
+
+/** What only reads is looked at again when it is answered: it waits here so that it need not be refused then. In milliseconds. */
+const READS_WAIT_MS = 60_000;
+/** What has moved values by itself nobody could take back. */
+const MOVES_WAIT_MS = 600_000;
+/** Whoever holds locks may be what the other one waits for, and that the target alone finds out. */
+const HOLDERS_WAIT_MS = 1_000;
+/** The same of who holds them and defines: what the others move is stopped then, and may take so long to end. */
+const DEFINERS_WAIT_MS = 300;
+const STOPPED_MS = 10_000;
+
+/** A command that was judged, and who sends it. */
+export interface Turn {
+  readonly owner: object;
+  readonly facts: Facts;
+  readonly meaning: Meaning;
+  readonly lineage: readonly StatementLineage[] | undefined;
+  /** What it puts into effect. */
+  readonly defines: Defined | undefined;
+}
+
+/** See `Masking.behind`. */
+export function behind(underWay: DefinitionsUnderWay, turn: Turn): BehindDefinitions | undefined {
+  const { owner, defines } = turn;
+  if (defines) {
+    const others = (): readonly Moving[] => underWay.movingBy(defines, owner);
+    return others().length > 0
+      ? (isOpen, signal) => definesBehind(underWay, defines, { owner, others, isOpen, signal })
+      : undefined;
+  }
+  if (!underWay.isDefined(owner, () => true)) return undefined;
+  const names = meantBy(turn);
+  const isBefore = (): boolean =>
+    underWay.isDefined(owner, (one, isSent) => hasAny(names, isSent && moves(turn) ? both(one) : one.locked));
+  if (names.size === 0 || !isBefore()) return undefined;
+  return async (isOpen, signal) => {
+    const isMoving = !isOpen && moves(turn);
+    const until = performance.now() + (isOpen ? HOLDERS_WAIT_MS : isMoving ? MOVES_WAIT_MS : READS_WAIT_MS);
+    const isOver = await whileThere(underWay, isBefore, until, signal);
+    return isOver || !isMoving;
+  };
+}
+
+/** Who has no locks waits as long as the target would make it wait, and what comes now waits for it. */
+async function definesBehind(
+  underWay: DefinitionsUnderWay,
+  defines: Defined,
+  who: {
+    readonly owner: object;
+    readonly others: () => readonly Moving[];
+    readonly isOpen: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<boolean> {
+  const { owner, others, isOpen, signal } = who;
+  const held = isOpen ? undefined : underWay.hold({ ...defines, locked: both(defines) }, owner);
+  try {
+    const isThere = (): boolean => others().length > 0;
+    const until = performance.now() + (isOpen ? DEFINERS_WAIT_MS : MOVES_WAIT_MS);
+    if (await whileThere(underWay, isThere, until, signal)) return true;
+    if (!isOpen) return false;
+    for (const one of others()) one.stop();
+    return await whileThere(underWay, isThere, performance.now() + STOPPED_MS, signal);
+  } finally {
+    if (held) underWay.release(held);
+  }
+}
+
+const both = ({ named, functions }: Defined): ReadonlySet<string> => new Set([...named, ...functions]);
+
+/** Whether it is over in time. */
+async function whileThere(
+  underWay: DefinitionsUnderWay,
+  isThere: () => boolean,
+  until: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  while (isThere()) {
+    const left = until - performance.now();
+    if (left <= 0 || signal.aborted) return false;
+    await underWay.next(left, signal);
+  }
+  return true;
+}
+
+/** A statement of it puts values somewhere that come from elsewhere: from columns, or from functions that somebody has written. */
+export const moves = ({ lineage, facts, meaning }: Pick<Turn, 'lineage' | 'facts' | 'meaning'>): boolean =>
+  lineage?.some(
+    ({ statement, flows }, at) =>
+      MOVING.has(statement) ||
+      flows.some(({ value }) => value.sources.size > 0 || value.unknown !== undefined) ||
+      (flows.length > 0 && callsAny(facts, at, meaning)),
+  ) === true;
+const callsAny = ({ actions }: Facts, at: number, { catalog }: Meaning): boolean =>
+  actions.some(
+    ({ statement, resources }) =>
+      statement === at &&
+      resources.some(({ type, name }) => type === 'function' && catalog.routinesNamed(lastOf(name)).length > 0),
+  );
+const MOVING: ReadonlySet<string> = new Set(['CreateTableAsStmt', 'RefreshMatViewStmt']);
+
+/** The relations and functions that it means, and those behind views, by their names without schemas. What only defines means none. */
+export function meantBy({ facts, meaning, lineage }: Pick<Turn, 'facts' | 'meaning' | 'lineage'>): ReadonlySet<string> {
+  const names = new Set<string>();
+  if (!lineage) return names;
+  const { catalog } = meaning;
+  for (const { statement, effects, resources } of facts.actions) {
+    const one = lineage[statement];
+    if (!one || effects.every((effect) => effect === 'define' || effect === 'grant' || effect === 'session')) continue;
+    for (const { type, name } of resources) if (type === 'table' || type === 'function') names.add(lastOf(name));
+    const relations = new Set(one.relations);
+    for (const oid of relations) {
+      const relation = catalog.relationByOid(oid);
+      if (!relation) continue;
+      names.add(relation.name);
+      for (const child of catalog.childrenOf(oid)) relations.add(child.oid);
+      for (const parent of relation.parents) relations.add(parent);
+      if (relation.definition === undefined) continue;
+      for (const read of meaning.lineage.of(relation.definition, catalog, newSession('', [])))
+        for (const more of read.relations) relations.add(more);
+      for (const name of namesIn(relation.definition)) if (catalog.routinesNamed(name).length > 0) names.add(name);
+    }
+  }
+  return names;
+}
+
+export const hasAny = (names: ReadonlySet<string>, some: ReadonlySet<string>): boolean => {
+  for (const one of some) if (names.has(one)) return true;
+  return false;
+};
