@@ -1,4 +1,5 @@
 /** Budgets and bounds of answers at a real PostgreSQL: never one row more than allowed, whichever way rows are asked for, and words for who is stopped. */
+import { once } from 'node:events';
 import { cpSync, globSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -295,12 +296,15 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
     const stand = await open(`
     - { rule: two, budget: { at_once: 2 } }`);
     const [one, two, three] = await Promise.all([1, 2, 3].map(() => connected(stand)));
+    // A query fails with its error, and is over when the server is ready for the next one.
+    const over = Promise.all([once(one as pg.Client, 'drain'), once(two as pg.Client, 'drain')]);
     const first = failed((one as pg.Client).query('SELECT pg_sleep(60)'));
     const second = failed((two as pg.Client).query('SELECT pg_sleep(60)'));
     await running(2);
     expect((await failed((three as pg.Client).query('SELECT 1'))).message).toMatch(/2 of 2 run at once already/);
     await direct.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'");
     expect([(await first).code, (await second).code]).toEqual(['57014', '57014']);
+    await over;
     await (three as pg.Client).query('SELECT 1');
   });
 
@@ -491,13 +495,13 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
 
     test('a timeout cancels at the target, whatever the session sets, and says whose it is', async () => {
       const stand = await open(`
-    - { rule: fast, when: 'action.verb == "select"', timeout: 300ms }`);
+    - { rule: fast, when: 'action.verb == "select"', timeout: 900ms }`);
       const client = await connected(stand);
       await client.query('SET statement_timeout = 0');
       const failure = await failed(client.query('SELECT pg_sleep(30)'));
       expect([failure.code, failure.message]).toEqual([
         '57014',
-        'The statement took longer than the 300 ms that rule "fast" allows, and was cancelled.',
+        'The statement took longer than the 900 ms that rule "fast" allows, and was cancelled.',
       ]);
       await running(0);
       await client.query('BEGIN');
@@ -505,15 +509,15 @@ describe.skipIf(missing !== undefined)(`budgets at PostgreSQL${missing === undef
       expect((await failed(client.query('SELECT 1'))).code).toBe('25P02');
       await client.query('ROLLBACK');
       // One behind the other has a time of its own each.
-      await Promise.all(Array.from({ length: 8 }, () => client.query('SELECT pg_sleep(0.1)')));
+      await Promise.all(Array.from({ length: 8 }, () => client.query('SELECT pg_sleep(0.2)')));
     });
 
     test('in one pipeline with others a statement has the time of its own rule, and they have none of it', async () => {
       const stand = await open(`
-    - { rule: fast, when: 'action.verb == "select"', timeout: 300ms }`);
+    - { rule: fast, when: 'action.verb == "select"', timeout: 600ms }`);
       const { send, next, end } = await wire(stand);
       stops.push(end);
-      const slow = 'INSERT INTO made VALUES ((pg_sleep(0.6) IS NULL)::int)';
+      const slow = 'INSERT INTO made VALUES ((pg_sleep(1.1) IS NULL)::int)';
       const pipeline = async (...texts: readonly string[]): Promise<readonly string[]> => {
         for (const text of texts) {
           send.parse({ text });

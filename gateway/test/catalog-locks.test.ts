@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type PostgresServer, missingPostgres, startPostgres } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { running } from './running.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const RULES = `
@@ -127,12 +128,12 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
     const [other, gone] = [await stand.client(), await stand.client()];
     await other.query("create view shown as select 'none'::text as value from twins");
     expect(await ask(other, 'select value from shown')).toEqual(['none']);
-    const text = 'select pg_sleep(0.5); create or replace view shown as select email as value from twins\0';
+    const text = 'select pg_sleep(1); create or replace view shown as select email as value from twins\0';
     const head = Buffer.from('Q\0\0\0\0', 'latin1');
     head.writeInt32BE(Buffer.byteLength(text) + 4, 1);
     const { stream } = (gone as unknown as { connection: { stream: Socket } }).connection;
     stream.write(Buffer.concat([head, Buffer.from(text)]));
-    await sleep(100);
+    await running(server, '%create or replace view shown%');
     stream.destroy();
     // Others know of it by the end of that session at the latest.
     const sessions = stand.gateway.sessions.size;

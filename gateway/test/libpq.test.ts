@@ -3,11 +3,10 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type PostgresServer, findTool, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { running } from './running.js';
 import { type Stand, openStand, targetOf } from './stand.js';
 
 /** psql on the client libraries of several versions: how they negotiate TLS and the protocol, cancel, and set up their sessions. */
@@ -94,12 +93,12 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('psql and a target 
 
     test('cancels a statement, with keys of either length', async () => {
       for (const way of waysOf(library)) {
-        const child = spawn(psql, [where(`${way} application_name=cancels`), '-XAtc', 'select pg_sleep(30)'], {
+        const child = spawn(psql, [where(way), '-XAtc', 'select pg_sleep(30)'], {
           env: environment(library),
         });
         let words = '';
         child.stderr.on('data', (chunk: Buffer) => (words += chunk.toString()));
-        await running(server);
+        await running(server, '%pg_sleep(30)%');
         child.kill('SIGINT');
         await once(child, 'close');
         expect(words, way).toMatch(/canceling statement due to user request/);
@@ -118,20 +117,3 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('psql and a target 
     });
   });
 });
-
-/** Resolves when the statement of a client that cancels is at work. */
-async function running(server: PostgresServer): Promise<void> {
-  const admin = new pg.Client({ ...server, database: 'postgres' });
-  await admin.connect();
-  try {
-    for (;;) {
-      const { rows } = await admin.query(
-        `select from pg_stat_activity where application_name = 'cancels' and state = 'active' and query like '%pg_sleep(30)%'`,
-      );
-      if (rows.length > 0) return;
-      await sleep(20);
-    }
-  } finally {
-    await admin.end();
-  }
-}

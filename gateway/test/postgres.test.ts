@@ -8,6 +8,7 @@ import { type PostgresServer, findTool, makeCertificates, missingPostgres, start
 import pg from 'pg';
 import postgresJs from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { running } from './running.js';
 import { type Stand, failure, openStand, targetOf } from './stand.js';
 
 const run = promisify(execFile);
@@ -292,7 +293,8 @@ describe.each([18, 15] as const)('PostgreSQL %i through the gateway', (major) =>
 
   withPsql('Ctrl+C in psql cancels the statement that runs, and no other', async () => {
     const other = await stand.client();
-    const still = other.query('select pg_sleep(2), 1 as done');
+    const still = other.query('select pg_sleep(4), 1 as done');
+    await running(server, 'select pg_sleep(4), 1 as done');
     const child = spawn(psql as string, [target(), '-c', 'select pg_sleep(30)'], {
       env: environment(),
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -301,9 +303,9 @@ describe.each([18, 15] as const)('PostgreSQL %i through the gateway', (major) =>
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
-    await sleep(700);
+    await running(server, 'select pg_sleep(30)');
     child.kill('SIGINT');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await new Promise((resolve) => child.once('close', resolve));
     expect(said).toContain('canceling statement due to user request');
     expect((await still).rows[0]).toMatchObject({ done: 1 });
     await other.end();
@@ -446,34 +448,20 @@ describe('peers that misbehave', () => {
   check('kill ends a session, its statement, and says why; drain waits for what runs', async () => {
     const stand = await openStand({ target: targetOf(server) });
     const client = await stand.client();
-    const running = client.query('select pg_sleep(30)').then(
+    const told = client.query('select pg_sleep(30)').then(
       () => 'no error',
       (error: pg.DatabaseError) => `${error.code} ${error.message}`,
     );
-    await sleep(200);
+    await running(server, 'select pg_sleep(30)');
     const [session] = [...stand.gateway.sessions.values()];
     session?.end({ code: 'ended-by-administrator' });
-    expect(await running).toContain('57P01 The session was ended by an administrator.');
-    const watcher = new pg.Client({
-      host: server.host,
-      port: server.port,
-      user: server.user,
-      password: server.password,
-      database: 'postgres',
-    });
-    await watcher.connect();
-    await sleep(300);
-    expect(
-      (
-        await watcher.query(
-          "select count(*)::int as n from pg_stat_activity where query like '%pg_sleep(30)%' and pid <> pg_backend_pid() and state = 'active'",
-        )
-      ).rows,
-    ).toEqual([{ n: 0 }]);
-    await watcher.end();
+    expect(await told).toContain('57P01 The session was ended by an administrator.');
+    const began = Date.now();
+    await running(server, '%pg_sleep(30)%', 0);
+    expect(Date.now() - began, 'ended, not awaited').toBeLessThan(20_000);
     const busy = await stand.client();
     const slow = busy.query('select pg_sleep(1), 1 as done');
-    await sleep(100);
+    await running(server, 'select pg_sleep(1), 1 as done');
     const stopped = stand.stop();
     expect((await slow).rows[0]).toMatchObject({ done: 1 });
     await stopped;
@@ -495,12 +483,15 @@ describe('peers that misbehave', () => {
     'a session that is idle for too long is ended and told so; one whose statement runs, or that listens, is not',
     async () => {
       const stand = await openStand({ target: targetOf(server), limits: '{ idle: 1s }' });
-      const [idle, busy, listening] = [await stand.client(), await stand.client(), await stand.client()];
+      // Each is at work as soon as it is here: none waits for the logins of the others.
+      const listening = await stand.client();
       await listening.query('listen news');
       const heard = new Promise((resolve) => listening.once('notification', ({ payload }) => resolve(payload)));
+      const busy = await stand.client();
+      const slow = busy.query('select pg_sleep(3.5), 1 as done');
+      const idle = await stand.client();
       const told = new Promise((resolve) => idle.once('error', (error: pg.DatabaseError) => resolve(error.code)));
       await idle.query('select 1');
-      const slow = busy.query('select pg_sleep(3.5), 1 as done');
       expect(await told).toBe('57P05');
       expect((await slow).rows[0]).toMatchObject({ done: 1 });
       await busy.query("notify news, 'still here'");
