@@ -29,7 +29,7 @@ describe.skipIf(missingSshd() !== undefined)('another configuration, while SSH s
     const view = {
       said: '',
       type: (text: string) => void child.stdin.write(text),
-      ended: new Promise<number | null>((resolve) => child.once('exit', resolve)),
+      ended: new Promise<number | null>((resolve) => child.once('close', resolve)),
     };
     child.stdout.on('data', (chunk: Buffer) => (view.said += chunk.toString()));
     return view;

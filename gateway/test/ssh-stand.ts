@@ -149,7 +149,7 @@ export async function until<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,
   what: string,
 ): Promise<T> {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 800; i++) {
     const found = await look();
     if (found) return found;
     await sleep(25);

@@ -1,10 +1,11 @@
 /** Real OpenSSH clients, the gateway, a real sshd: what works directly works through it. */
 import { spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listSessions, timeline } from '@sluice/recording';
-import { missingSshd } from '@sluice/testkit';
+import { collectGarbage, missingSshd } from '@sluice/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ran, type SshStand, openSshStand, run, until } from './ssh-stand.js';
 
@@ -151,7 +152,7 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
           stand.gateway.sessions.size > 0 && [...stand.gateway.sessions.values()].some((one) => one.state === 'open'),
         'the master',
       );
-      await sleep(200);
+      await until(() => existsSync(control), 'the socket of the master');
       const before = stand.gateway.sessions.size;
       const slow = stand.ssh(['sleep 1; echo slow'], {}); // its own connection
       const many = Array.from({ length: 20 }, (_, at) =>
@@ -211,7 +212,7 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const request = await until(() => waiting(), 'the request');
     child.stdin.write('\x03');
-    const status = await new Promise((resolve) => child.once('exit', resolve));
+    const status = await new Promise((resolve) => child.once('close', resolve));
     expect(status).toBe(130);
     expect(said).toContain('sluice: The command was cancelled while it waited, and was not run.\r\n');
     expect(said).not.toContain('statement');
@@ -268,9 +269,11 @@ describe.skipIf(missingSshd() !== undefined)('ssh', () => {
     });
     try {
       await until(() => stalled.stdout.readableLength > 0, 'the first bytes');
+      collectGarbage();
       const before = process.memoryUsage();
       for (let i = 0; i < 5; i++) expect((await stand.ssh(['echo quick'])).stdout.toString()).toBe('quick\n');
       await sleep(1_000);
+      collectGarbage();
       const after = process.memoryUsage();
       expect(after.external + after.arrayBuffers - before.external - before.arrayBuffers).toBeLessThan(48 * MIB);
     } finally {

@@ -39,8 +39,7 @@ describe('streams', () => {
     const failed = once(stream, 'error').then(([error]) => (error as Error).message);
     far[0]?.destroy(new Error('read ECONNRESET'));
     expect(await failed).toBe('the far end: read ECONNRESET');
-    await sleep(5);
-    expect([near.streams, tunnel.streams, near.closed]).toEqual([0, 0, undefined]);
+    await vi.waitFor(() => expect([near.streams, tunnel.streams, near.closed]).toEqual([0, 0, undefined]));
   });
 
   test('data on its way to a stream that was just reset does not harm the tunnel', async () => {

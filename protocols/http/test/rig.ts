@@ -324,14 +324,14 @@ export class RawClient {
     return this;
   }
 
-  async until(found: RegExp | (() => boolean), within = 5_000): Promise<string> {
+  async until(found: RegExp | (() => boolean), within = 20_000): Promise<string> {
     const there = found instanceof RegExp ? (): boolean => found.test(this.text) : found;
     await until(there, within, () => `got ${JSON.stringify(this.text.slice(0, 2000))}`);
     return this.text;
   }
 }
 
-export async function until(there: () => boolean, within = 5_000, what: () => string = () => ''): Promise<void> {
+export async function until(there: () => boolean, within = 20_000, what: () => string = () => ''): Promise<void> {
   const deadline = Date.now() + within;
   while (!there()) {
     if (Date.now() > deadline) throw new Error(`it did not come: ${what()}`);
