@@ -403,7 +403,7 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     const told = (): number => said.match(/event: sessions/g)?.length ?? 0;
     const aSecond = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1_200));
     const other = await it.stand.client();
-    await expect.poll(told, { timeout: 3_000 }).toBeGreaterThan(0);
+    await expect.poll(told).toBeGreaterThan(0);
     await it.stand.gateway.reload(
       readConfigurationText(file, text.replace('admin: ["group:platform"]', 'admin: []')),
       'test',
@@ -418,7 +418,7 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     await it.stand.gateway.reload(readConfigurationText(file, text), 'test');
     await aSecond();
     await other.query('SELECT 1');
-    await expect.poll(told, { timeout: 3_000 }).toBeGreaterThan(until);
+    await expect.poll(told).toBeGreaterThan(until);
     await other.end();
     await ask('/auth/logout', { method: 'POST', headers: own(olga), body: '{}' });
     await reading;

@@ -42,7 +42,7 @@ test.skipIf(missingPostgres(15))(
     }
 
     rmSync(ballast);
-    for (let n = 0; n < 100 && !stand.gateway.ready.ok; n++) await sleep(50);
+    for (let n = 0; n < 400 && !stand.gateway.ready.ok; n++) await sleep(50);
     const client = await stand.client();
     expect((await client.query("insert into done values ('again') returning id")).rows).toEqual([{ id: 'again' }]);
     await client.end();

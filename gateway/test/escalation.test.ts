@@ -14,7 +14,8 @@ import { type Stand, openStand, targetOf } from './stand.js';
 
 const WAIT = { timeout: 20_000 };
 const SECRET = `whsec_${Buffer.from('a secret of thirty-two bytes, ok').toString('base64')}`;
-const ESCALATE = 'escalate: { after: 1s, to: ["group:managers"] }';
+/** Whoever is asked then must not be there before: long enough that a test can try. */
+const ESCALATE = 'escalate: { after: 3s, to: ["group:managers"] }';
 
 describe.skipIf(missingPostgres(18) ?? missingTool('psql'))('further approvers', () => {
   let server: PostgresServer;

@@ -4,9 +4,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
+  CLOSED_PORT,
   type PostgresServer,
   findTool,
-  freePort,
   missingPostgres,
   missingTool,
   startPostgres,
@@ -75,7 +75,7 @@ describe('a token of an issuer as the password', () => {
   });
 
   check('an issuer that is down: logins are refused in words, gateway tokens go on', async () => {
-    const port = await freePort();
+    const port = CLOSED_PORT;
     const away = await openStand({
       target: targetOf(server),
       sections: `issuers: { corp: { issuer: "http://127.0.0.1:${port}", audience: sluice } }`,
@@ -95,7 +95,7 @@ describe('a token of an issuer as the password', () => {
       sections: issuers(', ends_sessions: true, clock_skew: 0'),
     });
     try {
-      const password = await engineer({ exp: Math.floor(Date.now() / 1000) + 2 });
+      const password = await engineer({ exp: Math.floor(Date.now() / 1000) + 5 });
       const client = await short.client({ user: 'ana', password, options: PASSWORD });
       const ended = new Promise<Error>((resolve) => client.once('error', resolve));
       expect((await ended).message).toMatch(/token of this session has expired/);

@@ -1,6 +1,8 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { listSessions } from '@sluice/recording';
 import { type PostgresServer, findTool, missingPostgres, missingTool, startPostgres } from '@sluice/testkit';
@@ -147,12 +149,24 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('looking at Postgre
     'names are completed',
     async () => {
       const before = listSessions(journal()).length;
-      // Each line is taken back (Control-U) before the next one is typed.
-      const typed = COMPLETED.map(
-        (one) => `printf '${one.replaceAll('\\', '\\\\')}\\t'; sleep 0.4; printf '\\t\\025'; sleep 0.4`,
-      ).join('; ');
-      const command = `(sleep 2; ${typed}; printf '\\004') | script -qfec '${findTool('psql')} -X' /dev/null`;
-      await run('sh', ['-c', command], { env: { ...environment('masked'), TERM: 'xterm', PAGER: 'cat' } });
+      const terminal = spawn('script', ['-qfec', `${findTool('psql')} -X`, '/dev/null'], {
+        env: { ...environment('masked'), TERM: 'xterm', PAGER: 'cat' },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const closed = once(terminal, 'close');
+      let shown = '';
+      terminal.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
+      // Before its prompt, what is typed is edited by the terminal itself.
+      await expect.poll(() => shown).toMatch(/[=][>#] /);
+      for (const one of COMPLETED) {
+        terminal.stdin.write(`${one}\t`);
+        await sleep(400);
+        // The line is taken back (Control-U) before the next one is typed.
+        terminal.stdin.write('\t\x15');
+        await sleep(400);
+      }
+      terminal.stdin.write('\x04');
+      await closed;
       stand.gateway.log.flush();
       const [session] = listSessions(journal()).slice(before);
       // One query at least for each.

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { lock } from '../src/lock.js';
 import { emptyFolder } from './folder.js';
@@ -52,19 +53,25 @@ test('of many that find a stale lock at the same time, one gets it', async () =>
   writeFileSync(join(folder, 'gateway.lock'), STALE);
   const program = `
     import { lock } from ${JSON.stringify(join(import.meta.dirname, '../dist/lock.js'))};
-    while (Date.now() < Number(process.argv[2])) ;
-    try { lock(process.argv[1], 'gateway'); process.stdout.write('mine'); } catch { process.stdout.write('not'); }
-    setTimeout(() => undefined, 1500);`;
-  const start = String(Date.now() + 700);
+    process.stdout.write('ready\\n');
+    process.stdin.once('data', (start) => {
+      while (Date.now() < Number(start)) ;
+      try { lock(process.argv[1], 'gateway'); process.stdout.write('mine\\n'); } catch { process.stdout.write('not\\n'); }
+    });`;
   const children = Array.from({ length: 6 }, () =>
-    spawn(process.execPath, ['--input-type=module', '-e', program, folder, start]),
+    spawn(process.execPath, ['--input-type=module', '-e', program, folder], { stdio: ['pipe', 'pipe', 'inherit'] }),
   );
-  const said = await Promise.all(
-    children.map(async ({ stdout }) => {
-      const [answer] = await once(stdout.setEncoding('utf8'), 'data');
-      return String(answer);
-    }),
-  );
-  for (const child of children) child.kill();
-  expect(said.filter((answer) => answer === 'mine')).toEqual(['mine']);
+  try {
+    const lines = children.map(({ stdout }) => createInterface(stdout)[Symbol.asyncIterator]());
+    const next = (): Promise<unknown[]> => Promise.all(lines.map(async (line) => (await line.next()).value as unknown));
+    expect(await next()).toEqual(children.map(() => 'ready'));
+    // Nobody leaves before all have tried: the lock of somebody who has ended is stale as well.
+    const start = String(Date.now() + 200);
+    for (const { stdin } of children) stdin.write(start);
+    const answers = await next();
+    expect(answers.filter((answer) => answer === 'mine')).toEqual(['mine']);
+    expect(answers.filter((answer) => answer === 'not')).toHaveLength(children.length - 1);
+  } finally {
+    for (const child of children) child.kill();
+  }
 });

@@ -117,6 +117,7 @@ describe('in front of a target that speaks HTTP/1.1', () => {
           setTimeout(() => response.end('slow'), 200);
           return;
         }
+        if (request.url === '/never') return;
         if (request.url === '/cut') {
           response.writeHead(200, { 'content-length': '100' });
           response.write('part');
@@ -222,7 +223,7 @@ describe('in front of a target that speaks HTTP/1.1', () => {
   });
 
   test('a client that goes away takes its request with it', async () => {
-    const stream = session.request({ ':path': '/svc/slow', authorization: `Bearer ${TOKEN}` });
+    const stream = session.request({ ':path': '/svc/never', authorization: `Bearer ${TOKEN}` });
     stream.on('error', () => undefined);
     await until(() => rig.stay().commands.length === 1);
     stream.close(constants.NGHTTP2_CANCEL);
