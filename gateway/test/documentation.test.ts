@@ -93,6 +93,8 @@ describe.skipIf(missing)(`the pages below /docs${missing ? ` (${missing})` : ''}
       await page.locator('.pager-link.next').click();
       await page.getByRole('heading', { level: 1, name: title }).waitFor();
     }
+    // The button is there before the page knows what it does.
+    await page.waitForFunction("'__vue_app__' in document.querySelector('#app')");
     await page.locator('.VPNavBarSearch button').click();
     await page.locator('.VPLocalSearchBox input').fill('witness');
     await page.locator('.VPLocalSearchBox .result').first().waitFor();

@@ -124,17 +124,16 @@ async function inBinary(client: pg.Client, text: string): Promise<string[]> {
     message('E', '\0\0\0\0\0'),
     message('S', ''),
   ];
-  const chunks: Buffer[] = [];
+  let bytes = Buffer.alloc(0);
   const { promise, resolve } = Promise.withResolvers<void>();
   stream.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    if (chunk.subarray(-6).toString('latin1') === 'Z\0\0\0\x05I') resolve();
+    bytes = Buffer.concat([bytes, chunk]);
+    if (bytes.subarray(-6).toString('latin1') === 'Z\0\0\0\x05I') resolve();
   });
   stream.write(Buffer.concat(asked));
   await promise;
   client.on('error', () => undefined);
   stream.destroy();
-  const bytes = Buffer.concat(chunks);
   const cells: string[] = [];
   for (let at = 0; at < bytes.length; at += 1 + bytes.readInt32BE(at + 1)) {
     if (bytes[at] === 0x45) throw new Error(bytes.toString('utf8', at, at + 200));

@@ -214,7 +214,7 @@ async function dump(server: Server, database: string, options: readonly string[]
 const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)?/g, 'TIME'],
   [/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UUID'],
-  [/\b1[67]\d{8,11}\b/g, 'EPOCH'],
+  [/\b1[6-9]\d{8,11}\b/g, 'EPOCH'],
   [/\b0x[0-9a-f]{8,16}\b/g, 'ADDRESS'],
   [/\b\d+(?:\.\d+)? ?m?s\b/g, 'DURATION'],
   [/^\\(?:un)?restrict .*\n/gm, ''],
