@@ -14,10 +14,19 @@ export const CLOSED_PORT = 4;
 /** Ports below those that systems hand out by themselves (Linux from 32768, macOS from 49152), so that no other socket gets one of them meanwhile. */
 const FREE_PORTS = { from: 10_000, below: 32_768 };
 
-/** A loopback port that was free a moment ago, for a server that is about to listen there. */
+/** Each worker of the tests has a part of them to itself, so that none finds a port free which a server of another one is about to take. */
+const PARTS = 8;
+const PART = Math.floor((FREE_PORTS.below - FREE_PORTS.from) / PARTS);
+
+const given = new Set<number>();
+
+/** A loopback port that was free a moment ago, for a server that is about to listen there. No port is given twice. */
 export async function freePort(): Promise<number> {
+  const from = FREE_PORTS.from + (Number(process.env['VITEST_POOL_ID'] ?? 0) % PARTS) * PART;
   for (;;) {
-    const port = randomInt(FREE_PORTS.from, FREE_PORTS.below);
+    const port = randomInt(from, from + PART);
+    if (given.has(port)) continue;
+    given.add(port);
     const server = createServer();
     const { promise, resolve } = Promise.withResolvers<boolean>();
     server.once('error', () => resolve(false));

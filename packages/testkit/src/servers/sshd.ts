@@ -37,7 +37,7 @@ export interface SshdServer {
 }
 
 const SSHD = '/usr/sbin/sshd';
-const START = 10_000;
+const START = 20_000;
 /** Debian's nobody and nogroup; setpriv is part of util-linux, which is always there. */
 const NOBODY = 65534;
 const AS_NOBODY = `setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups --no-new-privs --inh-caps=-all`;
