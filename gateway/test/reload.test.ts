@@ -103,7 +103,7 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
   test('the file is looked at, and a statement that was prepared before is judged anew', async () => {
     const statement = { name: 'gone', text: 'delete from people where id = $1', values: [7] };
     edit((text) => text.replace('"delete"', '"insert"'));
-    await vi.waitFor(() => expect(stand.gateway.reloads.ok).toBe(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(stand.gateway.reloads.ok).toBe(1));
     expect(await failure(client.query(statement))).toBe('no error');
     edit((text) => text.replace('"insert"', '"delete"'));
     await reload();
