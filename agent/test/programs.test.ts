@@ -67,7 +67,7 @@ two /bin/cat
 const SERVER = `
 const say = (one) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...one }) + '\\n');
 const did = {
-  initialize: (id) => say({ id, result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'x', version: '1' }, _meta: { pid: process.pid } } }),
+  initialize: (id) => say({ id, result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'x', version: '1' }, instructions: String(process.pid) } }),
   about: (id) => say({ id, result: { env: process.env, args: process.argv.slice(2), cwd: process.cwd(), pid: process.pid } }),
   late: (id) => setTimeout(() => say({ id, result: {} }), 300),
   noise: (id) => { process.stdout.write('hello\\n{"a":1,"a":2}\\n\\n'); say({ id, result: { after: 'noise' } }); },
@@ -422,7 +422,7 @@ describe('whoever leaves', () => {
   test('and says nothing is noticed in time', async () => {
     const { client } = await open(`${NODE} ${script()}`, { idleMs: 500 });
     const [started] = (await client().ask('initialize')).messages;
-    const { pid } = started?.['result']._meta;
+    const pid = Number(started?.['result'].instructions);
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
 });

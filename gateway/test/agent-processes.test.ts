@@ -52,7 +52,7 @@ connections:
     const child = spawn(process.execPath, [MAIN, 'up', '--config', config], { stdio: OUTPUT, env: ENVIRONMENT });
     children.push(child);
     await vi.waitFor(() => expect(existsSync(join(data, 'gateway.json'))).toBe(true), { timeout: 20_000 });
-    await vi.waitFor(() => api().get('/v1/agents'), { timeout: 5_000 });
+    await vi.waitFor(() => api().get('/v1/agents'));
     return child;
   };
   const startAgent = async (): Promise<void> => {
@@ -219,7 +219,7 @@ far.listen(0, '127.0.0.1', () => fs.writeFileSync(${JSON.stringify(portFile)}, S
     child.kill('SIGKILL');
     near.close();
   });
-  await vi.waitFor(() => expect(existsSync(portFile)).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(existsSync(portFile)).toBe(true));
   await vi.waitFor(() => expect(Number(readFileSync(portFile, 'utf8'))).toBeGreaterThan(0));
   return Number(readFileSync(portFile, 'utf8'));
 }

@@ -28,8 +28,7 @@ describe.skipIf(missingPostgres(18))('a target behind an agent', () => {
     clients.push(client);
     return client;
   };
-  const here = (count = 1): Promise<void> =>
-    vi.waitFor(() => expect(stand.gateway.agents.links()).toHaveLength(count), { timeout: 10_000 });
+  const here = (count = 1): Promise<void> => vi.waitFor(() => expect(stand.gateway.agents.links()).toHaveLength(count));
   const allow = (): string => `localhost:${server.port}`;
   const ca = (): string => readFileSync(join(stand.folder, 'data', 'gateway.crt'), 'utf8');
   const start = async (options: Partial<Parameters<typeof startAgent>[1]> = {}) => {
@@ -196,7 +195,7 @@ describe.skipIf(missingPostgres(18))('a target behind an agent', () => {
       ca: readFileSync(join(own.folder, 'data', 'gateway.crt'), 'utf8'),
     });
     running.done.catch(() => undefined);
-    await vi.waitFor(() => expect(own.gateway.agents.links()).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(own.gateway.agents.links()).toHaveLength(1));
     const client = await own.client();
     expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
     // The agent's own socket counts no more.
@@ -276,7 +275,7 @@ describe.skipIf(missingPostgres(18))('a target behind an agent', () => {
         carried = now;
         expect(still).toBe(true);
       },
-      { timeout: 10_000, interval: 300 },
+      { timeout: 20_000, interval: 300 },
     );
     const other = await connect();
     expect((await other.query('select 1 as one')).rows).toEqual([{ one: 1 }]);

@@ -110,7 +110,7 @@ describe.skipIf(unavailable)('client libraries, over every way', () => {
     const running = startAgent(stand, { allow, token, ca });
     running.done.catch(() => undefined);
     agents.push(running);
-    await vi.waitFor(() => expect(stand.gateway.agents.links()).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(stand.gateway.agents.links()).toHaveLength(1));
   }
 
   /** What a program said, by way and cell. One that hangs is ended, and what it has said until then is what there is. */

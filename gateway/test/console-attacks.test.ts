@@ -422,7 +422,7 @@ describe.skipIf(missingPostgres(18))('the listener of the console, with TLS', ()
     await other.end();
     await ask('/auth/logout', { method: 'POST', headers: own(olga), body: '{}' });
     await reading;
-  }, 30_000);
+  });
 
   test('somebody without a role sees and does nothing but be somebody', async () => {
     const nemo = await login('nemo');

@@ -192,10 +192,10 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
         return { socket, said: () => said };
       });
       const refused = (): number => sent.filter(({ said }) => said().startsWith('HTTP/1.1 429')).length;
-      await expect.poll(refused, { timeout: 10_000 }).toBe(4);
+      await expect.poll(refused).toBe(4);
       for (const { socket } of sent) socket.destroy();
       const again = async (): Promise<string> => login('ana').catch(() => '');
-      await expect.poll(again, { timeout: 10_000 }).toMatch(/=[\w-]{43}$/);
+      await expect.poll(again).toMatch(/=[\w-]{43}$/);
     });
 
     test('a login ends when the provider says, and who logs out is told that the provider still knows them', async () => {
@@ -465,7 +465,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('logins 
     const numberOf = async (text: string): Promise<number> => {
       const waits = (): number | undefined =>
         it.stand.gateway.approvals.waiting().find((one) => one.text.includes(text))?.number;
-      await expect.poll(waits, { timeout: 10_000 }).toBeDefined();
+      await expect.poll(waits).toBeDefined();
       return waits() as number;
     };
 

@@ -150,7 +150,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     let answer: Promise<string> | undefined;
     const waits = async (text: string): Promise<void> => {
       [answer] = await asks(text);
-      await vi.waitFor(() => expect(it.stand.gateway.approvals.pending).toBe(1), { timeout: 10_000 });
+      await vi.waitFor(() => expect(it.stand.gateway.approvals.pending).toBe(1));
     };
     let asked: Promise<void> | undefined;
     await ben.route('**/v1/approvals?state=pending*', async (route) => {

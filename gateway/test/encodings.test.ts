@@ -80,7 +80,7 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
           plainly(await said('direct', encoding, script)),
         );
     }
-  }, 30_000);
+  });
 
   test('what another encoding would take for a quote is none', async () => {
     for (const bytes of [

@@ -174,7 +174,7 @@ test('an idle visit ends, the socket stays, and the next request begins another'
   let sockets = 0;
   agent.on('free', () => sockets++);
   await repeat(stand, '/a', agent);
-  await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0), { timeout: 15_000 });
+  await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0));
   expect((await send(stand, '/b', agent)).status).toBe(200);
   expect(Object.values(agent.freeSockets).flat().length + Object.values(agent.sockets).flat().length).toBe(1);
   stand.gateway.log.flush();

@@ -591,7 +591,7 @@ describe('a held request', () => {
     const third = post();
     await vi.waitFor(async () => expect(await list()).toHaveLength(2));
     third.gone();
-    await vi.waitFor(async () => expect((await list())[0]?.state).toBe('withdrawn'), { timeout: 5_000 });
+    await vi.waitFor(async () => expect((await list())[0]?.state).toBe('withdrawn'));
     expect(stand.reached).toEqual(['POST /orders']);
   });
 });

@@ -499,13 +499,10 @@ test('who hangs up while a stream waits for people withdraws it', async () => {
   stream.done().catch(() => undefined);
   const number = await pending(stand);
   stream.abort();
-  await vi.waitFor(
-    async () => {
-      const { state } = await control(stand).get<{ state: string }>(`/v1/approvals/${number}`);
-      expect(state).toBe('withdrawn');
-    },
-    { timeout: 10_000 },
-  );
+  await vi.waitFor(async () => {
+    const { state } = await control(stand).get<{ state: string }>(`/v1/approvals/${number}`);
+    expect(state).toBe('withdrawn');
+  });
   expect(stand.double.heard).toEqual([]);
 });
 

@@ -102,7 +102,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('the mask corpus on
       `PostgreSQL ${major}: leaks ${part(figures.leaked, figures.tried)}, damage ${part(figures.damaged, figures.tried)}, ` +
         `false stops ${part(figures.stopped, figures.benign)}, exact ${part(figures.exact, figures.compared)}`,
     );
-  }, 30_000);
+  });
 
   const through = (which: 0 | 1): Promise<Line> =>
     openLine(() => (stands[which] as Stand).client({ application_name: 'corpus' }));

@@ -333,9 +333,7 @@ describe('hostile servers', () => {
       stop.abort();
       await closed;
     }
-    await expect
-      .poll(() => [...stand.gateway.sessions.values()].some(({ busy }) => busy), { timeout: 10_000 })
-      .toBe(false);
+    await expect.poll(() => [...stand.gateway.sessions.values()].some(({ busy }) => busy)).toBe(false);
   });
 
   test('a login that the server wants of its client is none of the client’s', async () => {
@@ -590,7 +588,7 @@ describe('where rules allow everything else', () => {
     rpc(new URL(stand.url), stand.token, { jsonrpc: '2.0', ...message }, headers);
   const released = async (): Promise<void> => {
     const waiting = (): number | undefined => stand.gateway.approvals.waiting()[0]?.number;
-    await expect.poll(waiting, { timeout: 10_000 }).toBeDefined();
+    await expect.poll(waiting).toBeDefined();
     const ada = { name: 'ada', kind: 'person', groups: [], roles: ['user', 'approver'] } as const;
     await stand.gateway.approvals.decide(waiting() as number, ada, 'approve', '');
   };

@@ -46,7 +46,7 @@ async function openStand(programs: string, program = 'files'): Promise<ProgramSt
     await agent.stop(0);
     await stand.stop();
   });
-  await vi.waitFor(() => expect(stand.gateway.agents.links()).toHaveLength(1), { timeout: 10_000 });
+  await vi.waitFor(() => expect(stand.gateway.agents.links()).toHaveLength(1));
   return {
     ...stand,
     log,
@@ -153,7 +153,5 @@ test('a call without a session has a program that ends with it', async () => {
   const { messages } = await rpc(new URL(stand.url), stand.token, { jsonrpc: '2.0', id: 1, method: 'resources/list' });
   expect(messages).toMatchObject([{ id: 1, result: { pid: expect.any(Number) } }]);
   for (const { id } of stand.gateway.sessions.values()) stand.gateway.sessions.get(id)?.end({ code: 'given-up' });
-  await expect
-    .poll(() => stand.log.filter((line) => line.includes('its client has gone')), { timeout: 5_000 })
-    .toHaveLength(1);
+  await expect.poll(() => stand.log.filter((line) => line.includes('its client has gone'))).toHaveLength(1);
 });

@@ -103,7 +103,7 @@ describe.each(FLAVOURS)('the mask corpus on %s', (flavour) => {
         `${flavour}: leaks ${part(figures.leaked, figures.tried)}, false stops ${part(figures.stopped, figures.benign)}, ` +
           `exact ${part(figures.exact, figures.compared)}`,
       );
-    }, 30_000);
+    });
 
     const openDirect = ({ host, port, user, password, database }: MySqlServer): Promise<Connection> =>
       createConnection({ host, port, user, password, database, ...READING });

@@ -103,7 +103,7 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
   test('the file is looked at, and a statement that was prepared before is judged anew', async () => {
     const statement = { name: 'gone', text: 'delete from people where id = $1', values: [7] };
     edit((text) => text.replace('"delete"', '"insert"'));
-    await vi.waitFor(() => expect(stand.gateway.reloads.ok).toBe(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(stand.gateway.reloads.ok).toBe(1));
     expect(await failure(client.query(statement))).toBe('no error');
     edit((text) => text.replace('"insert"', '"delete"'));
     await reload();
@@ -124,9 +124,12 @@ describe.skipIf(missingPostgres(18))('another configuration, while sessions run'
     edit((text) => text.replace('action.vreb', 'action.verb'));
     expect(await api('/v1/reload', 'POST')).toEqual([200, '{"ok":true}']);
     expect(JSON.parse((await api('/readyz'))[1])).toEqual({ ok: true });
-    expect((await api('/metrics'))[1]).toMatch(
-      /sluice_configuration_current 1[^]*sluice_reloads_total\{result="failed"\} 2/,
-    );
+    // The gateway looks at the file by itself as well, and may have come upon the mistake in between.
+    const { failed } = stand.gateway.reloads;
+    expect(failed).toBeGreaterThanOrEqual(2);
+    const metrics = (await api('/metrics'))[1];
+    expect(metrics).toContain('sluice_configuration_current 1');
+    expect(metrics).toContain(`sluice_reloads_total{result="failed"} ${failed}\n`);
     expect((await api('/v1/reload', 'POST', 'dev'))[0]).toBe(403);
   });
 

@@ -118,7 +118,7 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
       const stand = await open({ limits: '{ logins: 30, logins_per_address: 20, handshake: 60s }' });
       const member = await stand.client();
       const silent = Array.from({ length: 60 }, (_, at) => dial(stand.port, `127.0.0.${2 + (at % 2)}`));
-      await vi.waitFor(() => expect(stand.gateway.strangers.evicted).toBe(30), { timeout: 10_000 });
+      await vi.waitFor(() => expect(stand.gateway.strangers.evicted).toBe(30));
       expect(stand.gateway.strangers.size).toBe(30);
       expect(await (await fetch(`${stand.gateway.url}/metrics`, { headers: { connection: 'close' } })).text()).toMatch(
         /^sluice_strangers_evicted_total 3\d$/m,
@@ -156,7 +156,7 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
       socket.resume();
       socket.write(Buffer.from([0x16, 3, 1, 1, 0, 1]));
       expect(stand.gateway.sessions.size).toBe(1);
-      await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0), { timeout: 10_000, interval: 100 });
+      await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0), { timeout: 20_000, interval: 100 });
       socket.destroy();
     });
   });
@@ -256,7 +256,7 @@ describe.skipIf(missingPostgres(18))('strangers', () => {
     raw.write(Buffer.from([23, 3, 3, 0, 32, ...Buffer.alloc(32, 1)]));
     await new Promise((resolve) => raw.once('close', resolve));
     secured.destroy();
-    await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(stand.gateway.sessions.size).toBe(0));
     await stand.stop();
     expect(lines.join('')).not.toMatch(/\\n\s+at |a session failed/);
     const broken = lines.filter((line) => line.includes('connection broke'));

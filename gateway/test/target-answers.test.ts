@@ -225,7 +225,7 @@ describe.each([15, 18] as const)('what rules ask of PostgreSQL %i', (major) => {
       await eve.end();
       await Promise.all(flood);
       for (const client of greedy) await client.end();
-    }, 30_000);
+    });
   });
 
   describe('estimates beside masks', () => {

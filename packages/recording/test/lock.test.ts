@@ -68,7 +68,9 @@ test('of many that find a stale lock at the same time, one gets it', async () =>
     // Nobody leaves before all have tried: the lock of somebody who has ended is stale as well.
     const start = String(Date.now() + 200);
     for (const { stdin } of children) stdin.write(start);
-    expect((await next()).toSorted()).toEqual(['mine', 'not', 'not', 'not', 'not', 'not']);
+    const answers = await next();
+    expect(answers.filter((answer) => answer === 'mine')).toEqual(['mine']);
+    expect(answers.filter((answer) => answer === 'not')).toHaveLength(children.length - 1);
   } finally {
     for (const child of children) child.kill();
   }
