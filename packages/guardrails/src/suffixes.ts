@@ -12,7 +12,7 @@ export interface Renaming {
   readonly to: string;
 }
 
-export const PATH = 'path';
+const PATH = 'path';
 /** As `path`, where suffixes make no difference. */
 export const PATH_ALIKE = 'pathAlike';
 /** As `request.operation`, likewise. */
