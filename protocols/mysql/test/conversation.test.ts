@@ -376,9 +376,6 @@ test('an answer that would have to be masked is not asked for', () => {
     texts,
     failed: () => undefined,
     completed: () => undefined,
-    sent: () => undefined,
-    settled: () => undefined,
-    ended: () => undefined,
   };
   const made = begun({ judge: () => ({ ...allowed, masking }) as Answer });
   made.client(query('SELECT mail FROM people'));
