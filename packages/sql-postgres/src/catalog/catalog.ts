@@ -60,6 +60,8 @@ export interface CatalogChange extends Pick<CatalogContents, 'relations' | 'type
   readonly functions?: FunctionsChange;
   /** All that there are, where some have come. */
   readonly schemas?: CatalogNames;
+  /** See `Catalog.moment`. */
+  readonly horizon?: string;
 }
 
 /** Functions that have come or changed, and pg_proc.oid of those that have been dropped; the texts are those of all that there are. */
@@ -78,6 +80,8 @@ export class Catalog {
   readonly parts: number;
   /** As all was read. What has changed since is in the properties of the catalog itself. */
   readonly contents: CatalogContents;
+  /** What has been defined of it since is of a transaction that was running then, or of a later one. */
+  readonly moment: Pick<Moment, 'server' | 'horizon'>;
   /** How many definitions could not be read, because what they read was locked. */
   readonly unread: number;
   /** The grammar of this server, for definitions of views and bodies of functions. */
@@ -108,6 +112,8 @@ export class Catalog {
     this.trust = trust;
     this.contents = contents;
     this.parts = before ? before.parts + 1 : 0;
+    const { server } = contents.moment;
+    this.moment = change?.horizon === undefined ? (before?.moment ?? contents.moment) : { server, horizon: change.horizon };
     this.version = before ? `${contents.version} +${++Catalog.#readInPart}` : contents.version;
     this.parse = parse;
     this.casts = contents.casts;

@@ -3,7 +3,7 @@
  * statement (`masks/standing.ts`).
  */
 import { literal } from '../estimate.js';
-import type { Moment } from './catalog.js';
+import type { Catalog } from './catalog.js';
 import type { CatalogQuery } from './query.js';
 import { LIMITS } from './queries.js';
 
@@ -11,7 +11,7 @@ import { LIMITS } from './queries.js';
  * Each change of an object is another row, whose transaction is a later one. What only gives a table other rows (TRUNCATE) changes
  * pg_class alone, and a new name changes pg_type with it.
  */
-const NAMES = ({ server, horizon }: Moment): string => {
+const NAMES = ({ server, horizon }: Catalog['moment']): string => {
   const isLate = (row: string): string => `age(${row}.xmin) <= age(xid('${horizon}'::xid8))`;
   return `select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid
       where a.attnum > 0 and not a.attisdropped and ${isLate('a')}
@@ -46,7 +46,7 @@ export interface Changed {
  *
  * @throws what `query` throws
  */
-export async function changedSince(query: CatalogQuery, moment: Moment): Promise<readonly Changed[]> {
+export async function changedSince(query: CatalogQuery, moment: Catalog['moment']): Promise<readonly Changed[]> {
   const rows = await query(`${LIMITS}; set local search_path to pg_catalog, pg_temp; ${NAMES(moment)}`);
   return rows.map(([name, column]) => ({ name: name ?? '', column: column ?? undefined }));
 }

@@ -41,9 +41,13 @@ export async function withNamed(query: CatalogQuery, catalog: Catalog, named: Na
   if (!types) return undefined;
   const tables = await readTables(query, catalog, named.tables, base, named.respelled);
   if (!tables) return undefined;
+  const { horizon, ...read } = tables;
+  // What else there is was read before.
+  const isAllOfIt = !functions.change && !schemas && named.types.length === 0;
   return new Catalog(catalog.contents, catalog.parse, catalog.trust, {
     before: catalog,
-    ...tables,
+    ...read,
+    ...(isAllOfIt && horizon !== undefined && { horizon }),
     types: [...types.late, ...tables.types],
     goneTypes: types.gone,
     ...(functions.change && { functions: functions.change }),

@@ -105,6 +105,7 @@ const PARTS = [
   part('guarded', 2, GUARDED),
   part('reached', 3, REACHED),
   part('body', 1, BODIES),
+  part('horizon', 1, 'select pg_snapshot_xmin(pg_current_snapshot())'),
 ].join(' union all ');
 
 /** To plan it takes longer than to run it, so the server keeps the plan: one that goes by indexes, however few tables there are. */
@@ -154,7 +155,7 @@ export async function readTables(
   names: readonly string[],
   before: Guards,
   areRespelled: boolean,
-): Promise<Pick<CatalogChange, 'relations' | 'types' | 'guards' | 'gone'> | undefined> {
+): Promise<Pick<CatalogChange, 'relations' | 'types' | 'guards' | 'gone' | 'horizon'> | undefined> {
   if (names.length === 0) return { relations: [], types: [], guards: before };
   const named = namedBefore(catalog, names);
   // Which columns of one are computed is not known while it is locked: it is read as a whole.
@@ -170,7 +171,8 @@ export async function readTables(
   const oids = new Set(relations.map(({ oid }) => oid));
   const lost = named.filter(({ oid }) => !oids.has(oid));
   const gone = lost.length > 0 ? await droppedOf(query, catalog, lost) : new Set<number>();
-  return gone && { relations, types: rows('type').map(typeOf), guards, gone };
+  const [horizon] = rows('horizon')[0] ?? [];
+  return gone && { relations, types: rows('type').map(typeOf), guards, gone, ...(horizon && { horizon }) };
 }
 
 /** With what the server spells of them; undefined where something of it cannot be had now. */

@@ -81,8 +81,7 @@ export function createView(analysis: LineageAnalysis, fields: NodeFields): reado
   const { searchPath, user, role, initial } = analysis.session;
   const query = { node: fields['query'], names: { searchPath, user, role, initial }, columns };
   if (isOwnView || isNew(analysis, name)) {
-    const below = [...analysis.session.overlay.relations.values()].flatMap(({ reads = [] }) => [...reads]);
-    const reads = new Set([...analysis.relations, ...below]);
+    const reads = new Set([...analysis.relations, ...readByOwn(analysis, fields['query'])]);
     create(analysis, view, { columns: renamed, view: true, own: isOwnView, reads, ...(isOwnView && { query }) });
   } else {
     // Views of this transaction may read it too, which the catalog does not know.
@@ -304,6 +303,14 @@ export function ownRelation(analysis: LineageAnalysis, value: unknown): Temporar
 }
 
 /** Whether a relation of the session appears anywhere in a query: more than need be, never less. */
+/** What relations of the session read that a query names. */
+function readByOwn(analysis: LineageAnalysis, value: unknown): readonly number[] {
+  if (Array.isArray(value)) return value.flatMap((one) => readByOwn(analysis, one));
+  if (!isFields(value)) return [];
+  const own = typeof value['relname'] === 'string' ? ownRelation(analysis, value) : undefined;
+  return [...(own?.reads ?? []), ...Object.values(value).flatMap((one) => readByOwn(analysis, one))];
+}
+
 function usesTemporary(analysis: LineageAnalysis, value: unknown): boolean {
   if (Array.isArray(value)) return value.some((one) => usesTemporary(analysis, one));
   if (!isFields(value)) return false;

@@ -146,13 +146,13 @@ export class TargetCatalog {
     return Promise.resolve(this.get());
   }
 
-  /** What has changed in the catalog since it was read as a whole. */
-  async changedSince({ catalog: { contents } }: Meaning): Promise<readonly Changed[]> {
+  /** What has changed in the catalog since it was read. */
+  async changedSince({ catalog }: Meaning): Promise<readonly Changed[]> {
     // One asks the connection at a time.
     for (let busy; (busy = this.#reading ?? this.#readingTables); ) await busy.catch(() => undefined);
     const side = this.#side;
     if (!side) throw new Error('The target cannot be asked.');
-    const found = changedSince((text) => side.query(text), contents.moment);
+    const found = changedSince((text) => side.query(text), catalog.moment);
     this.#readingTables = found.then(
       () => undefined,
       () => undefined,
