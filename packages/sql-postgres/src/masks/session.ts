@@ -148,7 +148,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     // What is not known may have been made a moment ago by somebody else. What code has done in a transaction is found by comparing
     // with what was read as a whole.
     const needsAll = ({ refusal, masking }: MaskPlan, now: Meaning): boolean =>
-      refusal?.unknownName === true || (masking?.runsCode === true && this.#status === 'open' && isReadInPart(now.catalog));
+      refusal?.unknownName === true ||
+      (masking?.runsCode === true && this.#status === 'open' && isReadInPart(now.catalog));
     const again = (plan: MaskPlan, now: Meaning, asked: SqlCommand): Promise<MaskPlan> =>
       wait(this.#catalog.refresh()).then(
         (late) => (late === now ? plan : planned(late, asked)),
