@@ -45,6 +45,7 @@ import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type MaskedColumns, type RuledColumns, hits, isStale, ruledColumns, touches } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Beginning, type Pooled, type Unfit, WHO, readBeginning, readProcess } from './backend.js';
+import { isReadInPart } from '../catalog/named.js';
 import { changedNames, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
 import { elementsOf } from './parameters.js';
@@ -159,18 +160,25 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
     const wait = (late: Promise<Meaning>): Promise<Meaning> => (held ? inTime(late) : late);
     const planned = (now: Meaning, asked: SqlCommand): MaskPlan => this.#plan(now, asked, facts, masks, wish);
+    // What is not known may have been made a moment ago by somebody else. What code has done in a transaction is found by comparing
+    // with what was read as a whole.
+    const needsAll = ({ refusal, masking }: MaskPlan, now: Meaning): boolean =>
+      refusal?.unknownName === true ||
+      (masking?.runsCode === true && this.#status === 'open' && isReadInPart(now.catalog));
+    const again = (plan: MaskPlan, now: Meaning, asked: SqlCommand): Promise<MaskPlan> =>
+      wait(this.#catalog.refresh()).then(
+        (late) => (late === now ? plan : planned(late, asked)),
+        () => plan,
+      );
     if (meaning instanceof Promise) {
       const kept = keptValues(command);
-      return wait(meaning).then((late) => planned(late, kept));
+      return wait(meaning).then((late) => {
+        const plan = planned(late, kept);
+        return plan.masking?.runsCode === true && needsAll(plan, late) ? again(plan, late, kept) : plan;
+      });
     }
     const plan = planned(meaning, command);
-    if (!plan.refusal?.unknownName) return plan;
-    const kept = keptValues(command);
-    // What is not known may have been made a moment ago by somebody else.
-    return wait(this.#catalog.refresh()).then(
-      (late) => (late === meaning ? plan : planned(late, kept)),
-      () => plan,
-    );
+    return needsAll(plan, meaning) ? again(plan, meaning, keptValues(command)) : plan;
   }
 
   #meaningFor(text: string, facts: Facts): Meaning | Promise<Meaning> {
