@@ -104,7 +104,7 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)(
       await definer.query('rollback');
       await direct.query('rollback; select pg_advisory_unlock_all()');
       await direct.query(SCHEMA);
-      await definer.query('create type seen as (a int)');
+      await definer.query('create type seen as range (subtype = int)');
       reader = await rawClient(stand);
       return () => reader.end();
     });
