@@ -113,7 +113,8 @@ export class Catalog {
     this.contents = contents;
     this.parts = before ? before.parts + 1 : 0;
     const { server } = contents.moment;
-    this.moment = change?.horizon === undefined ? (before?.moment ?? contents.moment) : { server, horizon: change.horizon };
+    this.moment =
+      change?.horizon === undefined ? (before?.moment ?? contents.moment) : { server, horizon: change.horizon };
     this.version = before ? `${contents.version} +${++Catalog.#readInPart}` : contents.version;
     this.parse = parse;
     this.casts = contents.casts;
