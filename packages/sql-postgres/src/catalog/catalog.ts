@@ -4,7 +4,16 @@ import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
 import type { FunctionText } from './setting-code.js';
 import { Layered, grouped, keyOf } from './layered.js';
-import type { Attribute, BaseColumn, InterpretedCast, Operator, Relation, Routine, Type } from './objects.js';
+import {
+  type Attribute,
+  type BaseColumn,
+  FIRST_USER_OID,
+  type InterpretedCast,
+  type Operator,
+  type Relation,
+  type Routine,
+  type Type,
+} from './objects.js';
 
 /** When something was read, for whoever asks what has changed since. */
 export interface Moment {
@@ -200,8 +209,20 @@ export class Catalog {
     return this.#routines.list;
   }
 
+  /** Functions of users with a body of SQL that the server has gone through (BEGIN ATOMIC, RETURN). */
+  get standardRoutines(): readonly Routine[] {
+    return this.#routines.of(STANDARD);
+  }
+
   type(schema: string, name: string): Type | undefined {
     return this.#types.named(schema, name);
+  }
+
+  /** Whether columns, other types or functions are made of a type that users have made, or may be: what a range is made of is not known here. */
+  isMadeUseOf(type: number): boolean {
+    const key = madeOf(type);
+    const users = [this.#relations.of(key), this.#types.of(key), this.#routines.of(key), this.#types.of(RANGES)];
+    return users.some((found) => found.length > 0);
   }
 
   /** In whatever schema. */
@@ -305,11 +326,32 @@ export class Catalog {
   }
 }
 
-const groupsOfRelation = ({ name, parents }: Relation): readonly (string | number)[] => [name, ...parents];
-const groupsOfType = ({ name }: Type): readonly string[] => [name];
-/** No name has the NUL of a key in it. */
-const groupsOfRoutine = (one: Routine): readonly string[] =>
-  one.schema === 'pg_catalog' ? [keyOf(one)] : [keyOf(one), one.name];
+/** What is made of types that users have made. No name has the NUL of a key in it. */
+const madeOf = (type: number): string => `\0${type}`;
+const madeOfThese = (types: readonly number[]): readonly string[] =>
+  types.some((type) => type >= FIRST_USER_OID)
+    ? [...new Set(types.filter((type) => type >= FIRST_USER_OID))].map(madeOf)
+    : NOTHING;
+const NOTHING: readonly string[] = [];
+const RANGES = '\0ranges';
+const STANDARD = '\0standard';
+
+const groupsOfRelation = ({ name, parents, columns }: Relation): readonly (string | number)[] => [
+  name,
+  ...parents,
+  ...madeOfThese(columns.map(({ type }) => type)),
+];
+function groupsOfType({ name, schema, kind, base }: Type): readonly string[] {
+  const isRange = kind === 'r' && schema !== 'pg_catalog';
+  return [name, ...madeOfThese([base]), ...(isRange ? [RANGES] : NOTHING)];
+}
+function groupsOfRoutine(one: Routine): readonly string[] {
+  const { oid, schema, name, inputs, returns, outputs, body } = one;
+  const keys = schema === 'pg_catalog' ? [keyOf(one)] : [keyOf(one), name];
+  if (oid < FIRST_USER_OID) return keys;
+  const made = madeOfThese([...inputs, returns, ...outputs.map(({ type }) => type)]);
+  return [...keys, ...made, ...(body?.standard === true ? [STANDARD] : NOTHING)];
+}
 
 const countUnread = (objects: readonly (Relation | Routine)[]): number => {
   let count = 0;

@@ -1,7 +1,10 @@
 /**
  * The objects of a database that decide what a statement reads, as pg_catalog describes them. Numbers are object identifiers
- * (oid). Objects of other sessions (temporary ones) are not here. Types only.
+ * (oid). Objects of other sessions (temporary ones) are not here.
  */
+
+/** What users have made starts here (FirstNormalObjectId in transam.h). */
+export const FIRST_USER_OID = 16_384;
 
 /** A column of a stored relation, made once, so that two of them are the same column if they are the same object. */
 export interface BaseColumn {

@@ -5,7 +5,16 @@ import { withDefinitions } from './definitions.js';
 import { readGuards } from './guards.js';
 import { readFunctionTexts } from './setting-code.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
-import type { Attribute, BaseColumn, Operator, Relation, RelationKind, Routine, Type } from './objects.js';
+import {
+  type Attribute,
+  type BaseColumn,
+  FIRST_USER_OID,
+  type Operator,
+  type Relation,
+  type RelationKind,
+  type Routine,
+  type Type,
+} from './objects.js';
 import {
   ATTRIBUTES,
   BUILT_IN_OPERATORS,
@@ -118,7 +127,7 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     );
     const replaced = known && new Set((await query(REPLACED_VIEWS)).map(([oid]) => Number(oid)));
     const isSpeltAnew = (oid: number): boolean =>
-      oid >= FIRST_MADE_OID || changed.has('rules') || replaced?.has(oid) === true;
+      oid >= FIRST_USER_OID || changed.has('rules') || replaced?.has(oid) === true;
     const spelled = known?.relations.map((relation) => (isSpeltAnew(relation.oid) ? unspelled(relation) : relation));
     const relations = await read([...OF_RELATIONS, ...named], spelled, () =>
       readRelations(query, before, spelled, areSchemasKept ? horizonFor(known?.moment, moment, momentRow) : undefined),
@@ -161,7 +170,6 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
 const OF_RELATIONS: readonly CatalogPart[] = ['relations', 'attributes', 'defaults', 'rules', 'triggers', 'parents'];
 
 /** The server comes with what has a lower number, and spells it as it always does. */
-const FIRST_MADE_OID = 16_384;
 /** Relations whose columns are read by their numbers. Where more have changed, those of all are read. */
 const MAX_CHANGED_RELATIONS = 500;
 /** Numbers of transactions have 32 bits in rows, and half of them are before a given one. */

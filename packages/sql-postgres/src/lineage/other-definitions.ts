@@ -224,7 +224,7 @@ export function withReaders(catalog: Catalog, name: string): readonly string[] {
 
 const goneWith = (catalog: Catalog, names: readonly string[], isCascade: boolean): readonly string[] =>
   isCascade
-    ? [GOES_WITH_IT, ...names.flatMap((name) => [...withReaders(catalog, name), ...bodiesInStandard(catalog)])]
+    ? [GOES_WITH_IT, ...names.flatMap((name) => withReaders(catalog, name)), ...bodiesInStandard(catalog)]
     : names;
 
 /** Stands among the names of `Overlay.defined` where a CASCADE may have taken more away than can be named: columns, defaults, constraints. */
@@ -258,12 +258,8 @@ export function ownedByTables({ relations, derived }: Catalog): readonly string[
 }
 
 /** Functions that go with a table that their bodies read: another one of the name may be meant then. The server's own stay. */
-export const bodiesInStandard = ({ everyRoutine }: Catalog): string[] =>
-  everyRoutine.flatMap(({ oid, name, body }) =>
-    body?.standard === true && oid >= FIRST_MADE_OID ? [functionName(name)] : [],
-  );
-
-const FIRST_MADE_OID = 16_384;
+export const bodiesInStandard = ({ standardRoutines }: Catalog): string[] =>
+  standardRoutines.map(({ name }) => functionName(name));
 
 /** Whether an expression calls what nobody has read. */
 export function callsUnread(catalog: Catalog, value: unknown): boolean {

@@ -4,6 +4,7 @@
  * (`constructors.ts`); what a value comes from as a whole (`calls.ts`, `expression.ts`), which holds where nothing is said here.
  */
 import { isFields, nodeOf, text } from '../ast.js';
+import { FIRST_USER_OID } from '../catalog/objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
 import type { FunctionCall } from './calls.js';
 import { findType } from './types.js';
@@ -164,7 +165,6 @@ export function isSound(parts: ValueParts): boolean {
   });
 }
 
-const FIRST_USER_OID = 16_384;
 /** json and jsonb, and arrays of them. */
 const HOLDING_DOCUMENTS: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
 

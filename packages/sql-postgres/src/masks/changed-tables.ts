@@ -179,15 +179,7 @@ function takesRelationsAlone(catalog: Catalog, names: readonly string[]): boolea
       .flatMap(({ type }) => [type, catalog.typeByOid(type)?.array ?? 0]),
   );
   rows.delete(0);
-  const isMade = (types: readonly number[]): boolean => types.some((oid) => rows.has(oid));
-  return !(
-    catalog.relations.some(({ columns }) => columns.some(({ type }) => rows.has(type))) ||
-    // What a range is made of is not known here.
-    catalog.types.some(({ schema, kind, base }) => rows.has(base) || (kind === 'r' && schema !== 'pg_catalog')) ||
-    catalog.everyRoutine.some(
-      ({ inputs, returns, outputs }) => rows.has(returns) || isMade(inputs) || isMade(outputs.map(({ type }) => type)),
-    )
-  );
+  return ![...rows].some((type) => catalog.isMadeUseOf(type));
 }
 
 /** Where a name is written with its schema each time, that one is meant. */

@@ -3,7 +3,7 @@
  * not own: finding the parts in a value (`packages/masking/src/postgres/parts.ts`), nor which parts there are (lineage).
  */
 import type { Catalog } from '../catalog/catalog.js';
-import type { BaseColumn } from '../catalog/objects.js';
+import { type BaseColumn, FIRST_USER_OID } from '../catalog/objects.js';
 import { MAX_PARTS, type ValueParts, type Value, documentOf, itemsOf, sizeOf } from '../lineage/index.js';
 import {
   type ColumnMask,
@@ -26,7 +26,6 @@ interface Masks {
 
 const JSON_TYPE = 114;
 const JSONB_TYPE = 3802;
-const FIRST_USER_OID = 16_384;
 /** box, the one type whose arrays are written with semicolons. */
 const BOX = 603;
 

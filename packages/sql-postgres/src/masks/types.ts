@@ -1,9 +1,8 @@
 /** A type of the catalog as masks need it. Pure. */
 import type { Catalog } from '../catalog/catalog.js';
+import { FIRST_USER_OID } from '../catalog/objects.js';
 import { type PgType, builtIn } from '@sluice/masking';
 
-/** Types made by users start here (FirstNormalObjectId). */
-const FIRST_USER_OID = 16_384;
 const MAX_TYPE_DEPTH = 20;
 
 const KINDS: Readonly<Record<string, PgType['kind']>> = {

@@ -77,7 +77,7 @@ test.skipIf(unavailable)('what took long to read is trusted for longer, but not 
 test.skipIf(unavailable)('who asks while the changed tables are read waits for them', async () => {
   await define();
   target.changed(LATE);
-  waitsBehind = [/execute sluice_tables/];
+  waitsBehind = [/execute sluice_named_tables/];
   const first = target.get();
   await reached.promise;
   const others = [target.get(), target.getFor('alter table app.late add check (id > 1)'), target.refresh()];
