@@ -56,9 +56,9 @@ import { mayTell, runsAlone } from './errors.js';
 import { meantTables } from './meant.js';
 import { Announcer, refusalOf, unsureOf } from './hidden.js';
 import { Standing } from './standing.js';
-import { definedBy, joined } from './defined.js';
-import { type Turn, behind, hasAny, meantBy, moves } from './turns.js';
-import { ANY, type Defined, type Moving, type UnderWay } from './underway.js';
+import { definedBy } from './defined.js';
+import { OwnDefinitions, commitsOthers } from './own-definitions.js';
+import { type Turn, behind, moves } from './turns.js';
 
 /** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
 const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
@@ -123,21 +123,14 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** What was looked at already, and could not be made out. */
   #looked: NameSpace | undefined;
   #meaning: Meaning | undefined;
-  /** Definitions of its own that may take effect at any time, and those of them that the target has answered. */
-  readonly #underWay = new Set<UnderWay>();
-  /** Those that its transaction will put into effect, and what it moves by itself. */
-  readonly #held = new Set<UnderWay>();
-  readonly #heldAnswered = new Set<UnderWay>();
-  readonly #moving = new Set<Moving>();
-  readonly #answered = new Set<UnderWay>();
-  /** The transaction block that the target last spoke of has ended since. */
-  #leftBlock = false;
+  readonly #own: OwnDefinitions;
 
   constructor(catalog: TargetCatalog, { user, pooled, key, rows }: MaskSettings, told: MaskListener) {
     this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled() });
     this.#backend = new Backend(pooled, told.onUnfit);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
     this.#catalog = catalog;
+    this.#own = new OwnDefinitions(catalog.underWay, this);
     this.#user = user;
     this.#key = key;
     this.#told = told;
@@ -230,82 +223,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   closed(): void {
     this.#room.clear();
     if (this.#defining > 0 || this.#ownCode || this.#tables !== NO_TABLES) this.#catalog.doubted();
-    this.#endUnderWay(this.#underWay);
-    this.#endHeld(this.#held);
-    this.#endMoving();
-  }
-
-  #endUnderWay(which: ReadonlySet<UnderWay>): void {
-    for (const one of which) {
-      this.#catalog.underWay.end(one);
-      this.#underWay.delete(one);
-    }
-    this.#answered.clear();
-  }
-
-  /** Its transaction is over, or the session. */
-  #endHeld(which: ReadonlySet<UnderWay>): void {
-    for (const one of which) {
-      this.#catalog.underWay.release(one);
-      this.#held.delete(one);
-    }
-    this.#heldAnswered.clear();
-  }
-
-  #endMoving(): void {
-    for (const one of this.#moving) this.#catalog.underWay.moved(one);
-    this.#moving.clear();
-  }
-
-  /** A command is about to be sent. @returns what to call when the target has answered it */
-  #sends(turn: Turn, defined: Defined | undefined, stop: () => void): () => void {
-    const { underWay } = this.#catalog;
-    const { defines } = turn;
-    // The text may begin a transaction, whether it has ended one or not.
-    const held = defined && underWay.hold(defined, this);
-    if (held) this.#held.add(held);
-    const sent = defines && underWay.begin(defines, this);
-    if (sent) this.#underWay.add(sent);
-    // Those that have begun since it was judged.
-    if (defines) for (const one of underWay.movingBy(defines, this)) one.stop();
-    if (defined || defines)
-      return () => {
-        if (held) this.#heldAnswered.add(held);
-        if (sent) this.#answered.add(sent);
-      };
-    if (this.#inBlock || !moves(turn)) return () => undefined;
-    let names: ReadonlySet<string> | undefined;
-    // What a single statement calls is settled soon, and nobody locks it.
-    const isSeveral = turn.facts.statements.length > 1;
-    const reaches = ({ named, functions }: Defined): boolean => {
-      names ??= meantBy(turn);
-      return hasAny(names, named) || (isSeveral && hasAny(names, functions));
-    };
-    const moving = { owner: this, reaches, stop };
-    this.#moving.add(moving);
-    underWay.moves(moving);
-    return () => undefined;
-  }
-
-  /** The transaction that is open is one that the client ends. */
-  get #inBlock(): boolean {
-    return this.#status === 'open' && !this.#leftBlock;
-  }
-
-  /** What a text may put into effect for others once it is sent; undefined: nothing, at least until its transaction ends. */
-  #takesEffect(defined: Defined | undefined, facts: Facts): Defined | undefined {
-    const kinds = facts.statements.flatMap((effect) => (effect.type === 'transaction' ? effect.kind : []));
-    if (facts.actions.some(commitsOthers)) return joined([ANY, ...(defined ? [defined] : [])]);
-    if (!this.#inBlock) return defined;
-    const commits = kinds.includes('commit') || kinds.includes('prepare');
-    if (!commits && !(defined && kinds.includes('rollback'))) return undefined;
-    // What stands behind the end of a transaction may be another one.
-    const several = defined && facts.statements.length > 1 ? [ANY] : [];
-    const before = commits ? [...this.#held] : [];
-    const isMore = this.#ownCode || (this.#tables !== NO_TABLES && before.length === 0);
-    const ownCode = commits && isMore ? [ANY] : [];
-    const all = [...before, ...several, ...ownCode, ...(defined ? [defined] : [])];
-    return all.length > 0 ? joined(all) : undefined;
+    this.#own.close();
   }
 
   /** Returns what to call when the target has said what came of a command. */
@@ -321,19 +239,13 @@ export class MaskSession implements MaskedSession, MaskPlanner {
 
   ready(status: 'idle' | 'open' | 'failed', isDone = false): void {
     this.#room.clear();
-    this.#leftBlock = false;
     const failed = this.#failed;
     this.#failed = false;
     const before = this.#status;
     this.#status = status;
     this.#prepared = false;
-    if (!this.#names) return;
-    this.#isReady(this.#names, status, before, failed);
-    // Behind what the catalog was told.
-    this.#endUnderWay(isDone ? this.#underWay : this.#answered);
-    // What was sent behind this may have begun another transaction.
-    if (status === 'idle') this.#endHeld(isDone ? this.#held : this.#heldAnswered);
-    if (isDone) this.#endMoving();
+    if (this.#names) this.#isReady(this.#names, status, before, failed);
+    this.#own.ready(status, isDone);
   }
 
   #isReady(
@@ -508,7 +420,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       facts,
       meaning,
       lineage: masks.length === 0 ? undefined : lineage,
-      defines: this.#takesEffect(defined, facts),
+      defines: this.#own.takesEffect(defined, facts, { ranCode: this.#ownCode, isMore: this.#tables !== NO_TABLES }),
     });
     const standing =
       masks.length === 0
@@ -529,7 +441,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const ended = this.#begins(code !== undefined || defines(facts) || facts.actions.some(commitsOthers));
     const masking: Masking = {
       // What a transaction has moved is looked at before anything can commit it.
-      changesSession: changes(followed, facts) || (standing !== undefined && this.#inBlock && moves(turn())),
+      changesSession: changes(followed, facts) || (standing !== undefined && this.#own.inBlock && moves(turn())),
       runsCode: code !== undefined,
       // Statements before it in the same text may have made a temporary table by now.
       // Without masks the session is followed for what names mean, and whatever the target describes may pass.
@@ -550,7 +462,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       texts: textMaskOf(() => tells || standing?.isInDoubt === true || (!isOwn && this.#touched), entities),
       behind: () => (this.#catalog.underWay.isQuiet ? undefined : behind(this.#catalog.underWay, turn())),
       sent: (stop) => {
-        answered = this.#sends(turn(), defined, stop);
+        answered = this.#own.sends(turn(), defined, stop);
       },
       stands: (statement, goesOn) => standing?.check(statement, goesOn),
       failed: () => {
@@ -566,7 +478,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
           ended();
           answered();
         }
-        if (endsBlock(facts.statements[statement])) this.#leftBlock = true;
+        if (endsBlock(facts.statements[statement])) this.#own.leftBlock();
         // What it did to the session by other definitions nobody has read.
         const hasFallen = standing?.hasFallen(statement) === true;
         this.#completed(hasFallen ? undefined : followed?.[statement], facts, statement, enforced, () =>
@@ -684,8 +596,6 @@ const NO_TABLES: ReadonlySet<string> = new Set();
 const NO_OIDS: ReadonlySet<number> = new Set();
 const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
 const TOO_LONG = 'is too long to be followed';
-/** A transaction of whichever session. */
-const commitsOthers = ({ verb }: Facts['actions'][number]): boolean => verb === 'commit prepared';
 const endsBlock = (effect: Facts['statements'][number] | undefined): boolean =>
   effect?.type === 'transaction' &&
   (effect.kind === 'commit' || effect.kind === 'rollback' || effect.kind === 'prepare');
