@@ -2,15 +2,12 @@
  * What masks know of one session. Owns: its names as the target has confirmed them, and the plan for each command. Does not:
  * frame rows (protocols/postgres), judge (gateway).
  */
-import { type Node, nodeOf } from '../ast.js';
+import type { Node } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { BaseColumn } from '../catalog/objects.js';
 import {
   EMPTY_OVERLAY,
   KEEPS,
   type SessionNames as NameSpace,
-  type SessionEffect,
-  OTHERS_STATEMENTS,
   type StatementLineage,
   afterEffects,
   afterLook,
@@ -33,37 +30,29 @@ import {
   type SqlCommand,
   Unmasked,
   type AppliedMask,
-  type MaskedUse,
-  type NamePart,
   type ResultDescription,
-  partsOfColumn,
 } from '@sluice/contract';
 import { type MaskPlan, type MaskPlanner, type NotFollowed, NotNow, keptValues } from '@sluice/analysis';
 import { type LargeRows, RowRoom, entityOf, textMaskOf } from '@sluice/masking';
-import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
-import { type MaskedColumns, type RuledColumns, hits, isStale, ruledColumns, touches } from './columns.js';
+import { type MaskedColumns, type RuledColumns, ruledColumns, touches } from './columns.js';
 import { inTime, pooledSession, refusedForPooler } from './pooled.js';
 import { Backend, type Beginning, type Pooled, type Unfit, WHO, readBeginning, readProcess } from './backend.js';
 import { isReadInPart } from '../catalog/named.js';
 import { changedNames, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
-import { elementsOf } from './parameters.js';
 import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
 import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
 import { meantTables } from './meant.js';
-import { Announcer, refusalOf, unsureOf } from './hidden.js';
+import { changes, definesForAll, isForAll, knownUpTo, nodeIn, tooLong } from './followed.js';
+import { Announcer, refusalOf } from './hidden.js';
 import { Standing } from './standing.js';
 import { definedBy } from './defined.js';
 import { OwnDefinitions, commitsOthers } from './own-definitions.js';
 import { type Turn, behind, moves } from './turns.js';
-
-/** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
-const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
-/** Nested comments cost the grammar quadratic time. */
-const MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS = 4 * 1024;
+import { NOTHING_COMPARED, unknownUse, useOf } from './use.js';
 
 /** What is fixed for a session. */
 export interface MaskSettings {
@@ -587,11 +576,6 @@ interface NamesThen {
   readonly own: NameSpace['overlay']['relations'];
 }
 
-function nodeIn({ lineage }: Meaning, text: string, statement: number): Node | undefined {
-  const parsed = tooLong(text) ? undefined : lineage.parse(text);
-  return parsed?.ok ? nodeOf(parsed.statements[statement]?.['stmt']) : undefined;
-}
-
 const NO_TABLES: ReadonlySet<string> = new Set();
 const NO_OIDS: ReadonlySet<number> = new Set();
 const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
@@ -621,185 +605,6 @@ const TRANSACTION_CONTROL: ReadonlySet<string> = new Set([
 const VOID = 2278;
 const voidsIn = ({ parameters = [] }: SqlCommand): number[] =>
   parameters.flatMap(({ type }, at) => (type === VOID ? [at + 1] : []));
-
-const tooLong = (text: string): boolean =>
-  text.length > MAX_FOLLOWED_CHARACTERS || (text.length > MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS && text.includes('/*'));
-
-/** It defines what is not followed, so that it is not known what names mean from there on. */
-const definesForAll = (
-  lineage: StatementLineage | undefined,
-  facts: Facts,
-  statement: number,
-  masks: readonly AppliedMask[],
-): boolean =>
-  defines(facts, statement) &&
-  (!lineage?.effects.some(({ type }) => FOLLOWED_DEFINITIONS.has(type)) ||
-    lineage.effects.some((effect) => isUnfollowed(effect, masks)));
-
-const FOLLOWED_DEFINITIONS: ReadonlySet<SessionEffect['type']> = new Set([
-  'relation',
-  'drop relation',
-  'function',
-  'drop function',
-  'defined',
-  'setting',
-]);
-
-/** Others see it once the transaction has committed. */
-const isForAll = (effect: SessionEffect): boolean =>
-  effect.type === 'defined' || (effect.type === 'relation' && effect.relation.permanent !== undefined);
-
-/** Definitions of anything, and of a table with new columns that a mask may be for: no rule is bound to them yet. */
-function isUnfollowed(effect: SessionEffect, masks: readonly AppliedMask[]): boolean {
-  if (effect.type === 'defined') return effect.names === 'any';
-  if (effect.type !== 'relation' || effect.relation.permanent === undefined) return false;
-  const { name, columns, stored, unknown } = effect.relation;
-  // The columns that the catalog has are bound, as far as they have their names.
-  const bound = new Set(name === stored?.name ? stored.columns.map((column) => column.name) : []);
-  const made = columns.filter((column) => !bound.has(column.name));
-  return masks.some((mask) =>
-    mask.columns.some((pattern) => {
-      const [column, table] = partsOfColumn(pattern).toReversed();
-      return mayName(table, name) && (unknown !== undefined || made.some((one) => mayName(column, one.name)));
-    }),
-  );
-}
-
-/** @param part of a pattern; one with `*` may stand for any name */
-const mayName = (part: NamePart | undefined, name: string): boolean =>
-  part === undefined || part.isPattern || part.text.toLowerCase() === name.toLowerCase();
-
-/** What stands behind a definition in the same text is read by the definitions from before it: nothing is known of it. */
-function knownUpTo(
-  lineage: readonly StatementLineage[] | undefined,
-  facts: Facts,
-  masks: readonly AppliedMask[],
-): readonly StatementLineage[] | undefined {
-  if (!lineage || lineage.length < 2) return lineage;
-  const first = lineage.findIndex((one, statement) => definesForAll(one, facts, statement, masks));
-  if (first < 0) return lineage;
-  return lineage.map((one, statement) =>
-    statement > first
-      ? {
-          ...one,
-          outputs: [],
-          unknown: 'stands behind a definition in the same text',
-          returnsRows: one.returnsRows ?? one.outputs.length > 0,
-        }
-      : one,
-  );
-}
-
-const changes = (lineage: readonly StatementLineage[] | undefined, facts: Facts): boolean =>
-  !lineage || defines(facts) || lineage.some(({ effects }) => effects.length > 0);
-
-/** Whether it reads anything that a mask could be for. */
-const reads = ({ actions }: Facts, statement?: number): boolean =>
-  actions.some(
-    (action) =>
-      (statement === undefined || action.statement === statement) &&
-      action.resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
-  );
-
-/** What is said of relations that this transaction has defined, or that nobody knows. */
-const BEHIND = /^stands behind a definition in the same transaction|^uses the relation .* which is not known$/s;
-const writes = ({ actions }: Facts, statement: number): boolean =>
-  actions.some((action) => action.statement === statement && action.effects.includes('write'));
-
-/** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
-function unknownUse(facts: Facts, masked: MaskedColumns): MaskedUse {
-  if (masked.size === 0 || !reads(facts)) return NO_USE;
-  const moves = facts.actions.some(({ effects }) => effects.some((effect) => effect !== 'read'));
-  return { asked: ['other'], moved: moves ? ['unknown'] : [] };
-}
-
-function useOf(
-  lineage: readonly StatementLineage[],
-  masked: MaskedColumns,
-  { catalog }: Meaning,
-  { parameters }: SqlCommand,
-  facts: Facts,
-): Pick<MaskPlan, 'use' | 'compared' | 'unsure'> {
-  if (masked.size === 0) return { use: NO_USE, compared: NOTHING_COMPARED };
-  const asked = new Set<string>();
-  const moved = new Set<string>();
-  const compared = new Map<string, number>();
-  let unsure: string | undefined;
-  let isSure = false;
-  for (const [statement, { predicates, conditionsOnUnknown, flows, unknown }] of lineage.entries()) {
-    // Nobody knows which conditions stand in what could not be followed, nor what they are on.
-    const unknownRead = unknown !== undefined && reads(facts, statement);
-    if (conditionsOnUnknown.length > 0 || unknownRead) {
-      asked.add('other');
-      unsure ??= unknown ?? conditionsOnUnknown[0];
-    }
-    // Into what this transaction has defined: where its values go is not known, nor which they are.
-    if (unknownRead && BEHIND.test(unknown) && writes(facts, statement)) moved.add('unknown');
-    if (conditionsOnUnknown.some((why) => OTHERS_VALUES.has(why))) moved.add('condition');
-    for (const { column, kind, values, arrays } of predicates) {
-      // Of a column that is gone it is not known any more whether it was masked.
-      if (masked.has(column) || isStale({ sources: new Set([column]) }, catalog)) {
-        asked.add(kind === 'other' ? 'other' : 'equality');
-        isSure ||= kind === 'other';
-        const known = arrays.reduce((sum, number) => sum + elementsOf(parameters?.[number - 1]), values);
-        const elements = Number.isFinite(known) ? known : MAX_COMPARED_VALUES + 1;
-        if (elements > 0) compared.set(column.name, (compared.get(column.name) ?? 0) + elements);
-      }
-      // Whose values they are is not known, so no rule for a column could speak of it.
-      if (HOLDING.has(column.relation)) moved.add('condition');
-    }
-    for (const { target, value } of flows) {
-      if (value.unknown === undefined && !hits(value.sources, masked, catalog)) continue;
-      if (target.type === 'table') {
-        // Where it stays under a mask, and in tables that the session's own lineage follows, it has not got away.
-        const covered = target.bases.flatMap((base) => catalog.roots(base)).some((base) => masked.has(base));
-        if (target.temporary) continue;
-        if (covered && !keyed(target.bases, value, masked, catalog)) {
-          // Under a mask it shows whether a value is NULL, and how many elements it has.
-          if (value.kind !== 'direct' && !target.missingAsBefore) {
-            asked.add('other');
-            isSure = true;
-          }
-          continue;
-        }
-      }
-      moved.add(target.type);
-    }
-  }
-  // So many values say more than whether one is there: where in a range it is, or all of a short one.
-  if ([...compared.values()].some((values) => values > MAX_COMPARED_VALUES)) asked.add('other');
-  const use = asked.size + moved.size === 0 ? NO_USE : { asked: [...asked], moved: [...moved] };
-  return { use, compared, ...(unsure !== undefined && !isSure && { unsure: unsureOf(unsure) }) };
-}
-
-/** With how many values one statement may compare a masked column and still be said to ask for whole values. */
-const MAX_COMPARED_VALUES = 100;
-
-/** The same of what is no table. */
-const OTHERS_VALUES: ReadonlySet<string> = new Set([OTHERS_STATEMENTS, LARGE_OBJECT_CONTENTS]);
-/** pg_statistic, pg_statistic_ext_data and pg_largeobject hold values of other tables. */
-const HOLDING: ReadonlySet<number> = new Set([2619, 3429, 2613]);
-/** Types whose keys a mask leaves as they are, json, jsonb and arrays of them. */
-const KEYED: ReadonlySet<number> = new Set([114, 199, 3802, 3807]);
-
-/** Another masked column may become a key of a document, where the mask of the document would not hold it. */
-const keyed = (
-  bases: readonly BaseColumn[],
-  { kind, sources }: StatementLineage['flows'][number]['value'],
-  masked: MaskedColumns,
-  catalog: Catalog,
-): boolean =>
-  kind !== 'direct' &&
-  bases.some((base) => {
-    const attribute = catalog.relationByOid(base.relation)?.columns.find((one) => one.base === base);
-    return KEYED.has(attribute?.type ?? 0);
-  }) &&
-  [...masked.keys()].some(
-    (column) => sources.has(column) && !bases.flatMap((base) => catalog.roots(base)).includes(column),
-  );
-
-const NO_USE: MaskedUse = { asked: [], moved: [] };
-const NOTHING_COMPARED: ReadonlyMap<string, number> = new Map();
 
 const columnsOf = new WeakMap<Meaning, Map<string, RuledColumns>>();
 
