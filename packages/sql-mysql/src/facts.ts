@@ -151,7 +151,10 @@ class FactsReader {
       case 'show':
         return this.#show(draft, statement, ctes);
       case 'transaction':
-        return draft.begin(statement.verb, 'session');
+        draft.begin(statement.verb, 'session');
+        // What it commits or takes back is of any session.
+        if (statement.verb === 'xa commit' || statement.verb === 'xa rollback') draft.effects.add('write');
+        return;
       default:
         return draft.unknown(`is a kind of statement that is not understood (${(statement as Statement).kind})`);
     }

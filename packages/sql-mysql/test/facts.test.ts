@@ -165,6 +165,13 @@ describe('the session', () => {
     expect(facts('SET NAMES utf8mb4').forbidden).toBeUndefined();
   });
 
+  test('what ends a prepared transaction of any session writes', () => {
+    expect(first("XA COMMIT 'x'").effects).toEqual(['session', 'write']);
+    expect(first("XA ROLLBACK 'x'").effects).toEqual(['session', 'write']);
+    expect(first("XA PREPARE 'x'").effects).toEqual(['session']);
+    expect(first('COMMIT').effects).toEqual(['session']);
+  });
+
   test('a scope counts for the items behind it', () => {
     expect(first('SET GLOBAL a = 1, b = 2').effects).toEqual(['session', 'grant', 'unknown']);
     expect(first('SET a = 1, @@global.b = 2').effects).toContain('grant');
