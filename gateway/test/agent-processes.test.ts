@@ -139,6 +139,12 @@ test.skipIf(unable)(
     const space = `sluice-${process.pid}`;
     const ip = (...args: string[]): void => void execFileSync('ip', args, { stdio: 'pipe' });
     const [outside, within] = [`slo${process.pid % 10_000}`, `sli${process.pid % 10_000}`];
+    // Of this process alone: another run on this machine may have networks of its own, or have left some behind.
+    const subnet = (process.pid % 16_384) * 4;
+    const [gatewayHost, agentHost] = [1, 2].map((host) => `198.18.${subnet >> 8}.${(subnet & 255) + host}`) as [
+      string,
+      string,
+    ];
     const { path, remove } = temporaryFolder('agent-network');
     mkdirSync(path, { recursive: true });
     ip('netns', 'add', space);
@@ -147,10 +153,10 @@ test.skipIf(unable)(
       remove();
     });
     ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', within, 'netns', space);
-    ip('addr', 'add', '198.18.7.1/30', 'dev', outside);
+    ip('addr', 'add', `${gatewayHost}/30`, 'dev', outside);
     ip('link', 'set', outside, 'up');
     for (const args of [
-      ['addr', 'add', '198.18.7.2/30', 'dev', within],
+      ['addr', 'add', `${agentHost}/30`, 'dev', within],
       ['link', 'set', within, 'up'],
       ['link', 'set', 'lo', 'up'],
     ])
@@ -160,7 +166,7 @@ test.skipIf(unable)(
     onTestFinished(() => server.stop());
     const inside = ['ip', 'netns', 'exec', space];
     const relayed = await relayInto(space, server, path);
-    const place = { folder: path, gatewayHost: '198.18.7.1', targetHost: '127.0.0.1', inside };
+    const place = { folder: path, gatewayHost, targetHost: '127.0.0.1', inside };
     const target = { port: relayed, user: server.user, password: server.password };
     const { startGateway, startAgent, connected, login, client, data, api } = await open(place, target);
     const gateway = await startGateway();
