@@ -65,8 +65,8 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
     }
   };
   let types = 0;
-  /** After a type all is read again, after a table or a view only that. */
-  const define = (client: pg.Client): Promise<unknown> => ask(client, `create type another${types++} as (a int)`);
+  /** After a range all is read again, after most other definitions only what they name. */
+  const define = (client: pg.Client): Promise<unknown> => ask(client, `create type another${types++} as range (subtype = int)`);
 
   test.each(['lock table locked in access exclusive mode', 'alter table locked add column c int', 'truncate locked'])(
     'after %s in a transaction and a definition elsewhere',
