@@ -66,7 +66,8 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
   };
   let types = 0;
   /** After a range all is read again, after most other definitions only what they name. */
-  const define = (client: pg.Client): Promise<unknown> => ask(client, `create type another${types++} as range (subtype = int)`);
+  const define = (client: pg.Client): Promise<unknown> =>
+    ask(client, `create type another${types++} as range (subtype = int)`);
 
   test.each(['lock table locked in access exclusive mode', 'alter table locked add column c int', 'truncate locked'])(
     'after %s in a transaction and a definition elsewhere',
