@@ -363,7 +363,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     if (this.#status === 'idle' || meaning !== this.#meaning) this.#looked = undefined;
     this.#meaning = meaning;
     const names = (this.#names ??= this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath)));
-    const { masked: columns, counted, guarded, enforced, unmatched } = columnsFor(meaning, masks);
+    const ruled = columnsFor(meaning, masks);
+    const { masked: columns, counted, guarded, enforced, unmatched } = ruled;
     if (unmatched.length > 0) this.#told.onUnmatched(unmatched);
     const rules: EditorRules = {
       meaning,
@@ -419,7 +420,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
             facts,
             meaning,
             lineage,
-            columns: columnsFor(meaning, masks),
+            columns: ruled,
             again: (late) => {
               const anew = tooLong(command.text) ? undefined : late.lineage.of(command.text, late.catalog, session);
               const now = lineage && knownUpTo(anew, facts, enforced);

@@ -45,12 +45,12 @@ export class Standing {
   /** As of when it was judged. */
   readonly #since: Moment;
   /** As of when single statements stand that were looked at again. */
-  readonly #stood = new Map<number, Moment>();
+  #stood: Map<number, Moment> | undefined;
   #reached: Reached | undefined;
   #calls: boolean | undefined;
   /** Statements that the definitions of now mean otherwise, and that have nothing to do with masks by any of them. */
-  readonly #late = new Map<number, ReturnType<Judged['again']>>();
-  readonly #fallen = new Set<number>();
+  #late: Map<number, ReturnType<Judged['again']>> | undefined;
+  #fallen: Set<number> | undefined;
 
   /** @param owner the session, as `underWay` knows it */
   constructor(catalog: TargetCatalog, owner: object, judged: Judged) {
@@ -62,13 +62,13 @@ export class Standing {
 
   /** See `Masking.stands`. */
   check(statement: number, goesOn: boolean): Promise<void> | undefined {
-    const { at, asOf } = this.#stood.get(statement) ?? this.#since;
-    if (goesOn && this.#catalog.underWay.isSettled(asOf)) return undefined;
+    const { at, asOf } = this.#stood?.get(statement) ?? this.#since;
+    const isSlow = !goesOn && performance.now() - at > SLOW_MS;
+    if (!isSlow && this.#catalog.underWay.isSettled(asOf)) return undefined;
     if (!this.#matters(statement)) return undefined;
     const meanwhile = this.#meanwhile(asOf);
     // Tables and views it has locked by now.
     if (goesOn && !(meanwhile.some(definesFunctions) && this.#callsFunctions)) return undefined;
-    const isSlow = !goesOn && performance.now() - at > SLOW_MS;
     return meanwhile.length > 0 || isSlow ? this.#lookAgain(statement, asOf, meanwhile, isSlow) : undefined;
   }
 
@@ -79,12 +79,12 @@ export class Standing {
 
   /** It ran by other definitions than it was judged by: what it did is not known. */
   hasFallen(statement: number): boolean {
-    return this.#fallen.has(statement);
+    return this.#fallen?.has(statement) === true;
   }
 
   /** By which definitions it may have run besides those that it was judged by. */
   late(statement: number): ReturnType<Judged['again']> | undefined {
-    return this.#late.get(statement);
+    return this.#late?.get(statement);
   }
 
   /** What is not followed is NULL whatever it means, and of what shows and moves nothing it does not matter. */
@@ -125,9 +125,9 @@ export class Standing {
         ? meanwhile.length === 0
         : !(await this.#wasOtherwise(meaning, asOf)) && this.#isSame(statement, late);
       if (!stands) throw new Outdated(CHANGED, this.#remains(statement));
-      this.#stood.set(statement, { at: began, asOf: this.#catalog.asOf(meaning) });
+      (this.#stood ??= new Map()).set(statement, { at: began, asOf: this.#catalog.asOf(meaning) });
     } catch (error) {
-      this.#fallen.add(statement);
+      (this.#fallen ??= new Set()).add(statement);
       throw error instanceof Outdated ? error : new Outdated(UNKNOWN, meanwhile.length > 0 && this.#remains(statement));
     }
   }
@@ -163,7 +163,7 @@ export class Standing {
       before.effects.length + now.effects.length === 0 &&
       !touches(before, columns.guarded, meaning.catalog) &&
       !touches(now, late.columns.guarded, late.meaning.catalog);
-    if (isUntouched) this.#late.set(statement, late);
+    if (isUntouched) (this.#late ??= new Map()).set(statement, late);
     return isUntouched;
   }
 
