@@ -1,6 +1,6 @@
 /**
  * The objects of a database that decide what a statement reads, as pg_catalog describes them. Numbers are object identifiers
- * (oid). Objects of other sessions (temporary ones) are not here.
+ * (oid). Objects of other sessions (temporary ones) are not here. Owns: these types. Does not: read any (read.ts).
  */
 
 /** What users have made starts here (FirstNormalObjectId in transam.h). */
