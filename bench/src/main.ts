@@ -16,16 +16,26 @@ import { benchSsh } from './ssh.js';
 import { benchStrangers } from './strangers.js';
 import { benchTunnel } from './tunnel.js';
 
-/** `pnpm bench postgres | mysql | definitions | http | http-masked | bodies | budgets | lineage | detectors | ssh | tunnel | strangers | console | console-record | mcp | against [--rounds 5] [--seconds 3] [--checkout DIR] [--work TEXT]`. */
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    checkout: { type: 'string' },
-    work: { type: 'string', default: '' },
-  },
-});
+/** Whoever asks for help, or for what there is not, is told what there is. */
+function argumentsGiven() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        checkout: { type: 'string' },
+        work: { type: 'string', default: '' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message.split('. ')[0]}. "pnpm bench --help" says what there is.\n`);
+    return process.exit(2);
+  }
+}
+
+const { positionals, values } = argumentsGiven();
 const optionsOr = (rounds: number, seconds: number): BenchOptions => ({
   rounds: Number(values.rounds ?? rounds),
   seconds: Number(values.seconds ?? seconds),
@@ -51,8 +61,19 @@ const benchmarks: Readonly<Record<string, () => string | Promise<string>>> = {
   mcp: () => benchMcp(options),
 };
 
+const USAGE = `Usage: pnpm bench NAME [--rounds N] [--seconds N]
+       pnpm bench against --checkout DIR [--rounds N] [--work TEXT]
+
+NAME is one of ${Object.keys(benchmarks).join(', ')}.
+--rounds     how often everything is measured; the page has medians
+--seconds    how long one measurement takes
+--checkout   another version, set up, whose CPU time this one's is compared with
+--work       only what has this text in its name
+`;
+
 const chosen = benchmarks[positionals[0] ?? ''];
-if (chosen) process.stdout.write(await chosen());
+if (values.help) process.stdout.write(USAGE);
+else if (chosen) process.stdout.write(await chosen());
 else {
   process.stderr.write(`Which benchmark? There are: ${Object.keys(benchmarks).join(', ')}\n`);
   process.exitCode = 2;
