@@ -221,6 +221,15 @@ describe.skipIf(missing !== undefined)(`pgbouncer${missing === undefined ? '' : 
       }
     });
 
+    test('a slow statement that has taken the last of them is answered', async () => {
+      const { client } = await setting(1);
+      // So long that the pooler does not take all of it before anybody reads.
+      const { rows } = await client.query(`with late as materialized (select pg_sleep(0.7))
+        select name, lower(email) as email, repeat('x', 1000) from public.people, late, generate_series(1, 20000)`);
+      expect(rows).toHaveLength(20_000);
+      expect(rows.at(-1)).toMatchObject({ name: 'Ada', email: '[masked:EMAIL]' });
+    });
+
     test.each([
       'set search_path = tenant1',
       'reset all',

@@ -426,6 +426,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
               const now = lineage && knownUpTo(anew, facts, enforced);
               return { meaning: late, lineage: now, columns: columnsFor(late, masks) };
             },
+            asksWhenSlow: this.#fresh === undefined,
             inTime: (lookup) => (this.#fresh ? inTime(lookup) : lookup),
           });
     const ended = this.#begins(code !== undefined || defines(facts) || facts.actions.some(commitsOthers));

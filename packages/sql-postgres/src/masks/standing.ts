@@ -28,6 +28,8 @@ export interface Judged {
   readonly columns: RuledColumns;
   /** The same text by another catalog, in the session as it was. */
   again(meaning: Meaning): Pick<Judged, 'meaning' | 'lineage' | 'columns'>;
+  /** The catalog is asked where it was slow: not where it may have taken the last process that a pooler gives the gateway. */
+  readonly asksWhenSlow: boolean;
   /** For what is looked up while the session has a process of the target to itself. */
   inTime<T>(lookup: Promise<T>): Promise<T>;
 }
@@ -63,7 +65,7 @@ export class Standing {
   /** See `Masking.stands`. */
   check(statement: number, goesOn: boolean): Promise<void> | undefined {
     const { at, asOf } = this.#stood?.get(statement) ?? this.#since;
-    const isSlow = !goesOn && performance.now() - at > SLOW_MS;
+    const isSlow = !goesOn && this.#judged.asksWhenSlow && performance.now() - at > SLOW_MS;
     if (!isSlow && this.#catalog.underWay.isSettled(asOf)) return undefined;
     if (!this.#matters(statement)) return undefined;
     const meanwhile = this.#meanwhile(asOf);
