@@ -87,7 +87,7 @@ function definedIn(
     tablesOnly: tables !== undefined,
     named: new Set(all.filter((name) => !isSchemaName(name) && !name.startsWith(FUNCTION)).map(lastOf)),
     functions: new Set(all.flatMap((name) => (name.startsWith(FUNCTION) ? lastOf(name.slice(FUNCTION.length)) : []))),
-    locked: new Set(locked.map(lastOf)),
+    locked: new Set(locked),
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Facts } from '@sluice/contract';
 import { joined } from './defined.js';
-import { type Turn, hasAny, meantBy, moves } from './turns.js';
+import { type MeantNames, type Turn, hasAny, meantBy, moves } from './turns.js';
 import { ANY, type Defined, type DefinitionsUnderWay, type Moving, type UnderWay } from './underway.js';
 
 export class OwnDefinitions {
@@ -86,7 +86,7 @@ export class OwnDefinitions {
   }
 
   #moves(turn: Turn, stop: () => void): void {
-    let names: ReadonlySet<string> | undefined;
+    let names: MeantNames | undefined;
     // What a single statement calls is settled soon, and nobody locks it.
     const isSeveral = turn.facts.statements.length > 1;
     const reaches = ({ named, functions }: Defined): boolean => {

@@ -109,32 +109,57 @@ const callsAny = ({ actions }: Facts, at: number, { catalog }: Meaning): boolean
   );
 const MOVING: ReadonlySet<string> = new Set(['CreateTableAsStmt', 'RefreshMatViewStmt']);
 
-/** The relations and functions that it means, and those behind views, by their names without schemas. What only defines means none. */
-export function meantBy({ facts, meaning, lineage }: Pick<Turn, 'facts' | 'meaning' | 'lineage'>): ReadonlySet<string> {
-  const names = new Set<string>();
+/** Names without schemas, and for each the schemas that it may be in. */
+export type MeantNames = ReadonlyMap<string, ReadonlySet<string> | 'any'>;
+
+/** The relations and functions that it means, and those behind views. What only defines means none. */
+export function meantBy({ facts, meaning, lineage }: Pick<Turn, 'facts' | 'meaning' | 'lineage'>): MeantNames {
+  const names = new Map<string, Set<string> | 'any'>();
   if (!lineage) return names;
+  const add = (name: string, schema: string | undefined): void => {
+    const schemas = names.get(name);
+    if (schemas === 'any') return;
+    if (schema === undefined) names.set(name, 'any');
+    else if (schemas) schemas.add(schema);
+    else names.set(name, new Set([schema]));
+  };
   const { catalog } = meaning;
   for (const { statement, effects, resources } of facts.actions) {
     const one = lineage[statement];
     if (!one || effects.every((effect) => effect === 'define' || effect === 'grant' || effect === 'session')) continue;
-    for (const { type, name } of resources) if (type === 'table' || type === 'function') names.add(lastOf(name));
     const relations = new Set(one.relations);
     for (const oid of relations) {
       const relation = catalog.relationByOid(oid);
       if (!relation) continue;
-      names.add(relation.name);
+      add(relation.name, relation.schema);
       for (const child of catalog.childrenOf(oid)) relations.add(child.oid);
       for (const parent of relation.parents) relations.add(parent);
       if (relation.definition === undefined) continue;
       for (const read of meaning.lineage.of(relation.definition, catalog, newSession('', [])))
         for (const more of read.relations) relations.add(more);
-      for (const name of namesIn(relation.definition)) if (catalog.routinesNamed(name).length > 0) names.add(name);
+      for (const name of namesIn(relation.definition)) if (catalog.routinesNamed(name).length > 0) add(name, undefined);
+    }
+    for (const { type, name } of resources) {
+      const schema = type === 'table' ? schemaOf(name) : undefined;
+      // Which of its name it is, lineage has found out.
+      if (type === 'function' || (type === 'table' && (schema !== undefined || !names.has(name))))
+        add(lastOf(name), schema);
     }
   }
   return names;
 }
 
-export const hasAny = (names: ReadonlySet<string>, some: ReadonlySet<string>): boolean => {
-  for (const one of some) if (names.has(one)) return true;
+/** @param some with their schemas, where they were written so */
+export const hasAny = (names: MeantNames, some: ReadonlySet<string>): boolean => {
+  for (const one of some) {
+    const schemas = names.get(lastOf(one));
+    const schema = schemaOf(one);
+    if (schemas === 'any' || (schemas && (schema === undefined || schemas.has(schema)))) return true;
+  }
   return false;
 };
+
+/** As it is written; undefined where it is not, or not so that it can be compared. */
+function schemaOf(name: string): string | undefined {
+  return name.includes('"') ? undefined : name.split('.').at(-2);
+}

@@ -16,7 +16,7 @@ export interface Defined {
   readonly named: ReadonlySet<string>;
   /** The same of functions: whoever runs one goes on with it as it was. */
   readonly functions: ReadonlySet<string>;
-  /** Relations that nobody reads meanwhile, for the target locks them: without schemas. */
+  /** Relations that nobody reads meanwhile, for the target locks them: as they are written. */
   readonly locked: ReadonlySet<string>;
 }
 
