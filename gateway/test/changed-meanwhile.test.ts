@@ -200,6 +200,17 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)(
       expect((await direct.query('select * from kept')).rows).toEqual([]);
     });
 
+    const MINE = 'create temporary view mine as select shown from pub';
+    test.each([
+      [MINE, 'insert into kept select shown from mine'],
+      ['select 1', `${MINE}; insert into kept select shown from mine`],
+    ])('so does what would move them by a temporary view: %s, then %s', async (before, text) => {
+      await reader.send(query(before));
+      const answer = await behindDefinition(query(text));
+      expect(answer).not.toContain('INSERT');
+      expect((await direct.query('select * from kept')).rows).toEqual([]);
+    });
+
     test('a rollback lets it through as it was', async () => {
       await openDefinition();
       const answer = reader.send(query('select shown from pub'));

@@ -410,6 +410,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       facts,
       meaning,
       lineage: masks.length === 0 ? undefined : lineage,
+      own: names.overlay.relations,
       defines: this.#own.takesEffect(defined, facts, { ranCode: this.#ownCode, isMore: this.#tables !== NO_TABLES }),
     });
     const standing =

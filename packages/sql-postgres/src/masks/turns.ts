@@ -3,7 +3,7 @@
  * not own: what was sent before (`standing.ts`), nor what is under way (`underway.ts`).
  */
 import type { BehindDefinitions, Facts } from '@sluice/contract';
-import { newSession, type StatementLineage } from '../lineage/index.js';
+import { newSession, type StatementLineage, type TemporaryRelation } from '../lineage/index.js';
 import type { Meaning } from './catalogs.js';
 import { lastOf } from './defined.js';
 import { namesIn } from './reached.js';
@@ -19,12 +19,16 @@ const HOLDERS_WAIT_MS = 1_000;
 const DEFINERS_WAIT_MS = 300;
 const STOPPED_MS = 10_000;
 
+type OwnRelation = Pick<TemporaryRelation, 'name' | 'reads'>;
+
 /** A command that was judged, and who sends it. */
 export interface Turn {
   readonly owner: object;
   readonly facts: Facts;
   readonly meaning: Meaning;
   readonly lineage: readonly StatementLineage[] | undefined;
+  /** Relations of the session. */
+  readonly own: ReadonlyMap<string, OwnRelation>;
   /** What it puts into effect. */
   readonly defines: Defined | undefined;
 }
@@ -112,8 +116,13 @@ const MOVING: ReadonlySet<string> = new Set(['CreateTableAsStmt', 'RefreshMatVie
 /** Names without schemas, and for each the schemas that it may be in. */
 export type MeantNames = ReadonlyMap<string, ReadonlySet<string> | 'any'>;
 
-/** The relations and functions that it means, and those behind views. What only defines means none. */
-export function meantBy({ facts, meaning, lineage }: Pick<Turn, 'facts' | 'meaning' | 'lineage'>): MeantNames {
+/** The relations and functions that it means, and those behind views, of the session too. What only defines means none. */
+export function meantBy({
+  facts,
+  meaning,
+  lineage,
+  own,
+}: Pick<Turn, 'facts' | 'meaning' | 'lineage' | 'own'>): MeantNames {
   const names = new Map<string, Set<string> | 'any'>();
   if (!lineage) return names;
   const add = (name: string, schema: string | undefined): void => {
@@ -124,10 +133,17 @@ export function meantBy({ facts, meaning, lineage }: Pick<Turn, 'facts' | 'meani
     else names.set(name, new Set([schema]));
   };
   const { catalog } = meaning;
+  // A text may make a view of the session, and read it.
+  const made = lineage.flatMap((one) =>
+    one.effects.flatMap((effect) => (effect.type === 'relation' ? effect.relation : [])),
+  );
+  const ofSession: readonly OwnRelation[] = [...own.values(), ...made];
   for (const { statement, effects, resources } of facts.actions) {
     const one = lineage[statement];
     if (!one || effects.every((effect) => effect === 'define' || effect === 'grant' || effect === 'session')) continue;
     const relations = new Set(one.relations);
+    const written = new Set(resources.map(({ name }) => lastOf(name)));
+    for (const { name, reads = [] } of ofSession) if (written.has(name)) for (const oid of reads) relations.add(oid);
     for (const oid of relations) {
       const relation = catalog.relationByOid(oid);
       if (!relation) continue;
