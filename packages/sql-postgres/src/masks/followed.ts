@@ -90,3 +90,18 @@ export function knownUpTo(
 /** Whether its session may be another one behind it. */
 export const changes = (lineage: readonly StatementLineage[] | undefined, facts: Facts): boolean =>
   !lineage || defines(facts) || lineage.some(({ effects }) => effects.length > 0);
+
+/** It reads nothing. */
+export const isTransactionControl = ({ actions }: Facts): boolean =>
+  actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));
+export const TRANSACTION_CONTROL: ReadonlySet<string> = new Set([
+  'begin',
+  'start',
+  'commit',
+  'rollback',
+  'savepoint',
+  'release',
+  'rollback to',
+  'commit prepared',
+  'rollback prepared',
+]);

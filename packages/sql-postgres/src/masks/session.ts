@@ -46,7 +46,7 @@ import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
 import { meantTables } from './meant.js';
-import { changes, definesForAll, isForAll, knownUpTo, nodeIn, tooLong } from './followed.js';
+import { changes, definesForAll, isForAll, isTransactionControl, knownUpTo, nodeIn, tooLong } from './followed.js';
 import { Announcer, refusalOf } from './hidden.js';
 import { Standing } from './standing.js';
 import { definedBy } from './defined.js';
@@ -588,21 +588,6 @@ const endsBlock = (effect: Facts['statements'][number] | undefined): boolean =>
   (effect.kind === 'commit' || effect.kind === 'rollback' || effect.kind === 'prepare');
 
 const columnsIn = (result: ResultDescription): number => result.columns.length;
-
-/** It reads nothing. */
-const isTransactionControl = ({ actions }: Facts): boolean =>
-  actions.length > 0 && actions.every(({ verb }) => TRANSACTION_CONTROL.has(verb));
-const TRANSACTION_CONTROL: ReadonlySet<string> = new Set([
-  'begin',
-  'start',
-  'commit',
-  'rollback',
-  'savepoint',
-  'release',
-  'rollback to',
-  'commit prepared',
-  'rollback prepared',
-]);
 
 /** pg_type.oid of void. */
 const VOID = 2278;

@@ -9,6 +9,7 @@ import type { StatementLineage } from '../lineage/index.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type RuledColumns, touches } from './columns.js';
 import { namesOf } from './defined.js';
+import { TRANSACTION_CONTROL } from './followed.js';
 import { type Reached, callsFunctions, mayReach, reachedBy } from './reached.js';
 import type { UnderWay } from './underway.js';
 
@@ -182,16 +183,8 @@ const UNKNOWN = 'Whether definitions that this statement uses have changed while
 
 /** They show nothing of what there is, and move nothing of it. */
 const SETTLED: ReadonlySet<string> = new Set([
-  'begin',
-  'start',
-  'commit',
-  'rollback',
-  'savepoint',
-  'release',
-  'rollback to',
+  ...TRANSACTION_CONTROL,
   'prepare transaction',
-  'commit prepared',
-  'rollback prepared',
   'lock table',
   'set',
   'reset',
