@@ -1,6 +1,6 @@
 /**
  * Objects of a catalog by their identifiers, by where they are looked for, and by what they belong to. Owns: what has changed since all
- * were read, in a layer over them, so that a change costs what has changed and not what there is. Pure.
+ * were read, in layers over them, so that a change costs what has changed and not what there is. Pure.
  */
 
 interface Placed {
@@ -16,26 +16,25 @@ interface Layer<T> {
   readonly byOid: ReadonlyMap<number, T>;
   readonly byKey: ReadonlyMap<string, T>;
   readonly groups: ReadonlyMap<Group, readonly T[]>;
+  /** Identifiers of what has been dropped. */
+  readonly gone: ReadonlySet<number>;
 }
 
 export class Layered<T extends Placed> {
   readonly #groupsOf: (one: T) => readonly Group[];
-  readonly #list: readonly T[];
-  readonly #all: Layer<T>;
-  /** It counts where it has an object: that may have had another name before. Or it has been dropped. */
-  readonly #recent: (Layer<T> & { readonly gone: ReadonlySet<number> }) | undefined;
+  readonly #all: readonly T[];
+  /** Over all, the oldest first. What a later one has or says to be gone does not count in those before it. */
+  readonly #layers: readonly Layer<T>[];
   #merged: readonly T[] | undefined;
 
   private constructor(
-    list: readonly T[],
+    all: readonly T[],
     groupsOf: (one: T) => readonly Group[],
-    all = layerOf(list, groupsOf),
-    recent?: Layer<T> & { readonly gone: ReadonlySet<number> },
+    layers: readonly Layer<T>[] = [layerOf(all, groupsOf)],
   ) {
-    this.#list = list;
-    this.#groupsOf = groupsOf;
     this.#all = all;
-    this.#recent = recent;
+    this.#groupsOf = groupsOf;
+    this.#layers = layers;
   }
 
   /** @param groupsOf what `of` finds an object by */
@@ -43,54 +42,81 @@ export class Layered<T extends Placed> {
     return new Layered(list, groupsOf);
   }
 
-  /** With these in place of those of the same identifiers, and without those that are gone. */
+  /**
+   * With these in place of those of the same identifiers, and without those that are gone. Layers of like size become one: of a thousand
+   * changes, one after the other, there are some ten, and each object is put in place as often.
+   */
   with(late: readonly T[], dropped: Iterable<number> = []): Layered<T> {
-    const gone = new Set([...(this.#recent?.gone ?? []), ...dropped]);
-    const recent = new Map(this.#recent?.byOid);
-    for (const one of late) recent.set(one.oid, one);
-    for (const oid of gone) recent.delete(oid);
-    const layer = { ...layerOf([...recent.values()], this.#groupsOf), gone };
-    return new Layered(this.#list, this.#groupsOf, this.#all, layer);
+    let gone: ReadonlySet<number> = new Set(dropped);
+    if (late.length + gone.size === 0) return this;
+    let changed = new Map(late.filter(({ oid }) => !gone.has(oid)).map((one) => [one.oid, one]));
+    const layers = [...this.#layers];
+    for (;;) {
+      const last = layers.length > 1 ? layers.at(-1) : undefined;
+      if (!last || sizeOf(last) > 2 * (changed.size + gone.size)) break;
+      layers.pop();
+      const before = [...last.byOid].filter(([oid]) => !changed.has(oid) && !gone.has(oid));
+      gone = new Set([...[...last.gone].filter((oid) => !changed.has(oid)), ...gone]);
+      changed = new Map([...before, ...changed]);
+    }
+    layers.push({ ...layerOf([...changed.values()], this.#groupsOf), gone });
+    return new Layered(this.#all, this.#groupsOf, layers);
   }
 
   /** All of them. */
   get list(): readonly T[] {
-    const recent = this.#recent;
-    if (!recent) return this.#list;
-    return (this.#merged ??= [...this.#list.filter((one) => !this.#isLate(one)), ...recent.byOid.values()]);
+    if (this.#layers.length === 1) return this.#all;
+    return (this.#merged ??= this.#layers.flatMap(({ byOid }, at) =>
+      (at === 0 ? this.#all : [...byOid.values()]).filter((one) => !this.#isChanged(one, at)),
+    ));
   }
 
   byOid(oid: number): T | undefined {
-    const late = this.#recent?.byOid.get(oid);
-    return late ?? (this.#recent?.gone.has(oid) ? undefined : this.#all.byOid.get(oid));
+    for (let at = this.#layers.length - 1; at >= 0; at--) {
+      const { byOid, gone } = this.#layers[at] as Layer<T>;
+      const found = byOid.get(oid);
+      if (found || gone.has(oid)) return found;
+    }
+    return undefined;
   }
 
   named(schema: string, name: string): T | undefined {
     const key = keyOf({ schema, name });
-    const late = this.#recent?.byKey.get(key);
-    if (late) return late;
-    const found = this.#all.byKey.get(key);
-    return found && this.#isLate(found) ? undefined : found;
+    for (let at = this.#layers.length - 1; at >= 0; at--) {
+      const found = this.#layers[at]?.byKey.get(key);
+      if (found && !this.#isChanged(found, at)) return found;
+    }
+    return undefined;
   }
 
   of(group: Group): readonly T[] {
-    const found = this.#all.groups.get(group) ?? [];
-    const recent = this.#recent;
-    if (!recent) return found;
-    return [...found.filter((one) => !this.#isLate(one)), ...(recent.groups.get(group) ?? [])];
+    const [all] = this.#layers;
+    if (this.#layers.length === 1) return all?.groups.get(group) ?? [];
+    return this.#layers.flatMap(({ groups }, at) =>
+      (groups.get(group) ?? []).filter((one) => !this.#isChanged(one, at)),
+    );
   }
 
-  /** What was there before is not what counts. */
-  #isLate({ oid }: T): boolean {
-    return this.#recent !== undefined && (this.#recent.byOid.has(oid) || this.#recent.gone.has(oid));
+  /** What a layer has is not what counts: a later one has it otherwise, or has it gone. */
+  #isChanged({ oid }: T, at: number): boolean {
+    for (let later = at + 1; later < this.#layers.length; later++) {
+      const { byOid, gone } = this.#layers[later] as Layer<T>;
+      if (byOid.has(oid) || gone.has(oid)) return true;
+    }
+    return false;
   }
 }
+
+const sizeOf = <T>({ byOid, gone }: Layer<T>): number => byOid.size + gone.size;
 
 const layerOf = <T extends Placed>(list: readonly T[], groupsOf: (one: T) => readonly Group[]): Layer<T> => ({
   byOid: new Map(list.map((one) => [one.oid, one])),
   byKey: new Map(list.map((one) => [keyOf(one), one])),
   groups: grouped(list, groupsOf),
+  gone: NONE,
 });
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** No part of a name contains NUL. */
 export const keyOf = ({ schema, name }: Pick<Placed, 'schema' | 'name'>): string => `${schema}\0${name}`;

@@ -30,6 +30,12 @@ function part(kind: string, width: number, select: string, flags: readonly numbe
 /** The tables that are read: an array, so that each catalog is asked by its index, whatever the planner takes the numbers for. */
 const READ = '= any ((select oids from read)::oid[])';
 
+/**
+ * Of what users have made. To the planner a constant of type oid may be a table, and with that one changed it plans anew: 16384 is the first
+ * that somebody has made, and 16383 none.
+ */
+const MADE = '> 16383';
+
 /** What stands on these tables, as (kind, relation, class, oid of what it calls): see CODE in `guards.ts`. `p` is a policy. */
 const CALLS = `select case when o.kind = '' then case when d.refclassid = 'pg_catalog.pg_type'::regclass then 'w' else 'r' end else o.kind end,
     o.relation, d.refclassid::oid, d.refobjid
@@ -43,7 +49,7 @@ const CALLS = `select case when o.kind = '' then case when d.refclassid = 'pg_ca
     union all select 'p', p.polrelid, 'pg_catalog.pg_policy'::regclass, p.oid from pg_policy p where p.polrelid ${READ}
     union all select '', c.oid, 'pg_catalog.pg_class'::regclass, c.oid from read cross join unnest(oids) as c (oid) offset 0) o
   cross join lateral (select x.refclassid, x.refobjid from pg_depend x
-    where x.classid = o.class and x.objid = o.oid and x.refobjid >= 16384 offset 0) d`;
+    where x.classid = o.class and x.objid = o.oid and x.refobjid ${MADE} offset 0) d`;
 
 /** (kind, relation) where code runs whatever it is. */
 const GUARDED = `select 'r', c.oid from pg_class c where c.oid ${READ} and (c.relrowsecurity or c.relkind = 'f')

@@ -2,7 +2,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import { completeCatalog, isSame, readCatalog } from '../catalog/read.js';
 import { isReadInPart, withNamed } from '../catalog/named.js';
-import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
+import { CODE_BEHIND_WRITES, type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { namedIn } from './changed-tables.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 import { type Changed, changedSince } from '../catalog/changed-since.js';
@@ -78,10 +78,11 @@ export class TargetCatalog {
       void this.#readAll().catch(() => undefined);
   }
 
-  /** The same for a text for which it does not matter what has become of tables that it does not name. */
+  /** The same for a definition for which it does not matter what has become of tables that it does not name. */
   getFor(text: string): Meaning | Promise<Meaning> {
     const { fresh } = this;
-    const pending = [...this.#tables, ...this.#inReading];
+    // It changes no rows: what comes to other tables with those does not come to it.
+    const pending = [...this.#tables, ...this.#inReading].filter((name) => name !== CODE_BEHIND_WRITES);
     return fresh && (pending.length === 0 || !mayName(text, pending)) ? fresh : this.get();
   }
 

@@ -155,6 +155,36 @@ test.skipIf(unavailable)('a definition waits for tables that it may name, and fo
   await meaning;
 });
 
+test.skipIf(unavailable)(
+  'a foreign key is waited for by definitions of its tables and by whatever is no definition',
+  async () => {
+    const keyed = new Set(['late', 'code behind writes']);
+    target.changed(keyed);
+    expect(target.getFor('create table later (a int)')).not.toBeInstanceOf(Promise);
+    const altered = target.getFor('alter table app.late alter id type text');
+    expect(altered).toBeInstanceOf(Promise);
+    await altered;
+    target.changed(keyed);
+    const read = target.get();
+    expect(read).toBeInstanceOf(Promise);
+    await read;
+  },
+);
+
+test.skipIf(unavailable)(
+  'what is asked of tables is not planned anew when the first of the database changes',
+  async () => {
+    await database.query('deallocate all');
+    await define();
+    target.changed(LATE);
+    expect(await columns(target.get())).toEqual(NOW);
+    const [prepared] = asked.filter((text) => text.includes('prepare sluice_named_tables'));
+    // The planner takes a constant of type oid for a table that the plan depends on.
+    expect(prepared).toMatch(/refobjid > 16383/);
+    expect(prepared).not.toMatch(/\b16384\b/);
+  },
+);
+
 test.skipIf(unavailable)('a clock that is set back makes nothing fresh', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   await target.refresh();
