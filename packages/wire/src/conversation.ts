@@ -18,6 +18,7 @@ export interface Conversation {
 
 /** Where a conversation's effects go. */
 export interface Wires {
+  /** What is short may leave at the end of the turn. */
   send(to: Side, bytes: Uint8Array): void;
   /** Settles when all that was sent to the side has left, or the side is gone. */
   flushed(to: Side): Promise<void>;

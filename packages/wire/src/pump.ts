@@ -1,12 +1,18 @@
-/** Runs a conversation over its two streams. Owns: when each side is read. Does not: know what passes. */
+/** Runs a conversation over its two streams. Owns: when each side is read, and when a client is written to. Does not: know what passes. */
 import type { Duplex } from 'node:stream';
 import { LARGE_WRITE_BYTES } from './arena.js';
 import type { Conversation, Side, Wires } from './conversation.js';
 import { type Loan, isLender } from './lender.js';
 import { Rest } from './rest.js';
+import { atTurnEnd } from './turn.js';
 
 /** How long a peer may take to accept the last bytes before it is cut off, in milliseconds. */
 const LINGER_MS = 5_000;
+/**
+ * Bytes for a client that wait for the end of the turn: one that is awake by then, because others were written to, costs a fraction of one that
+ * has to be woken. More is worth a write of its own.
+ */
+const MAX_LATE_BYTES = 4 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -50,19 +56,45 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       }
     }
   };
+  /** What goes to the client at the end of the turn. What is sent there before goes behind it. */
+  let late: Uint8Array[] = [];
+  let lateBytes = 0;
+
+  const sendLate = (): void => {
+    if (late.length === 0) return;
+    const pieces = late;
+    late = [];
+    lateBytes = 0;
+    write('client', pieces);
+  };
   const sendGathered = (): void => {
     const pieces = gathered;
     gathered = undefined;
-    if (pieces && pieces.length > 0) write('client', pieces);
+    if (!pieces || pieces.length === 0) return;
+    const size = bytesOf(pieces);
+    if (lateBytes + size > MAX_LATE_BYTES) {
+      sendLate();
+      return write('client', pieces);
+    }
+    if (late.length === 0) atTurnEnd(endTurn);
+    lateBytes += size;
+    // The memory of the chunk is read into again.
+    for (const piece of pieces) late.push(piece.buffer === received ? Buffer.from(piece) : piece);
+  };
+  const endTurn = (): void => {
+    sendLate();
+    if (full.client) updateReading();
   };
 
   const wires: Wires = {
     send(to, bytes) {
-      if (to === 'client' && gathered) gathered.push(bytes);
-      else write(to, [bytes]);
+      if (to === 'client' && gathered) return void gathered.push(bytes);
+      if (to === 'client') sendLate();
+      write(to, [bytes]);
     },
     flushed(to) {
       sendGathered();
+      sendLate();
       const stream = streams[to];
       const { promise: left, resolve: done } = Promise.withResolvers<void>();
       if (gone[to] || stream.destroyed || stream.writableEnded) done();
@@ -73,6 +105,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       if (finishing) return;
       finishing = true;
       sendGathered();
+      sendLate();
       for (const side of SIDES) if (!gone[side]) streams[side].end();
       linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER_MS);
       linger.unref();

@@ -136,12 +136,57 @@ test('only what is sent of the chunk itself keeps its memory', () => {
     ended: () => undefined,
     wants: () => true,
   }));
-  const chunk = Buffer.allocUnsafeSlow(1000);
+  const chunk = Buffer.allocUnsafeSlow(6000);
   expect(receive?.(chunk)).toBe('kept');
-  made = (bytes) => bytes.subarray(10, 20);
+  made = (bytes) => bytes.subarray(10, 5000);
   expect(receive?.(chunk)).toBe('kept');
   made = (bytes) => Buffer.from(bytes);
   expect(receive?.(chunk)).toBe('free');
+});
+
+test('what is short leaves at the end of the turn, as it was and in its order', async () => {
+  const writes: string[] = [];
+  const client = new Duplex({
+    read: () => undefined,
+    writev(chunks, done) {
+      writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)).toString('latin1'));
+      done();
+    },
+  });
+  let receive: ((chunk: Buffer) => Loan) | undefined;
+  const lend: Lender['lend'] = (to) => {
+    receive = to;
+  };
+  const upstream = Object.assign(new Duplex({ read: () => undefined, write: () => undefined }), { lend });
+  open.push(client, upstream);
+  let wires: Wires | undefined;
+  void pump(client, upstream, (made) => passing((wires = made)));
+  const memory = Buffer.allocUnsafeSlow(8000);
+  /** As a socket reads: into the memory of the read before. */
+  const read = (text: string): Loan | undefined => receive?.(memory.subarray(0, memory.write(text, 'latin1')));
+
+  expect([read('one,'), read('two,')]).toEqual(['free', 'free']);
+  expect(writes).toEqual([]);
+  await new Promise(setImmediate);
+  expect(writes).toEqual(['one,two,']);
+
+  // Nothing overtakes it: not what is long, nor what is sent beside a chunk, and whoever asks for all has it too.
+  const long = 'x'.repeat(5000);
+  read('three,');
+  read(long);
+  expect(writes.slice(1)).toEqual(['three,', long]);
+  read('four,');
+  wires?.send('client', Buffer.from('five,'));
+  expect(writes.slice(3)).toEqual(['four,', 'five,']);
+  read('six,');
+  await wires?.flushed('client');
+  expect(writes[5]).toBe('six,');
+  // As much as that does not wait.
+  for (let n = 0; n < 5; n++) read(`${n}${'y'.repeat(999)}`);
+  expect(writes.slice(6).join('')).toHaveLength(5000);
+  read('last');
+  wires?.finish();
+  expect(writes.at(-1)).toBe('last');
 });
 
 test('what is sent for one chunk leaves in one write, and in its order', async () => {
