@@ -31,13 +31,17 @@ const VISITS = 1500;
 /** Of either before that, for which the heap takes its size. */
 const FIRST_OPENED = 500;
 const SETTLED_MS = 8_000;
-/** Messages of so many bytes each by WebSocket. */
+/** Messages of so many bytes each by WebSocket, and how many are under way at once on each of the sockets. */
 interface EchoLoad {
   readonly bytes: number;
   readonly messages: number;
+  readonly atOnce: number;
 }
-const SMALL: EchoLoad = { bytes: 200, messages: 20_000 };
-const LARGE: EchoLoad = { bytes: 64 * 1024, messages: 3_000 };
+const SOCKETS = 8;
+const SMALL: EchoLoad = { bytes: 200, messages: 20_000, atOnce: 1 };
+/** As what has a feed says: prices, or the words of a model. */
+const STREAMED: EchoLoad = { bytes: 200, messages: 160_000, atOnce: 32 };
+const LARGE: EchoLoad = { bytes: 64 * 1024, messages: 3_000, atOnce: 1 };
 
 interface Peer {
   readonly child: ChildProcess;
@@ -126,7 +130,12 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
       await compare('the same, each with a path of its own', paths, 'nginx', { rounds, seconds }),
       await compare('GET of 540 B by HTTP/2, 8 connections of 16 streams', h2, 'nginx', { rounds, seconds }),
       await compare('message of 200 B by WebSocket and its echo', ws(SMALL), 'ws', { rounds, seconds }),
-      await compare('the same of 64 KiB', ws(LARGE), 'ws', { rounds, seconds, warmUpUnits: LARGE.messages * 2 }),
+      await compare('the same with 32 messages under way on each socket', ws(STREAMED), 'ws', { rounds, seconds }),
+      await compare('message of 64 KiB by WebSocket and its echo', ws(LARGE), 'ws', {
+        rounds,
+        seconds,
+        warmUpUnits: LARGE.messages * 2,
+      }),
     ];
     const memory = await memoryEach(unused);
     const text = `# HTTP, beside nginx and ws
@@ -134,7 +143,7 @@ export async function benchHttp({ rounds, seconds }: { rounds: number; seconds: 
 \`pnpm bench http\` on ${new Date().toISOString().slice(0, 10)}; ${machine()}; loopback without TLS, ${rounds} rounds of ${seconds} s, order random in each. Medians; in brackets the middle half. The machine is shared: trust the ratios.
 
 The gateway checks a token, judges by two rules and writes the journal, with each request and answer. CPU is that of the proxy's process. "Node alone": a relay that looks at nothing, which is the least that there can be here; by HTTP/2 it is node:http2
-with a head and a body for each stream.
+with a head and a body for each stream. Messages of WebSocket go by ${SOCKETS} sockets, one at a time on each where nothing else is said.
 
 | load | other | CPU of it, µs | Node alone, µs | CPU of sluice, µs | Node alone, ratio | ratio |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -182,8 +191,8 @@ async function h2load(url: string, header: string, seconds: number): Promise<num
   return Number(good);
 }
 
-/** One message at a time on each of eight sockets. */
-async function echo(url: string, token: string, { bytes, messages }: EchoLoad): Promise<number> {
+/** On each of the sockets a message follows each that comes back. */
+async function echo(url: string, token: string, { bytes, messages, atOnce }: EchoLoad): Promise<number> {
   const message = 'x'.repeat(bytes);
   const one = async (): Promise<void> => {
     const socket = new WebSocket(url, {
@@ -192,13 +201,17 @@ async function echo(url: string, token: string, { bytes, messages }: EchoLoad): 
     });
     await once(socket, 'open');
     const { promise, resolve } = Promise.withResolvers<void>();
-    let left = messages / 8;
-    socket.on('message', () => (--left > 0 ? socket.send(message) : resolve()));
-    socket.send(message);
+    let unsent = messages / SOCKETS;
+    let unheard = unsent;
+    const send = (): void => {
+      if (unsent-- > 0) socket.send(message);
+    };
+    socket.on('message', () => (--unheard > 0 ? send() : resolve()));
+    for (let n = 0; n < atOnce; n++) send();
     await promise;
     socket.close();
   };
-  await Promise.all(Array.from({ length: 8 }, one));
+  await Promise.all(Array.from({ length: SOCKETS }, one));
   return messages;
 }
 
