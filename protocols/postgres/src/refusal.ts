@@ -108,6 +108,10 @@ export function tooLong(limit: number): Buffer {
   });
 }
 
+/** A text, or a name, whose bytes are none: as the server says it (character_not_in_repertoire). */
+export const unreadableText = (what: string): Buffer =>
+  errorResponse({ severity: 'ERROR', code: '22021', message: what });
+
 /** A call by a number that stands for no function that could be judged. */
 export function unknownFunction(oid: number, why: 'missing' | 'unreadable'): Buffer {
   if (why === 'missing')
