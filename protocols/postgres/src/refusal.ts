@@ -51,7 +51,7 @@ function codeOf({ reason }: Deny): string {
     case 'budget-uncountable':
       return '53400';
     case 'definitions-under-way':
-      return '55P03';
+      return reason.by === undefined || reason.by === 'lock_timeout' ? '55P03' : QUERY_CANCELED;
     case 'answer-bound':
       return reason.unit === 'timeout' ? QUERY_CANCELED : '53400';
     default:
