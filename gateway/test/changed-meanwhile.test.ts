@@ -200,6 +200,22 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)(
       expect((await direct.query('select * from kept')).rows).toEqual([]);
     });
 
+    test('so does what means it by a name with a dot, behind a view', async () => {
+      await direct.query(
+        'create schema if not exists "s.s"; create or replace view "s.s"."p.q" as select name as shown from customers',
+      );
+      await direct.query('create or replace view over as select shown from "s.s"."p.q"');
+      await definer.query('create type seen_again as range (subtype = int)');
+      await definer.query('begin; create or replace view "s.s"."p.q" as select email as shown from customers');
+      const answer = reader.send(query('insert into kept select shown from over'));
+      await sleep(100);
+      expect(await waiters()).toBe(0);
+      await definer.query('commit');
+      expect(await answer).toContain('42501');
+      expect((await direct.query('select * from kept')).rows).toEqual([]);
+      await definer.query('drop view "s.s"."p.q" cascade');
+    });
+
     const MINE = 'create temporary view mine as select shown from pub';
     test.each([
       [MINE, 'insert into kept select shown from mine'],

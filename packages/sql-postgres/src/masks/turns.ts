@@ -4,8 +4,8 @@
  */
 import type { BehindDefinitions, Facts, WaitedTooLong } from '@sluice/contract';
 import { newSession, type StatementLineage, type TemporaryRelation } from '../lineage/index.js';
+import { lastParts, readingsOf } from '../written-names.js';
 import type { Meaning } from './catalogs.js';
-import { lastOf } from './defined.js';
 import { namesIn } from './reached.js';
 import type { WaitBound } from './timeouts.js';
 import type { Defined, DefinitionsUnderWay, Moving } from './underway.js';
@@ -124,7 +124,9 @@ const callsAny = ({ actions }: Facts, at: number, { catalog }: Meaning): boolean
   actions.some(
     ({ statement, resources }) =>
       statement === at &&
-      resources.some(({ type, name }) => type === 'function' && catalog.routinesNamed(lastOf(name)).length > 0),
+      resources.some(
+        ({ type, name }) => type === 'function' && lastParts(name).some((one) => catalog.routinesNamed(one).length > 0),
+      ),
   );
 const MOVING: ReadonlySet<string> = new Set(['CreateTableAsStmt', 'RefreshMatViewStmt']);
 
@@ -157,7 +159,7 @@ export function meantBy({
     const one = lineage[statement];
     if (!one || effects.every((effect) => effect === 'define' || effect === 'grant' || effect === 'session')) continue;
     const relations = new Set(one.relations);
-    const written = new Set(resources.map(({ name }) => lastOf(name)));
+    const written = new Set(resources.flatMap(({ name }) => lastParts(name)));
     for (const { name, reads = [] } of ofSession) if (written.has(name)) for (const oid of reads) relations.add(oid);
     for (const oid of relations) {
       const relation = catalog.relationByOid(oid);
@@ -171,10 +173,12 @@ export function meantBy({
       for (const name of namesIn(relation.definition)) if (catalog.routinesNamed(name).length > 0) add(name, undefined);
     }
     for (const { type, name } of resources) {
-      const schema = type === 'table' ? schemaOf(name) : undefined;
-      // Which of its name it is, lineage has found out.
-      if (type === 'function' || (type === 'table' && (schema !== undefined || !names.has(name))))
-        add(lastOf(name), schema);
+      for (const one of type === 'function' || type === 'table' ? readingsOf(name) : []) {
+        if (type === 'function') add(one.name, undefined);
+        // Which of its name it is, lineage has found out.
+        else if (one.before === undefined && !names.has(one.name)) add(one.name, undefined);
+        else if (one.before !== undefined) for (const schema of lastParts(one.before)) add(one.name, schema);
+      }
     }
   }
   return names;
@@ -182,15 +186,12 @@ export function meantBy({
 
 /** @param some with their schemas, where they were written so */
 export const hasAny = (names: MeantNames, some: ReadonlySet<string>): boolean => {
-  for (const one of some) {
-    const schemas = names.get(lastOf(one));
-    const schema = schemaOf(one);
-    if (schemas === 'any' || (schemas && (schema === undefined || schemas.has(schema)))) return true;
-  }
+  for (const one of some)
+    for (const { before, name } of readingsOf(one)) {
+      const schemas = names.get(name);
+      if (schemas === undefined) continue;
+      if (schemas === 'any' || before === undefined || before.includes('"')) return true;
+      if (lastParts(before).some((schema) => schemas.has(schema))) return true;
+    }
   return false;
 };
-
-/** As it is written; undefined where it is not, or not so that it can be compared. */
-function schemaOf(name: string): string | undefined {
-  return name.includes('"') ? undefined : name.split('.').at(-2);
-}
