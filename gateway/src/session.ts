@@ -23,6 +23,7 @@ import {
   NEUTRAL_WORDS,
   type Waiter,
   type BehindDefinitions,
+  type WaitedTooLong,
   type Principal,
   type ResponseEnd,
   type ResponseEvent,
@@ -466,8 +467,8 @@ export class Session implements Gate, LoginSession {
     { released, target }: { readonly released: readonly AppliedHold[]; readonly target: string },
     waiter: Waiter,
   ): Promise<Answer> {
-    if (!(await this.#definitionsAreOver(judgement, waiter)))
-      return this.#refusedLate(command, denied(command, DEFINITIONS_UNDER_WAY));
+    const late = await this.#waitsForDefinitions(judgement, waiter);
+    if (late) return this.#refusedLate(command, denied(command, { code: 'definitions-under-way', by: late.by }));
     if (this.#outdated) {
       this.end(this.#outdated);
       return this.#refusedLate(command, denied(command, OUTDATED));
@@ -484,17 +485,18 @@ export class Session implements Gate, LoginSession {
     return answer;
   }
 
-  /** What others define that it uses. False: that takes too long. */
-  async #definitionsAreOver(judgement: Judgement, waiter: Waiter): Promise<boolean> {
-    if (!behindIn(judgement)) return true;
+  /** For what others define that it uses. */
+  async #waitsForDefinitions(judgement: Judgement, waiter: Waiter): Promise<WaitedTooLong | undefined> {
+    if (!behindIn(judgement)) return undefined;
     this.#waiting++;
     try {
       const before = await waiter.answersDelivered();
       const wait = behindIn(judgement);
       // Whoever does not wait any longer is told so by those who judge again.
-      if (before === 'skipped' || !wait) return true;
+      if (before === 'skipped' || !wait) return undefined;
       const signal = AbortSignal.any([waiter.signal, this.#services.draining]);
-      return (await wait(before === 'transaction', signal)) || signal.aborted;
+      const late = await wait(before === 'transaction', signal);
+      return signal.aborted ? undefined : late;
     } finally {
       this.#waiting--;
     }
@@ -690,7 +692,6 @@ const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 const OUTDATED: DenyReason = { code: 'session-outdated' };
 const CHANGED: DenyReason = { code: 'rules-changed' };
 const CANCELLED: DenyReason = { code: 'cancelled' };
-const DEFINITIONS_UNDER_WAY: DenyReason = { code: 'definitions-under-way' };
 
 /** What a command waits for before it is sent, because others define something. */
 const behindIn = ({ answer }: Judgement): BehindDefinitions | undefined =>

@@ -200,6 +200,22 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)(
       expect((await direct.query('select * from kept')).rows).toEqual([]);
     });
 
+    test('so does what means it by a name with a dot, behind a view', async () => {
+      await direct.query(
+        'create schema if not exists "s.s"; create or replace view "s.s"."p.q" as select name as shown from customers',
+      );
+      await direct.query('create or replace view over as select shown from "s.s"."p.q"');
+      await definer.query('create type seen_again as range (subtype = int)');
+      await definer.query('begin; create or replace view "s.s"."p.q" as select email as shown from customers');
+      const answer = reader.send(query('insert into kept select shown from over'));
+      await sleep(100);
+      expect(await waiters()).toBe(0);
+      await definer.query('commit');
+      expect(await answer).toContain('42501');
+      expect((await direct.query('select * from kept')).rows).toEqual([]);
+      await definer.query('drop view "s.s"."p.q" cascade');
+    });
+
     const MINE = 'create temporary view mine as select shown from pub';
     test.each([
       [MINE, 'insert into kept select shown from mine'],
@@ -293,6 +309,48 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)(
         ).toEqual([{ n: 0 }]),
       );
       expect((await direct.query('select * from kept')).rows).toEqual([]);
+    });
+
+    const WAITS = 'select shown from pub';
+    test.each([
+      ['lock_timeout', '55P03', 'select 1', WAITS],
+      ['statement_timeout', '57014', 'select 1', WAITS],
+      ['lock_timeout', '55P03', 'select 1', 'insert into kept select shown from pub'],
+      ['lock_timeout', '55P03', 'begin', WAITS],
+    ])('a session has its %s while it waits in the gateway: %s, %s, %s', async (setting, code, before, text) => {
+      await openDefinition();
+      const client = await stand.client({ options: `-c ${setting}=250ms` });
+      const codeOf = (sent: string): Promise<string> =>
+        client.query(sent).then(
+          () => 'passed',
+          (error: { code: string }) => error.code,
+        );
+      await client.query(before);
+      expect(await codeOf(text)).toBe(code);
+      await client.query('rollback');
+      // What it sets itself counts as much.
+      await client.query(`set ${setting} = 0; begin; set local ${setting} to '0.2s'`);
+      expect(await codeOf(text)).toBe(code);
+      await client.query('rollback');
+      const passes = codeOf(text);
+      await definer.query('rollback');
+      expect(await passes).toBe('passed');
+      await client.end();
+    });
+
+    test.each([
+      ['idle_session_timeout', ''],
+      ['idle_in_transaction_session_timeout', 'begin'],
+    ])('a session that waits in the gateway is not ended for being idle: %s', async (setting, before) => {
+      await openDefinition();
+      const client = await stand.client({ options: `-c ${setting}=600ms` });
+      if (before !== '') await client.query(before);
+      const passes = client.query(WAITS);
+      await waits();
+      await sleep(700);
+      await definer.query('rollback');
+      expect((await passes).rows).toEqual([{ shown: 'Ada' }]);
+      await client.end();
     });
 
     test('a cancel ends the wait', async () => {

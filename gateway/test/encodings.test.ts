@@ -1,5 +1,6 @@
 import { listSessions, timeline } from '@sluice/recording';
 import { missingPostgres, missingTool } from '@sluice/testkit';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EncodingsStand, type Way, openEncodingsStand } from './encodings-stand.js';
 import type { Stand } from './stand.js';
@@ -94,8 +95,49 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
       for (const encoding of ['LATIN1', 'WIN1252', 'LATIN2'])
         expect(await said(stand, encoding, script)).toBe(await said('direct', encoding, script));
       // In UTF-8 it is no text at all.
-      expect(await said(stand, 'UTF8', script)).toMatch(/not valid UTF-8|invalid byte sequence/);
+      expect(await said('direct', 'UTF8', script)).toMatch(/invalid byte sequence/);
+      expect(await said(stand, 'UTF8', script)).toBe(await said('direct', 'UTF8', script));
     }
+  });
+
+  test('bytes that are no text fail with the error of the server, and the session goes on', async () => {
+    const bad = [[0xff], [0xc3, 0x28], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x98], [0xf8, 0x88], [0x80]];
+    const bytes = (...parts: (string | number[])[]): Buffer =>
+      Buffer.concat(parts.map((one) => (typeof one === 'string' ? latin(one) : Buffer.from(one))));
+    const far = 'x'.repeat(10_000);
+    const queries = [...bad.map((one) => bytes("select '", one, "'\0")), bytes(`select '${far}ü`, [0xff], "'\0")];
+    const one = bad[1] as number[];
+    const bound = bytes('\0\0\0\0\0\x01\0\0\0\x02', one, '\0\0');
+    const messages: [string, Buffer][][] = [
+      ...queries.map((text): [string, Buffer][] => [['Q', text]]),
+      [['P', bytes("\0select '", one, "'\0\0\0")], SYNC],
+      [['P', bytes(one, '\0select 1\0\0\0')], SYNC],
+      [['P', bytes('\0select $1::text\0\0\0')], ['B', bound], ['E', bytes('\0\0\0\0\0')], SYNC],
+      [['B', bytes(one, '\0\0\0\0\0\0\0\0')], SYNC],
+      [['D', bytes('S', one, '\0')], SYNC],
+      [['E', bytes(one, '\0\0\0\0\0')], SYNC],
+      [['C', bytes('P', one, '\0')], SYNC],
+      [['P', bytes('\0select 5\0\0\0')], ['B', bytes('\0\0\0\0\0\0\0\0')], ['E', bytes('\0\0\0\0\0')], SYNC],
+    ];
+    const answers = async (way: Way): Promise<string[][]> => {
+      const where =
+        way === 'direct'
+          ? { ...on.server, database: 'postgres' }
+          : { host: '127.0.0.1', port: way.port, user: 'dev', password: way.token, database: 'db' };
+      const client = new pg.Client(where);
+      client.on('error', () => undefined);
+      await client.connect();
+      const said: string[][] = [];
+      for (const sent of messages) said.push(await rawAnswer(client, sent));
+      await client.end();
+      return said;
+    };
+    const direct = await answers('direct');
+    expect(direct.slice(0, -1).every((one) => one[0]?.startsWith('E 22021') || one.at(-2)?.startsWith('E 22021'))).toBe(
+      true,
+    );
+    expect(direct.at(-1)).toContain('C');
+    expect(await answers(stand)).toEqual(direct);
   });
 
   test('others are refused, and it stays as it began', async () => {
@@ -124,3 +166,40 @@ describe.skipIf(missingTool('psql')).each([15, 18] as const)('encodings of clien
     expect(entries.some((entry) => entry.type === 'command' && entry.text.includes("select 'älter'"))).toBe(true);
   });
 });
+
+const SYNC: [string, Buffer] = ['S', Buffer.alloc(0)];
+
+/** Sends messages as they are; the tags of what comes up to ReadyForQuery, with the code and the words of errors. */
+async function rawAnswer(client: pg.Client, messages: readonly (readonly [string, Buffer])[]): Promise<string[]> {
+  const { stream } = (client as unknown as { connection: { stream: NodeJS.ReadWriteStream } }).connection;
+  stream.removeAllListeners('data');
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const found: string[] = [];
+  let bytes = Buffer.alloc(0);
+  stream.on('data', (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    while (bytes.length > 4 && bytes.length > bytes.readInt32BE(1)) {
+      const tag = bytes.toString('latin1', 0, 1);
+      const body = bytes.subarray(5, 1 + bytes.readInt32BE(1));
+      bytes = bytes.subarray(1 + bytes.readInt32BE(1));
+      const fields = new Map(
+        body
+          .toString()
+          .split('\0')
+          .map((field) => [field.slice(0, 1), field.slice(1)]),
+      );
+      found.push(tag === 'E' ? `E ${fields.get('C')} ${fields.get('M')}` : tag);
+      if (tag === 'Z') resolve();
+    }
+  });
+  const closed = (): void => reject(new Error(`the session is over, after ${found.join()}`));
+  stream.once('close', closed);
+  for (const [tag, body] of messages) {
+    const head = Buffer.from([tag.charCodeAt(0), 0, 0, 0, 0]);
+    head.writeInt32BE(body.length + 4, 1);
+    stream.write(Buffer.concat([head, body]));
+  }
+  await promise;
+  stream.removeListener('close', closed);
+  return found;
+}

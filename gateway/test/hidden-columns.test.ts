@@ -269,10 +269,10 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
           PGDATABASE: 'db',
         },
       });
-    const copied = await psql('copy (select id, plf(id) as n, lower(email) from people) to stdout');
-    expect(copied.stdout).toBe('1\t\\N\t\\N\n');
+    const copied = await psql('copy (select id, plf(id) as n, length(email), lower(email) from people) to stdout');
+    expect(copied.stdout).toBe('1\t\\N\t\\N\t[masked:EMAIL]\n');
     expect(copied.stderr).toMatch(
-      /^WARNING: {2}NULL stands in for the values of columns "n" and "lower", .*\nDETAIL: {2}column "n": the statement calls plf.*\nHINT: {2}\w/,
+      /^WARNING: {2}NULL stands in for the values of columns "n" and "length", .*\nDETAIL: {2}column "n": the statement calls plf.*\nHINT: {2}\w/,
     );
     const selected = await psql('select plf(1) as n', 'select 2');
     expect(selected.stdout).toBe('\n2\n');

@@ -192,6 +192,28 @@ describe.each(FLAVOURS)('statements that wait on %s', (flavour) => {
       expect(JSON.stringify(warnings)).toContain('reads what was defined anew while it waited');
     });
 
+    test('others who define something all the time lock nobody out', async () => {
+      let isOver = false;
+      const busy = (async (): Promise<void> => {
+        for (let n = 0; !isOver; n++) {
+          await looking.query(`create table busy_${n % 3} (a${n} int)`);
+          await looking.query(`drop table if exists busy_${(n + 2) % 3}`);
+        }
+      })();
+      try {
+        for (let n = 0; n < 2; n++) {
+          // The catalog is read again.
+          await definer.query('create or replace view seen as select 1');
+          expect(await ask(reader, 'select nick, mail from people')).toEqual({ rows: [['ana', '[masked]']] });
+          expect(await ask(reader, 'select shown from mails')).toEqual({ rows: [['[masked]']] });
+        }
+      } finally {
+        isOver = true;
+        await busy;
+      }
+      await looking.query('drop table if exists busy_0, busy_1, busy_2');
+    });
+
     test('whoever defines it need not wait for the answer', async () => {
       await hold('pub');
       void definer.query(ANEW).catch(() => undefined);

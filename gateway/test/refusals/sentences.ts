@@ -55,6 +55,7 @@ const SAYING: Readonly<Record<string, string>> = {
   ExchangeError: '400',
   UpstreamError: '',
   StartupRefusal: '',
+  UnreadableText: '22021',
   fatal: '',
   refuse: '',
   refused: '',

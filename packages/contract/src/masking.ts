@@ -2,6 +2,7 @@
  * What a protocol is given to change answers with: masks of values, of texts, and editors of streams. Types, and the error of a
  * result that cannot pass. Does not own how an answer is framed, which is the protocol's.
  */
+import type { TimeoutSetting } from './reasons.js';
 import type { AnswerMeter } from './meter.js';
 import type { MySqlColumn, ResultDescription } from './sql.js';
 
@@ -51,9 +52,14 @@ export interface Masking {
 /**
  * @param isOpen it is part of a transaction, which may hold locks
  * @param signal its client does not wait any longer
- * @returns false: it took too long, and the command must not be sent
+ * @returns why the command must not be sent; undefined: nothing is in its way
  */
-export type BehindDefinitions = (isOpen: boolean, signal: AbortSignal) => Promise<boolean>;
+export type BehindDefinitions = (isOpen: boolean, signal: AbortSignal) => Promise<WaitedTooLong | undefined>;
+
+/** Others took too long, or longer than the session lets its statements wait. */
+export interface WaitedTooLong {
+  readonly by?: TimeoutSetting;
+}
 
 /** What masks need to know of a session, whatever command it is about. Present where a connection masks anything. */
 export interface MaskedSession {

@@ -12,13 +12,16 @@ export interface Asked {
   readonly page?: string | undefined;
 }
 
+/** The setting of its own session that has ended a wait. */
+export type TimeoutSetting = 'lock_timeout' | 'statement_timeout' | 'transaction_timeout';
+
 /** Why a command was not let through, where no rule and no analysis said so. */
 export type DenyReason =
   /** Its own client withdrew it while it waited. */
   | { readonly code: 'cancelled' }
   | { readonly code: 'nobody-can-wait-yet' }
-  /** Another session defines what it uses, or moves values by what it defines, and that took too long. */
-  | { readonly code: 'definitions-under-way' }
+  /** Another session defines what it uses, or moves values by what it defines, and that took too long; `by`: a setting of its own session. */
+  | { readonly code: 'definitions-under-way'; readonly by?: TimeoutSetting | undefined }
   | { readonly code: 'nobody-could-be-asked'; readonly why?: string }
   /** People have to agree, and it does not wait for them. */
   | ({ readonly code: 'approval-needed' } & Asked)

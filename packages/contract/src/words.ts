@@ -54,7 +54,7 @@ export function denyInWords(reason: DenyReason, noun: Noun): Sentence {
       };
     case 'definitions-under-way':
       return {
-        message: `Another session defines what this ${noun} uses, or moves values by what it defines, and that is not over yet.`,
+        message: `Another session defines what this ${noun} uses, or moves values by what it defines, and that is not over ${reason.by === undefined ? 'yet' : `within ${reason.by}`}.`,
         hint: `Send it again when that is over. The other session is one of this gateway: "sluice sessions" has those that are open.`,
       };
     case 'rules-changed':

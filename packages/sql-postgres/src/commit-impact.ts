@@ -4,7 +4,7 @@
  */
 import { type Impact, type TableImpact, OTHER_NAMES, lookedAt } from '@sluice/approvals';
 import type { Lookup } from '@sluice/contract';
-import { LIMITED, literal, quoted } from './estimate.js';
+import { LIMITED, literal, regclassOf } from './estimate.js';
 
 /** Tables, locks and waiting sessions that are shown at the most. */
 const MAX_SHOWN = 20;
@@ -109,7 +109,7 @@ async function tableOf(side: Lookup, { verb, name, rows }: Changed, sameNames: b
   const known = { verb, table: name, ...(rows !== undefined && { rows }), cascades: [], triggers: [] };
   if (!sameNames) return known;
   const [found] = await side.query(`with recursive parts (oid) as (
-      select to_regclass(${literal(quoted(name))})::oid union select inhrelid from pg_inherits join parts on inhparent = parts.oid)
+      select (${regclassOf(name)})::oid union select inhrelid from pg_inherits join parts on inhparent = parts.oid)
     select sum(greatest(reltuples, 0))::bigint, sum(relpages::bigint) * current_setting('block_size')::int, count(*) from pg_class
      where oid in (select oid from parts)`);
   if (!found || Number(found[2]) === 0) return known;

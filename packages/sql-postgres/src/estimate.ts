@@ -3,6 +3,7 @@
  * that nobody has vetted, and the reading of plans. Does not own: who asks, and how many at a time.
  */
 import type { Facts, Lookup, Parameter, SqlCommand } from '@sluice/contract';
+import { lastParts, readingsOf } from './written-names.js';
 
 /** How long one look may take at the target, in milliseconds. */
 const STATEMENT_TIMEOUT_MS = 1_000;
@@ -47,7 +48,7 @@ export async function whyNot(side: Lookup, facts: Facts): Promise<string | undef
       facts.actions.flatMap(({ resources }) => resources.flatMap((one) => (one.type === type ? [one.name] : []))),
     ),
   ];
-  const tables = named('table').map((name) => `to_regclass(${literal(quoted(name))})`);
+  const tables = named('table').flatMap((name) => identifiersOf(name).map((one) => `to_regclass(${literal(one)})`));
   const [odd] = await side.query(
     `select c.oid::regclass::text from pg_class c
      where c.oid in (${['null', ...tables].join(', ')}) and (c.relkind not in ('r', 'p') or c.relrowsecurity or exists (
@@ -59,7 +60,7 @@ export async function whyNot(side: Lookup, facts: Facts): Promise<string | undef
      limit 1`,
   );
   if (odd) return `${odd[0]} is a view or has functions of its own`;
-  const functions = named('function').map((name) => literal(name.slice(name.lastIndexOf('.') + 1)));
+  const functions = named('function').flatMap((name) => lastParts(name).map(literal));
   const [code] = await side.query(INTERPRETED(functions));
   return code ? `${code[0]} may run with it, and nobody has vetted that` : undefined;
 }
@@ -155,9 +156,26 @@ function valueOf({ type, value, format }: Parameter): string | undefined {
 
 export const literal = (text: string): string => `'${text.replaceAll('\0', '').replaceAll("'", "''")}'`;
 
-/** A name of facts as an identifier: its parts are folded already. */
-export const quoted = (name: string): string =>
-  name
-    .split('.')
-    .map((part) => `"${part.replaceAll('"', '""')}"`)
-    .join('.');
+const identifier = (...parts: readonly string[]): string =>
+  parts.map((part) => `"${part.replaceAll('"', '""')}"`).join('.');
+
+/** A name of facts as an identifier, if no dot in it is one of a part. */
+export const quoted = (name: string): string => identifier(...name.split('.'));
+
+/** A name of facts as identifiers that it may be: its parts are folded already. */
+export const identifiersOf = (name: string): string[] => [
+  ...new Set([
+    quoted(name),
+    ...readingsOf(name).map(({ before, name: last }) =>
+      before === undefined ? identifier(last) : identifier(before, last),
+    ),
+  ]),
+];
+
+/** The relation that a name of facts means, in SQL, as an oid: null where there is none, or it may be one or another. */
+export function regclassOf(name: string): string {
+  const [only = '', ...others] = identifiersOf(name).map((one) => `to_regclass(${literal(one)})::oid`);
+  if (others.length === 0) return only;
+  const all = [only, ...others].map((one) => `(${one})`).join(', ');
+  return `(select case when count(distinct found) = 1 then min(found) end from (values ${all}) as readings (found))`;
+}

@@ -1,7 +1,8 @@
 /** What a held statement would do at the target: rows, cascades, triggers. Owns: these questions. Does not: decide. */
 import { type ChangedTable, type Impact, type TableImpact, estimated } from '@sluice/approvals';
 import type { Facts, Lookup, SqlCommand } from '@sluice/contract';
-import { LIMITED, literal, planned, quoted, whyNot } from './estimate.js';
+import { LIMITED, planned, regclassOf, whyNot } from './estimate.js';
+import { lastParts } from './written-names.js';
 
 /** Of pg_trigger.tgtype (src/include/catalog/pg_trigger.h) and of a foreign key's actions. */
 const EVENTS: Readonly<Record<string, { readonly trigger: number; readonly action?: string }>> = {
@@ -50,7 +51,9 @@ async function lookAt(
   }
   return {
     tables: tables.map((table) => {
-      const estimate = rows.get(table.table.slice(table.table.lastIndexOf('.') + 1));
+      const estimate = lastParts(table.table)
+        .map((name) => rows.get(name))
+        .find((one) => one !== undefined);
       return estimate === undefined ? table : { ...table, rows: estimate };
     }),
   };
@@ -58,7 +61,7 @@ async function lookAt(
 
 /** Size, cascades and triggers, from the catalog. */
 async function tableOf(side: Lookup, verb: string, name: string): Promise<TableImpact> {
-  const oid = `to_regclass(${literal(quoted(name))})`;
+  const oid = regclassOf(name);
   const [found] = await side.query(
     `select c.oid, pg_total_relation_size(c.oid),
        (select greatest(0, sum(greatest(0, p.reltuples)))::bigint from pg_class p

@@ -3,7 +3,8 @@
  * questions to the catalog, asked while the tables are locked. Does not: run anything (preview.ts).
  */
 import { type Facts, type Lookup, type MaskRule, matcherOf, partsOfColumn } from '@sluice/contract';
-import { literal, quoted } from './estimate.js';
+import { literal, regclassOf } from './estimate.js';
+import { lastParts } from './written-names.js';
 
 export interface PreviewTable {
   /** As SQL writes it. */
@@ -104,9 +105,7 @@ export async function whyItLasts(
 ): Promise<string | undefined> {
   const oids = all.join(', ');
   const functions = actions.flatMap(({ resources }) =>
-    resources.flatMap(({ type, name }) =>
-      type === 'function' ? [literal(name.slice(name.lastIndexOf('.') + 1))] : [],
-    ),
+    resources.flatMap(({ type, name }) => (type === 'function' ? lastParts(name).map(literal) : [])),
   );
   const found = async (sql: string): Promise<string | undefined> => (await side.query(sql))[0]?.[0] ?? undefined;
   const trigger = await found(
@@ -213,4 +212,4 @@ export async function generatedIn(side: Lookup, oids: readonly string[]): Promis
   return new Set(rows.map(([name]) => name ?? ''));
 }
 
-const oidOf = (name: string): string => `to_regclass(${literal(quoted(name))})`;
+const oidOf = (name: string): string => regclassOf(name);

@@ -25,10 +25,11 @@ import {
   stopped,
   tooLong,
   unknownFunction,
+  unreadableText,
   unmaskable,
 } from './refusal.js';
 import { askedOf, askingMessages, declaredTypes, textAndTypesOf, textOfQuery } from './syntax.js';
-import { UTF8, inEncoding } from './text-encoding.js';
+import { UTF8, UnreadableText, inEncoding } from './text-encoding.js';
 
 /** What becomes of one client message. */
 type Disposition = 'forward' | 'drop' | 'wait' | Buffer;
@@ -157,7 +158,7 @@ export class ClientHalf {
       this.#following = at + size < end ? (chunk[at + size] as number) : 0;
       const disposition = this.#oversize(tag, size)
         ? this.#refuseUnread(tag)
-        : this.#message(tag, size === end && at === 0 ? chunk : chunk.subarray(at, at + available));
+        : this.#messageOrRefusal(tag, size === end && at === 0 ? chunk : chunk.subarray(at, at + available));
       if (disposition === 'wait') {
         this.#waiting = true;
         this.#needed = size > available ? HEADER_BYTES : size;
@@ -195,6 +196,23 @@ export class ClientHalf {
       return size > this.#shared.limits.message;
     if (size > MAX_NAME_MESSAGE_BYTES && !this.#streams(tag)) throw malformed(`invalid message length: ${size}`);
     return false;
+  }
+
+  /** A text that is none the server answers with an error, and so does the gateway: nothing else is wrong with the session. */
+  #messageOrRefusal(tag: number, bytes: Buffer): Disposition {
+    try {
+      return this.#message(tag, bytes);
+    } catch (error) {
+      if (!(error instanceof UnreadableText)) throw error;
+      this.#unsynced = tag !== F.query && tag !== F.functionCall;
+      const words = unreadableText(error.message);
+      if (tag === F.parse) return this.#refuse({ type: 'parse' }, words, this.#standIn.parse);
+      if (tag === F.bind) return this.#refuse({ type: 'bind' }, words, this.#standIn.bind);
+      if (tag === F.execute) return this.#refuse({ type: 'execute' }, words, this.#standIn.execute);
+      // A Close never fails but for this.
+      if (this.#unsynced) return this.#refuse({ type: 'describe' }, words, this.#standIn.describe);
+      return this.#refuse({ type: 'query' }, words, this.#standIn.query);
+    }
   }
 
   #message(tag: number, bytes: Buffer): Disposition {

@@ -51,7 +51,7 @@ function codeOf({ reason }: Deny): string {
     case 'budget-uncountable':
       return '53400';
     case 'definitions-under-way':
-      return '55P03';
+      return reason.by === undefined || reason.by === 'lock_timeout' ? '55P03' : QUERY_CANCELED;
     case 'answer-bound':
       return reason.unit === 'timeout' ? QUERY_CANCELED : '53400';
     default:
@@ -107,6 +107,10 @@ export function tooLong(limit: number): Buffer {
     hint: 'Send it in smaller pieces, use COPY, or have limits.message raised.',
   });
 }
+
+/** A text, or a name, whose bytes are none: as the server says it (character_not_in_repertoire). */
+export const unreadableText = (what: string): Buffer =>
+  errorResponse({ severity: 'ERROR', code: '22021', message: what });
 
 /** A call by a number that stands for no function that could be judged. */
 export function unknownFunction(oid: number, why: 'missing' | 'unreadable'): Buffer {

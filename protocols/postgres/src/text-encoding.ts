@@ -10,13 +10,13 @@
 import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import type { Parameter } from '@sluice/contract';
-import { type Reader, malformed } from '@sluice/wire';
+import { type Reader, WireError } from '@sluice/wire';
 import { TABLES } from './encoding-tables.js';
 
 export interface TextEncoding {
   /** As the server writes it in `client_encoding`. */
   readonly name: string;
-  /** @throws WireError for bytes that are no text */
+  /** @throws UnreadableText for bytes that are no text */
   decode(bytes: Buffer): string;
   /** What it has no byte for becomes a question mark. */
   encode(text: string): Buffer;
@@ -26,11 +26,20 @@ export interface TextEncoding {
   readonly ofUtf8?: true;
 }
 
+/** Bytes that are no text in the encoding of the client. Only the message that they are in is lost: where it ends is known. */
+export class UnreadableText extends WireError {
+  /** @param message as the server says it */
+  constructor(message: string) {
+    super('WIRE_MALFORMED', message);
+  }
+}
+
 export const UTF8: TextEncoding = {
   name: 'UTF8',
   // Only valid UTF-8 is a text: a replaced byte would make two commands look like one.
   decode: (bytes) => {
-    if (bytes.length > 0 && !isUtf8(bytes)) throw malformed('a text field is not valid UTF-8');
+    if (bytes.length > 0 && !isUtf8(bytes))
+      throw new UnreadableText(`invalid byte sequence for encoding "UTF8": ${firstNotUtf8(bytes)}`);
     return bytes.toString('utf8');
   },
   encode: (text) => Buffer.from(text),
@@ -126,7 +135,7 @@ function gbk(): TextEncoding {
       try {
         return decoder.decode(text);
       } catch {
-        throw malformed('a text field is not valid GBK');
+        throw new UnreadableText('invalid byte sequence for encoding "GBK"');
       }
     },
     encode: (text) => {
@@ -160,9 +169,28 @@ function bytesOf(decoder: TextDecoder): Map<string, Buffer> {
 const NOT_ASCII = /[\u0080-\u00ff]/;
 const NOT_ASCII_ALL = /[\u0080-\u00ff]/g;
 
-/** A text that ends with a zero byte. */
-export const readText = (body: Reader, encoding: TextEncoding): string =>
-  encoding === UTF8 ? body.cstring() : encoding.decode(body.zeroTerminated());
+/** A text that ends with a zero byte. @throws UnreadableText */
+export const readText = (body: Reader, encoding: TextEncoding): string => encoding.decode(body.zeroTerminated());
+
+const BLOCK_BYTES = 4096;
+
+/** The bytes of the first character that is none: as many as its first byte says that it has (report_invalid_encoding in mbutils.c). */
+function firstNotUtf8(bytes: Buffer): string {
+  const sizeAt = (at: number): number => {
+    const first = bytes[at] as number;
+    if (first < 0xc0 || first >= 0xf8) return 1;
+    return 2 + Number(first >= 0xe0) + Number(first >= 0xf0);
+  };
+  let at = 0;
+  // Blocks that end where a character begins are skipped at once: the text may be long.
+  for (let end = at + BLOCK_BYTES; end < bytes.length; end = at + BLOCK_BYTES) {
+    while (end > at && ((bytes[end] as number) & 0xc0) === 0x80) end--;
+    if (end === at || !isUtf8(bytes.subarray(at, end))) break;
+    at = end;
+  }
+  while (at < bytes.length && isUtf8(bytes.subarray(at, at + sizeAt(at)))) at += sizeAt(at);
+  return Array.from(bytes.subarray(at, at + sizeAt(at)), (byte) => `0x${byte.toString(16).padStart(2, '0')}`).join(' ');
+}
 
 /** pg_type.oid of types whose binary form is their text, and which has no other bytes but ASCII: "char", name, text, json, xml, jsonb... */
 export const TEXT_TYPES: ReadonlySet<number> = new Set([18, 19, 25, 114, 142, 705, 1042, 1043, 2275, 3802]);

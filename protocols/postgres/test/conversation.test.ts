@@ -229,7 +229,6 @@ test.each([
   ['an unknown tag', Buffer.from([0x7a, 0, 0, 0, 4])],
   ['a name longer than any name', Buffer.from([0x44, 0x7f, 0xff, 0xff, 0xff])],
   ['a text without its end', t.query('select 1').fill(65, 5)],
-  ['a text that is not UTF-8', t.query('select \u00e9').fill(0xff, 12, 14)],
   [
     'bytes behind the last field',
     (() => {
@@ -244,6 +243,36 @@ test.each([
   expect(session.toClient()).toEqual(['E 08P01']);
   expect(session.upstream()).toEqual(['Terminate']);
   expect(session.finished).toBe(true);
+});
+
+const bad = (bytes: Buffer): Buffer => bytes.fill(0xff, bytes.indexOf('?'), bytes.indexOf('?') + 1);
+
+test('a query that is no UTF-8 fails alone', () => {
+  const session = talk();
+  session.client(bad(t.query("select '?'")));
+  expect(session.upstream()).toEqual(['Query (stands in)']);
+  session.replies(reply.error('42601'), reply.ready('I'));
+  expect(session.toClient()).toEqual(['E 22021', 'Z I']);
+  session.client(t.query('select 1'));
+  expect(session.upstream()).toEqual(['Query']);
+  expect(session.asked.map(({ text }) => text)).toEqual(['select 1']);
+});
+
+test.each([
+  ['a Parse', bad(t.parse('', "select '?'")), 'Parse (stands in)', '42601'],
+  ['the name in a Parse', bad(t.parse('?', 'select 1')), 'Parse (stands in)', '42601'],
+  ['a name in a Bind', bad(t.bind('?', '')), 'Bind (stands in)', '26000'],
+  ['the name in a Describe', bad(t.describe('P', '?')), 'Describe (stands in)', '26000'],
+  ['the name in a Close', bad(t.close('S', '?')), 'Describe (stands in)', '26000'],
+  ['the name in an Execute', bad(t.execute('?')), 'Execute (stands in)', '34000'],
+])('%s that is no UTF-8 fails up to its Sync', (_, bytes, standIn, code) => {
+  const session = talk();
+  session.client(bytes, t.parse('', 'select 2'), t.sync);
+  expect(session.upstream()).toEqual([standIn, 'Sync']);
+  session.replies(reply.error(code), reply.ready('I'));
+  expect(session.toClient()).toEqual(['E 22021', 'Z I']);
+  expect(session.asked).toEqual([]);
+  expect(session.finished).toBe(false);
 });
 
 test('a setting that decides how statements read may not change', () => {

@@ -57,6 +57,14 @@ describe('a statement that is refused', () => {
       '55P03 Another session defines what this statement uses, or moves values by what it defines, and that is not over yet. / Send it again when that is over. The other session is one of this gateway: "sluice sessions" has those that are open.',
     ],
     [
+      { code: 'definitions-under-way', by: 'lock_timeout' },
+      '55P03 Another session defines what this statement uses, or moves values by what it defines, and that is not over within lock_timeout. / Send it again when that is over. The other session is one of this gateway: "sluice sessions" has those that are open.',
+    ],
+    [
+      { code: 'definitions-under-way', by: 'statement_timeout' },
+      '57014 Another session defines what this statement uses, or moves values by what it defines, and that is not over within statement_timeout. / Send it again when that is over. The other session is one of this gateway: "sluice sessions" has those that are open.',
+    ],
+    [
       { code: 'session-outdated' },
       '42501 The configuration of the gateway has changed, and this session cannot go on under it. / Connect again.',
     ],

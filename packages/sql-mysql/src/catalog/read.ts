@@ -26,24 +26,49 @@ const TRIGGERS = `select event_object_schema, event_object_table, trigger_name, 
 const JSON_COLUMNS = `select constraint_schema, table_name, constraint_name, check_clause from information_schema.check_constraints
   where check_clause like 'json_valid(%' order by 1, 2, 3`;
 
-/** A catalog that changes faster than it can be read is given up after so many times. */
+/** Of a catalog that changes faster than it can be read, what has not changed is taken after so many times. */
 const MAX_ATTEMPTS = 5;
 
 /**
- * The catalog as it is now; the same object where nothing has changed since `before`.
+ * The catalog as it is now; the same object where nothing has changed since `before`. Where others define something all the time, nothing is
+ * known of what has changed from one reading to the next, and all else is as it is now.
  *
- * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
+ * @throws what `query` throws
  */
 export async function readCatalog(query: CatalogQuery, before?: Catalog): Promise<Catalog> {
   await query(SETTINGS);
   let last = await answers(query);
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     if (last.version === before?.version) return before;
     const again = await answers(query);
     if (again.version === last.version) return new Catalog(contentsOf(again, before));
+    if (attempt === MAX_ATTEMPTS)
+      return new Catalog(contentsOf(whatStays(last, again), before, changedIn(last, again)));
     last = again;
   }
-  throw new Error('The catalog kept changing while it was read.');
+}
+
+/** The later of two readings, with the code of both. It equals no reading, so that all is read again the next time. */
+function whatStays(one: CatalogAnswers, other: CatalogAnswers): CatalogAnswers {
+  if (JSON.stringify(one.server) !== JSON.stringify(other.server))
+    throw new Error('Another server answers than before.');
+  return {
+    ...other,
+    version: `${one.version} ${other.version}`,
+    routines: [...one.routines, ...other.routines],
+    triggers: [...one.triggers, ...other.triggers],
+  };
+}
+
+/** Tables and views of the later reading that are not as they were in the one before: what was read of one of them may be of two times. */
+function changedIn(one: CatalogAnswers, other: CatalogAnswers): ReadonlySet<string> {
+  const [before, now] = [one, other].map(({ tables, columns, views, json }) => {
+    const found = new Map<string, string>();
+    for (const [part, rows] of [tables, columns, views, json].entries())
+      for (const row of rows) found.set(keyOf(row), `${found.get(keyOf(row)) ?? ''}${part}${JSON.stringify(row)}`);
+    return found;
+  });
+  return new Set([...(now ?? [])].flatMap(([key, said]) => (before?.get(key) === said ? [] : [key])));
 }
 
 interface CatalogAnswers {
@@ -69,7 +94,11 @@ async function answers(query: CatalogQuery): Promise<CatalogAnswers> {
   return { version, server, tables, columns, views, routines, triggers, json };
 }
 
-function contentsOf(answers: CatalogAnswers, before?: Catalog): CatalogContents {
+function contentsOf(
+  answers: CatalogAnswers,
+  before?: Catalog,
+  changed: ReadonlySet<string> = NOTHING_CHANGED,
+): CatalogContents {
   const { version, server, tables, columns, views, routines, triggers } = answers;
   const json = new Set(answers.json.map((one) => `${keyOf(one)}\0${text(one, 2)}`));
   const [row] = server;
@@ -90,7 +119,9 @@ function contentsOf(answers: CatalogAnswers, before?: Catalog): CatalogContents 
       const own = (attributes.get(keyOf(one)) ?? []).map(
         (column) => [column, attributeOf(column, known, json)] as const,
       );
-      return relationOf(one, own, definitions.get(keyOf(one)));
+      const relation = relationOf(one, own, definitions.get(keyOf(one)));
+      // As a view that could not be read.
+      return changed.has(keyOf(one)) ? { ...relation, kind: 'view', definition: '' } : relation;
     }),
     codeReachesSession: [...routines, ...triggers].some(
       ([schema, , , body]) =>
@@ -99,6 +130,8 @@ function contentsOf(answers: CatalogAnswers, before?: Catalog): CatalogContents 
     triggered: new Set(triggers.map(keyOf)),
   };
 }
+
+const NOTHING_CHANGED: ReadonlySet<string> = new Set();
 
 /** Without these no code makes a temporary table, writes to a variable or setting of the session, or runs a text that it made up. */
 const REACHES_SESSION =

@@ -135,8 +135,10 @@ const writes = ({ actions }: Facts): boolean =>
 function touchesTable({ actions }: Facts, masked: MaskedColumns): boolean {
   const tables = new Set([...masked.keys()].map(({ table }) => table.toLowerCase()));
   return actions.some(({ resources }) =>
-    resources.some(
-      ({ type, name }) => type === 'table' && tables.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase()),
-    ),
+    resources.some(({ type, name }) => {
+      const written = name.toLowerCase();
+      // A dot may stand in a name, or before one.
+      return type === 'table' && [...tables].some((table) => written === table || written.endsWith(`.${table}`));
+    }),
   );
 }

@@ -126,14 +126,14 @@ const TYPES_NAMED = (
   parts as (select 'pg_catalog.pg_type'::regclass as class, oid from named
     union all select 'pg_catalog.pg_class'::regclass, typrelid from named where typrelid <> 0
     union all select 'pg_catalog.pg_constraint'::regclass, k.oid from pg_constraint k where k.contypid in (select oid from named))
-  select 'd', d.refclassid::oid::text, d.refobjid::text, null, null, null, null, null, null, null, null
+  select 'd', d.refclassid::oid::text, d.refobjid::text, null, null, null, null, null, null, null, null, null
     from parts p cross join lateral (select x.refclassid, x.refobjid from pg_depend x
       where x.classid = p.class and x.objid = p.oid and x.refobjid >= 16384 offset 0) d
-  union all select 's', oid::text, null, null, null, null, null, null, null, null, null from (${setDirectly('in (select oid from named)')}) s
+  union all select 's', oid::text, null, null, null, null, null, null, null, null, null, null from (${setDirectly('in (select oid from named)')}) s
   union all select 't', x.oid::text, x.nspname, x.typname, x.typtype::text, x.typrelid::text, x.element::text, x.typbasetype::text,
-    x.typarray::text, x.typcategory::text, case when x.typispreferred then 't' else 'f' end
+    x.typarray::text, x.typcategory::text, case when x.typispreferred then 't' else 'f' end, x.typtypmod::text
     from (${TYPES} and t.oid in (select oid from named union all select typarray from named))
-      as x (oid, nspname, typname, typtype, typrelid, element, typbasetype, typarray, typcategory, typispreferred)`;
+      as x (oid, nspname, typname, typtype, typrelid, element, typbasetype, typarray, typcategory, typispreferred, typtypmod)`;
 
 /** Undefined where a value of one is made by code: what it is part of takes all to tell. */
 async function readTypes(

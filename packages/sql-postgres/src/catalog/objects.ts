@@ -93,6 +93,8 @@ export interface Type {
   /** pg_type.typcategory, and whether it is the preferred one there: what the server chooses overloads by. */
   readonly category: string;
   readonly preferred: boolean;
+  /** Of a domain: the typmod of the type under it (pg_type.typtypmod). */
+  readonly typmod: number;
 }
 
 export interface Operator {

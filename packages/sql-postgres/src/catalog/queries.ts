@@ -62,7 +62,7 @@ export const PARENTS = 'select inhrelid, inhparent, inhseqno from pg_inherits';
 
 export const TYPES = `select t.oid, n.nspname, t.typname, t.typtype, t.typrelid,
   case when t.typcategory = 'A' then t.typelem else 0 end, t.typbasetype, t.typarray,
-  t.typcategory, t.typispreferred
+  t.typcategory, t.typispreferred, t.typtypmod
   from pg_type t join pg_namespace n on n.oid = t.typnamespace where ${LASTING}`;
 
 export const ROUTINES = `select p.oid, n.nspname, p.proname, l.lanname, p.prokind, p.provolatile,

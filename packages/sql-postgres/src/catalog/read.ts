@@ -309,7 +309,7 @@ function attributeOf(
 }
 
 export function typeOf(row: CatalogRow): Type {
-  const [oid, schema, name, kind, relation, element, base, array, category, preferred] = row;
+  const [oid, schema, name, kind, relation, element, base, array, category, preferred, typmod] = row;
   return {
     oid: Number(oid),
     schema: schema ?? '',
@@ -321,6 +321,7 @@ export function typeOf(row: CatalogRow): Type {
     array: Number(array),
     category: category ?? '',
     preferred: preferred === 't',
+    typmod: Number(typmod ?? -1),
   };
 }
 

@@ -23,7 +23,7 @@ import {
 import { definesCasts } from './reach.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE, item } from './scope.js';
-import { type Column, computed, hasFields, withoutFields } from './value.js';
+import { type Column, computed, hasFields, typeIn, withoutFields } from './value.js';
 
 /** ALTER TABLE: columns come, go and change their types; after whatever else is done to it nothing is known of the table. */
 export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
@@ -129,13 +129,12 @@ function converted(
   const using = definition['raw_default'];
   const put = using === undefined ? [] : [expression(analysis, scope, using)];
   const { value: made } = columnDef(analysis, { ...definition, colname: changed, raw_default: undefined });
-  const { type, stored } = made;
   return columns.map((column) => {
     if (column.name !== changed) return column;
     const value =
       using === undefined && column.value.kind === 'direct' ? column.value : computed([column.value, ...put]);
-    const { type: _, stored: __, row: ___, element: ____, ...rest } = withoutFields(value);
-    return { name: changed, value: { ...rest, ...(type !== undefined && { type }), ...(stored && { stored }) } };
+    const { type: _, stored: __, limited: ___, ...rest } = withoutFields(value);
+    return { name: changed, value: { ...rest, ...typeIn(made) } };
   });
 }
 

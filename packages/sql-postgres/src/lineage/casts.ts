@@ -2,8 +2,8 @@
 import { type NodeFields, strings } from '../ast.js';
 import type { LineageAnalysis } from './analysis.js';
 import { isCertain } from './overloads.js';
-import { asType, findType } from './types.js';
-import { type Value, unknown, withUnknown, withoutParts } from './value.js';
+import { asType, findType, typmodOf } from './types.js';
+import { type Value, limitedTo, unknown, withUnknown, withoutParts } from './value.js';
 
 const CHECKED = 'casts to a domain whose check runs code that nobody has read';
 const CONVERTED = 'uses a cast that runs code that nobody has read';
@@ -28,7 +28,9 @@ export function cast(analysis: LineageAnalysis, value: Value, target: NodeFields
   if (checked) analysis.effects.push({ type: 'code', reason: CHECKED, sure: true });
   else if (interpreted) analysis.effects.push({ type: 'code', reason: CONVERTED, sure: true });
   // What is cut off at a length is no document any more, and whether anything was says how long the parts are.
-  const result = { ...asType(analysis, target['typmods'] === undefined ? value : withoutParts(value), type), ...sure };
+  const limited = limitedTo(type.oid, typmodOf(type, target));
+  const whole = target['typmods'] === undefined ? value : withoutParts(value);
+  const result = { ...asType(analysis, whole, type), ...sure, ...limited };
   if (checked) return withUnknown(result, CHECKED);
   return withUnknown(result, interpreted || unseen ? CONVERTED : undefined);
 }

@@ -13,8 +13,8 @@ import { definesCasts } from './reach.js';
 import { columnsOf, findRelation } from './relations.js';
 import { EMPTY_SCOPE } from './scope.js';
 import { currentRole } from './session.js';
-import { findType, typeTag } from './types.js';
-import { type Column, NOTHING, type Value, computed, isNothing, withUnknown } from './value.js';
+import { findType, typeTag, typmodOf } from './types.js';
+import { type Column, NOTHING, type Value, computed, isNothing, limitedTo, typeIn, withUnknown } from './value.js';
 
 /** CREATE TABLE AS, SELECT INTO and CREATE MATERIALIZED VIEW. */
 export function createTableAs(
@@ -221,7 +221,8 @@ export function columnDef(analysis: LineageAnalysis, fields: NodeFields): Column
   const given = constraints.find(({ contype }) => contype === 'CONSTR_DEFAULT');
   const value = {
     ...(given ? defaultOf(analysis, given['raw_expr']) : untyped),
-    ...(tag !== undefined && { type: tag, stored: true as const }),
+    ...(type &&
+      tag !== undefined && { type: tag, stored: true as const, ...limitedTo(tag, typmodOf(type, fields['typeName'])) }),
   };
   // A domain has a default of its own.
   const unread = isKnown ? undefined : 'reads a column of a type that is not known';
@@ -265,11 +266,7 @@ function like(analysis: LineageAnalysis, relation: NodeFields): Column[] {
 }
 
 const EMPTY: Value = { sources: NOTHING.sources, kind: 'direct' };
-const emptied = ({ type, stored }: Value): Value => ({
-  ...EMPTY,
-  ...(type !== undefined && { type }),
-  ...(stored && { stored }),
-});
+const emptied = (value: Value): Value => ({ ...EMPTY, ...typeIn(value) });
 
 /** Temporary by word, by schema, or because the first schema of the search path is the session's own. */
 function isTemporary({ session, catalog }: LineageAnalysis, relation: NodeFields): boolean {

@@ -42,7 +42,7 @@ function valueOf(analysis: LineageAnalysis, scope: Scope, value: unknown): Value
   if (COMPUTATIONS.has(node.kind)) {
     const result = together(analysis, scope, node.fields);
     if (documentMayFail(node.kind, node.fields)) mayFail(analysis, result);
-    const type = Object.hasOwn(TYPES, node.kind) ? TYPES[node.kind] : undefined;
+    const type = typeOfKind(node);
     return type === undefined ? result : { ...result, type, stored: true };
   }
   return unknown(`contains something that is not understood (${node.kind})`);
@@ -69,6 +69,13 @@ const TYPES: Readonly<Record<string, number>> = {
   JsonIsPredicate: BOOL_TYPE,
   NullTest: BOOL_TYPE,
 };
+
+const XML_TYPE = 142;
+
+function typeOfKind({ kind, fields }: Node): number | undefined {
+  if (kind === 'XmlExpr') return fields['op'] === 'IS_DOCUMENT' ? BOOL_TYPE : XML_TYPE;
+  return Object.hasOwn(TYPES, kind) ? TYPES[kind] : undefined;
+}
 
 /** Types of SQLValueFunction: date, time and timestamp with and without a zone; what is left is a name. */
 const VALUE_FUNCTIONS: Readonly<Record<string, number>> = {

@@ -12,7 +12,7 @@ import { type FoundRelation, changes, columnsOf, findRelation, schemaOf } from '
 import { returningOf } from './returning.js';
 import { type FromItem, type Scope, item } from './scope.js';
 import { storedValue } from './settings.js';
-import { type Column, NOTHING, type Value, computed, either, withUnknown } from './value.js';
+import { type Column, NOTHING, type Value, computed, either, typeIn, withUnknown } from './value.js';
 
 type Read = (analysis: LineageAnalysis, outer: Scope, fields: NodeFields) => readonly Column[];
 
@@ -72,9 +72,7 @@ class ChangedRelation {
     return this.item.columns.map(({ name, value }) => {
       const put = this.#assigned.filter((one) => one.name === name).map((one) => one.value);
       // Whatever is put into a column becomes of its type.
-      const { type, stored } = value;
-      const ofColumn = { ...(type !== undefined && { type }), ...(stored && { stored }) };
-      const all = put.length === 0 ? value : { ...either([value, ...put]), ...ofColumn };
+      const all = put.length === 0 ? value : { ...either([value, ...put]), ...typeIn(value) };
       return { name, value: withUnknown(all, reason) };
     });
   }

@@ -7,7 +7,7 @@ import { certain } from './overloads.js';
 import { subscripted } from './part-access.js';
 import { type Scope, columnOf, findColumn, findItem, sizeOf, starOf, wholeRow } from './scope.js';
 import { blurred, elementOf, fieldsOf } from './types.js';
-import { type Column, type Value, asColumn, computed, unknown } from './value.js';
+import { type Column, type Value, asColumn, computed, limitedTo, unknown } from './value.js';
 
 export function columnRef(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): Value {
   const names = strings(fields['fields']);
@@ -78,8 +78,10 @@ export function indirection(analysis: LineageAnalysis, scope: Scope, value: Valu
       const found = slice ? undefined : subscripted(analysis, value, node.fields['uidx']);
       if (found) return found;
       const part = slice ? value : elementOf(analysis, value);
-      const sure = value.stored ? certain(analysis, part.type) : {};
-      return blurred({ ...asColumn(part), ...computed([part, ...bounds], 'derived', part.type), ...sure });
+      const { stored, limited } = value;
+      const sure = stored ? certain(analysis, part.type) : {};
+      const within = limited?.type === value.type ? limitedTo(part.type ?? 0, limited?.typmod ?? -1) : {};
+      return blurred({ ...asColumn(part), ...computed([part, ...bounds], 'derived', part.type), ...sure, ...within });
     }
     case 'A_Star':
       return value;

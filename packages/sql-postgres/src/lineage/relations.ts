@@ -10,7 +10,7 @@ import { expression } from './expression.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, item } from './scope.js';
 import { EMPTY_OVERLAY, type Overlay, hasStored, newSession } from './session.js';
-import { type Column, computed, direct, unknown, withUnknown, withoutFields } from './value.js';
+import { type Column, computed, direct, limitedTo, unknown, withUnknown, withoutFields } from './value.js';
 
 export type FoundRelation =
   | { readonly type: 'stored'; readonly relation: Relation }
@@ -155,13 +155,16 @@ const HOLDING: ReadonlySet<string> = new Set([
 function tableColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
   const { catalog } = analysis;
   const holding = HOLDING.has(`${relation.schema}.${relation.name}`);
-  const plain = relation.columns.map(({ name, type, base }) => ({ name, value: direct(catalog.roots(base), type) }));
-  return relation.columns.map(({ name, type, generated }, index) => {
+  const plain = relation.columns.map(({ name, type, typmod, base }) => ({
+    name,
+    value: direct(catalog.roots(base), type, typmod),
+  }));
+  return relation.columns.map(({ name, type, typmod, generated }, index) => {
     let { value } = plain[index] as Column;
     if (generated !== undefined) {
       const own = { items: [item(relation.name, plain, { stored: true })], parent: undefined, named: undefined };
       const made = expression(analysis, own, definitionOf(analysis, `select ${generated}`)['expression']);
-      value = { ...computed([value, made], 'derived', type), stored: true };
+      value = { ...computed([value, made], 'derived', type), stored: true, ...limitedTo(type, typmod) };
     }
     if (holding) value = unknown('reads a catalog that holds values of other tables', value.sources);
     return { name, value };
@@ -192,11 +195,11 @@ function viewColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
     made = [];
     reason = `reads ${relation.schema}.${relation.name}, whose definition ${error.message}`;
   }
-  return relation.columns.map(({ name, type, base }, index) => {
+  return relation.columns.map(({ name, type, typmod, base }, index) => {
     const value = made[index]?.value ?? unknown(reason ?? 'reads a column that its view does not define');
-    const { row: _, element: __, ...rest } = value;
-    const composite = value.row ? { row: value.row } : {};
-    return { name, value: { ...rest, ...composite, sources: new Set([...value.sources, base]), type, stored: true } };
+    const { element: _, limited: __, ...rest } = value;
+    const sources = new Set([...value.sources, base]);
+    return { name, value: { ...rest, sources, type, stored: true, ...limitedTo(type, typmod) } };
   });
 }
 

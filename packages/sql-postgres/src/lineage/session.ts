@@ -5,7 +5,7 @@
  */
 import type { Routine } from '../catalog/objects.js';
 import type { Cursor, PreparedQuery, SessionEffect, TemporaryRelation } from './effects.js';
-import { NOTHING, either, isNothing, unknown, withUnknown, type Column, type Value } from './value.js';
+import { NOTHING, either, isNothing, typeIn, unknown, withUnknown, type Column, type Value } from './value.js';
 import { afterCode } from './reasons.js';
 
 export interface SessionNames {
@@ -375,9 +375,9 @@ const valuesOf = (columns: readonly Column[], name: string): Value[] =>
   columns.filter((one) => one.name === name).map(({ value }) => value);
 
 /** A column keeps its type, whatever is put into it. */
-function withType(value: Value, { type, stored, unknown }: Value): Value {
-  const { type: _, stored: __, ...rest } = withUnknown(value, unknown);
-  return type === undefined ? rest : { ...rest, type, ...(stored && { stored }) };
+function withType(value: Value, column: Value): Value {
+  const { type: _, stored: __, limited: ___, ...rest } = withUnknown(value, column.unknown);
+  return column.type === undefined ? rest : { ...rest, ...typeIn(column) };
 }
 
 const over = (session: SessionNames, change: Partial<Overlay>): SessionNames => ({

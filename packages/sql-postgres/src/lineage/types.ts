@@ -1,7 +1,7 @@
 /** Types, where they decide what columns there are: composites, and arrays and domains of them. Pure. */
-import { type NodeFields, strings } from '../ast.js';
+import { type NodeFields, constant, isFields, strings } from '../ast.js';
 import type { Type } from '../catalog/objects.js';
-import type { LineageAnalysis } from './analysis.js';
+import { type LineageAnalysis, listOf } from './analysis.js';
 import { castParts } from './parts.js';
 import {
   type Column,
@@ -11,6 +11,7 @@ import {
   computed,
   either,
   hasFields,
+  typeIn,
   withoutFields,
   withoutParts,
 } from './value.js';
@@ -29,6 +30,28 @@ export function findType({ catalog, path, session }: LineageAnalysis, fields: No
   const isArray = Array.isArray(fields['arrayBounds']);
   return isArray && found ? catalog.typeByOid(found.array) : found;
 }
+
+/** The typmod that the name of a type writes, of types that masks keep within it; -1 without one. */
+export function typmodOf({ schema }: Type, target: unknown): number {
+  const written = listOf(isFields(target) ? target : {}, 'typmods').map((one) => Number(constant(one)));
+  const [size, scale = 0] = written;
+  if (size === undefined || schema !== 'pg_catalog' || !written.every(Number.isInteger)) return -1;
+  // varchartypmodin, numerictypmodin, anybit_typmodin
+  switch (strings(isFields(target) ? target['names'] : undefined).at(-1)) {
+    case 'varchar':
+    case 'bpchar':
+      return size + VARHDRSZ;
+    case 'numeric':
+      return ((size << 16) | (scale & 0x7ff)) + VARHDRSZ;
+    case 'bit':
+    case 'varbit':
+      return size;
+    default:
+      return -1;
+  }
+}
+
+const VARHDRSZ = 4;
 
 /** A type as a `Value` has it: 0 for those that have no structure of interest. */
 export function typeTag({ catalog }: Pick<LineageAnalysis, 'catalog'>, oid: number): number | undefined {
@@ -122,7 +145,7 @@ export function plainTag(analysis: LineageAnalysis, values: readonly Value[]): 0
 export function anyOf(analysis: LineageAnalysis, values: readonly Value[]): Value {
   const [first, ...others] = values;
   if (first && others.length === 0) return first;
-  const { type: _, stored: __, ...whole } = either(values.map(withoutFields));
+  const { type: _, stored: __, limited: ___, ...whole } = either(values.map(withoutFields));
   const isAlike = others.every(({ type }) => type === first?.type);
   const type = isAlike ? first?.type : plainTag(analysis, values);
   return type === undefined ? whole : { ...whole, type };
@@ -131,7 +154,7 @@ export function anyOf(analysis: LineageAnalysis, values: readonly Value[]): Valu
 /** The same value with fields and elements that may come from anywhere the whole does. */
 export function blurred(value: Value): Value {
   const { row, element, parts: _, keys: __, ...whole } = value;
-  const { type: ___, stored: ____, ...untyped } = whole;
+  const { type: ___, stored: ____, limited: _____, ...untyped } = whole;
   return {
     ...whole,
     ...(row && { row: row.map(({ name, value: field }) => ({ name, value: typed(untyped, field) })) }),
@@ -139,8 +162,4 @@ export function blurred(value: Value): Value {
   };
 }
 
-const typed = (value: Value, { type, stored }: Value): Value => ({
-  ...value,
-  ...(type !== undefined && { type }),
-  ...(stored && { stored }),
-});
+const typed = (value: Value, field: Value): Value => ({ ...value, ...typeIn(field) });

@@ -40,6 +40,8 @@ export interface Value {
    * sure. No other type can have had a say.
    */
   readonly stored?: true;
+  /** The typmod of a column or of a cast. Where `type` is another one by now it says nothing. Lost in any computation. */
+  readonly limited?: { readonly type: number; readonly typmod: number };
   /**
    * It is written in the statement or bound to it, so it is the same in every row: the values that it has where it is read as
    * an array. Lost in any computation, and in the columns of a query.
@@ -88,11 +90,22 @@ export const unknown = (reason: string, sources: ReadonlySet<BaseColumn> = EMPTY
   unknown: reason,
 });
 
-export const direct = (columns: readonly BaseColumn[], type: number): Value => ({
+export const direct = (columns: readonly BaseColumn[], type: number, typmod = -1): Value => ({
   sources: new Set(columns),
   kind: 'direct',
   type,
   stored: true,
+  ...limitedTo(type, typmod),
+});
+
+export const limitedTo = (type: number, typmod: number): Pick<Value, 'limited'> =>
+  typmod < 0 ? {} : { limited: { type, typmod } };
+
+/** What a column keeps of its type, whatever is put into it. */
+export const typeIn = ({ type, stored, limited }: Value): Pick<Value, 'type' | 'stored' | 'limited'> => ({
+  ...(type !== undefined && { type }),
+  ...(stored && { stored }),
+  ...(limited && { limited }),
 });
 
 /** The value as a column of a query has it: a different one in each row, for all that is known. */
@@ -143,8 +156,10 @@ export function either(values: readonly Value[]): Value {
   const row = sameRow(values);
   const stored = merged.type !== undefined && values.every((value) => value.stored);
   const parts = values.some((value) => value.parts) ? eitherParts(values, either) : undefined;
+  const limits = new Set(values.map(({ limited }) => limited?.typmod));
   return {
     ...merged,
+    ...(limits.size === 1 && first?.limited && { limited: first.limited }),
     ...(row && { row }),
     ...(parts && { parts }),
     ...(stored && { stored }),

@@ -3,6 +3,7 @@
  * and what a client is told then. Does not: what follows from pooling by transaction (`pooled.ts`), and when looks are sent.
  */
 import type { Looked } from '@sluice/contract';
+import { TIMEOUTS_OF_SESSION } from './timeouts.js';
 
 /** What the configuration says stands between the gateway and the server. */
 export type Pooled = 'session' | 'transaction' | undefined;
@@ -24,6 +25,8 @@ export interface Beginning {
   readonly role: string;
   /** SESSION_USER. */
   readonly user: string;
+  /** See `TIMEOUTS_OF_SESSION`. */
+  readonly timeouts: unknown;
 }
 
 /** How long a pooler that keeps a process for each session is believed, in milliseconds. */
@@ -36,7 +39,10 @@ const inHex = (text: string): string => `pg_catalog.encode(pg_catalog.convert_to
 export const WHO = `select pg_catalog.json_build_object('process', pg_catalog.pg_backend_pid(), 'started',
   (select pg_catalog."extract"('epoch', a.backend_start) from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
   'path', ${inHex("pg_catalog.current_setting('search_path')")}, 'role', ${inHex('current_user::pg_catalog.text')},
-  'user', ${inHex('session_user::pg_catalog.text')})::pg_catalog.text`.replaceAll(/\s+/g, ' ');
+  'user', ${inHex('session_user::pg_catalog.text')}, 'timeouts', ${TIMEOUTS_OF_SESSION})::pg_catalog.text`.replaceAll(
+  /\s+/g,
+  ' ',
+);
 
 export function readProcess(value: string | undefined): Process | undefined {
   if (value === undefined) return undefined;
@@ -51,10 +57,10 @@ export function readProcess(value: string | undefined): Process | undefined {
 /** @returns undefined where it does not say that */
 export function readBeginning(value: string | undefined): Beginning | undefined {
   if (readProcess(value) === undefined) return undefined;
-  const { path, role, user } = JSON.parse(value ?? '') as Partial<Beginning>;
+  const { path, role, user, timeouts } = JSON.parse(value ?? '') as Partial<Beginning>;
   if (path === undefined || role === undefined || user === undefined) return undefined;
   const text = (hex: string): string => Buffer.from(hex, 'hex').toString();
-  return { path: text(path), role: text(role), user: text(user) };
+  return { path: text(path), role: text(role), user: text(user), timeouts };
 }
 
 export class Backend {

@@ -7,6 +7,7 @@ import type { Facts } from '@sluice/contract';
 import { type Node, isFields, nodeOf, nodesOf, strings, text as textOf } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Named } from '../catalog/named.js';
+import { lastParts } from '../written-names.js';
 import {
   CODE_BEHIND_WRITES,
   GOES_WITH_IT,
@@ -164,7 +165,7 @@ export function changedTables(
   const written = own.flatMap(({ resources }) => resources.flatMap(({ type, name }) => (type === 'table' ? name : [])));
   if (written.some((name) => name.includes(' '))) return undefined;
   // What goes with an altered one may have the same name in another schema.
-  return lineage.statement === 'CreateStmt' ? inSchemas(names, written) : [...names, ...written.flatMap(withoutSchema)];
+  return lineage.statement === 'CreateStmt' ? inSchemas(names, written) : [...names, ...written.flatMap(lastParts)];
 }
 
 /**
@@ -185,7 +186,7 @@ function takesRelationsAlone(catalog: Catalog, names: readonly string[]): boolea
 /** Where a name is written with its schema each time, that one is meant. */
 function inSchemas(names: readonly string[], written: readonly string[]): readonly string[] {
   const isQualified = (name: string): boolean => QUALIFIED.test(name) && !name.startsWith('pg_temp');
-  const loose = new Set([...names, ...written.flatMap((name) => (isQualified(name) ? [] : withoutSchema(name)))]);
+  const loose = new Set([...names, ...written.flatMap((name) => (isQualified(name) ? [] : lastParts(name)))]);
   for (const name of written.filter(isQualified)) {
     const plain = name.slice(name.indexOf('.') + 1);
     const others = written.filter((one) => one !== name && one.endsWith(plain));
@@ -196,9 +197,6 @@ function inSchemas(names: readonly string[], written: readonly string[]): readon
 
 /** Of two parts, neither of which has a dot in it, as it would be in quotes. */
 const QUALIFIED = /^[a-z0-9_$]+\.[a-z0-9_$]+$/;
-
-/** With a dot in it, a name may be qualified or not. */
-const withoutSchema = (name: string): string[] => name.split('.').map((_, at, parts) => parts.slice(at).join('.'));
 
 /**
  * Nothing but other owners of tables: what a name stands for does not matter to it, nor what has become of the table since it was read.

@@ -5,6 +5,7 @@
 import type { Facts } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import { type SessionEffect, type StatementLineage, isSchemaName } from '../lineage/index.js';
+import { lastParts } from '../written-names.js';
 import { changedTables } from './changed-tables.js';
 import { OWN_CODE, defines } from './effects.js';
 import { namesIn } from './reached.js';
@@ -85,8 +86,10 @@ function definedIn(
   return {
     names: mayBeMore || !isFollowed || effects.some(isVague) ? 'any' : new Set(all),
     tablesOnly: tables !== undefined,
-    named: new Set(all.filter((name) => !isSchemaName(name) && !name.startsWith(FUNCTION)).map(lastOf)),
-    functions: new Set(all.flatMap((name) => (name.startsWith(FUNCTION) ? lastOf(name.slice(FUNCTION.length)) : []))),
+    named: new Set(all.filter((name) => !isSchemaName(name) && !name.startsWith(FUNCTION)).flatMap(lastParts)),
+    functions: new Set(
+      all.flatMap((name) => (name.startsWith(FUNCTION) ? lastParts(name.slice(FUNCTION.length)) : [])),
+    ),
     locked: new Set(locked),
   };
 }
@@ -115,6 +118,3 @@ const isOwn = (effect: SessionEffect): boolean =>
   effect.type === 'function' ||
   effect.type === 'drop function' ||
   (effect.type === 'defined' && effect.names !== 'any' && effect.names.length === 0);
-
-/** Without its schema. */
-export const lastOf = (name: string): string => name.slice(name.lastIndexOf('.') + 1);

@@ -86,7 +86,7 @@ export function rowMasks(
   );
 }
 
-/** The same for COPY TO STDOUT. The target says nothing of types: they are those of the columns that are copied as they are. */
+/** The same for COPY TO STDOUT. The target says nothing of types: what passes is of those that are certain by the statement. */
 export function copyMasks(
   rules: EditorRules,
   lineage: StatementLineage | undefined,
@@ -98,7 +98,7 @@ export function copyMasks(
   if (outputs && outputs.length !== formats.length) throw mismatch(outputs.length, formats.length);
   const masks = formats.map((format, at) => {
     const output = outputs?.[at];
-    return maskOf(rules, output, output && typeOfSource(rules, output), format);
+    return maskOf(rules, output, output && typeOfOutput(rules, output), format);
   });
   if (masks.every((mask) => mask === undefined)) return undefined;
   const names = outputs?.map(({ name }) => name) ?? formats.map(() => '');
@@ -140,12 +140,11 @@ function hiddenIn(
   return hidden.length > 0 ? announce(hidden) : undefined;
 }
 
-/** Type of a column that is given out as it is stored. */
-function typeOfSource({ meaning: { catalog } }: EditorRules, { sources, kind }: Output): PgType | undefined {
-  const [base] = sources;
-  if (!base || sources.size > 1 || kind !== 'direct') return undefined;
-  const attribute = catalog.relationByOid(base.relation)?.columns.find((one) => one.base === base);
-  return attribute && typeOf(catalog, attribute.type, attribute.typmod);
+/** The type that the target would describe; undefined where another one is possible. */
+function typeOfOutput({ meaning: { catalog } }: EditorRules, output: Output): PgType | undefined {
+  const { type = 0, stored, limited } = output;
+  if (!stored || type === 0 || output.unknown !== undefined) return undefined;
+  return typeOf(catalog, type, limited?.type === type ? limited.typmod : -1);
 }
 
 /** The outputs, if they are known and the target describes the same. */

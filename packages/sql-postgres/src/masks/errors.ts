@@ -6,8 +6,8 @@
 import type { Action, Facts, Resource } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Edges } from '../catalog/edges.js';
-import type { Relation } from '../catalog/objects.js';
 import { CODE_BEHIND_WRITES, type SessionNames, type StatementLineage } from '../lineage/index.js';
+import { lastParts } from '../written-names.js';
 import type { MaskedColumns } from './columns.js';
 
 /** Whether the error of a text may hold a masked value. @param lineage undefined where the text was not followed */
@@ -40,16 +40,18 @@ export function mayTell(
   );
 
   function tellsOf({ name }: Resource, isChanged: boolean): boolean {
-    const plain = name.slice(name.lastIndexOf('.') + 1);
-    if (overlay.uncertain !== undefined || overlay.defined.has(plain)) return true;
-    const own = overlay.relations.get(plain);
-    // Triggers and constraints of the session's own tables are in no catalog, nor is what a view of its own reads.
-    if (own && (isChanged || own.view || own.unknown !== undefined || own.written !== undefined)) return true;
-    return (
-      own?.columns.some(
-        ({ value }) => value.unknown !== undefined || [...value.sources].some((one) => masked.has(one)),
-      ) === true || named(catalog, name).some(({ oid }) => tells.has(oid))
-    );
+    const names = lastParts(name);
+    if (overlay.uncertain !== undefined || names.some((one) => overlay.defined.has(one))) return true;
+    return names.some((plain) => {
+      const own = overlay.relations.get(plain);
+      // Triggers and constraints of the session's own tables are in no catalog, nor is what a view of its own reads.
+      if (own && (isChanged || own.view || own.unknown !== undefined || own.written !== undefined)) return true;
+      return (
+        own?.columns.some(
+          ({ value }) => value.unknown !== undefined || [...value.sources].some((one) => masked.has(one)),
+        ) === true || catalog.relationsNamed(plain).some(({ oid }) => tells.has(oid))
+      );
+    });
   }
 }
 
@@ -150,12 +152,4 @@ class Reaching {
     }
     return false;
   }
-}
-
-/** Relations that a name may mean: with a dot in it, it may be qualified or not. */
-function named(catalog: Catalog, name: string): readonly Relation[] {
-  const found = [...catalog.relationsNamed(name)];
-  for (let at = name.indexOf('.'); at >= 0; at = name.indexOf('.', at + 1))
-    found.push(...catalog.relationsNamed(name.slice(at + 1)));
-  return found;
 }

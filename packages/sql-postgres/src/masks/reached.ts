@@ -5,6 +5,7 @@
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
 import { isSchemaName } from '../lineage/index.js';
+import { lastParts } from '../written-names.js';
 
 /** Names by `keyOf`; `any` where it may be all. */
 export type Reached = ReadonlySet<string> | 'any';
@@ -57,5 +58,5 @@ export function callsFunctions(text: string, catalog: Catalog): boolean {
 export function mayReach(reached: Reached, name: string): boolean {
   if (reached === 'any' || isSchemaName(name)) return true;
   const plain = name.replace(/^function /, '');
-  return reached.has(keyOf(plain)) || reached.has(keyOf(plain.slice(plain.lastIndexOf('.') + 1)));
+  return lastParts(plain).some((one) => reached.has(keyOf(one)));
 }

@@ -51,6 +51,7 @@ import { Announcer, refusalOf } from './hidden.js';
 import { Standing } from './standing.js';
 import { definedBy } from './defined.js';
 import { OwnDefinitions, commitsOthers } from './own-definitions.js';
+import { Timeouts } from './timeouts.js';
 import { type Turn, behind, moves } from './turns.js';
 import { NOTHING_COMPARED, unknownUse, useOf } from './use.js';
 
@@ -112,6 +113,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   /** What was looked at already, and could not be made out. */
   #looked: NameSpace | undefined;
   #meaning: Meaning | undefined;
+  readonly #timeouts = new Timeouts();
   readonly #own: OwnDefinitions;
 
   constructor(catalog: TargetCatalog, { user, pooled, key, rows }: MaskSettings, told: MaskListener) {
@@ -244,6 +246,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     failed: boolean,
   ): void {
     if (status === 'idle') {
+      this.#timeouts.idle(failed);
       if (this.#ownCode || this.#tables === 'and more') this.#catalog.changed();
       else if (this.#tables.size > 0) this.#catalog.changed(this.#tables);
       this.#defined = false;
@@ -263,7 +266,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       if (before === 'new') this.#names = withInitial(this.#names);
       if (this.#fresh) this.#names = this.#fresh;
     }
-    if (status === 'failed') this.#names = inFailedBlock(known);
+    if (status !== 'failed') return;
+    this.#names = inFailedBlock(known);
+    this.#timeouts.blockFailed();
   }
 
   /** Of a Parse, a Sync or a refused command, which have no masking: the target undoes what came before all the same. */
@@ -309,8 +314,9 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 
   /** What the gateway's own connection has begun with may be of before a change of the role or the database (ALTER ROLE ... SET). */
-  #begun({ path, role, user }: Beginning): void {
+  #begun({ path, role, user, timeouts }: Beginning): void {
     if (this.#fresh) return;
+    this.#timeouts.begun(timeouts);
     const names = this.#names ?? newSession(user);
     this.#names = { ...names, searchPath: splitSearchPath(path), user, role: role === user ? undefined : role };
   }
@@ -412,6 +418,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       lineage: masks.length === 0 ? undefined : lineage,
       own: names.overlay.relations,
       defines: this.#own.takesEffect(defined, facts, { ranCode: this.#ownCode, isMore: this.#tables !== NO_TABLES }),
+      bound: (isOpen) => this.#timeouts.bound(isOpen),
     });
     const standing =
       masks.length === 0
@@ -543,6 +550,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
       effect.type === 'code' ? this.#codeHasRun(effect, lineage && [lineage]) : effect,
     );
     this.#names = afterEffects(this.#names, effects);
+    this.#timeouts.follow(effects);
     // Nobody knows what another session has defined in it.
     if (facts.actions.some((action) => action.statement === statement && commitsOthers(action)))
       this.#catalog.doubted();

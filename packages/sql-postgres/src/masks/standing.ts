@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Effect, type Facts, Outdated } from '@sluice/contract';
 import type { StatementLineage } from '../lineage/index.js';
+import { lastParts } from '../written-names.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type RuledColumns, touches } from './columns.js';
 import { namesOf } from './defined.js';
@@ -198,12 +199,10 @@ const definesFunctions = ({ names, functions, at }: UnderWay): boolean =>
 const DEFINES: ReadonlySet<Effect> = new Set(['define', 'grant', 'destroy']);
 
 function isThere({ catalog }: Meaning, name: string): boolean {
-  const last = name.slice(name.lastIndexOf('.') + 1);
-  const routine = last.replace(/^function /, '');
+  const names = lastParts(name.replace(/^function /, ''));
   return (
-    catalog.relationsNamed(last).length > 0 ||
-    catalog.routinesNamed(routine).length > 0 ||
-    catalog.types.some((type) => type.name === last)
+    names.some((one) => catalog.relationsNamed(one).length > 0 || catalog.routinesNamed(one).length > 0) ||
+    catalog.types.some((type) => names.includes(type.name))
   );
 }
 

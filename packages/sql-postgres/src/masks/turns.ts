@@ -2,11 +2,12 @@
  * Who waits for whom where one session defines what another uses. Owns: what a command waits for before it is sent, and for how long. Does
  * not own: what was sent before (`standing.ts`), nor what is under way (`underway.ts`).
  */
-import type { BehindDefinitions, Facts } from '@sluice/contract';
+import type { BehindDefinitions, Facts, WaitedTooLong } from '@sluice/contract';
 import { newSession, type StatementLineage, type TemporaryRelation } from '../lineage/index.js';
+import { lastParts, readingsOf } from '../written-names.js';
 import type { Meaning } from './catalogs.js';
-import { lastOf } from './defined.js';
 import { namesIn } from './reached.js';
+import type { WaitBound } from './timeouts.js';
 import type { Defined, DefinitionsUnderWay, Moving } from './underway.js';
 
 /** What only reads is looked at again when it is answered: it waits here so that it need not be refused then. In milliseconds. */
@@ -31,15 +32,17 @@ export interface Turn {
   readonly own: ReadonlyMap<string, OwnRelation>;
   /** What it puts into effect. */
   readonly defines: Defined | undefined;
+  /** How long its session lets it wait. */
+  readonly bound: (isOpen: boolean) => WaitBound;
 }
 
 /** See `Masking.behind`. */
 export function behind(underWay: DefinitionsUnderWay, turn: Turn): BehindDefinitions | undefined {
-  const { owner, defines } = turn;
+  const { owner, defines, bound } = turn;
   if (defines) {
     const others = (): readonly Moving[] => underWay.movingBy(defines, owner);
     return others().length > 0
-      ? (isOpen, signal) => definesBehind(underWay, defines, { owner, others, isOpen, signal })
+      ? (isOpen, signal) => definesBehind(underWay, defines, { owner, others, isOpen, signal, bound: bound(isOpen) })
       : undefined;
   }
   if (!underWay.isDefined(owner, () => true)) return undefined;
@@ -49,9 +52,10 @@ export function behind(underWay: DefinitionsUnderWay, turn: Turn): BehindDefinit
   if (names.size === 0 || !isBefore()) return undefined;
   return async (isOpen, signal) => {
     const isMoving = !isOpen && moves(turn);
-    const until = performance.now() + (isOpen ? HOLDERS_WAIT_MS : isMoving ? MOVES_WAIT_MS : READS_WAIT_MS);
-    const isOver = await whileThere(underWay, isBefore, until, signal);
-    return isOver || !isMoving;
+    const mostMs = isOpen ? HOLDERS_WAIT_MS : isMoving ? MOVES_WAIT_MS : READS_WAIT_MS;
+    const { until, late } = bounded(bound(isOpen), mostMs);
+    if (await whileThere(underWay, isBefore, until, signal)) return undefined;
+    return late ?? (isMoving ? TOO_LONG : undefined);
   };
 }
 
@@ -64,20 +68,31 @@ async function definesBehind(
     readonly others: () => readonly Moving[];
     readonly isOpen: boolean;
     readonly signal: AbortSignal;
+    readonly bound: WaitBound;
   },
-): Promise<boolean> {
-  const { owner, others, isOpen, signal } = who;
+): Promise<WaitedTooLong | undefined> {
+  const { owner, others, isOpen, signal, bound } = who;
   const held = isOpen ? undefined : underWay.hold({ ...defines, locked: both(defines) }, owner);
   try {
     const isThere = (): boolean => others().length > 0;
-    const until = performance.now() + (isOpen ? DEFINERS_WAIT_MS : MOVES_WAIT_MS);
-    if (await whileThere(underWay, isThere, until, signal)) return true;
-    if (!isOpen) return false;
+    const { until, late } = bounded(bound, isOpen ? DEFINERS_WAIT_MS : MOVES_WAIT_MS);
+    if (await whileThere(underWay, isThere, until, signal)) return undefined;
+    if (!isOpen || late) return late ?? TOO_LONG;
     for (const one of others()) one.stop();
-    return await whileThere(underWay, isThere, performance.now() + STOPPED_MS, signal);
+    const { until: stopped, late: later } = bounded(bound, STOPPED_MS);
+    return (await whileThere(underWay, isThere, stopped, signal)) ? undefined : (later ?? TOO_LONG);
   } finally {
     if (held) underWay.release(held);
   }
+}
+
+const TOO_LONG: WaitedTooLong = {};
+
+/** Until when, by `performance.now`, and why it fails then where the session itself says so. */
+function bounded({ fails, idleMs }: WaitBound, mostMs: number): { until: number; late: WaitedTooLong | undefined } {
+  const most = Math.min(mostMs, idleMs);
+  const late = fails !== undefined && fails.afterMs <= most ? { by: fails.by } : undefined;
+  return { until: performance.now() + (late ? (fails?.afterMs ?? 0) : most), late };
 }
 
 const both = ({ named, functions }: Defined): ReadonlySet<string> => new Set([...named, ...functions]);
@@ -109,7 +124,9 @@ const callsAny = ({ actions }: Facts, at: number, { catalog }: Meaning): boolean
   actions.some(
     ({ statement, resources }) =>
       statement === at &&
-      resources.some(({ type, name }) => type === 'function' && catalog.routinesNamed(lastOf(name)).length > 0),
+      resources.some(
+        ({ type, name }) => type === 'function' && lastParts(name).some((one) => catalog.routinesNamed(one).length > 0),
+      ),
   );
 const MOVING: ReadonlySet<string> = new Set(['CreateTableAsStmt', 'RefreshMatViewStmt']);
 
@@ -142,7 +159,7 @@ export function meantBy({
     const one = lineage[statement];
     if (!one || effects.every((effect) => effect === 'define' || effect === 'grant' || effect === 'session')) continue;
     const relations = new Set(one.relations);
-    const written = new Set(resources.map(({ name }) => lastOf(name)));
+    const written = new Set(resources.flatMap(({ name }) => lastParts(name)));
     for (const { name, reads = [] } of ofSession) if (written.has(name)) for (const oid of reads) relations.add(oid);
     for (const oid of relations) {
       const relation = catalog.relationByOid(oid);
@@ -156,10 +173,12 @@ export function meantBy({
       for (const name of namesIn(relation.definition)) if (catalog.routinesNamed(name).length > 0) add(name, undefined);
     }
     for (const { type, name } of resources) {
-      const schema = type === 'table' ? schemaOf(name) : undefined;
-      // Which of its name it is, lineage has found out.
-      if (type === 'function' || (type === 'table' && (schema !== undefined || !names.has(name))))
-        add(lastOf(name), schema);
+      for (const one of type === 'function' || type === 'table' ? readingsOf(name) : []) {
+        if (type === 'function') add(one.name, undefined);
+        // Which of its name it is, lineage has found out.
+        else if (one.before === undefined && !names.has(one.name)) add(one.name, undefined);
+        else if (one.before !== undefined) for (const schema of lastParts(one.before)) add(one.name, schema);
+      }
     }
   }
   return names;
@@ -167,15 +186,12 @@ export function meantBy({
 
 /** @param some with their schemas, where they were written so */
 export const hasAny = (names: MeantNames, some: ReadonlySet<string>): boolean => {
-  for (const one of some) {
-    const schemas = names.get(lastOf(one));
-    const schema = schemaOf(one);
-    if (schemas === 'any' || (schemas && (schema === undefined || schemas.has(schema)))) return true;
-  }
+  for (const one of some)
+    for (const { before, name } of readingsOf(one)) {
+      const schemas = names.get(name);
+      if (schemas === undefined) continue;
+      if (schemas === 'any' || before === undefined || before.includes('"')) return true;
+      if (lastParts(before).some((schema) => schemas.has(schema))) return true;
+    }
   return false;
 };
-
-/** As it is written; undefined where it is not, or not so that it can be compared. */
-function schemaOf(name: string): string | undefined {
-  return name.includes('"') ? undefined : name.split('.').at(-2);
-}

@@ -27,7 +27,7 @@ export function typeOf(catalog: Catalog, oid: number, typmod = -1, depth = 0): P
     typmod,
     name: type.name,
     kind: type.element !== 0 ? 'array' : (KINDS[type.kind] ?? 'pseudo'),
-    ...(under !== 0 && { element: typeOf(catalog, under, typmod, depth + 1) }),
+    ...(under !== 0 && { element: typeOf(catalog, under, type.kind === 'd' ? type.typmod : typmod, depth + 1) }),
     ...(fields && { fields: fields.map((field) => typeOf(catalog, field.type, field.typmod, depth + 1)) }),
   };
 }
