@@ -43,6 +43,10 @@ export interface Relation {
   readonly rewritten: boolean;
   /** For which changes of its rows one of its rules answers with rows of its own: pg_rewrite.ev_type of each. */
   readonly answering: string;
+  /** `attnum` of each column that decides which partition a row goes to; 0 for an expression. */
+  readonly partitionedBy?: readonly number[];
+  /** An index of it compares more than columns as they are stored: its predicate, expressions that are unique, exclusions. */
+  readonly compares: boolean;
   /** Its definition, or an expression of its generated columns, could not be read: what it reads was locked. */
   readonly unread: boolean;
 }

@@ -25,7 +25,10 @@ export const CLASSES = `select c.oid, n.nspname, c.relname, c.relkind, c.reltype
   exists (select from pg_rewrite w where w.ev_class = c.oid and w.ev_type <> '1' and w.is_instead)
     or exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgtype & 64 <> 0),
   array_to_string(array(select distinct w.ev_type from pg_rewrite w where w.ev_class = c.oid
-    and case when w.ev_type <> '1' then w.ev_action::text ~ '(^[(]|[}] )[{]QUERY :commandType 1 ' end), '')
+    and case when w.ev_type <> '1' then w.ev_action::text ~ '(^[(]|[}] )[{]QUERY :commandType 1 ' end), ''),
+  (select array_to_string(p.partattrs::int2[], ' ') from pg_partitioned_table p where p.partrelid = c.oid),
+  exists (select from pg_index i where i.indrelid = c.oid
+    and (i.indpred is not null or i.indisexclusion or i.indisunique and i.indexprs is not null))
   ${RELATIONS}`;
 
 /** @param among a condition, behind pg_class.oid */

@@ -269,7 +269,7 @@ export function relationsOf(
   const columns = grouped(attributes, 1);
   const parents = grouped(inherits, 2);
   return classes.map((row) => {
-    const [oid = '', schema, name, kind, type, rewritten, answering] = row;
+    const [oid = '', schema, name, kind, type, rewritten, answering, key, compares] = row;
     const qualified = `${schema}.${name}`;
     const own = columns.get(oid ?? '') ?? [];
     const same = kept.get(Number(oid));
@@ -285,6 +285,8 @@ export function relationsOf(
       unread: same?.unread ?? (kind === 'v' || kind === 'm' || own.some((column) => column[5] === 't')),
       rewritten: rewritten === 't',
       answering: answering ?? '',
+      ...(key != null && { partitionedBy: key.split(' ').map(Number) }),
+      compares: compares === 't',
     };
   });
 }

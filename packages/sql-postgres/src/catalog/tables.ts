@@ -98,7 +98,7 @@ const TABLES = `with recursive family as (select c.oid from pg_class c join pg_n
   rows as materialized (select array(select c.reltype from pg_class c where c.oid ${READ} and c.reltype <> 0) as types)`;
 
 const PARTS = [
-  part('class', 7, `${CLASSES} and c.oid ${READ}`, [5]),
+  part('class', 9, `${CLASSES} and c.oid ${READ}`, [5, 8]),
   part('attribute', 7, COLUMNS, [5, 6]),
   part('parent', 3, `${PARENTS} where inhrelid ${READ}`),
   part(

@@ -6,6 +6,7 @@ import { type NodeFields, isFields, nodeOf, nodesOf, relationName, text } from '
 import type { Catalog } from '../catalog/catalog.js';
 import type { Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, Unsure } from './analysis.js';
+import { columnsIn, constraintsCompare } from './comparing.js';
 import { columnDef, defaultIn, defaultOf, movesDefault, ownRelation } from './definitions.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
@@ -35,8 +36,11 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
     return [];
   }
   const own = ownRelation(analysis, fields['relation']);
+  const definitions = commands.flatMap(({ def }) => nodeOf(def) ?? []).filter(({ kind }) => CONSTRAINING.has(kind));
+  const compares =
+    definitions.length > 0 && constraintsCompare(analysis, columnsIn(analysis, fields['relation']), definitions);
   if (own && !own.stored) {
-    changeColumns(analysis, own, commands);
+    changeColumns(analysis, compares ? { ...own, compares } : own, commands);
     return [];
   }
   alteredKeeps(analysis, fields['relation'], commands);
@@ -57,6 +61,9 @@ export function alter(analysis: LineageAnalysis, fields: NodeFields): readonly C
   else changes(analysis, fields['relation']);
   return [];
 }
+
+/** Nodes of which a definition of a constraint is, or may be a part. */
+const CONSTRAINING: ReadonlySet<string> = new Set(['ColumnDef', 'Constraint']);
 
 /** A foreign key: what is deleted or changed elsewhere reaches the table. */
 function bindsTables({ def }: NodeFields): boolean {

@@ -178,10 +178,15 @@ export class LineageAnalysis {
     return this.#hasOwnCalls;
   }
 
-  /** Takes over what the body of a function asks. */
-  include(inner: LineageAnalysis): void {
+  /** Takes over what a query asks that is read with this statement. */
+  asksWith(inner: LineageAnalysis): void {
     for (const { column, kind, ...comparisons } of inner.predicates) this.#asks([column], kind, comparisons);
     for (const reason of inner.#askedUnknown) this.#askedUnknown.add(reason);
+  }
+
+  /** Takes over the body of a function. */
+  include(inner: LineageAnalysis): void {
+    this.asksWith(inner);
     for (const column of inner.#computedFrom) this.#computedFrom.add(column);
     this.#hasVisibleCalls ||= inner.#hasVisibleCalls;
     this.#hasOwnCalls ||= inner.#hasOwnCalls;

@@ -250,7 +250,8 @@ function unreadSequence({ session }: LineageAnalysis): string | undefined {
 }
 
 /** Functions that are harmless but leave something behind that others can see. */
-const VISIBLE = /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$|setval$|lo_|loread$|lowrite$)/;
+const VISIBLE =
+  /^(pg_(try_)?advisory_|setseed$|pg_sleep|pg_notify$|set_config$|nextval$|setval$|lo_|loread$|lowrite$|(txid_current|pg_current_xact_id|pg_export_snapshot)$)/;
 
 function builtIn(analysis: LineageAnalysis, one: FunctionCall, found: readonly Routine[]): Value {
   const plain = one.name.at(-1) ?? '';

@@ -4,6 +4,7 @@
  */
 import { type Node, type NodeFields, isFields, nodeOf, nodesOf, strings, text } from '../ast.js';
 import { LineageAnalysis, listOf } from './analysis.js';
+import { constraintsCompare, copiesCompare } from './comparing.js';
 import type { TemporaryRelation } from './effects.js';
 import { callsUnread, droppedNames, granted, schemaName, withReaders } from './other-definitions.js';
 import { expression } from './expression.js';
@@ -37,14 +38,19 @@ export function createTableAs(
 /** CREATE TABLE. A temporary one is empty, but has columns. */
 export function createTable(analysis: LineageAnalysis, fields: NodeFields): readonly Column[] {
   const relation = isFields(fields['relation']) ? fields['relation'] : {};
-  definedKeeps(analysis, relation, nodesOf(fields['tableElts']));
+  const elements = nodesOf(fields['tableElts']);
+  definedKeeps(analysis, relation, elements);
+  const compares =
+    constraintsCompare(analysis, undefined, [...elements, ...nodesOf(fields['constraints'])]) ||
+    fields['partspec'] !== undefined ||
+    elements.some((one) => copiesCompare(analysis, one));
   const plain = fields['inhRelations'] === undefined && fields['ofTypename'] === undefined;
   // The rows of a partition or child are those of its parent as well: what is put into it by its own name is not followed.
   if (!plain && !isTemporary(analysis, relation)) {
     analysis.effects.push({ type: 'defined', names: [text(relation, 'relname')] });
     return [];
   }
-  const columns = nodesOf(fields['tableElts']).flatMap(({ kind, fields: element }) => {
+  const columns = elements.flatMap(({ kind, fields: element }) => {
     if (kind === 'ColumnDef' && !isTemporary(analysis, relation))
       movesDefault(analysis, qualified(relation), text(element, 'colname'), defaultIn(element));
     if (kind === 'ColumnDef') return [columnDef(analysis, element)];
@@ -56,6 +62,7 @@ export function createTable(analysis: LineageAnalysis, fields: NodeFields): read
     columns,
     unlessThere: fields['if_not_exists'] === true,
     ...(!plain && { unknown: 'reads a temporary table that is made after another' }),
+    ...(compares && { compares }),
   });
   return [];
 }
@@ -150,7 +157,8 @@ export function truncate(analysis: LineageAnalysis, fields: NodeFields): readonl
   return [];
 }
 
-interface MadeRelation extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence' | 'reads' | 'query'> {
+interface MadeRelation
+  extends Pick<TemporaryRelation, 'columns' | 'unknown' | 'sequence' | 'reads' | 'query' | 'compares'> {
   readonly onCommit?: unknown;
   readonly view?: boolean;
   /** The session's, whatever its words say: it reads what is the session's. */
@@ -180,13 +188,17 @@ function create(analysis: LineageAnalysis, relation: NodeFields, made: MadeRelat
 
 /** One that nobody else sees until the transaction has ended, when the catalog has it. */
 function createPermanent(analysis: LineageAnalysis, relation: NodeFields, made: MadeRelation): void {
-  const { columns, unknown, sequence, unlessThere, view = false } = made;
+  const { columns, unknown, sequence, compares, unlessThere, view = false } = made;
   const name = text(relation, 'relname');
   const schema = text(relation, 'schemaname');
   if (unlessThere && isThere(analysis, schema, name)) analysis.effects.push({ type: 'defined', names: [] });
   else if (!isNew(analysis, name)) analysis.effects.push({ type: 'defined', names: [name] });
   else {
-    const more = { ...(unknown !== undefined && { unknown }), ...(sequence && { sequence }) };
+    const more = {
+      ...(unknown !== undefined && { unknown }),
+      ...(sequence && { sequence }),
+      ...(compares && { compares }),
+    };
     const { version } = analysis.catalog;
     const own = { name, columns, view, dropOnCommit: true, permanent: schema, version, ...more };
     analysis.effects.push({ type: 'relation', relation: own });

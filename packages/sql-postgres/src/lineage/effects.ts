@@ -20,6 +20,8 @@ export interface TemporaryRelation {
   /** The target says that it is a table by itself, without triggers and rules: TRUNCATE leaves nothing that could show. */
   readonly plain?: boolean;
   readonly sequence?: true;
+  /** Which rows there are, and where, tells about the values that it holds: see `comparing.ts`. */
+  readonly compares?: true;
   /** The version of the catalog that the fields of its rows, and the keys of documents made of rows, have their names from. */
   readonly version?: string;
   /** It is one of everybody's once its transaction has committed: its schema as written, '' without one. */

@@ -7,6 +7,7 @@ import { deciding, operation } from './operators.js';
 import { certain, commonType, typesOf } from './overloads.js';
 import { readQuery } from './query.js';
 import { columnsOf, findRelation, schemaOf } from './relations.js';
+import { placeOf } from './comparing.js';
 import { type FromItem, type Scope, findNamed, item, starOf } from './scope.js';
 import { rangeFunction } from './table-functions.js';
 import { jsonTable, xmlTable } from './table-documents.js';
@@ -78,6 +79,7 @@ function rangeVar(analysis: LineageAnalysis, scope: Scope, fields: NodeFields): 
       schema: isAliased ? '' : schemaOf(found),
       stored: stored || found.type === 'temporary',
       keys: columns.map((column) => column.name),
+      place: () => placeOf(analysis, found, columns),
       ...(found.type === 'stored' && { type: found.relation.type }),
     },
   ];

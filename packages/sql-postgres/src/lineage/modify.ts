@@ -2,6 +2,7 @@
 import { type NodeFields, isFields, nodeOf, nodesOf, text } from '../ast.js';
 import type { BaseColumn, Relation } from '../catalog/objects.js';
 import { type LineageAnalysis, listOf } from './analysis.js';
+import { isPlacedBy } from './comparing.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
 import { readFrom } from './from.js';
@@ -57,6 +58,7 @@ class ChangedRelation {
     const target = { type: 'table', name, column, temporary, bases: temporary ? [] : this.#basesOf(column) } as const;
     const asBefore = expression !== undefined && isMissingAsBefore(expression, this.#targetOf(column));
     this.#analysis.moves({ ...target, ...(asBefore && { missingAsBefore: true as const }) }, value);
+    if (this.#isComparedIn(column)) this.#analysis.asks(value, 'other');
     this.#assigned.push({ name: column, value });
   }
 
@@ -144,6 +146,19 @@ class ChangedRelation {
     }
   }
 
+  /** What is put there decides where its row goes, or what becomes of other rows: see `comparing.ts`. */
+  #isComparedIn(column: string): boolean {
+    const { type, relation } = this.#found;
+    if (type === 'stored') return this.#stored.some((one) => isPlacedBy(one, column));
+    if (!relation.view) return relation.compares === true;
+    return [...this.#analysis.session.overlay.relations.values()].some(({ compares }) => compares);
+  }
+
+  /** What has been put into columns of these names; undefined: into any. */
+  assigned(names: ReadonlySet<string> | undefined): readonly Value[] {
+    return this.#assigned.filter(({ name }) => names?.has(name) ?? true).map(({ value }) => value);
+  }
+
   #targetOf(column: string): Target {
     const type = this.item.columns.find(({ name }) => name === column)?.value.type;
     return { column, table: this.item.name, type };
@@ -165,12 +180,13 @@ function insert(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): re
   const scope = withNamed(analysis, enclosed(outer), fields['withClause']);
   const changed = new ChangedRelation(analysis, relationOf(fields));
   const names = nodesOf(fields['cols']).map((node) => text(node.fields, 'name'));
+  for (const { fields: column } of nodesOf(fields['cols'])) asksForPlaces(analysis, scope, column);
   const into = names.length > 0 ? names : changed.item.columns.map(({ name }) => name);
   const values = fields['selectStmt'] === undefined ? [] : readQuery(analysis, scope, fields['selectStmt']);
   for (const [index, { value }] of values.entries()) changed.assign(into[index] ?? '', value);
   const conflict = fields['onConflictClause'];
   if (isFields(conflict)) {
-    asksForConflicts(analysis, { ...scope, items: [changed.item] }, fields, into, changed.item);
+    asksForConflicts(analysis, { ...scope, items: [changed.item] }, fields, into, changed);
     const excluded = item('excluded', changed.after, { open: false, stored: true });
     const inner = { ...scope, items: [changed.item, excluded] };
     assignments(analysis, inner, changed, listOf(conflict, 'targetList'));
@@ -180,26 +196,37 @@ function insert(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): re
   return returning(analysis, scope, fields, changed, []);
 }
 
-/** ON CONFLICT tells which of the new rows have a value of its unique columns that is there already: of any, where it names none. */
+/**
+ * ON CONFLICT tells which of the new rows have a value of its unique columns that is there already: of any, where it names none. So it does
+ * of the new values, where these are masked ones.
+ */
 function asksForConflicts(
   analysis: LineageAnalysis,
   scope: Scope,
   { selectStmt, onConflictClause }: NodeFields,
   into: readonly string[],
-  { columns }: FromItem,
+  changed: ChangedRelation,
 ): void {
-  const infer = isFields(onConflictClause) ? onConflictClause['infer'] : undefined;
-  const elements = nodesOf(isFields(infer) ? infer['indexElems'] : undefined).map((node) => node.fields);
+  const infer = isFields(onConflictClause) && isFields(onConflictClause['infer']) ? onConflictClause['infer'] : {};
+  const elements = nodesOf(infer['indexElems']).map((element) => element.fields);
   const named = elements.map((element) => text(element, 'name'));
   const select = nodeOf(selectStmt)?.fields;
   const rows = nodesOf(select?.['valuesLists']).map((row) => listOf(row.fields, 'items'));
-  for (const { name, value } of columns) {
+  for (const { name, value } of changed.item.columns) {
     const at = into.indexOf(name);
-    if (at < 0 || (elements.length > 0 && !named.includes(name))) continue;
-    const written = rows.length > 0 && rows.every((row) => expression(analysis, scope, row[at]).constant);
+    if (elements.length > 0 && !named.includes(name)) continue;
+    // Of columns that no value is given for, those that are computed are compared.
+    if (at < 0 && value.kind === 'direct' && value.unknown === undefined) continue;
+    const written =
+      rows.length > 0 &&
+      (at < 0 ? elements.length === 0 : rows.every((row) => expression(analysis, scope, row[at]).constant));
     analysis.asks(value, written ? 'equality' : 'other', { values: rows.length, arrays: [] });
   }
   for (const { expr } of elements) analysis.asks(expression(analysis, scope, expr), 'other');
+  condition(analysis, scope, infer['whereClause']);
+  const isPlain =
+    elements.length > 0 && infer['whereClause'] === undefined && named.every((name) => into.includes(name));
+  for (const value of changed.assigned(isPlain ? new Set(named) : undefined)) analysis.asks(value, 'other');
 }
 
 function update(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): readonly Column[] {
@@ -238,6 +265,7 @@ function merge(analysis: LineageAnalysis, outer: Scope, fields: NodeFields): rea
       assignments(analysis, scope, changed, targets);
       continue;
     }
+    for (const { fields: column } of nodesOf(targets)) asksForPlaces(analysis, scope, column);
     const names = nodesOf(targets).map((node) => text(node.fields, 'name'));
     const into = names.length > 0 ? names : changed.item.columns.map(({ name }) => name);
     for (const [index, value] of listOf(clause, 'values').entries()) {
@@ -269,8 +297,16 @@ function assignments(
     const value = fields['val'] === undefined ? NOTHING : expression(analysis, scope, fields['val']);
     // A part of the column: what it becomes is not put together as the value is.
     const isPart = fields['indirection'] !== undefined;
+    asksForPlaces(analysis, scope, fields);
     changed.assign(text(fields, 'name'), isPart ? computed([value]) : value, isPart ? undefined : fields['val']);
   }
+}
+
+/** Subscripts of a column that is changed decide how many elements it has, and from which number on. */
+function asksForPlaces(analysis: LineageAnalysis, scope: Scope, target: NodeFields): void {
+  for (const { fields } of nodesOf(target['indirection']))
+    for (const one of [fields['lidx'], fields['uidx']])
+      if (one !== undefined) analysis.asks(expression(analysis, scope, one), 'other');
 }
 
 /** @param last MERGE shows the columns of its source before those of the target */

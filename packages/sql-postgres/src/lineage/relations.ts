@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { nodeOf } from '../ast.js';
 import type { Relation } from '../catalog/objects.js';
+import { asksForPartition } from './comparing.js';
 import { LineageAnalysis, BEHIND_DEFINITION, Unread, Unsure } from './analysis.js';
 import type { TemporaryRelation } from './effects.js';
 import { expression } from './expression.js';
@@ -65,6 +66,7 @@ export function changes(analysis: LineageAnalysis, found: FoundRelation): void {
 export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): readonly Column[] {
   if (found.type === 'temporary') {
     const { columns, unknown, written, version } = found.relation;
+    asksAsMade(analysis, found.relation);
     const isAsMade = version === analysis.catalog.version;
     const known = isAsMade ? columns : wholeOf(columns);
     const reason =
@@ -74,6 +76,7 @@ export function columnsOf(analysis: LineageAnalysis, found: FoundRelation): read
       value: withUnknown(value, reason ?? written ?? codeOfType(analysis, value)),
     }));
   }
+  asksForPartition(analysis, found.relation);
   const stored = unconverted(analysis, storedColumns(analysis, found.relation));
   const columns = found.relation.definition === undefined ? stored : named(analysis, stored);
   // Code may have given a view another definition, which others do not see before its transaction has ended.
@@ -87,6 +90,20 @@ const whyGone = ({ catalog }: LineageAnalysis, { reads }: TemporaryRelation): st
   [...(reads ?? [])].every((oid) => catalog.relationByOid(oid))
     ? undefined
     : 'reads a view over something that is gone';
+
+/** What a view of the session asks: what it reads may hold other values now than when it was made. */
+function asksAsMade(caller: LineageAnalysis, { query, view }: TemporaryRelation): void {
+  if (!view || !query) return;
+  const analysis = new LineageAnalysis(caller.catalog, { ...caller.session, ...query.names }, caller);
+  analysis.reads(query.node);
+  try {
+    readQuery(analysis, EMPTY_SCOPE, query.node);
+  } catch (error) {
+    if (!(error instanceof Unsure)) throw error;
+    caller.asks(unknown(error.message), 'other');
+  }
+  caller.asksWith(analysis);
+}
 
 /** The server reads what a view reads as it is now: where that shows something else than when it was made, nothing is known of it. */
 export function redefined(

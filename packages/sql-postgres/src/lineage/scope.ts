@@ -16,6 +16,8 @@ export interface FromItem {
   readonly open: boolean;
   /** A stored relation has system columns, which are no data. */
   readonly stored: boolean;
+  /** What decides in which partition a row is, and in a table of the session at which place. */
+  readonly place?: () => Value;
   /** The type of its rows. */
   readonly type?: number;
   /** The keys that its rows have in a document: of a table the names of its columns, whatever an alias calls them. */
@@ -46,6 +48,7 @@ export const findNamed = (scope: Scope, name: string): WithQuery | undefined => 
 };
 
 const SYSTEM = new Set(['ctid', 'xmin', 'xmax', 'cmin', 'cmax', 'tableoid']);
+const PLACES = new Set(['ctid', 'tableoid']);
 
 /** How many relations and columns are gone through in order to find a name. */
 export function sizeOf(scope: Scope): number {
@@ -86,7 +89,7 @@ export function columnOf(item: FromItem, name: string): Value | undefined {
   let found: Value | undefined;
   for (const column of item.columns)
     if (column.name === name) found = found ? either([found, column.value]) : column.value;
-  return found ?? (item.stored && SYSTEM.has(name) ? NOTHING : undefined);
+  return found ?? (item.stored && SYSTEM.has(name) ? (PLACES.has(name) && item.place?.()) || NOTHING : undefined);
 }
 
 export const wholeRow = ({ columns, type, keys }: FromItem): Value => ({

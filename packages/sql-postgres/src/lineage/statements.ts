@@ -7,6 +7,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { KINDS } from '../kinds.js';
 import { alter, rename } from './alterations.js';
 import { LineageAnalysis, Unread, Unsure, listOf, newVisits } from './analysis.js';
+import { indexCompares } from './comparing.js';
 import {
   createTableAs,
   createSequence,
@@ -285,7 +286,10 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
     return [];
   },
   GrantStmt: grant,
-  IndexStmt: leavesNames,
+  IndexStmt: (analysis, fields) => {
+    indexCompares(analysis, fields);
+    return leavesNames(analysis, fields);
+  },
   CommentStmt: leavesNames,
   CreateEnumStmt: createType,
   CompositeTypeStmt: createType,

@@ -61,8 +61,21 @@ export function changedNames(
 ): readonly string[] | undefined {
   if (!lineage || !node || lineage.effects.some(({ type }) => type === 'code' || type === 'uncertain'))
     return undefined;
-  const names = Object.hasOwn(BY_THEMSELVES, node.kind) ? BY_THEMSELVES[node.kind]?.(node, catalog) : 'as lineage says';
-  return names === 'as lineage says' ? changedTables(lineage, facts, statement, catalog) : names;
+  const own = Object.hasOwn(BY_THEMSELVES, node.kind) ? BY_THEMSELVES[node.kind]?.(node, catalog) : 'as lineage says';
+  const names = own === 'as lineage says' ? changedTables(lineage, facts, statement, catalog) : own;
+  const compared = mayCompareMore(node) ? table(node.fields['relation']) : [];
+  return names && compared && [...names, ...compared];
+}
+
+/** An index that `Relation.compares` may be about. Its table shows what it did. */
+function mayCompareMore({ kind, fields }: Node): boolean {
+  if (kind === 'IndexStmt')
+    return (
+      fields['whereClause'] !== undefined ||
+      nodesOf(fields['indexParams']).some((element) => element.fields['expr'] !== undefined)
+    );
+  const commands = kind === 'AlterTableStmt' ? nodesOf(fields['cmds']) : [];
+  return commands.some((command) => nodeOf(command.fields['def'])?.fields['contype'] === 'CONSTR_EXCLUSION');
 }
 
 type Names = readonly string[] | undefined;

@@ -16,12 +16,16 @@ import { template } from './templates.js';
  *
  * The server writes values into its texts: the key of a duplicate, the row that fails a check, the text that is no number. If
  * a masked column is involved only SQLSTATE, severity, position, names and source stay, and a text made here says what that
- * SQLSTATE means. If not, the texts are searched. A message that cannot be read becomes one that says so.
+ * SQLSTATE means, and of notices only those of definitions pass. If not, the texts are searched. A message that cannot be read becomes one
+ * that says so.
  */
 export function filterMessage(message: Buffer, texts: TextMask, encoding: TextEncoding): Buffer {
   const fields = readFields(message, encoding);
   if (!fields) return write(message[0] ?? B.errorResponse, [...UNREADABLE], encoding);
-  if (texts.hidden && !isOfText(fields)) return write(message[0] as number, hidden(fields), encoding);
+  if (texts.hidden && !isOfText(fields)) {
+    if (message[0] === B.noticeResponse && !isOfDefinition(fields)) return NOTHING;
+    return write(message[0] as number, hidden(fields), encoding);
+  }
   let changed = false;
   const searched = fields.map(([field, text]): ErrorField => {
     const clean = SAFE.includes(field) ? text : texts.clean(text);
@@ -71,6 +75,16 @@ function isOfText(fields: readonly ErrorField[]): boolean {
   const of = new Map(fields);
   return of.get('C')?.startsWith('42') === true && of.has('P') && !of.has('W') && !of.has('p') && !of.has('q');
 }
+
+/**
+ * A notice about a definition, about the session, or of RAISE. Functions that compute values have some as well (a query of text search
+ * without words, a relative namespace of XML): one for each row of which it is true, so that it would tell of each value what somebody asks.
+ */
+const isOfDefinition = (fields: readonly ErrorField[]): boolean =>
+  DEFINING.test(fields.find(([field]) => field === 'F')?.[1] ?? '');
+
+const DEFINING =
+  /^(?:\w*cmds|aclchk|analyze|cluster|copyfrom\w*|dependency|event_trigger|extension|guc\w*|heap|index|namespace|parse_\w+|pg_\w+|pl_exec|postgres|repack|scansup|sequence|trigger|user|utility|vacuum\w*|view|xact)\.c$/;
 
 function hidden(fields: readonly ErrorField[]): ErrorField[] {
   const of = new Map(fields);

@@ -75,10 +75,19 @@ test('elsewhere findings are replaced in every text, and a message without any i
 
 test('fields that are not known do not pass where a masked column is involved', () => {
   const filtered = read(
-    filterMessage(message('N', { V: 'NOTICE', C: '00000', M: 'x', Z: 'secret' }), texts(true), UTF8),
+    filterMessage(message('N', { V: 'NOTICE', C: '00000', M: 'x', F: 'tablecmds.c', Z: 'secret' }), texts(true), UTF8),
   );
-  expect(Object.keys(filtered).sort()).toEqual(['C', 'H', 'M', 'V']);
+  expect(Object.keys(filtered).sort()).toEqual(['C', 'F', 'H', 'M', 'V']);
 });
+
+test.each(['tsquery_cleanup.c', 'xml.c', 'lwgeom_pg.c', undefined])(
+  'a notice that a value may be the reason of does not pass (%s)',
+  (file) => {
+    const notice = message('N', { V: 'NOTICE', C: '00000', M: 'x', ...(file !== undefined && { F: file }) });
+    expect(filterMessage(notice, texts(true), UTF8)).toHaveLength(0);
+    expect(filterMessage(notice, texts(false), UTF8)).toBe(notice);
+  },
+);
 
 test.each([
   ['a message without its end', message('E', duplicate).subarray(0, -1)],
