@@ -656,6 +656,15 @@ describe('gRPC with descriptors', () => {
     });
   });
 
+  test('what a client leaves out is what its target reads there', async () => {
+    const { calls, call } = await openCalls(`
+    - { rule: users-only, when: 'body("/role") == "USER"', deny: Users are made by hand. }
+    - { rule: requests, when: 'true', allow: true }`);
+    await expect(call('put', { large: 1 })).rejects.toMatchObject({ details: 'Users are made by hand.' });
+    expect(await call('put', { large: 2, role: 'ADMIN' })).toEqual({ id: 1 });
+    expect(calls).toHaveLength(1);
+  });
+
   test('people see messages as JSON', async () => {
     const { stand, call } = await openCalls(`
     - { rule: two-eyes, when: 'body("/role") == "ADMIN"', hold: { approvers: ["user:ada"], timeout: 1m } }

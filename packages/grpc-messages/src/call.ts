@@ -7,7 +7,8 @@ import { type Editor, JsonMask, type JsonParts, NO_BYTES, type OwnEditors, unmas
 import { type GrpcReader, type Json, JsonError, isGrpc, readJson, textOf } from '@sluice/http-requests';
 import type { Descriptors, MessageType } from './descriptors.js';
 import { FrameError, Frames, framed } from './frames.js';
-import { readMessage } from './message.js';
+import { hiddenIn } from './hidden.js';
+import { type ReadMessage, readMessage } from './message.js';
 
 /** Reads calls by a set of descriptors. */
 export class GrpcCalls implements GrpcReader {
@@ -28,10 +29,14 @@ export class GrpcCalls implements GrpcReader {
     return method !== undefined && method.clientStreams && method.serverStreams;
   }
 
-  /** Each message of a body that was read whole. @throws JsonError */
+  /** What each message of a body means that was read whole. @throws JsonError */
   read(path: string, body: Buffer): readonly Json[] {
-    const type = this.#typeOf(path, 'input');
-    return framesOf(body).map((message) => readMessage(this.#descriptors, type, message).json);
+    return this.#messagesOf(path, body).map(({ meaning }) => meaning);
+  }
+
+  /** The same as it was sent: without what is not set. @throws JsonError */
+  sent(path: string, body: Buffer): readonly Json[] {
+    return this.#messagesOf(path, body).map(({ json }) => json);
   }
 
   has(path: string): boolean {
@@ -50,6 +55,11 @@ export class GrpcCalls implements GrpcReader {
     const made = mask.push(body);
     mask.end();
     return made;
+  }
+
+  #messagesOf(path: string, body: Buffer): readonly ReadMessage[] {
+    const type = this.#typeOf(path, 'input');
+    return framesOf(body).map((message) => readMessage(this.#descriptors, type, message));
   }
 
   #typeOf(path: string, side: 'input' | 'output'): MessageType {
@@ -105,7 +115,9 @@ class MessagesMask implements Editor {
     const mask = new JsonMask(this.#parts);
     const pushed = Buffer.from(mask.push(Buffer.from(text)));
     const made = Buffer.concat([pushed, mask.end()]).toString('utf8');
-    return made === text ? bytes : message.with(readJson(made));
+    const hidden = hiddenIn(this.#parts);
+    const hides = message.bytes.some((one) => hidden(one) !== undefined);
+    return made === text && !hides ? bytes : message.with(readJson(made), hidden);
   }
 
   #guard<Value>(act: () => Value): Value {
@@ -160,7 +172,7 @@ export function legible(calls: GrpcCalls | undefined, command: HttpCommand): Htt
   if (!calls || body.type !== 'whole' || !isGrpc(body.media)) return command;
   try {
     const bytes = Buffer.from(body.bytes.buffer, body.bytes.byteOffset, body.bytes.byteLength);
-    const text = calls.read(path, bytes).map(textOf).join('\n');
+    const text = calls.sent(path, bytes).map(textOf).join('\n');
     return { ...command, body: { type: 'whole', media: 'application/json', bytes: Buffer.from(text) } };
   } catch (error) {
     if (error instanceof JsonError) return command;

@@ -2,9 +2,9 @@
  * A set of descriptors (`protoc --include_imports --descriptor_set_out`, google/protobuf/descriptor.proto). Owns: which messages a method
  * takes and gives, and the fields of these. Does not: read messages.
  */
-import { JsonError } from '@sluice/http-requests';
+import { type Json, JsonError } from '@sluice/http-requests';
 import { type WireField, readFields, varintAt } from './fields.js';
-import { SCALARS, type Scalar, enumScalar } from './scalars.js';
+import { SCALARS, type Scalar, enumScalar, zeroOf } from './scalars.js';
 
 export interface MessageType {
   /** With its package, without a dot before it. */
@@ -22,6 +22,8 @@ export interface Field {
   /** Fields with the same number here exclude each other. */
   readonly oneof: number | undefined;
   readonly value: Scalar | { readonly message: string };
+  /** What its receiver reads where it is not set, and cannot tell from that; undefined: that it is not set. */
+  readonly unset: Json | undefined;
 }
 
 export interface Method {
@@ -93,35 +95,42 @@ export class Descriptors {
   #readFile(bytes: Buffer): void {
     const file = Entries.of(bytes);
     const scope = packageOf(bytes);
-    for (const message of file.all(4)) this.#readMessage(message, scope);
+    const isImplicit = file.text(12) === 'proto3' || presenceIn(file, 50) === IMPLICIT;
+    for (const message of file.all(4)) this.#readMessage(message, scope, isImplicit);
     for (const service of file.all(6)) this.#readService(service, scope);
   }
 
-  #readMessage(bytes: Buffer, scope: string): void {
+  #readMessage(bytes: Buffer, scope: string, isImplicit: boolean): void {
     const message = Entries.of(bytes);
     const name = scope + message.text(1);
-    const fields = message.all(2).map((field) => this.#field(field));
+    const fields = message.all(2).map((field) => this.#field(field, isImplicit));
     const isEntry = message.all(7).some((options) => Entries.of(options).number(7) === 1n);
     this.#messages.set(name, { name, isEntry, fields: new Map(fields.map((field) => [field.number, field])) });
-    for (const nested of message.all(3)) this.#readMessage(nested, `${name}.`);
+    for (const nested of message.all(3)) this.#readMessage(nested, `${name}.`, isImplicit);
   }
 
-  #field(bytes: Buffer): Field {
+  #field(bytes: Buffer, implicit: boolean): Field {
     const field = Entries.of(bytes);
     const type = Number(field.number(5));
     const named = field.text(6).replace(/^\./, '');
+    const isRepeated = field.number(4) === REPEATED;
+    const value = this.#value(type, named);
+    const isImplicit = presenceIn(field, 21) === undefined ? implicit : presenceIn(field, 21) === IMPLICIT;
+    const isAlways = !isRepeated && 'read' in value && isImplicit && !field.has(9);
+    const said = field.has(7) ? defaultOf(type, field.text(7)) : undefined;
     return {
       name: field.text(1),
       number: Number(field.number(3)),
-      isRepeated: field.number(4) === 3n,
+      isRepeated,
       oneof: field.has(9) ? Number(field.number(9)) : undefined,
-      value: this.#value(type, named),
+      value,
+      unset: isAlways ? value.read(zeroOf(value)) : said,
     };
   }
 
   #value(type: number, named: string): Field['value'] {
     if (type === 11) return { message: named };
-    const scalar = type === 14 ? enumScalar(this.#enums.get(named) ?? new Map()) : SCALARS.get(type);
+    const scalar = type === ENUM_TYPE ? enumScalar(this.#enums.get(named) ?? new Map()) : SCALARS.get(type);
     if (!scalar) throw new TypeError('this set of descriptors has groups, which are not read here');
     return scalar;
   }
@@ -139,6 +148,30 @@ export class Descriptors {
     }
   }
 }
+
+const REPEATED = 3n;
+/** Of `FeatureSet.field_presence`: a field cannot say that it is not set. */
+const IMPLICIT = 2n;
+
+/** What the options of a file or a field say of it (editions). `features`: their number among these options. */
+function presenceIn(descriptor: Entries, features: 50 | 21): bigint | undefined {
+  const said = descriptor.all(8).flatMap((options) => Entries.of(options).all(features));
+  return said
+    .map((one) => Entries.of(one))
+    .findLast((one) => one.has(1))
+    ?.number(1);
+}
+
+/** What a declaration says (`[default = ADMIN]`, proto2). That of bytes is written with escapes, and has no value here. */
+function defaultOf(type: number, text: string): Json | undefined {
+  if (type === BYTES_TYPE) return undefined;
+  const isPlain = type !== STRING_TYPE && type !== ENUM_TYPE && /^(?:true|false|-?\d[\d.eE+-]*)$/.test(text);
+  return isPlain ? { type: 'plain', text } : { type: 'string', text };
+}
+
+const STRING_TYPE = 9;
+const BYTES_TYPE = 12;
+const ENUM_TYPE = 14;
 
 function packageOf(file: Buffer): string {
   const name = Entries.of(file).text(2);

@@ -5,7 +5,7 @@
 import { type Json, JsonError } from '@sluice/http-requests';
 import type { Descriptors, Field, MessageType } from './descriptors.js';
 import { type WireField, type WireType, readFields, varintAt, written } from './fields.js';
-import type { Scalar } from './scalars.js';
+import { BYTES, type Scalar, zeroOf } from './scalars.js';
 
 /** Messages within each other. */
 const MAX_DEPTH = 60;
@@ -24,9 +24,11 @@ interface ReadField {
 
 /** A message that has been read. */
 export class ReadMessage {
+  readonly #type: MessageType;
   readonly #fields: readonly ReadField[];
 
-  constructor(fields: readonly ReadField[]) {
+  constructor(type: MessageType, fields: readonly ReadField[]) {
+    this.#type = type;
     this.#fields = fields;
   }
 
@@ -35,63 +37,94 @@ export class ReadMessage {
     return { type: 'object', members: new Map(this.#fields.map((one) => [one.field.name, jsonOf(one)])) };
   }
 
-  /** `changed`: what `json` was, with other values in the same places; null takes a field out. */
-  with(changed: Json): Buffer {
-    const members = changed.type === 'object' ? [...changed.members.values()] : [];
-    return Buffer.concat(this.#fields.flatMap((one, at) => fieldWith(one, members[at])));
+  /** The same as whoever gets it reads it: what is not set, and cannot be told from a value, has that value. */
+  get meaning(): Json {
+    const set = new Map(this.#fields.map((one) => [one.field.number, one]));
+    const members = [...this.#type.fields.values()].flatMap((field): [string, Json][] => {
+      const one = set.get(field.number);
+      if (one) return [[field.name, jsonOf(one, true)]];
+      return field.unset ? [[field.name, field.unset]] : [];
+    });
+    return { type: 'object', members: new Map(members) };
   }
 
-  /** Of an entry of a map. */
-  get pair(): readonly [key: string, value: Json] {
+  /** `changed`: what `json` was, with other values in the same places; null takes a field out. `hidden`: what goes in place of bytes. */
+  with(changed: Json, hidden: Hidden): Buffer {
+    const members = changed.type === 'object' ? [...changed.members.values()] : [];
+    return Buffer.concat(this.#fields.flatMap((one, at) => fieldWith(one, members[at], hidden)));
+  }
+
+  /** All values that are bytes, however deep. */
+  get bytes(): readonly Buffer[] {
+    return this.#fields.flatMap(({ values }) => values.flatMap(bytesOf));
+  }
+
+  /** Of an entry of a map. `meant`: see `meaning`. */
+  pair(meant: boolean): readonly [key: string, value: Json] {
     const [key, value] = [1, 2].map((number) => this.#fields.find(({ field }) => field.number === number)?.values[0]);
     const name = key && 'json' in key && !(key instanceof ReadMessage) ? textIn(key.json) : '';
-    return [name, value ? jsonOfValue(value) : NOTHING];
+    const unset = meant ? this.#type.fields.get(2)?.unset : undefined;
+    return [name, value ? jsonOfValue(value, meant) : (unset ?? NOTHING)];
   }
 
   /** Of an entry of a map, whose key stands in place of a name. */
-  withPair(key: string, value: Json): Buffer {
+  withPair(key: string, value: Json, hidden: Hidden): Buffer {
     const parts = this.#fields.flatMap((one) =>
-      fieldWith(one, one.field.number === 1 ? { type: 'string', text: key } : value),
+      fieldWith(one, one.field.number === 1 ? { type: 'string', text: key } : value, hidden),
     );
     return Buffer.concat(parts);
   }
 }
 
+/** What goes in place of a value that is bytes; undefined: it stays. */
+export type Hidden = (bytes: Buffer) => Buffer | undefined;
+
 const NOTHING: Json = { type: 'plain', text: 'null' };
 
-function jsonOf({ field, isMap, values }: ReadField): Json {
-  if (isMap) return { type: 'object', members: new Map(values.map((one) => (one as ReadMessage).pair)) };
-  if (field.isRepeated) return { type: 'array', items: values.map(jsonOfValue) };
-  return jsonOfValue(values[0] as Value);
+function jsonOf({ field, isMap, values }: ReadField, meant = false): Json {
+  if (isMap) return { type: 'object', members: new Map(values.map((one) => (one as ReadMessage).pair(meant))) };
+  if (field.isRepeated) return { type: 'array', items: values.map((one) => jsonOfValue(one, meant)) };
+  return jsonOfValue(values[0] as Value, meant);
 }
 
-const jsonOfValue = (value: Value): Json => value.json;
+const jsonOfValue = (value: Value, meant: boolean): Json =>
+  meant && value instanceof ReadMessage ? value.meaning : value.json;
+
+function bytesOf(value: Value): readonly Buffer[] {
+  if (value instanceof ReadMessage) return value.bytes;
+  return value.scalar === BYTES ? [value.bytes] : [];
+}
 
 const textIn = (json: Json): string => ('text' in json ? json.text : '');
 
-function fieldWith({ field, isMap, values }: ReadField, changed: Json | undefined): Buffer[] {
+function fieldWith({ field, isMap, values }: ReadField, changed: Json | undefined, hidden: Hidden): Buffer[] {
   const { number } = field;
   if (isMap) {
     const pairs = changed?.type === 'object' ? [...changed.members] : [];
     return pairs.map(([key, value], at) =>
-      written({ number, type: 2, bytes: (values[at] as ReadMessage).withPair(key, value) }),
+      written({ number, type: 2, bytes: (values[at] as ReadMessage).withPair(key, value, hidden) }),
     );
   }
   const others = changed?.type === 'array' ? changed.items : [];
   return values.flatMap((value, at) => {
     const one = field.isRepeated ? others[at] : changed;
-    const made = one && valueWith(value, one);
+    const made = one && valueWith(value, one, hidden);
     return made ? [written({ number, ...made })] : [];
   });
 }
 
 /** Undefined: it is taken out. */
-function valueWith(value: Value, changed: Json): { readonly type: WireType; readonly bytes: Buffer } | undefined {
+function valueWith(
+  value: Value,
+  changed: Json,
+  hidden: Hidden,
+): { readonly type: WireType; readonly bytes: Buffer } | undefined {
   if (value instanceof ReadMessage)
-    return changed.type === 'object' ? { type: 2, bytes: value.with(changed) } : undefined;
+    return changed.type === 'object' ? { type: 2, bytes: value.with(changed, hidden) } : undefined;
   const { scalar, bytes, json } = value;
   if (!('text' in changed)) return undefined;
-  if (changed.type === json.type && changed.text === textIn(json)) return { type: scalar.wire, bytes };
+  if (changed.type === json.type && changed.text === textIn(json))
+    return { type: scalar.wire, bytes: (scalar === BYTES && hidden(bytes)) || bytes };
   const made = changed.type === 'plain' && changed.text === 'null' ? undefined : scalar.write(changed.text);
   return made && { type: scalar.wire, bytes: made };
 }
@@ -129,7 +162,7 @@ class MessageReader {
     if (key) fields.set(KEY, unsetKey(key));
     const read = [...fields.values()];
     for (const { isMap, values } of read) if (isMap) checkKeys(values as ReadMessage[]);
-    return new ReadMessage(read);
+    return new ReadMessage(type, read);
   }
 
   #isMap({ isRepeated, value }: Field): boolean {
@@ -175,19 +208,16 @@ class MessageReader {
 
 /** Of an entry of a map. */
 const KEY = 1;
-/** Bytes of nothing, by how a value is written. */
-const ZERO_BYTES: Readonly<Record<WireType, number>> = { 0: 1, 1: 8, 2: 0, 5: 4 };
-
 /** An entry that says no key has the one of its type that is zero, false or empty. */
 function unsetKey(field: Field): ReadField {
   const scalar = field.value as Scalar;
-  const bytes = Buffer.alloc(ZERO_BYTES[scalar.wire]);
+  const bytes = zeroOf(scalar);
   return { field, isMap: false, values: [{ json: scalar.read(bytes), bytes, scalar }] };
 }
 
 const OTHER_TYPE = 'has a field of another type than its descriptors say';
 
 function checkKeys(entries: readonly ReadMessage[]): void {
-  if (new Set(entries.map(({ pair: [key] }) => key)).size < entries.length)
+  if (new Set(entries.map((one) => one.pair(false)[0])).size < entries.length)
     throw new JsonError('has a map with a key twice');
 }

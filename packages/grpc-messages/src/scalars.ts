@@ -13,6 +13,12 @@ export interface Scalar {
   write(text: string): Buffer | undefined;
 }
 
+/** Bytes of nothing, by how a value is written. */
+const ZERO_BYTES: Readonly<Record<WireType, number>> = { 0: 1, 1: 8, 2: 0, 5: 4 };
+
+/** Zero, false or empty, as it is written. */
+export const zeroOf = ({ wire }: Scalar): Buffer => Buffer.alloc(ZERO_BYTES[wire]);
+
 const plain = (text: string): Json => ({ type: 'plain', text });
 
 function integer(bits: 32 | 64, read: (value: bigint) => bigint, write: (value: bigint) => bigint): Scalar {
@@ -87,7 +93,7 @@ const STRING: Scalar = {
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-const BYTES: Scalar = {
+export const BYTES: Scalar = {
   wire: 2,
   read: (bytes) => ({ type: 'string', text: bytes.toString('base64') }),
   write: (text) => (BASE64.test(text) ? Buffer.from(text, 'base64') : Buffer.from(text)),

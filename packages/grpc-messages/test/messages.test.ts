@@ -1,3 +1,4 @@
+import { JsonParts } from '@sluice/http-bodies';
 import fc from 'fast-check';
 import { type Json, JsonError, textOf } from '@sluice/http-requests';
 import { describe, expect, test } from 'vitest';
@@ -5,7 +6,7 @@ import { Descriptors, GrpcCalls } from '../src/index.js';
 import { framed } from '../src/frames.js';
 import { readMessage } from '../src/message.js';
 import type { MessageType } from '../src/descriptors.js';
-import { SET, decode, descriptors, encode } from './proto.js';
+import { SET, decode, descriptors, encode, setOf } from './proto.js';
 
 const typeOf = (name: string): MessageType => descriptors.message(name) as MessageType;
 const read = (bytes: Buffer, type = 'shop.User') => readMessage(descriptors, typeOf(type), bytes);
@@ -76,7 +77,12 @@ describe('whatever protobufjs writes', () => {
       fc.property(user, (value) => {
         const bytes = encode('shop.User', value);
         const message = read(bytes);
-        expect(decode('shop.User', message.with(message.json))).toEqual(decode('shop.User', bytes));
+        expect(
+          decode(
+            'shop.User',
+            message.with(message.json, () => undefined),
+          ),
+        ).toEqual(decode('shop.User', bytes));
       }),
       { numRuns: 100 },
     );
@@ -97,7 +103,12 @@ describe('whatever protobufjs writes', () => {
       places: { home: { street: 'y' } },
     });
     const message = read(bytes);
-    expect(decode('shop.User', message.with(stars(message.json)))).toEqual({
+    expect(
+      decode(
+        'shop.User',
+        message.with(stars(message.json), () => undefined),
+      ),
+    ).toEqual({
       name: '***',
       tags: ['***', '***'],
       large: '7',
@@ -112,7 +123,12 @@ test('null takes a field out', () => {
   const members = new Map((message.json as Extract<Json, { type: 'object' }>).members);
   members.set('email', { type: 'plain', text: 'null' });
   members.set('scores', { type: 'plain', text: 'null' });
-  expect(decode('shop.User', message.with({ type: 'object', members }))).toEqual({ name: 'Ada' });
+  expect(
+    decode(
+      'shop.User',
+      message.with({ type: 'object', members }, () => undefined),
+    ),
+  ).toEqual({ name: 'Ada' });
 });
 
 test('a message within one of any type is read, and one of a type that nobody knows is not', () => {
@@ -122,7 +138,7 @@ test('a message within one of any type is read, and one of a type that nobody kn
   expect(shown(message.json)).toEqual({
     detail: { type_url: 'type.googleapis.com/shop.User', value: { email: 'ada@example.com' } },
   });
-  expect(message.with(message.json)).toEqual(wrapped('type.googleapis.com/shop.User'));
+  expect(message.with(message.json, () => undefined)).toEqual(wrapped('type.googleapis.com/shop.User'));
   expect(() => read(wrapped('type.googleapis.com/shop.Gone'), 'shop.Wrapped')).toThrow(/type that its descriptors/);
 });
 
@@ -215,9 +231,68 @@ describe('a set of descriptors', () => {
       expect(() => new Descriptors(bytes)).toThrow(/^this set of descriptors|^this is no set/);
   });
 
+  test('a rule has the value of a field that nobody can say is not set, and of no other', () => {
+    // A key of a map without its value.
+    const rooms = Buffer.from('ba01020807', 'hex');
+    const body = framed(Buffer.concat([encode('shop.User', { addresses: [{}], boss: { large: 1 } }), rooms]));
+    const set = { large: '0', is_on: false, role: 'USER', name: '', photo: '' };
+    const [user] = calls.read('/shop.Users/Put', body).map(shown) as Record<string, object>[];
+    expect(user).toMatchObject({ ...set, addresses: [{ street: '' }], boss: { ...set, large: '1' }, rooms: { 7: '' } });
+    for (const name of ['phone', 'post', 'tags', 'roles', 'places']) expect(user).not.toHaveProperty([name]);
+    expect(user?.['addresses']).toEqual([{ street: '' }]);
+    expect(calls.sent('/shop.Users/Put', body).map(shown)).toMatchObject([{ boss: { large: '1' } }]);
+  });
+
+  test('a rule has what a declaration of proto2, or of an edition, says', () => {
+    const field = (name: string, number: number, type: number, more: object = {}): object =>
+      Object.assign({ name, number, type, label: 1 }, more);
+    const file = (more: object, fields: readonly object[]): GrpcCalls => {
+      const of = { name: 'M', field: fields, enumType: [{ name: 'E', value: [{ name: 'NONE', number: 0 }] }] };
+      const method = { name: 'Do', inputType: '.M', outputType: '.M' };
+      const made = { name: 'x.proto', ...more, messageType: [of], service: [{ name: 'S', method: [method] }] };
+      return new GrpcCalls(new Descriptors(setOf(made)));
+    };
+    const declared = file({}, [
+      field('role', 1, 9, { defaultValue: 'admin' }),
+      field('force', 2, 8, { defaultValue: 'true' }),
+      field('plain', 3, 9),
+      field('kind', 4, 14, { typeName: '.M.E', defaultValue: 'NONE' }),
+      field('raw', 5, 12, { defaultValue: '\\001' }),
+    ]);
+    expect(declared.read('/S/Do', framed(Buffer.alloc(0))).map(shown)).toEqual([
+      { role: 'admin', force: true, kind: 'NONE' },
+    ]);
+    const edition = file({ syntax: 'editions' }, [
+      field('said', 1, 5),
+      field('always', 2, 5, { options: Buffer.from('aa01020802', 'hex') }),
+    ]);
+    expect(edition.read('/S/Do', framed(Buffer.alloc(0))).map(shown)).toEqual([{ always: '0' }]);
+    const implicit = file({ syntax: 'editions', options: Buffer.from('9203020802', 'hex') }, [
+      field('always', 1, 5),
+      field('said', 2, 5, { options: Buffer.from('aa01020801', 'hex') }),
+    ]);
+    expect(implicit.read('/S/Do', framed(Buffer.alloc(0))).map(shown)).toEqual([{ always: '0' }]);
+  });
+
+  test('what is found in bytes that are a message themselves is masked with all of them', () => {
+    const parts = new JsonParts({ modes: new Map([['EMAIL', { type: 'redact' }]]), key: Buffer.alloc(32) }, undefined);
+    const inner = encode('shop.User', { boss: { places: { home: { street: 'ada@example.com' } } }, large: 7 });
+    const photo = Buffer.from([0xff, 0xd8, 0xff, 0xe0]).toString('base64');
+    const body = (bytes: string): Buffer => framed(encode('shop.User', { boss: { photo: bytes }, large: 7 }));
+    const masked = (bytes: string): unknown =>
+      decode('shop.User', calls.masked('/shop.Users/Put', body(bytes), parts).subarray(5));
+    expect(masked(inner.toString('base64'))).toEqual({
+      boss: { photo: Buffer.from('[masked]').toString('base64') },
+      large: '7',
+    });
+    const harmless = encode('shop.User', { name: 'Ada' }).toString('base64');
+    for (const bytes of [photo, harmless]) expect(masked(bytes)).toEqual({ boss: { photo: bytes }, large: '7' });
+  });
+
   test('a body is as many messages as it has', () => {
     const body = Buffer.concat(['a', 'b'].map((name) => framed(encode('shop.User', { name }))));
-    expect(calls.read('/shop.Users/Import', body).map(shown)).toEqual([{ name: 'a' }, { name: 'b' }]);
+    expect(calls.sent('/shop.Users/Import', body).map(shown)).toEqual([{ name: 'a' }, { name: 'b' }]);
+    expect(calls.read('/shop.Users/Import', body).map(shown)).toMatchObject([{ name: 'a' }, { name: 'b' }]);
     expect(() => calls.read('/shop.Users/Put', body.subarray(0, -1))).toThrow(/ends within a message/);
     expect(() => calls.read('/shop.Users/Put', Buffer.from([1, 0, 0, 0, 0]))).toThrow(/compressed/);
     expect(() => calls.read('/shop.Users/Put', Buffer.from([0, 255, 0, 0, 0]))).toThrow(/more than/);

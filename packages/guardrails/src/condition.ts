@@ -20,6 +20,7 @@ import { registerTool, toolAttribute } from './tool.js';
 import {
   REQUEST_ATTRIBUTES,
   about,
+  comparesLists,
   faultIn,
   graphqlAttributes,
   registerRequestFunctions,
@@ -145,7 +146,9 @@ export function compileCondition(source: string, spellings: 'sent' | 'any' = 'se
   const names = new Set<Named>();
   let readsAction = false;
   let readsModel = false;
+  let compares = false;
   visit(original.ast, (node) => {
+    compares ||= comparesLists(node);
     if (node.op === 'id' && isNamed(node.args)) names.add(node.args);
     if (node.op === 'id' && node.args === 'action') readsAction = true;
     if (node.op === 'id' && node.args === 'command') readsText = true;
@@ -162,7 +165,7 @@ export function compileCondition(source: string, spellings: 'sent' | 'any' = 'se
     for (const name of names) named[name] = attributes.named(name);
     if (readsAction) named['action'] = attributes.action(action);
     const asked = (one: ParseResult): boolean =>
-      about(attributes.request, () => aboutModel(attributes.model, () => one(named) === true));
+      about(attributes.request, compares, () => aboutModel(attributes.model, () => one(named) === true));
     if (asked(expression)) return true;
     return alike !== undefined && attributes.request?.maySuffix === true && asked(alike);
   };

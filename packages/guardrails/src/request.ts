@@ -101,15 +101,47 @@ function unreadable(error: BodyUnreadable): object {
 
 /** The request that the condition at work is about. Conditions are evaluated at once, one after the other. */
 let current: Request | undefined;
+/** So many values it may have of one list. */
+let most = Infinity;
 
-/** Runs `evaluate` with the functions being about this request. */
-export function about<Result>(request: Request | undefined, evaluate: () => Result): Result {
+/** Values that a condition compares each with each: beyond that it would take seconds, during which nobody is served. */
+const MAX_COMPARED = 1_000;
+
+/** Runs `evaluate` with the functions being about this request. `compares`: see `comparesLists`. */
+export function about<Result>(request: Request | undefined, compares: boolean, evaluate: () => Result): Result {
   current = request;
+  most = compares ? MAX_COMPARED : Infinity;
   try {
     return evaluate();
   } finally {
     current = undefined;
   }
+}
+
+/** @throws BodyUnreadable */
+function bounded(values: string[]): string[] {
+  if (values.length <= most) return values;
+  throw new BodyUnreadable(
+    `The rules compare values of this request with each other, and it has ${values.length} of them where ${most} are compared.`,
+  );
+}
+
+/** Lists that are as long as whoever sends a request makes them. */
+const LISTS: ReadonlySet<unknown> = new Set(['bodies', 'query']);
+const MACROS: ReadonlySet<unknown> = new Set(['all', 'exists', 'exists_one', 'filter', 'map']);
+
+/** Whether it goes through such a list again for each value of one. */
+export function comparesLists(node: ASTNode): boolean {
+  if (node.op !== 'rcall' || !MACROS.has(node.args[0])) return false;
+  const [, list, each] = node.args;
+  return hasList(list) && hasList(each);
+}
+
+function hasList(node: unknown): boolean {
+  if (Array.isArray(node)) return node.some(hasList);
+  if (typeof node !== 'object' || node === null || !('op' in node) || !('args' in node)) return false;
+  const { op, args } = node as ASTNode;
+  return (op === 'call' && LISTS.has((args as readonly unknown[])[0])) || hasList(args);
 }
 
 export const registerRequestFunctions = (environment: Environment): Environment =>
@@ -128,10 +160,10 @@ export const registerRequestFunctions = (environment: Environment): Environment 
       (template: string, name: string) => parametersOf(template, 'alike')?.[name] ?? '',
     )
     .registerFunction(`${OPERATION_ALIKE}(): string`, () => current?.operationAlike ?? '')
-    .registerFunction('query(string): list<string>', (name: string) => current?.queryValues(name) ?? [])
+    .registerFunction('query(string): list<string>', (name: string) => bounded(current?.queryValues(name) ?? []))
     .registerFunction('header(string): list<string>', (name: string) => current?.headerValues(name) ?? [])
     .registerFunction('body(string): string', (pointer: string) => current?.bodyValue(pointer) ?? '')
-    .registerFunction('bodies(string): list<string>', (pointer: string) => current?.bodyValues(pointer) ?? []);
+    .registerFunction('bodies(string): list<string>', (pointer: string) => bounded(current?.bodyValues(pointer) ?? []));
 
 const parametersOf = (template: string, suffixes?: 'alike'): Readonly<Record<string, string>> | undefined =>
   current?.parameters(compiled(template), suffixes);

@@ -10,7 +10,7 @@ import { unmasked } from './fault.js';
 import { FormMask } from './form.js';
 import { BOM } from './json-bytes.js';
 import { JsonMask } from './json.js';
-import { type Kind, choiceFor, kindOf, unreadCharset } from './media.js';
+import { type Kind, choiceFor, isWide, kindOf, unreadCharset } from './media.js';
 import { MaybeJson, StrictJson } from './maybe-json.js';
 import { MarkupMask } from './markup.js';
 import { MultipartMask } from './multipart.js';
@@ -198,18 +198,6 @@ const GUARDED = /^\s*(?:\)\]|whil)/;
 const LESS = 0x3c;
 /** What a value of JSON may begin with. */
 const JSON_SIGNS: ReadonlySet<number> = new Set(Buffer.from('{["-0123456789tfn\u001e'));
-
-/** Two or four bytes for each letter: by a byte order mark, or by zeros among the first letters. */
-function isWide(first: Buffer): boolean {
-  if (first.length < 2) return false;
-  const mark = first.readUInt16BE(0);
-  return (
-    mark === 0xfeff ||
-    mark === 0xfffe ||
-    (first[0] === 0 && first[1] !== 0 && first[2] === 0) ||
-    (first[1] === 0 && first[0] !== 0 && first[3] === 0)
-  );
-}
 
 /** By the first bytes of it. */
 export function looksLikeText(first: Buffer): boolean {

@@ -1,5 +1,6 @@
 /** Ways in which a text hides another one. Owns: taking off one of them. Does not: look at what comes out. */
-import { HEX } from './escapes.js';
+import { isUtf8 } from 'node:buffer';
+import { HEX, hexAt, isHigh, isLow, write } from './escapes.js';
 
 const PERCENT = 0x25;
 const BASE64 = new Uint8Array(256);
@@ -83,23 +84,48 @@ for (const [value, sign] of [
 const base64Decoded = (text: Buffer): Buffer | undefined =>
   isBase64(text) && startsText(text, 0, text.length) ? Buffer.from(text.toString('latin1'), 'base64') : undefined;
 
-/** Escapes of JSON and of scripts, each of which says what it stands for in all of them. */
-const ESCAPES = /\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|\/)/g;
-
 /**
  * A text with the escapes in it that JSON has in its strings: behind a guard against scripts, in a call of a function, or within another text.
  * Undefined: there are none.
  */
 export function unescaped(text: Buffer): Buffer | undefined {
-  if (!text.includes(0x5c)) return undefined;
-  const written = text.toString('utf8');
-  const said = written.replaceAll(ESCAPES, (_, unit: string | undefined, byte: string | undefined) => {
-    const code = unit ?? byte;
-    const sign = code === undefined ? '/' : String.fromCharCode(Number.parseInt(code, 16));
+  if (!text.includes(BACKSLASH)) return undefined;
+  const raw = isUtf8(text) ? text : Buffer.from(text.toString('utf8'));
+  const out = Buffer.allocUnsafe(raw.length);
+  let to = 0;
+  let hasEscapes = false;
+  for (let at = 0; at < raw.length; ) {
+    const end = raw[at] === BACKSLASH ? endOfEscape(raw, at) : 0;
+    if (end === 0) {
+      out[to++] = raw[at++] as number;
+      continue;
+    }
+    hasEscapes = true;
+    let point = end - at === 2 ? SLASH : hexAt(raw, at + 2, end);
+    at = end;
+    // Halves of a character are one where both are escapes.
+    const low = isHigh(point) && raw[at] === BACKSLASH && raw[at + 1] === U ? hexAt(raw, at + 2, at + 6) : -1;
+    if (isLow(low)) {
+      point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+      at += 6;
+    }
     // What does not show would make it no text.
-    return sign < ' ' || sign === '\x7f' ? ' ' : sign;
-  });
-  return said === written ? undefined : Buffer.from(said.toWellFormed());
+    to += write(out, to, isHigh(point) || isLow(point) ? 0xfffd : point < 0x20 || point === 0x7f ? 0x20 : point);
+  }
+  return hasEscapes ? out.subarray(0, to) : undefined;
+}
+
+const BACKSLASH = 0x5c;
+const SLASH = 0x2f;
+const U = 0x75;
+const X = 0x78;
+
+/** Of one of JSON or of scripts that says the same in all of them: `\u0041`, `\x41`, `\/`. 0: there is none. */
+function endOfEscape(raw: Buffer, at: number): number {
+  const sign = raw[at + 1];
+  if (sign === SLASH) return at + 2;
+  const end = sign === U ? at + 6 : sign === X ? at + 4 : 0;
+  return end > 0 && hexAt(raw, at + 2, end) >= 0 ? end : 0;
 }
 
 /** All that a text may say, decoded once. `forms`: also as fields of a form, in which a plus is a blank. */

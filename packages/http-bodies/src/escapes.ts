@@ -60,13 +60,16 @@ export function saidBy(raw: Buffer, start: number, end: number): Said | undefine
   return { bytes: bytes.subarray(0, to), at: (position) => places[position] as number };
 }
 
-const isHigh = (unit16: number): boolean => unit16 >= 0xd800 && unit16 <= 0xdbff;
-const isLow = (unit16: number): boolean => unit16 >= 0xdc00 && unit16 <= 0xdfff;
+export const isHigh = (unit16: number): boolean => unit16 >= 0xd800 && unit16 <= 0xdbff;
+export const isLow = (unit16: number): boolean => unit16 >= 0xdc00 && unit16 <= 0xdfff;
 
-function unit(raw: Buffer, from: number, end: number): number {
-  if (from + 4 > end) return -1;
+const unit = (raw: Buffer, from: number, end: number): number => (from + 4 > end ? -1 : hexAt(raw, from, from + 4));
+
+/** The number that is written there; -1: there is none. */
+export function hexAt(raw: Buffer, from: number, end: number): number {
+  if (end > raw.length) return -1;
   let value = 0;
-  for (let at = from; at < from + 4; at++) {
+  for (let at = from; at < end; at++) {
     const digit = HEX[raw[at] as number] as number;
     if (digit < 0) return -1;
     value = value * 16 + digit;
@@ -81,7 +84,8 @@ for (let digit = 0; digit < 16; digit++) {
   HEX[digit.toString(16).toUpperCase().charCodeAt(0)] = digit;
 }
 
-function write(bytes: Buffer, at: number, point: number): number {
+/** Returns how many bytes it takes. */
+export function write(bytes: Buffer, at: number, point: number): number {
   if (point < 0x80) {
     bytes[at] = point;
     return 1;

@@ -1,6 +1,7 @@
 /**
  * Forms (`application/x-www-form-urlencoded`, URL Standard section 5), field by field. Owns: their encoding. Does not: forms with uploads.
  */
+import { OTHER_CHARSET, saysCharset } from '@sluice/http-requests';
 import { percentDecoded } from './decodings.js';
 import { type Editor, NO_BYTES } from './editor.js';
 import { unmasked } from './fault.js';
@@ -64,7 +65,7 @@ export class FormMask implements Editor {
     return Buffer.concat([
       written,
       field.subarray(at, at + 1),
-      this.#value(said.toString('utf8'), field.subarray(at + 1)),
+      this.#value(nameOfField(this.#parts, said), field.subarray(at + 1)),
     ]);
   }
 
@@ -75,8 +76,13 @@ export class FormMask implements Editor {
   }
 }
 
-/** The value of a field of this name; undefined: it stays. */
+/** @throws BodyUnmasked where it could be that of a field to mask, in another charset */
+export const nameOfField = ({ pointers }: JsonParts, written: Buffer): string =>
+  pointers?.nameIn(written) ?? written.toString('utf8');
+
+/** The value of a field of this name; undefined: it stays. @throws BodyUnmasked where it says that the others are of another charset */
 export function fieldValue(parts: JsonParts, name: string, said: Buffer): Buffer | undefined {
+  if (saysCharset([[name, said.toString('utf8')]])) throw unmasked(OTHER_CHARSET);
   const place = parts.pointers && placeOfField(parts.pointers, name);
   if (place?.mask) return Buffer.from(namedText(said.toString('utf8'), place.mask));
   return shortText(parts.look, said, { secret: assigned(name), place, depth: 0 });

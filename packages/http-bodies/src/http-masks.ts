@@ -24,13 +24,6 @@ export interface HttpMaskOptions {
   readonly replaced?: Mode | undefined;
 }
 
-/** Headers of a request that were true of its body as it was. */
-export const OF_THE_SENT: NonNullable<HttpEdits['headers']> = [
-  ['Content-MD5', undefined],
-  ['Digest', undefined],
-  ['Content-Digest', undefined],
-  ['Repr-Digest', undefined],
-];
 const SWITCHED = 101;
 /** Of messages that say they are no text: what becomes of them is chosen as for bodies of this type. */
 const BINARY_TYPE = 'application/octet-stream';
@@ -38,10 +31,30 @@ const BINARY_TYPE = 'application/octet-stream';
 const HOLD_BACK_MS = 25;
 /** True of a body as the target has it, and not of this one. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(
-  'etag last-modified content-length content-md5 digest repr-digest content-digest accept-ranges cache-control expires age signature signature-input'.split(
+  'etag last-modified content-length digest repr-digest accept-ranges cache-control expires age signature signature-input'.split(
     ' ',
   ),
 );
+/**
+ * Digests and lengths of it under the names that stores of objects, packages and files have for them (S3, Google, Azure, Backblaze, Artifactory,
+ * registries of containers, ownCloud, Hugging Face): what was masked could be guessed at by them.
+ */
+const SUM_OF_THE_BODY =
+  /^(?:[a-z0-9]+-)*(?:checksum|content-(?:md5|sha\d*|digest|crc\w*|hash))(?:-[a-z0-9]+)*$|^x-goog-hash$|^x-(?:[a-z]+-)?etag$|^x-(?:md5|sha\d+|crc\w*)$|^x-(?:[a-z]+-)*content-length$/;
+
+const MAX_SUM_NAME = 100;
+const isSum = (lower: string): boolean => lower.length <= MAX_SUM_NAME && SUM_OF_THE_BODY.test(lower);
+
+const isNotOfTheBody = ([name]: Header): boolean => {
+  const lower = name.toLowerCase();
+  return !OF_THE_BODY.has(lower) && !isSum(lower);
+};
+
+/** Headers of a request that were true of its body as it was, as edits that take them out. */
+export const ofTheSent = (headers: readonly Header[]): NonNullable<HttpEdits['headers']> =>
+  headers
+    .filter(([name]) => /^(?:repr-)?digest$/i.test(name) || isSum(name.toLowerCase()))
+    .map(([name]) => [name, undefined]);
 /** Never looked at: what frames and what programs compare. */
 const PLAIN_HEADERS: ReadonlySet<string> = new Set(
   'content-type content-encoding transfer-encoding date vary connection trailer retry-after allow server upgrade sec-websocket-accept'.split(
@@ -109,7 +122,8 @@ export class HttpMasks {
         const editors = own?.(this.#parts, propose, status);
         const edited = this.#answer(status, before?.headers ?? headers, before?.body, editors);
         const trailers = before?.trailers ?? unchanged;
-        return { ...edited, trailers: (came) => this.#masked(trailers(came)) };
+        const isKept = this.#bodies || own ? isNotOfTheBody : (): boolean => true;
+        return { ...edited, trailers: (came) => this.#masked(trailers(came)).filter(isKept) };
       },
     };
   }
@@ -172,8 +186,18 @@ export class HttpMasks {
     const why = isRead ? undefined : refusedByHead(contentType, this.#parts);
     if (why !== undefined) throw unmasked(why);
     if (status === 206 || has(headers, 'content-range')) throw unmasked('is a piece of something');
-    const kept = masked.filter(([name]) => !OF_THE_BODY.has(name.toLowerCase()));
+    const kept = masked.filter(isNotOfTheBody);
     return { headers: [...kept, ['Cache-Control', 'no-store']], body: editor };
+  }
+
+  /** Without the parameters in which something is found. */
+  #maskedType(contentType: string): string {
+    if (!contentType.includes(';')) return contentType;
+    const { look } = this.#parts;
+    return contentType.replaceAll(PARAMETER, (whole, name: string) => {
+      const isRead = READ_BY.has(name.toLowerCase());
+      return isRead || !shortText(look, Buffer.from(whole, 'latin1')) ? whole : '';
+    });
   }
 
   #masked(headers: readonly Header[]): readonly Header[] {
@@ -182,12 +206,18 @@ export class HttpMasks {
       const [name, value] = header;
       const rule = this.#headers.get(name.toLowerCase());
       if (rule) return [name, namedText(value, { mode: modeOf(rule), key: this.#key, entity: '' })];
+      if (detectors && name.toLowerCase() === 'content-type') return [name, this.#maskedType(value)];
       if (!detectors || PLAIN_HEADERS.has(name.toLowerCase())) return header;
       const made = shortText(look, Buffer.from(value, 'latin1'));
       return made ? [name, made.toString('latin1')] : header;
     });
   }
 }
+
+/** A parameter of a media type, which may be the name of a file. */
+const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^;"]*)/g;
+/** By these a body is read. */
+const READ_BY: ReadonlySet<string> = new Set(['charset', 'boundary']);
 
 /** What is compressed, or a piece of something, or not sent again because it has not changed, could not be looked through. */
 export const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
@@ -205,6 +235,8 @@ export const WHOLE_AND_PLAIN: NonNullable<HttpEdits['headers']> = [
 export const UNCONDITIONAL: NonNullable<HttpEdits['headers']> = [
   ['If-Match', undefined],
   ['If-Unmodified-Since', undefined],
+  // Of WebDAV (RFC 4918 section 10.4), which says the same of any request.
+  ['If', undefined],
 ];
 
 /** What frames the answer lets no byte of a body come then. */

@@ -5,7 +5,7 @@ export { type Editor, type EventEditor, NO_BYTES, joined } from './editor.js';
 export { EventsMask } from './events.js';
 export { BodyUnmasked, unmasked } from './fault.js';
 export { foundIn, foundInTexts } from './found.js';
-export { HttpMasks, OF_THE_SENT, UNCONDITIONAL, WHOLE_AND_PLAIN, type HttpMaskOptions } from './http-masks.js';
+export { HttpMasks, UNCONDITIONAL, WHOLE_AND_PLAIN, type HttpMaskOptions, ofTheSent } from './http-masks.js';
 export { hasMask } from './marks.js';
 export { type Kind, type Unread, choiceFor, kindOf, unreadCharset } from './media.js';
 export { JsonMask, JsonParts, NotJson } from './json.js';

@@ -25,6 +25,8 @@ const ENDS: readonly (readonly [begin: string, end: string])[] = [
   ['<!--', '-->'],
   ['<![CDATA[', ']]>'],
 ];
+/** Names of elements and attributes without any of these have nothing that is looked for. */
+const MORE_THAN_NAMES = /[^A-Za-z\s<>/="':_-]/;
 /** Elements of HTML in which nothing is markup but their end. */
 const RAW: ReadonlySet<string> = new Set(['script', 'style']);
 
@@ -181,7 +183,7 @@ export class MarkupMask implements Editor {
       : Buffer.concat([piece.subarray(0, before), made, piece.subarray(piece.length - after)]);
   }
 
-  /** `references`: it may have character references. */
+  /** `references`: it may have character references. Elsewhere they are looked behind as well: readers disagree on what a comment is. */
   #text(raw: Buffer, references: boolean): Buffer {
     const text = raw.toString('latin1');
     if (BLANK.test(text)) return raw;
@@ -190,7 +192,7 @@ export class MarkupMask implements Editor {
       references ? inMarkup(made) : Buffer.from(made.replaceAll(/--|\]\]>|\?>/g, '- '));
     if (element?.masked) return written(namedText(raw.toString('utf8'), element.masked));
     const around = { secret: element && assigned(element.name), place: element?.place, depth: 0 };
-    const said = references ? saidByMarkup(raw) : { bytes: raw, at: (position: number) => position };
+    const said = saidByMarkup(raw);
     const { look } = this.#parts;
     const change = look.at(said.bytes, 0, said.bytes.length, around, true);
     if (!change) return raw;
@@ -225,10 +227,11 @@ export class MarkupMask implements Editor {
       if (this.#isXml) throw unmasked('is no XML');
       return this.#text(piece, true);
     }
-    const local = Buffer.from(name.slice(name.lastIndexOf(':') + 1), 'latin1').toString('utf8');
+    const written = Buffer.from(name.slice(name.lastIndexOf(':') + 1), 'latin1');
+    const local = this.#parts.pointers?.nameIn(written) ?? written.toString('utf8');
     if (text.startsWith('</')) {
       this.#closed(local);
-      return piece;
+      return this.#names(piece);
     }
     const element = this.#opened(local);
     const made = this.#attributes(piece, name.length + 1, element);
@@ -260,6 +263,7 @@ export class MarkupMask implements Editor {
     const out: Buffer[] = [];
     let copied = 0;
     let name = from;
+    let hasChanged = false;
     for (let at = from; at < piece.length; at++) {
       const byte = piece[at] as number;
       if (byte !== 0x3d) continue;
@@ -275,19 +279,29 @@ export class MarkupMask implements Editor {
         end++;
       const value = piece.subarray(start, end);
       const made = this.#attribute(lastWord(piece.subarray(name, at)), value, element);
-      if (made !== value) {
-        out.push(piece.subarray(copied, start), made);
-        copied = end;
-      }
+      const before = piece.subarray(copied, start);
+      const names = this.#names(before);
+      out.push(names, made);
+      hasChanged ||= made !== value || names !== before;
+      copied = end;
       at = end;
       name = end + (quote === 0 ? 0 : 1);
     }
-    return copied === 0 ? piece : Buffer.concat([...out, piece.subarray(copied)]);
+    const last = piece.subarray(copied);
+    const names = this.#names(last);
+    return hasChanged || names !== last ? Buffer.concat([...out, names]) : piece;
   }
 
-  #attribute(name: string, value: Buffer, element: Element): Buffer {
-    if (name === 'xmlns' || name.startsWith('xmlns:')) return value;
+  /** What stands in a tag beside values: a text that is no markup may look like some (`Ada <ada@example.com>`). */
+  #names(written: Buffer): Buffer {
+    if (!MORE_THAN_NAMES.test(written.toString('latin1'))) return written;
+    return shortText(this.#parts.look, written) ?? written;
+  }
+
+  #attribute(written: Buffer, value: Buffer, element: Element): Buffer {
     const { pointers } = this.#parts;
+    const name = pointers?.nameIn(written) ?? written.toString('utf8');
+    if (name === 'xmlns' || name.startsWith('xmlns:')) return value;
     const local = name.slice(name.lastIndexOf(':') + 1);
     const place = pointers && element.place && pointers.child(element.place, pointers.symbolOf(local));
     this.#elements.push({ name: local, place, masked: element.masked ?? place?.mask });
@@ -300,12 +314,12 @@ export class MarkupMask implements Editor {
 }
 
 /** The name that stands before a sign of equality, with any number of blanks between them and names without a value before it. */
-function lastWord(text: Buffer): string {
+function lastWord(text: Buffer): Buffer {
   let end = text.length;
   while (end > 0 && (text[end - 1] as number) <= 0x20) end--;
   let from = end;
   while (from > 0 && (text[from - 1] as number) > 0x20 && text[from - 1] !== SLASH) from--;
-  return text.toString('utf8', from, end);
+  return text.subarray(from, end);
 }
 
 /** Of ASCII letters. Linear: it goes from one `<` to the next. */

@@ -56,6 +56,18 @@ export function unreadCharset(contentType: string): string | undefined {
   return undefined;
 }
 
+/** Two or four bytes for each letter: by a byte order mark, or by zeros among the first letters. */
+export function isWide(first: Buffer): boolean {
+  if (first.length < 2) return false;
+  const mark = first.readUInt16BE(0);
+  return (
+    mark === 0xfeff ||
+    mark === 0xfffe ||
+    (first[0] === 0 && first[1] !== 0 && first[2] === 0) ||
+    (first[1] === 0 && first[0] !== 0 && first[3] === 0)
+  );
+}
+
 /** What becomes of media that masks cannot read, by type or `image/*`. */
 export type Unread = ReadonlyMap<string, 'pass' | 'text'>;
 

@@ -4,7 +4,8 @@
  */
 import { type Editor, NO_BYTES } from './editor.js';
 import { unmasked } from './fault.js';
-import { fieldValue, placeOfField } from './form.js';
+import { fieldValue, nameOfField, placeOfField } from './form.js';
+import { isWide, unreadCharset } from './media.js';
 import type { BodyParts } from './parts.js';
 import { shortText } from './text.js';
 
@@ -148,13 +149,17 @@ export class MultipartMask implements Editor {
     const type = fieldOf(head, 'content-type');
     const disposition = fieldOf(head, 'content-disposition') ?? '';
     const { pointers } = this.#parts;
-    const { name, isUpload, isClear } = dispositionOf(disposition);
+    const { name: written, isUpload, isClear } = dispositionOf(disposition);
     if (pointers && !isClear) throw unmasked('has a part whose name can be read in two ways');
-    if (name === undefined) return this.#editorOf(type ?? 'text/plain');
+    if (written === undefined) return this.#editorOf(type ?? 'text/plain');
+    const name = nameOfField(this.#parts, Buffer.from(written, 'latin1'));
     // What rules name is masked whatever it says of itself.
     const isField = !isUpload && (type === undefined || /^text\/plain\b/i.test(type));
     const isNamed = pointers !== undefined && placeOfField(pointers, name).mask !== undefined;
-    return isField || isNamed ? new Field(this.#parts, name) : this.#editorOf(type ?? 'text/plain');
+    if (!isField && !isNamed) return this.#editorOf(type ?? 'text/plain');
+    const charset = unreadCharset(type ?? '');
+    if (charset !== undefined) throw unmasked(`has a part in a charset that is not read here (${charset})`);
+    return new Field(this.#parts, name);
   }
 }
 
@@ -210,6 +215,7 @@ class Field implements Editor {
 
   end(): Buffer {
     const said = Buffer.concat(this.#kept);
+    if (isWide(said)) throw unmasked('has a part in a charset that is not read here (UTF-16 or UTF-32)');
     return fieldValue(this.#parts, this.#name, said) ?? said;
   }
 

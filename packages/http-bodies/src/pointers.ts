@@ -2,9 +2,11 @@
  * Which values of a document rules name: JSON pointers (RFC 6901) with `*` for one step and `**` for any number of them. Owns: following
  * all of them at once, in one step for each name. Does not: read documents, or mask anything.
  */
+import { isUtf8 } from 'node:buffer';
 import type { MaskRule } from '@sluice/contract';
 import { pointerSteps } from '@sluice/http-requests';
 import { type MaskOptions, modeOf, stricter } from '@sluice/masking';
+import { unmasked } from './fault.js';
 
 /** No connection has more of them. */
 const MAX_POINTERS = 500;
@@ -15,6 +17,8 @@ const MAX_STATES = 4096;
 const foldedName = (name: string): string => name.toUpperCase().toLowerCase();
 
 const isWild = (step: string): boolean => step === '*' || step === '**';
+
+const ASCII = /^[\0-\x7f]*$/;
 
 /** Where the pointers are behind some names. */
 export interface Place {
@@ -40,6 +44,8 @@ export class Pointers {
   readonly #key: Uint8Array;
   readonly #states = new Map<string, State>();
   readonly #hasNumbers: boolean;
+  /** Some name has letters that other charsets write in other bytes. */
+  readonly #hasLetters: boolean;
   readonly start: Place;
 
   /** @throws TypeError for what is no pointer, and for too many */
@@ -55,12 +61,19 @@ export class Pointers {
     for (const step of this.#steps)
       if (step !== undefined && !isWild(step) && !this.#names.has(step)) this.#names.set(step, this.#names.size + 1);
     this.#hasNumbers = [...this.#names.keys()].some((name) => /^\d+$/.test(name));
+    this.#hasLetters = [...this.#names.keys()].some((name) => !ASCII.test(name));
     this.start = this.#state(starts);
   }
 
   /** What a name is in here, for `child`. */
   symbolOf(name: string): number {
     return this.#names.get(foldedName(name)) ?? OTHER_NAME;
+  }
+
+  /** A name that is written in bytes. @throws BodyUnmasked where it could be one that is meant, in another charset */
+  nameIn(bytes: Buffer): string {
+    if (this.#hasLetters && !isUtf8(bytes)) throw unmasked('has a name that is no UTF-8 text, and may be one to mask');
+    return bytes.toString('utf8');
   }
 
   /** The same of an item of an array. */

@@ -88,7 +88,7 @@ export class TableMask implements Editor {
     const cells = cellsOf(record.subarray(0, end), this.#separator);
     if (this.#parts.pointers && cells.some(isUnclear)) throw unmasked('has a record that can be read in two ways');
     if (!this.#columns) {
-      this.#columns = cells.map((cell) => this.#column(saidBy(trimmed(cell)).toString('utf8').trim()));
+      this.#columns = cells.map((cell) => this.#column(saidBy(trimmed(cell))));
       // Whether it has names is not known: it is looked at like any other.
       return this.#written(cells, record.subarray(end), []);
     }
@@ -103,8 +103,9 @@ export class TableMask implements Editor {
     return sign !== undefined || text.trim() === '';
   }
 
-  #column(name: string): Column {
+  #column(written: Buffer): Column {
     const { pointers } = this.#parts;
+    const name = (pointers?.nameIn(written) ?? written.toString('utf8')).trim();
     const secret = assigned(name);
     if (!pointers) return { place: undefined, secret };
     const symbol = pointers.symbolOf(name);

@@ -31,6 +31,19 @@ describe('a body that asks to be read in its own way', () => {
       expect(find('application/json', text)).toEqual(['email']);
   });
 
+  test('and escapes cost little more than letters do', () => {
+    const cost = (unit: string): number => {
+      const text = `{"a":"${unit.repeat(Math.ceil(2 ** 20 / unit.length))}"}`;
+      const times = [1, 2, 3].map(() => {
+        const started = threadCpuMs();
+        find('application/json', text);
+        return threadCpuMs() - started;
+      });
+      return Math.min(...times);
+    };
+    expect(cost('\\u0061') / cost('hello wo ')).toBeLessThan(10);
+  });
+
   test('costs what its length does', () => {
     const started = threadCpuMs();
     find('text/html', '<p>hello bob&#64;example.com, \\u0040 and words</p>\n'.repeat(20_000));

@@ -51,6 +51,8 @@ export class Body {
   readonly body: HttpBody;
   readonly #messages: ((body: Buffer) => readonly Json[]) | undefined;
   #read: ReadBody | undefined;
+  /** By pointer: a condition may ask again for each of many values. */
+  readonly #values = new Map<string, readonly string[]>();
 
   /** `messages`: reads it where it is gRPC. */
   constructor(body: HttpBody, messages?: (body: Buffer) => readonly Json[]) {
@@ -71,6 +73,12 @@ export class Body {
    * @throws BodyUnread, BodyUnreadable, TypeError for what is no pointer
    */
   values(pointer: string): readonly string[] {
+    let known = this.#values.get(pointer);
+    if (!known) this.#values.set(pointer, (known = this.#valuesAt(pointer)));
+    return known;
+  }
+
+  #valuesAt(pointer: string): readonly string[] {
     const steps = stepsOf(pointer);
     const { read } = this;
     switch (read.type) {

@@ -3,7 +3,7 @@ export { BodyRedactor } from './body-redactor.js';
 export { Body, BodyUnread, BodyUnreadable, type GrpcReader, isGrpc, mediaType } from './body.js';
 export { comparisonOf } from './differences.js';
 export { foldedName } from './fold.js';
-export { type Pair, readQuery } from './form.js';
+export { OTHER_CHARSET, type Pair, readQuery, saysCharset } from './form.js';
 export { type GraphqlOperation, type GraphqlShape } from './graphql.js';
 export { type Json, JsonError, jsonOf, membersNamed, readJson, stepsOf, textOf, valuesAt } from './json.js';
 export { type ShownBody, meaningOf, redactBody, requestLine, requestText, shownBody } from './meaning.js';

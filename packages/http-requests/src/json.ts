@@ -105,31 +105,19 @@ class JsonReader {
 
   #string(): string {
     const text = this.#text;
-    let from = ++this.#at;
-    let said = '';
+    const from = ++this.#at;
+    let at = from;
+    let hasEscapes = false;
     for (;;) {
-      const code = text.charCodeAt(this.#at);
+      const code = text.charCodeAt(at);
       // Beyond the end it is NaN.
       if (!(code >= 0x20)) throw new JsonError('is no JSON');
-      if (code !== QUOTE && code !== BACKSLASH) {
-        this.#at++;
-        continue;
-      }
-      const run = text.slice(from, this.#at++);
-      if (code === QUOTE) return said === '' ? run : said + run;
-      said += run + this.#escaped();
-      from = this.#at;
+      if (code === QUOTE) break;
+      if (code === BACKSLASH) hasEscapes = true;
+      at += code === BACKSLASH ? 2 : 1;
     }
-  }
-
-  #escaped(): string {
-    const sign = this.#text[this.#at++] ?? '';
-    const plain = ESCAPES[sign];
-    if (plain !== undefined) return plain;
-    const digits = sign === 'u' ? this.#text.slice(this.#at, this.#at + 4) : '';
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw new JsonError('is no JSON');
-    this.#at += 4;
-    return String.fromCharCode(Number.parseInt(digits, 16));
+    this.#at = at + 1;
+    return hasEscapes ? unescaped(text.slice(from - 1, at + 1)) : text.slice(from, at);
   }
 
   #deeper(depth: number): void {
@@ -166,16 +154,14 @@ class JsonReader {
   }
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  '"': '"',
-  '\\': '\\',
-  '/': '/',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-};
+/** What a string with its quotes says. One by one, escapes take ten times as long and as much memory. */
+function unescaped(quoted: string): string {
+  try {
+    return JSON.parse(quoted) as string;
+  } catch {
+    throw new JsonError('is no JSON');
+  }
+}
 
 /**
  * Every value that a JSON pointer (RFC 6901) leads to; `*` as a whole step stands for every member of an array or object.

@@ -24,8 +24,8 @@ import {
   HttpMasks,
   type HttpMaskOptions,
   type JsonParts,
-  OF_THE_SENT,
   UNCONDITIONAL,
+  ofTheSent,
   unmasked,
 } from '@sluice/http-bodies';
 import {
@@ -423,7 +423,7 @@ export class HttpJudge {
 
   /** `follow`: the answer is one of a model. */
   #edits(
-    { method, path, body }: HttpCommand,
+    { method, path, body, headers }: HttpCommand,
     masks: readonly AppliedMask[],
     sent: Uint8Array | undefined,
     follow: ReturnType<typeof editorsFor> | undefined,
@@ -436,7 +436,7 @@ export class HttpJudge {
       : (own?.edits(first, follow) ?? first);
     const more = own?.readsBodies && ONLY_READS.has(method) ? UNCONDITIONAL : [];
     if (!sent) return more.length === 0 ? edits : { ...edits, headers: [...(edits?.headers ?? []), ...more] };
-    return { ...edits, headers: [...(edits?.headers ?? []), ...more, ...OF_THE_SENT], body: sent };
+    return { ...edits, headers: [...(edits?.headers ?? []), ...more, ...ofTheSent(headers)], body: sent };
   }
 
   /** A rule reads its body, or people would: an approval of one that nobody has seen would let any other one through. */

@@ -76,6 +76,7 @@ const OF_THE_BYTES = new Set([
   'content-md5',
   'digest',
   'content-digest',
+  'repr-digest',
   'accept-ranges',
 ]);
 
@@ -86,6 +87,8 @@ export class AnswerRelay {
   #disclosed: BodyEditor['disclosed'];
   #proposing: Propose | undefined;
   #trailersOf: EditedAnswer['trailers'];
+  /** Its bytes are not those that the target has sent. */
+  #isOtherwise = false;
   /** Running while the editor keeps bytes back. */
   #waiter: NodeJS.Timeout | undefined;
   #decoder: Decoder | undefined;
@@ -277,8 +280,8 @@ export class AnswerRelay {
     this.#editor = editor;
     if (editor ? !coding && editor.keepsLength : !(coding && isDecoded)) return { ...answer, headers: passed };
     if (coding && !isDecoded) this.#decoder = this.#decoderOf(coding);
-    const rest = passed.filter(([name]) => !OF_THE_BYTES.has(lower(name)));
-    return { ...answer, headers: rest.map(weakened), framing: { type: 'chunked' } };
+    this.#isOtherwise = true;
+    return { ...answer, headers: ofOtherBytes(passed), framing: { type: 'chunked' } };
   }
 
   /** Without what belongs to the connection to the target. */
@@ -389,7 +392,8 @@ export class AnswerRelay {
     this.#guard(() => {
       this.#begin();
       if (this.#over) return;
-      const trailers = this.#trailersOf?.(this.#trailers) ?? this.#trailers;
+      const came = this.#trailersOf?.(this.#trailers) ?? this.#trailers;
+      const trailers = this.#isOtherwise ? ofOtherBytes(came) : came;
       if (!this.#isTold()) return;
       if (trailers.length > 0)
         this.#port.record.head(Buffer.from(trailers.map((one) => `${one.join(': ')}\r\n`).join(''), 'latin1'));
@@ -440,6 +444,10 @@ function recordedHead({ status, reason, headers }: AnswerHead): Buffer {
   return bytes;
 }
 const recordedHeads = new Recent<readonly Header[], { readonly start: string; readonly bytes: Buffer }>(128);
+
+/** Without what is true of other bytes than these. */
+const ofOtherBytes = (headers: readonly Header[]): readonly Header[] =>
+  headers.filter(([name]) => !OF_THE_BYTES.has(lower(name))).map(weakened);
 
 /** A validator of changed bytes is no strong one any more (RFC 9110 section 8.8.3). */
 const weakened = (header: Header): Header => {

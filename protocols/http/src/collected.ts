@@ -4,6 +4,7 @@
  */
 import { type AnswerJudging, type AnswerQuestion, Unmasked } from '@sluice/contract';
 import type { AnswerHead } from './ports.js';
+import { Room, type RoomBounds } from './room.js';
 
 /** Of answers that are collected, of one principal and of all. */
 const MAX_BYTES_OF_ONE = 64 * 1024 * 1024;
@@ -13,8 +14,8 @@ const COLLECT_MS = 10 * 60_000;
 /** After so long its client is told that something is under way, in milliseconds. */
 const TOLD_AFTER_MS = 10_000;
 
-const collectedBy = new Map<string, number>();
-let collectedBytes = 0;
+const ROOM = new Room();
+const BOUNDS: RoomBounds = { ofOne: MAX_BYTES_OF_ONE, all: MAX_BYTES };
 
 export class CollectedAnswer {
   readonly came: AnswerHead;
@@ -50,14 +51,11 @@ export class CollectedAnswer {
   add(bytes: Buffer): void {
     const { maxBytes } = this.#judging;
     this.#bytes += bytes.length;
-    const mine = (collectedBy.get(this.#principal) ?? 0) + bytes.length;
-    collectedBy.set(this.#principal, mine);
-    collectedBytes += bytes.length;
+    const hasRoom = ROOM.take(this.#principal, bytes.length, BOUNDS);
     this.#parts.push(Buffer.from(bytes));
     if (this.#bytes > maxBytes)
       throw new Unmasked(`rules judge the whole answer, and it has more than ${maxBytes} bytes`);
-    if (mine > MAX_BYTES_OF_ONE || collectedBytes > MAX_BYTES)
-      throw new Unmasked('rules judge the whole answer, and too many are judged at once');
+    if (!hasRoom) throw new Unmasked('rules judge the whole answer, and too many are judged at once');
   }
 
   /** It has come to its end. Returns whether it is being judged already. */
@@ -76,10 +74,7 @@ export class CollectedAnswer {
   /** What has come; nothing is kept any more. */
   take(): Buffer {
     for (const timer of this.#timers) clearTimeout(timer);
-    collectedBytes -= this.#bytes;
-    const left = (collectedBy.get(this.#principal) ?? 0) - this.#bytes;
-    if (left > 0) collectedBy.set(this.#principal, left);
-    else collectedBy.delete(this.#principal);
+    ROOM.give(this.#principal, this.#bytes);
     this.#bytes = 0;
     return Buffer.concat(this.#parts.splice(0));
   }

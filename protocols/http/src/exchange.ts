@@ -38,6 +38,7 @@ import { type ProblemDetails, UNAUTHORISED } from './problem.js';
 import { capital, denied, ended, isGrpc, notEntered, refuse } from './refusal.js';
 import { apiForStrangers } from './refusal-model.js';
 import { asCame, goingOn, isEmpty, pathOf } from './request.js';
+import { NO_ROOM_FOR_SENT, SentRoom } from './room.js';
 import { phraseOf } from './status.js';
 import { Transfer, type TransferOwner } from './transfer.js';
 import { isTold, progressOf, waiterFor } from './waiter.js';
@@ -95,6 +96,8 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
   readonly #kept = new Inflow();
   /** Running while the body is read. */
   #deadline: NodeJS.Timeout | undefined;
+  /** What it takes until the request is over: it may be sent again. */
+  #room: SentRoom | undefined;
   #bodyEnded: boolean;
   #trailers: readonly Header[] = [];
   /** What was let through. */
@@ -162,6 +165,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     if (state.type === 'over') return;
     this.#kept.add(bytes);
     if (state.type !== 'collecting') return this.#client.wantBody(false);
+    if (!this.#roomOf(state.visit).take(bytes.length)) throw new HttpError(503, NO_ROOM_FOR_SENT);
     this.#deadline?.refresh();
     if (this.#kept.bytes.length > state.visit.gate.limits.message) this.#collected(state.visit, state.head);
   }
@@ -264,6 +268,7 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     const came = this.#kept.take();
     // What was judged goes on, and not what came: another decoder might make something else of that.
     const bytes = coding ? decodeWhole(coding, came, limit) : came;
+    if (!this.#roomOf(visit).take(bytes.length - came.length)) throw new HttpError(503, NO_ROOM_FOR_SENT);
     this.#kept.add(bytes);
     this.#ask(visit, head, { type: 'whole', media: valueOf(head.headers, 'content-type') ?? '', bytes });
   }
@@ -385,9 +390,14 @@ export class Exchange implements ExchangeEvents, TransferOwner, PoolGuest {
     this.#client.done();
   }
 
+  #roomOf({ admission, gate }: Visit): SentRoom {
+    return (this.#room ??= new SentRoom(admission.principal, gate.limits.message));
+  }
+
   over(): void {
     this.#state = OVER;
     this.#kept.take();
+    this.#room?.give();
     clearTimeout(this.#deadline);
     if (this.#client instanceof HeldStream) this.#client.stop();
     this.#leaveDrain?.();

@@ -4,6 +4,8 @@
  */
 import type { Answer, Deny, HttpBody, HttpCommand, Visit } from '@sluice/contract';
 import { Inflow } from './inflow.js';
+import { capital } from './refusal.js';
+import { NO_ROOM_FOR_SENT, SentRoom } from './room.js';
 import { waiterFor } from './waiter.js';
 
 /** Whether it is compressed, and its length. */
@@ -31,8 +33,12 @@ export class JudgedStream {
   #hasEnded = false;
   #over = false;
 
+  readonly #room: SentRoom;
+
   constructor(port: StreamPort) {
+    const { admission, gate } = port.visit;
     this.#port = port;
+    this.#room = new SentRoom(admission.principal, gate.limits.message);
   }
 
   /** Somebody is asked about a message: what follows it waits. */
@@ -43,6 +49,7 @@ export class JudgedStream {
   push(bytes: Buffer): void {
     if (this.#over) return;
     this.#kept.add(Buffer.from(bytes));
+    if (!this.#room.take(bytes.length)) return this.#fault(`${capital(NO_ROOM_FOR_SENT)}.`);
     this.#pass();
   }
 
@@ -55,6 +62,7 @@ export class JudgedStream {
   stop(): void {
     this.#over = true;
     this.#kept.take();
+    this.#room.give();
     this.#gone.abort('gone');
   }
 
@@ -72,6 +80,7 @@ export class JudgedStream {
     if (this.#isAsking || this.#over || !this.#hasEnded) return;
     if (this.#kept.bytes.length > 0) return this.#fault('This call ends within a message.');
     this.#over = true;
+    this.#room.give();
     this.#port.end();
   }
 
@@ -104,6 +113,7 @@ export class JudgedStream {
   }
 
   #answered(message: Buffer, id: number, answer: Answer): void {
+    this.#room.give(message.length);
     if (answer.type === 'deny') return this.#refuse(answer, id);
     const { gate } = this.#port.visit;
     gate.record({ type: 'end', command: id, outcome: 'ok', summary: 'sent on', rows: 0, bytes: 0, data: [] });

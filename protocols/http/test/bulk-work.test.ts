@@ -159,13 +159,19 @@ test('a compressed answer goes through its editor in the clear, and one that is 
   rig.judge = () => ({ type: 'allow', facts: { actions: [], confidence: 'parsed', statements: [] }, http: { answer } });
   serve = (request, response) => {
     const body = request.url === '/good' ? gzipSync('hello world') : Buffer.from('this is no gzip');
-    response.writeHead(200, { 'Content-Encoding': 'gzip', 'Content-Length': body.length, ETag: '"a"' });
-    response.end(body);
+    response.writeHead(200, { 'Content-Encoding': 'gzip', ETag: '"a"', 'Repr-Digest': 'sha-256=:x=:' });
+    response.write(body);
+    response.addTrailers({ 'Content-Digest': 'sha-256=:x=:', ETag: '"a"', 'X-Rows': '1' });
+    response.end();
   };
   const headers = { authorization: `Bearer ${TOKEN}` };
   const good = await fetch(`${rig.url}/good`, { headers });
   expect(await good.text()).toBe('HELLO WORLD');
-  expect([good.headers.get('content-encoding'), good.headers.get('etag')]).toEqual([null, 'W/"a"']);
+  const heads = ['content-encoding', 'etag', 'repr-digest'].map((name) => good.headers.get(name));
+  expect(heads).toEqual([null, 'W/"a"', null]);
+  const raw = await RawClient.to(rig.port);
+  raw.write(`GET /svc/good HTTP/1.1\r\nHost: x\r\n${AUTH}\r\nTE: trailers\r\nConnection: close\r\n\r\n`);
+  expect(await raw.until(() => raw.ended)).toMatch(/\r\n0\r\nETag: W\/"a"\r\nX-Rows: 1\r\n\r\n$/);
   const bad = await fetch(`${rig.url}/bad`, { headers });
   await expect(bad.text()).rejects.toThrow();
 });

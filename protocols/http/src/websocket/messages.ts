@@ -4,6 +4,8 @@
  */
 import type { Answer, Deny, HttpBody, HttpCommand, HttpMessage, Visit } from '@sluice/contract';
 import { Inflow } from '../inflow.js';
+import { capital } from '../refusal.js';
+import { NO_ROOM_FOR_SENT, SentRoom } from '../room.js';
 import { waiterFor } from '../waiter.js';
 import { type FrameSink, messageFrame } from './frames.js';
 
@@ -44,8 +46,12 @@ export class JudgedMessages implements FrameSink {
   #isAsking = false;
   #over = false;
 
+  readonly #room: SentRoom;
+
   constructor(port: MessagePort) {
+    const { admission, gate } = port.visit;
     this.#port = port;
+    this.#room = new SentRoom(admission.principal, gate.limits.message);
   }
 
   /** Somebody is asked about a message: what follows it waits. */
@@ -68,6 +74,7 @@ export class JudgedMessages implements FrameSink {
     if (control || this.#over) return;
     this.#payload.add(Buffer.from(bytes));
     this.#check(this.#payload.bytes.length);
+    if (!this.#over && !this.#room.take(bytes.length)) this.#fault(`${capital(NO_ROOM_FOR_SENT)}.`, false);
   }
 
   end(_opcode: number, last: boolean): void {
@@ -84,6 +91,7 @@ export class JudgedMessages implements FrameSink {
     this.#over = true;
     for (const list of [this.#queue, this.#control]) list.length = 0;
     for (const bytes of [this.#frames, this.#payload]) bytes.take();
+    this.#room.give();
     this.#gone.abort('gone');
   }
 
@@ -135,7 +143,8 @@ export class JudgedMessages implements FrameSink {
     }
   }
 
-  #answered({ kind, frames }: Message, id: number, answer: Answer): void {
+  #answered({ kind, frames, payload }: Message, id: number, answer: Answer): void {
+    this.#room.give(payload.length);
     if (answer.type === 'deny') return this.#port.refused(answer, false);
     const { gate } = this.#port.visit;
     gate.record({ type: 'end', command: id, outcome: 'ok', summary: 'sent on', rows: 0, bytes: 0, data: [] });
@@ -145,10 +154,14 @@ export class JudgedMessages implements FrameSink {
 
   #tooLong(): void {
     const { limits } = this.#port.visit.gate;
-    const message = `A message here has at most ${limits.message.toLocaleString('en')} bytes, since rules read it.`;
+    this.#fault(`A message here has at most ${limits.message.toLocaleString('en')} bytes, since rules read it.`, true);
+  }
+
+  /** Refused for what it is: on record like any other. */
+  #fault(message: string, isTooLong: boolean): void {
     const unread: HttpBody = { type: 'stream', media: JSON_TYPE, length: undefined };
     void this.#answerTo({ ...this.#command(this.#kind, unread), fault: message });
-    this.#port.refused({ type: 'deny', rule: 'gateway', message }, true);
+    this.#port.refused({ type: 'deny', rule: 'gateway', message }, isTooLong);
   }
 
   #command(kind: HttpMessage['kind'], body: HttpBody): HttpCommand {
