@@ -5,6 +5,7 @@
 import type { Action, Facts, Parameter, PostgresDialect } from '@sluice/contract';
 import { looksMasked } from '@sluice/masking';
 import { type NodeFields, type Node, isFields, looks, nodeOf, text as textOf } from './ast.js';
+import { digestOf, tooLong } from './digest.js';
 import { type Parse, loadGrammar } from './grammar.js';
 import { sessionChange } from './session-change.js';
 import { type StatementFacts, readStatement } from './statements.js';
@@ -17,6 +18,8 @@ export interface AnalysisContext {
   readonly parameters?: readonly Parameter[] | undefined;
   /** The text that a prepared name stands for in this session. */
   readonly prepared?: (name: string) => string | undefined;
+  /** With what masks follow the text by, where that is long: for threads that hold up nobody. */
+  readonly digests?: true;
 }
 
 /** What a command says of its language. `major`: the version of the grammar. */
@@ -124,7 +127,10 @@ class TextAnalysis {
       return { ...opaque(message), syntaxError: { message, ...(position !== undefined && { position }) } };
     }
     try {
-      return this.#read(text, parsed.statements, odd);
+      const facts = this.#read(text, parsed.statements, odd);
+      const wanted = this.#context.digests === true && tooLong(text);
+      const digest = wanted ? digestOf(text, parsed.statements, this.#parse) : undefined;
+      return digest ? { ...facts, digest } : facts;
     } catch (error) {
       // Deep trees exhaust the stack: the text is refused, the process goes on.
       return opaque(error instanceof RangeError ? 'is nested too deeply to be analysed' : 'could not be analysed');

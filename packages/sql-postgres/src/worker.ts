@@ -9,6 +9,7 @@ parentPort?.on('message', ({ dialect, text, context: { parameters, prepared = {}
   void loadPostgres(dialect.major).then((analyzer) => {
     const facts = analyzer.analyze(text, {
       ...(parameters && { parameters }),
+      digests: true,
       prepared: (name) => (Object.hasOwn(prepared, name) ? prepared[name] : undefined),
     });
     parentPort?.postMessage({ facts, exhausted: analyzer.exhausted } satisfies Done);

@@ -4,17 +4,10 @@
  */
 import { type AppliedMask, type Facts, type NamePart, partsOfColumn } from '@sluice/contract';
 import { type Node, nodeOf } from '../ast.js';
+import { tooLong } from '../digest.js';
 import type { SessionEffect, StatementLineage } from '../lineage/index.js';
 import type { Meaning } from './catalogs.js';
 import { defines } from './effects.js';
-
-/** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
-const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
-/** Nested comments cost the grammar quadratic time. */
-const MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS = 4 * 1024;
-
-export const tooLong = (text: string): boolean =>
-  text.length > MAX_FOLLOWED_CHARACTERS || (text.length > MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS && text.includes('/*'));
 
 /** A statement of a text that is followed, as the grammar has it. */
 export function nodeIn({ lineage }: Meaning, text: string, statement: number): Node | undefined {

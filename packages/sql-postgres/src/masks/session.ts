@@ -4,6 +4,7 @@
  */
 import type { Node } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
+import { followedText, tooLong } from '../digest.js';
 import {
   EMPTY_OVERLAY,
   KEEPS,
@@ -46,7 +47,7 @@ import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
 import { meantTables } from './meant.js';
-import { changes, definesForAll, isForAll, isTransactionControl, knownUpTo, nodeIn, tooLong } from './followed.js';
+import { changes, definesForAll, isForAll, isTransactionControl, knownUpTo, nodeIn } from './followed.js';
 import { Announcer, refusalOf } from './hidden.js';
 import { Standing } from './standing.js';
 import { definedBy } from './defined.js';
@@ -177,8 +178,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     if (isTransactionControl(facts)) return facts.statements.map(() => []);
     const meaning = await this.#catalog.get();
     const names = this.#names ?? this.#fresh ?? newSession(this.#user, splitSearchPath(meaning.searchPath));
-    if (tooLong(command.text) || this.#defined) return [];
-    return meantTables(meaning, command.text, facts, names);
+    const read = followedText(command.text, facts.digest);
+    return read === undefined || this.#defined ? [] : meantTables(meaning, read, facts, names);
   }
 
   /** Before a Parse, with which a pooler gives the session a process: what is to be looked up on another is looked up now. */
@@ -391,7 +392,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     // What is bound may run on when a function of the session has been replaced.
     const fixed = command.parameters === undefined ? names : withoutFunctions(names);
     const session = voidParameters.length > 0 ? { ...fixed, voidParameters } : fixed;
-    const followed = tooLong(command.text) ? undefined : meaning.lineage.of(command.text, meaning.catalog, session);
+    const read = followedText(command.text, facts.digest);
+    const followed = read === undefined ? undefined : meaning.lineage.of(read, meaning.catalog, session);
     const unread = followed?.find((one) => one.unread !== undefined)?.unread;
     if (unread !== undefined) {
       throw new NotNow(
@@ -430,7 +432,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
             lineage,
             columns: ruled,
             again: (late) => {
-              const anew = tooLong(command.text) ? undefined : late.lineage.of(command.text, late.catalog, session);
+              const anew = read === undefined ? undefined : late.lineage.of(read, late.catalog, session);
               const now = lineage && knownUpTo(anew, facts, enforced);
               return { meaning: late, lineage: now, columns: columnsFor(late, masks) };
             },
@@ -481,7 +483,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         // What it did to the session by other definitions nobody has read.
         const hasFallen = standing?.hasFallen(statement) === true;
         this.#completed(hasFallen ? undefined : followed?.[statement], facts, statement, enforced, () =>
-          nodeIn(meaning, command.text, statement),
+          nodeIn(meaning, read ?? command.text, statement),
         );
       },
     };
