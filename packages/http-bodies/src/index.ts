@@ -9,4 +9,5 @@ export { HttpMasks, UNCONDITIONAL, WHOLE_AND_PLAIN, type HttpMaskOptions, ofTheS
 export { hasMask } from './marks.js';
 export { type Kind, type Unread, choiceFor, kindOf, unreadCharset } from './media.js';
 export { JsonMask, JsonParts, NotJson } from './json.js';
+export { foundInThread, hasMaskInThread, maskedInThread } from './looking-thread.js';
 export { leafMask } from './text.js';

@@ -6,9 +6,17 @@ import type { AppliedMask, Deny, HttpBody, HttpCommand, HttpHead, HttpMessage } 
 import { denyInWords } from '@sluice/contract';
 import { type GrpcCalls, unmaskable } from '@sluice/grpc-messages';
 import { isGrpc } from '@sluice/http-requests';
-import { BodyUnmasked, HttpMasks, type HttpMaskOptions, hasMask } from '@sluice/http-bodies';
+import {
+  BodyUnmasked,
+  HttpMasks,
+  type HttpMaskOptions,
+  hasMask,
+  hasMaskInThread,
+  maskedInThread,
+} from '@sluice/http-bodies';
 import { type ModelCall, withTexts } from '@sluice/language-models';
 import { type Mode, Replacements } from '@sluice/masking';
+import { isLong } from './long-body.js';
 
 /** Calls of models are read as this. */
 export const JSON_TYPE = 'application/json';
@@ -86,6 +94,29 @@ export class MessageMasks {
 
 type Whole = HttpBody & { readonly type: 'whole' };
 
+const bodyUnmasked = ({ why }: BodyUnmasked): Deny => ({
+  type: 'deny',
+  rule: 'gateway',
+  message: `What is sent here is masked, and this body ${why}.`,
+});
+
+/** `writes`: what stands there would be written over what was masked. */
+async function later(
+  body: Whole,
+  rules: readonly AppliedMask[],
+  writes: boolean,
+  options: HttpMaskOptions,
+): Promise<Whole | Deny | undefined> {
+  try {
+    if (writes && (await hasMaskInThread(body))) return MASK_WRITTEN;
+    const made = rules.length > 0 ? await maskedInThread(body, rules, options) : undefined;
+    return made && { ...body, bytes: made };
+  } catch (error) {
+    if (!(error instanceof BodyUnmasked)) throw error;
+    return bodyUnmasked(error);
+  }
+}
+
 export interface MaskedWith {
   readonly masks: HttpMaskOptions;
   /** The longest body that is read whole, in bytes. */
@@ -146,8 +177,20 @@ export class RequestMasks {
       return made && !bytes.equals(made) ? { ...body, bytes: made } : undefined;
     } catch (error) {
       if (!(error instanceof BodyUnmasked)) throw error;
-      return { type: 'deny', rule: 'gateway', message: `What is sent here is masked, and this body ${error.why}.` };
+      return bodyUnmasked(error);
     }
+  }
+
+  /** The same of a long body, which another thread looks through; undefined: it is none, or nobody has to. Rejects where the thread fails. */
+  sentLater(
+    { method, body, message }: HttpCommand,
+    masks: readonly AppliedMask[],
+  ): ReturnType<typeof later> | undefined {
+    if (masks.length === 0 || message || !isLong(body) || isGrpc(body.media)) return undefined;
+    const rules = masks.filter(isForRequests);
+    const writes = REPLACES.has(method) && this.of(masks) !== undefined;
+    const isMasked = this.of(rules) !== undefined;
+    return writes || isMasked ? later(body, isMasked ? rules : [], writes, this.#with.masks) : undefined;
   }
 
   /** Whatever is masked because of it is masked in all that is said to its client from now on: which is the answer to it nobody can tell. */

@@ -42,6 +42,7 @@ import {
   type AnswerOf,
   type ModelCall,
   type ModelSettings,
+  type ReadModel,
   TOKENISED,
   askingForUsage,
   findingsOf,
@@ -53,6 +54,7 @@ import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent } from '@sluice/wire';
 import { AnswerCounts } from './answer-counts.js';
 import type { JudgedFiles } from './judged-files.js';
+import { type LongBody, LongFindings, isLong } from './long-body.js';
 import { type Judgement, type Taken, UNBOUNDED, judgedInWords, refusedFacts } from './judgement.js';
 import { FileVisit, type KeptJudged } from './file-visit.js';
 import { placedMasks, unanswerable } from './graphql-masks.js';
@@ -103,6 +105,17 @@ interface Told {
   readonly charge: Taken | undefined;
   readonly request?: Request;
 }
+
+/** A request that the rules are asked about, and what is known of it. */
+interface Asked {
+  readonly request: Request;
+  readonly facts: Facts;
+  readonly model: ReadModel | undefined;
+  readonly call: ModelCall | undefined;
+  /** People have released it. */
+  readonly again: boolean;
+}
+type Sent = ReturnType<RequestMasks['sent']>;
 
 const SWITCHED = 101;
 const ONLY_READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
@@ -207,16 +220,47 @@ export class HttpJudge {
       const inWords = (one: KeptJudged): Judgement => this.#keptInWords(command, facts, one);
       if (kept) return kept instanceof Promise ? kept.then(inWords) : inWords(kept);
     }
+    const asked = { request, facts, model, call, again };
+    if (!model && isLong(command.body)) return this.#judgeLong(command, command.body, asked);
     const context = this.#about(request, command.body, call);
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
     const verdict = this.#policy.judge(facts, command.text, context);
-    const placed = placedMasks(verdict.masks, request);
-    if ('type' in placed && verdict.decision.type !== 'deny') return this.#refused(command, facts, placed);
     const sent =
       call?.isTokenised && verdict.masks.some(isForRequests)
         ? TOKENISED
         : this.#masks.sent(command, verdict.masks, call);
+    return this.#decided(command, asked, context, verdict, sent);
+  }
+
+  /** What takes long to look through another thread looks through, while this one has time for others. */
+  #judgeLong(command: HttpCommand, body: LongBody, asked: Asked): Judgement | Promise<Judgement> {
+    const { request, facts } = asked;
+    const findings = new LongFindings(body, request.query);
+    const context = { ...this.#about(request, body), found: findings.found };
+    const masked = (verdict: Verdict): Judgement | Promise<Judgement> => {
+      const later = this.#masks.sentLater(command, verdict.masks);
+      const decided = (sent: Sent): Judgement => this.#decided(command, asked, context, verdict, sent);
+      const failed = (): Judgement => this.#refused(withoutBody(command), facts, UNLOOKED);
+      return later ? later.then(decided, failed) : decided(this.#masks.sent(command, verdict.masks, undefined));
+    };
+    const verdict = this.#policy.judge(facts, command.text, context);
+    if (!findings.isWanted) return masked(verdict);
+    return findings.look().then(
+      () => masked(this.#policy.judge(facts, command.text, context)),
+      () => this.#refused(withoutBody(command), facts, UNLOOKED),
+    );
+  }
+
+  #decided(
+    command: HttpCommand,
+    { request, facts, model, call, again }: Asked,
+    context: PolicyContext,
+    verdict: Verdict,
+    sent: Sent,
+  ): Judgement {
+    const placed = placedMasks(verdict.masks, request);
+    if ('type' in placed && verdict.decision.type !== 'deny') return this.#refused(command, facts, placed);
     const unsent = sent?.type === 'deny' ? sent : undefined;
     const isHeld = verdict.decision.type === 'hold' && !again;
     const passes = !unsent && !isHeld && verdict.decision.type !== 'deny';
@@ -510,6 +554,12 @@ function factsOf(request: Request): Facts | undefined {
   }
 }
 
+const UNLOOKED: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'This body could not be looked through, since the thread that does so has failed.',
+  hint: 'Send it again, or a shorter one.',
+};
 const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
 /** Places are those of one message. */
 const BATCH_MASKED: Deny = {
