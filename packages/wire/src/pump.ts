@@ -88,7 +88,10 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
 
   const wires: Wires = {
     send(to, bytes) {
-      if (to === 'client' && gathered) return void gathered.push(bytes);
+      if (to === 'client' && gathered) {
+        gathered.push(bytes);
+        return;
+      }
       if (to === 'client') sendLate();
       write(to, [bytes]);
     },
