@@ -1,6 +1,7 @@
 /**
  * The `sluice` command as it is installed: packages/cli and the commands of this package. Owns: which data folder is looked in.
  */
+import './allocation.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, sluice } from '@sluice/cli';
