@@ -224,6 +224,6 @@ const watchedPackets = (packets: PacketMasking, masked: Heard['masked']): Packet
   error: (payload) => packets.error(payload),
   completed: (result) => packets.completed(result),
   sent: () => packets.sent(),
-  settled: () => packets.settled(),
+  stands: () => packets.stands(),
   ended: () => packets.ended(),
 });
