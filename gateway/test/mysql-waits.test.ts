@@ -193,9 +193,9 @@ describe.each(FLAVOURS)('statements that wait on %s', (flavour) => {
     });
 
     test('others who define something all the time lock nobody out', async () => {
-      let isOver = false;
+      const over = new AbortController();
       const busy = (async (): Promise<void> => {
-        for (let n = 0; !isOver; n++) {
+        for (let n = 0; !over.signal.aborted; n++) {
           await looking.query(`create table busy_${n % 3} (a${n} int)`);
           await looking.query(`drop table if exists busy_${(n + 2) % 3}`);
         }
@@ -208,7 +208,7 @@ describe.each(FLAVOURS)('statements that wait on %s', (flavour) => {
           expect(await ask(reader, 'select shown from mails')).toEqual({ rows: [['[masked]']] });
         }
       } finally {
-        isOver = true;
+        over.abort();
         await busy;
       }
       await looking.query('drop table if exists busy_0, busy_1, busy_2');
