@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { SessionRow } from '@sluice/api';
 import { ApiClient } from '@sluice/cli';
 import { type Head, Journal, readHeads, readJournal, verify } from '@sluice/recording';
+import { Readings } from '@sluice/reading';
 import { type PostgresServer, missingPostgres, startPostgres, temporaryFolder } from '@sluice/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -169,15 +170,25 @@ describe.skipIf(missingPostgres(15))('an end of the journal', () => {
   });
 
   test('a look for what need not be kept that takes for ever stops neither the measuring nor the signing', async () => {
+    // Before the gateway starts: the next look for it is an hour behind the first one.
+    const begun = Promise.withResolvers<void>();
+    const looking = vi.spyOn(Readings.prototype, 'expired').mockImplementation(() => {
+      begun.resolve();
+      return Promise.withResolvers<[]>().promise;
+    });
+    onTestFinished(() => looking.mockRestore());
     const stand = await open({ connection: 'keep: 30d', record: '{ max_size: 2MiB, reserve: 1MiB }' });
     const { gateway } = stand;
-    const looking = vi.spyOn(gateway.readings, 'expired').mockReturnValue(Promise.withResolvers<[]>().promise);
-    await vi.waitFor(() => expect(looking).toHaveBeenCalled(), { timeout: 20_000 });
+    await begun.promise;
     gateway.journal.append('{"k":"admin"}', [Buffer.alloc(2 * 1024 * 1024 - 180_000 - gateway.journal.size)]);
     gateway.journal.commit();
-    await vi.waitFor(() => expect(gateway.keeper.room).toBe('low'));
+    // One that has begun already may have measured before.
+    while (gateway.keeper.room !== 'low') {
+      await gateway.keeper.look();
+      await nextTurn();
+    }
     expect(looking).toHaveBeenCalledTimes(1);
-  }, 60_000);
+  });
 
   test('heads go to the store and to the witness; a history that was put back is said at the start, and found by verify', async () => {
     const folder = temporaryFolder('witness');

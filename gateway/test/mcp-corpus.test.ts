@@ -124,7 +124,10 @@ async function judgeFor(
   tools: readonly object[],
   pinned: readonly object[] = tools,
 ): Promise<{ judge: HttpJudge; list: (offered: readonly object[]) => string }> {
-  const pins = await Pins.open({ all: () => Promise.resolve([]), save: () => Promise.resolve() }, () => undefined);
+  const pins = await Pins.open(
+    { all: () => Promise.resolve([]), save: () => Promise.resolve(), remove: () => Promise.resolve() },
+    () => undefined,
+  );
   const sessions = new McpSessions();
   sessions.bind('tools', 'of-somebody-else', 'eve');
   sessions.tasks.note('tools', 'dev', 't', { masks: [] });

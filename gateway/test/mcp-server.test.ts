@@ -1,9 +1,10 @@
 /** What a client of MCP meets: eras, sessions, pages, holds, cancellations; and what somebody who means harm does. */
 /* oxlint-disable typescript/no-explicit-any -- answers are what is tested, whatever their shape */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readJournal } from '@sluice/recording';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type McpStand, SmallClient, missingForTools, openMcpStand } from './mcp-tools-stand.js';
 import { until } from './ssh-stand.js';
 
@@ -308,6 +309,27 @@ describe('the tools of the gateway', () => {
         );
       }
     });
+  });
+
+  check('a statement that waits at the database while what it reads is defined anew shows nothing of it', async () => {
+    await direct.query('create view pub as select name as shown from people');
+    const read = { connection: 'db', sql: 'select shown from pub where shown is not null' };
+    const { results } = (await client.call('query', read)).structuredContent;
+    expect(results).toMatchObject([{ rows: [['Ann'], ['Bob']] }]);
+    const { host, port, user, password, database } = stand.postgres;
+    const definer = new pg.Client({ host, port, user, password, database });
+    await definer.connect();
+    await definer.query('begin; create or replace view pub as select mail as shown from people');
+    const refused = client.refusal('query', read);
+    await vi.waitFor(async () => expect(await running('from pub')).toBe(1), { timeout: 20_000, interval: 20 });
+    // Definitions that do not pass the gateway are looked for behind a statement of half a second.
+    await sleep(600);
+    await definer.query('commit');
+    await definer.end();
+    expect(await refused).toMatch(/Run it again/);
+    const after = (await client.call('query', read)).structuredContent;
+    expect(after.results).toMatchObject([{ rows: [['[masked]']] }]);
+    await direct.query('drop view pub');
   });
 
   describe('results', () => {

@@ -291,7 +291,7 @@ export interface PacketMasking {
    * definitions that the command was judged by. Otherwise nothing of the answer passes until that is found out: a sentence where it has
    * not, and no row may pass. Never rejects.
    */
-  settled(): Promise<string | undefined> | undefined;
+  stands(): Promise<string | undefined> | undefined;
   /** The answer is over, whatever came of it. */
   ended(): void;
   /** An ERR (a payload) as the client may have it. */

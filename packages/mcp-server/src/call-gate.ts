@@ -110,6 +110,9 @@ export function callGate(session: CallSession, parts: GateParts): Gate {
     },
     ...(gate.split && { split: (text, dialect) => gate.split?.(text, dialect) }),
     record: (event) => gate.record(event),
+    get isRecording() {
+      return gate.isRecording ?? true;
+    },
     onCancel: (key, cancel) => gate.onCancel(key, cancel),
     cancel: (key) => gate.cancel(key),
   };
@@ -192,38 +195,23 @@ function watched(answer: Extract<Answer, { type: 'allow' }>, masked: Heard['mask
   return packets ? { ...answer, packets: watchedPackets(packets, masked) } : answer;
 }
 
-const watchedRows = (masking: Masking, masked: Heard['masked']): Masking => ({
-  get changesSession() {
-    return masking.changesSession;
-  },
-  get runsCode() {
-    return masking.runsCode;
-  },
-  rows: (statement, result, meter) => {
-    const masks = masking.rows(statement, result, meter);
-    masked.push(masks?.cells.map((cell) => cell !== undefined && cell.passes !== true) ?? []);
-    return masks;
-  },
-  copy: (statement, formats, meter) => masking.copy(statement, formats, meter),
-  get texts() {
-    return masking.texts;
-  },
-  failed: () => masking.failed(),
-  completed: (statement) => masking.completed(statement),
-});
+const watchedRows = (masking: Masking, masked: Heard['masked']): Masking =>
+  withOwn(masking, {
+    rows: (statement, result, meter) => {
+      const masks = masking.rows(statement, result, meter);
+      masked.push(masks?.cells.map((cell) => cell !== undefined && cell.passes !== true) ?? []);
+      return masks;
+    },
+  });
 
-const watchedPackets = (packets: PacketMasking, masked: Heard['masked']): PacketMasking => ({
-  rows: (result, columns, format, meter) => {
-    const editor = packets.rows(result, columns, format, meter);
-    masked.push(columns.map((_, at) => editor?.masked.has(at) ?? false));
-    return editor;
-  },
-  get warnings() {
-    return packets.warnings;
-  },
-  error: (payload) => packets.error(payload),
-  completed: (result) => packets.completed(result),
-  sent: () => packets.sent(),
-  settled: () => packets.settled(),
-  ended: () => packets.ended(),
-});
+const watchedPackets = (packets: PacketMasking, masked: Heard['masked']): PacketMasking =>
+  withOwn(packets, {
+    rows: (result, columns, format, meter) => {
+      const editor = packets.rows(result, columns, format, meter);
+      masked.push(columns.map((_, at) => editor?.masked.has(at) ?? false));
+      return editor;
+    },
+  });
+
+/** All of it but for these: what is not there must not be lost, for protocols ask for some of it only where it is. */
+const withOwn = <T extends object>(whole: T, own: Partial<T>): T => Object.assign(Object.create(whole) as T, own);

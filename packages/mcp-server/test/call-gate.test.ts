@@ -1,4 +1,4 @@
-import type { Admission, Allow, Gate, Refusal } from '@sluice/contract';
+import type { Admission, Allow, Command, Gate, Masking, PacketMasking, Refusal } from '@sluice/contract';
 import { describe, expect, test } from 'vitest';
 import { callGate } from '../src/call-gate.js';
 import type { CallSession } from '../src/host.js';
@@ -109,5 +109,38 @@ describe('what is said of commands', () => {
     expect(waits).toBeUndefined();
     void gate.ask(command, { answersDelivered: () => Promise.resolve('idle'), signal: AbortSignal.timeout(1000) });
     expect(waits).toBe(5);
+  });
+});
+
+describe('what a command is masked by', () => {
+  /** What the client is given for an answer of the gate. */
+  const given = (answer: Partial<Allow>): Allow => {
+    const { gate } = gateOf(ADMITTED, {
+      ask: () => ({ type: 'allow', facts: { actions: [] }, ...answer }) as unknown as Allow,
+    });
+    return gate.ask({} as Command) as Allow;
+  };
+
+  test.each([
+    'changesSession',
+    'runsCode',
+    'texts',
+    'failed',
+    'completed',
+    'copy',
+    'behind',
+    'sent',
+    'stands',
+  ] as const)('has %s as it was', (name) => {
+    const masking = { rows: () => undefined, [name]: () => 'as it was' } as unknown as Masking;
+    const made = given({ masking }).masking?.[name] as (() => unknown) | undefined;
+    expect(made?.()).toBe('as it was');
+    expect(given({ masking: { rows: () => undefined } as unknown as Masking }).masking?.[name]).toBeUndefined();
+  });
+
+  test.each(['warnings', 'error', 'completed', 'sent', 'stands', 'ended'] as const)('has %s as it was', (name) => {
+    const packets = { rows: () => undefined, [name]: () => 'as it was' } as unknown as PacketMasking;
+    const made = given({ packets }).packets?.[name] as (() => unknown) | undefined;
+    expect(made?.()).toBe('as it was');
   });
 });

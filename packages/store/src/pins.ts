@@ -13,6 +13,10 @@ export class PinStore {
     return this.#db.selectFrom('pins').selectAll().execute();
   }
 
+  async remove(connection: string, name: string): Promise<void> {
+    await this.#db.deleteFrom('pins').where('connection', '=', connection).where('name', '=', name).execute();
+  }
+
   async save(record: PinsTable): Promise<void> {
     const { pinned, offered, since } = record;
     await this.#db

@@ -15,7 +15,7 @@ import { INTERRUPTED, definedAnew, refusal, refusedFile, unmaskable } from './re
 import { EOF, ERR, LOCAL_INFILE, STATUS, endOfRows, ok, readError, readOk, warningsIn } from './replies.js';
 import type { ReplyPart } from './reply.js';
 import { textRow } from './results.js';
-import { Settling } from './settling.js';
+import { Standing } from './standing.js';
 import type { Shared, OwedAnswer } from './shared.js';
 
 /** On record, of a statement that has no rows to keep back. */
@@ -44,12 +44,12 @@ export class TargetHalf {
   #error: Buffer | undefined;
   /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
   #discarding = false;
-  readonly #settling: Settling;
+  readonly #standing: Standing;
 
   constructor(shared: Shared) {
     this.#shared = shared;
     this.#output = new ClientOutput(shared);
-    this.#settling = new Settling(shared.port, () => this.#again());
+    this.#standing = new Standing(shared.port, () => this.#again());
     this.#masked = new MaskedRows(shared, this.#output, {
       stop: (state, why) => this.#output.give(state, this.#stop(state, why)),
       cut: (state) => this.#cut(state),
@@ -64,7 +64,7 @@ export class TargetHalf {
 
   /** Nothing more of the target may be read. */
   get waits(): boolean {
-    return this.#masked.waits || this.#settling.waits;
+    return this.#masked.waits || this.#standing.waits;
   }
 
   /** The client has had whole packets only. */
@@ -73,7 +73,7 @@ export class TargetHalf {
   }
 
   receive(bytes: Buffer): void {
-    if (this.#settling.waits) return this.#keep(bytes);
+    if (this.#standing.waits) return this.#keep(bytes);
     try {
       this.#receive(bytes);
     } finally {
@@ -145,7 +145,7 @@ export class TargetHalf {
       if (size > MAX_REPLY_BYTES) throw unexpected(`the target sent a packet of ${size} bytes`);
       if (chunk.length < next) return this.#wait(at, HEADER_BYTES + size);
       if (isRow) this.#ownRow(owed, chunk, at, next);
-      else if (!this.#settling.isKnown(owed)) return this.#wait(at, HEADER_BYTES + size);
+      else if (!this.#standing.isKnown(owed)) return this.#wait(at, HEADER_BYTES + size);
       else this.#packet(owed, chunk, at, next);
       at = next;
     }
@@ -311,7 +311,7 @@ export class TargetHalf {
       case 'count':
       case 'definition':
         if (owed.own || this.#discarding) return 'nothing';
-        if (owed.state && this.#settling.changed !== undefined) return this.#anew(owed.state, this.#settling.changed);
+        if (owed.state && this.#standing.changed !== undefined) return this.#anew(owed.state, this.#standing.changed);
         return this.#described(owed.state, part.type === 'count' ? payload : this.#definition(payload));
       default:
         return owed.own || this.#discarding ? 'nothing' : undefined;
@@ -346,7 +346,7 @@ export class TargetHalf {
     const warnings = state?.masking?.warnings ?? 0;
     if (state) {
       if (read && read.changes.length > 0) state.reported = true;
-      if (this.#settling.changed !== undefined && !this.#discarding) state.summary = RAN_ANEW;
+      if (this.#standing.changed !== undefined && !this.#discarding) state.summary = RAN_ANEW;
       state.masking?.completed(state.results++);
       // A cursor's rows are still to be fetched.
       if (!part.cursor) state.editor = undefined;
@@ -459,7 +459,7 @@ export class TargetHalf {
     const noFile = this.#shared.file.type === 'refused';
     const failed = part.type === 'error' || this.#discarding || noFile;
     this.#discarding = false;
-    this.#settling.over();
+    this.#standing.over();
     this.#description = [];
     const [rows, error] = [this.#rows, this.#error];
     this.#rows = [];

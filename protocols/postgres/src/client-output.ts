@@ -86,13 +86,13 @@ export class ClientOutput {
   }
 
   /** Nothing passes from `at` on until this has resolved. Where it rejects, the client is told why, and nothing of that answer passes. */
-  until(settled: Promise<void>, command: CommandState, chunk: Buffer, at: number): void {
+  until(found: Promise<void>, command: CommandState, chunk: Buffer, at: number): void {
     this.closeChunk(chunk, at);
     this.replace(chunk, at, at);
     this.#held = [Buffer.from(chunk.subarray(at))];
     this.#arena.abandon();
     const { later, wires } = this.#shared;
-    settled.then(
+    found.then(
       () => later(() => this.#release()),
       (error: unknown) =>
         later(() => {

@@ -130,10 +130,10 @@ export class TargetHalf {
     const statement = statementOf(head, command);
     const goesOn = this.#stands.of === head && this.#stands.statement === statement;
     if (!goesOn) this.#stands = { of: head, statement };
-    const settled = command.masking.stands(statement, goesOn);
-    if (!settled) return false;
+    const found = command.masking.stands(statement, goesOn);
+    if (!found) return false;
     this.#hasWaited = true;
-    this.#out.until(settled, command, chunk, at);
+    this.#out.until(found, command, chunk, at);
     return true;
   }
 

@@ -64,7 +64,7 @@ export class Judged {
    *
    * @returns undefined: it was judged by the definitions that it has run by. Otherwise that is found out: a sentence where it was not
    */
-  settled(): Promise<string | undefined> | undefined {
+  stands(): Promise<string | undefined> | undefined {
     const { definitions } = this.#targets;
     if (!this.#statement.isRuled) return undefined;
     // Definitions from elsewhere are found by time alone, and what it has made itself is none of them.

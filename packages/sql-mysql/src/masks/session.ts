@@ -238,7 +238,7 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
       sent: () => {
         if (judged.sent()) this.#running.add(judged);
       },
-      settled: () => judged.settled(),
+      stands: () => judged.stands(),
       error: (payload) => {
         isOver();
         const { changed } = judged;

@@ -1,10 +1,10 @@
 /**
  * Whether a command has run by the definitions that it was judged by. Owns: the wait for that, before anything of an answer is taken up. Does
- * not: find it out (`PacketMasking.settled`), nor keep bytes meanwhile (target-half.ts).
+ * not: find it out (`PacketMasking.stands`), nor keep bytes meanwhile (target-half.ts).
  */
 import type { OwedAnswer, Shared } from './shared.js';
 
-export class Settling {
+export class Standing {
   readonly #port: Shared['port'];
   readonly #again: () => void;
   #state: 'nothing' | 'waits' | 'known' = 'nothing';
@@ -27,7 +27,7 @@ export class Settling {
     const isKnown = this.#state === 'known';
     this.#state = 'nothing';
     if (isKnown || !state?.masking || !reply.begins) return true;
-    const found = state.masking.settled();
+    const found = state.masking.stands();
     if (!found) return true;
     this.#state = 'waits';
     this.#port.later(found, (changed) => {
