@@ -8,6 +8,9 @@ import { type Lender, isLender } from '@sluice/wire';
 /** What lies in the machinery of `stream.Writable`, in bytes. */
 const bytesOf = Object.getOwnPropertyDescriptor(Duplex.prototype, 'writableLength')?.get as (this: Duplex) => number;
 
+/** Pieces of so many bytes, on the average, are not copied into one: to copy less costs less than to write more of them. */
+const LARGE_PIECE_BYTES = 4096;
+
 type HeldWrite = (error?: Error | null) => void;
 
 /** Calls `release` once, when everything that was written until then may leave, or with the failure that forbids it. */
@@ -106,12 +109,22 @@ export class HeldStream extends Duplex {
   #releasePlain(): void {
     const ahead = this.#ahead;
     if (ahead.length === 0) return;
+    const bytes = this.#aheadBytes;
     this.#ahead = [];
     this.#aheadBytes = 0;
-    const bytes = ahead.length === 1 ? (ahead[0] as Buffer) : Buffer.concat(ahead);
+    if (ahead.length > 1 && bytes >= ahead.length * LARGE_PIECE_BYTES) {
+      // All of them in one write as well.
+      this.#inner.cork();
+      for (const piece of ahead.slice(0, -1)) this.#inner.write(piece);
+      this.#writeInner(ahead.at(-1) as Buffer);
+      this.#inner.uncork();
+    } else this.#writeInner(ahead.length === 1 ? (ahead[0] as Buffer) : Buffer.concat(ahead));
+    if (this.#end) this.#endInner(this.#end);
+  }
+
+  #writeInner(bytes: Buffer): void {
     if (this.#owesDrain) this.#inner.write(bytes, this.#drained);
     else this.#inner.write(bytes);
-    if (this.#end) this.#endInner(this.#end);
   }
 
   readonly #drained = (): void => {

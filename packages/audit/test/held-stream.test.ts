@@ -4,7 +4,7 @@ import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectLender, isLender } from '@sluice/wire';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { HeldStream, type Wait } from '../src/held-stream.js';
 
 const open: { destroy(): void }[] = [];
@@ -124,6 +124,24 @@ test('bytes and texts, with and without callbacks, stay in their order over any 
   await ended;
   clearInterval(releasing);
   expect(got()).toBe(`${expected}last;`);
+});
+
+test('large pieces leave in order, uncopied, between small ones and texts, and who waits for room is told', async () => {
+  const { held, got, release } = await stand();
+  const pieces = Array.from({ length: 40 }, (_, at) => Buffer.alloc(at % 7 === 6 ? 3 : 16 * 1024, `${at % 10}`));
+  const concat = vi.spyOn(Buffer, 'concat');
+  for (const piece of pieces) held.write(piece);
+  const drained = once(held, 'drain');
+  release();
+  expect(concat).not.toHaveBeenCalled();
+  concat.mockRestore();
+  held.write('text');
+  for (const piece of pieces) held.write(piece);
+  release();
+  await drained;
+  const all = Buffer.concat(pieces).toString();
+  await expect.poll(() => got().length).toBe(2 * all.length + 4);
+  expect(got()).toBe(`${all}text${all}`);
 });
 
 test('what waits counts as length, here and in the stream beneath', async () => {
