@@ -37,9 +37,7 @@ const meetsRows = (statement: Statement): boolean =>
 export function statementsIn(tokens: Tokens): Statement[] {
   const pieces = piecesOf(tokens);
   if (cutsComments(tokens, pieces)) throw new Unread('has a semicolon in a versioned comment', 0);
-  return pieces
-    .filter(({ from, to }) => to > from)
-    .map(({ from, to }) => readStatement(tokens, from, to));
+  return pieces.filter(({ from, to }) => to > from).map(({ from, to }) => readStatement(tokens, from, to));
 }
 
 /**
