@@ -238,6 +238,36 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       expect(JSON.stringify(await rowsOf('select @d'))).not.toMatch(SECRETS);
     });
 
+    test('warnings that the server keeps are masked until it forgets them', async () => {
+      const between = [
+        'select 1',
+        'set @kept = 1',
+        'do 1',
+        'begin',
+        'commit',
+        "prepare kept from 'select 1'",
+        'execute kept',
+        'show tables',
+        'drop database masked_nowhere',
+        'selec 1',
+      ];
+      for (const text of between) {
+        await client.query('select mail + 1 from people where id = 1');
+        await failing(text);
+        expect(JSON.stringify(await rowsOf('show warnings')), text).not.toMatch(SECRETS);
+        await client.query('select mail + 1 from people where id = 1');
+        await failing(text);
+        await failing('get diagnostics condition 1 @d = message_text');
+        expect(JSON.stringify(await rowsOf('select @d')), text).not.toMatch(SECRETS);
+      }
+      await client.query('select mail + 1 from people where id = 1');
+      // Programs read the number as one.
+      expect((await rowsOf('show warnings'))[0]).toEqual(['Warning', 1292, expect.stringMatching(/^\[masked/)]);
+      await client.query('select id from visits');
+      await client.query("select 'x' + 1");
+      expect((await rowsOf('show warnings'))[0]).toEqual(['Warning', 1292, "Truncated incorrect DOUBLE value: 'x'"]);
+    });
+
     test('a client is told which columns are NULL, in the count of warnings and by SHOW WARNINGS', async () => {
       const told = [
         ['Note', 50_101, expect.stringMatching(/^NULL stands in for the values of column "x", .* Select the columns/)],

@@ -35,10 +35,9 @@ const meetsRows = (statement: Statement): boolean =>
 
 /** The same of tokens. */
 export function statementsIn(tokens: Tokens): Statement[] {
-  if (tokens.inComment.size > 0) throw new Unread('has a semicolon in a versioned comment', 0);
-  return piecesOf(tokens)
-    .filter(({ from, to }) => to > from)
-    .map(({ from, to }) => readStatement(tokens, from, to));
+  const pieces = piecesOf(tokens);
+  if (cutsComments(tokens, pieces)) throw new Unread('has a semicolon in a versioned comment', 0);
+  return pieces.filter(({ from, to }) => to > from).map(({ from, to }) => readStatement(tokens, from, to));
 }
 
 /**
@@ -53,9 +52,8 @@ export function rangesOf(text: string, reading: SqlReading): TextRange[] {
     if (error instanceof Unread) return whole;
     throw error;
   }
-  // To cut within a versioned comment would leave both halves with half of a comment.
-  if (tokens.inComment.size > 0) return whole;
   const pieces = piecesOf(tokens);
+  if (cutsComments(tokens, pieces)) return whole;
   const ranges = pieces.map(({ to }, index) => {
     const before = pieces[index - 1];
     const start = before === undefined ? 0 : (tokens.ends[before.to] ?? text.length);
@@ -64,6 +62,13 @@ export function rangesOf(text: string, reading: SqlReading): TextRange[] {
   const filled = ranges.filter(({ start, end }) => end > start);
   return filled.length === 0 ? whole : filled;
 }
+
+/**
+ * To cut within a versioned comment would leave both halves with half of a comment. In the code of a routine nothing is cut: dumps have
+ * triggers and events in such comments.
+ */
+const cutsComments = ({ inComment }: Tokens, pieces: readonly TokenRange[]): boolean =>
+  inComment.size > 0 && pieces.some(({ to }) => inComment.has(to));
 
 /** Without white space at both ends, as the server skips it between statements. */
 function trimmed(text: string, from: number, to: number): TextRange {

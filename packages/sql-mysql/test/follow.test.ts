@@ -119,7 +119,7 @@ test('what reads the last statement is worked out each time', () => {
   const text = 'show warnings';
   const [mail, place] = ['mail from people', 'place from visits'].map((one) => after(`select ${one} where id = 1`));
   for (const session of [mail, place, mail] as SessionNames[])
-    expect(remembered(text, session)?.each?.sources).toEqual(session.diagnostics.sources);
+    expect(remembered(text, session)?.outputs[2]?.sources).toEqual(session.diagnostics.sources);
 });
 
 test('another snapshot of the catalog has lineage of its own', () => {

@@ -197,9 +197,21 @@ describe('sessions', () => {
 
   test('SHOW WARNINGS has what the statement before it was about', () => {
     const session = after('insert into visits (place) select mail from people');
-    const sources = [...(follow('show warnings', session).each?.sources ?? [])];
-    expect(sources.map(({ column }) => column)).toContain('mail');
+    const [level, code, message] = follow('show warnings', session).outputs;
+    expect([...(message?.sources ?? [])].map(({ column }) => column)).toContain('mail');
+    expect([level?.sources.size, code?.sources.size]).toEqual([0, 0]);
   });
+
+  test.each(['select 1', 'set @a = 1', 'do 1', 'use shop', 'begin', "prepare s from 'select 1'", 'show tables'])(
+    'they stay behind %s, which uses no table',
+    (text) => {
+      const session = after(text, after('select mail + 1 from people'));
+      const [, , message] = follow('show errors', session).outputs;
+      expect([...(message?.sources ?? [])].map(({ column }) => column)).toContain('mail');
+      const [, , later] = follow('show errors', after('select place from visits', session)).outputs;
+      expect([...(later?.sources ?? [])].map(({ column }) => column)).not.toContain('mail');
+    },
+  );
 });
 
 test('counts tell how many there are, unless what is counted was computed', () => {
@@ -211,7 +223,7 @@ test('counts tell how many there are, unless what is counted was computed', () =
 
 test('warnings of a change of definitions are not shown', () => {
   const session = after('alter table people modify mail int');
-  expect(follow('show warnings', session).each?.unknown).toMatch(/change of definitions/);
+  expect(follow('show warnings', session).outputs[2]?.unknown).toMatch(/change of definitions/);
 });
 
 describe('uses', () => {

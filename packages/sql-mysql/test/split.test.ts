@@ -20,6 +20,10 @@ describe.each(BOTH)('on %s', (_, reading) => {
     ['/* a; b */ SELECT 1', ['/* a; b */ SELECT 1']],
     ['SELECT 1 -- x\r; DELETE FROM t', ['SELECT 1 -- x\r; DELETE FROM t']],
     ["SELECT 1; SELECT 'without an end", ["SELECT 1; SELECT 'without an end"]],
+    [
+      '/*!50003 CREATE TRIGGER t AFTER INSERT ON u FOR EACH ROW BEGIN END; SELECT 2 */',
+      ['/*!50003 CREATE TRIGGER t AFTER INSERT ON u FOR EACH ROW BEGIN END; SELECT 2 */'],
+    ],
     ['/*!40000 SELECT 1; SELECT 2 */', ['/*!40000 SELECT 1; SELECT 2 */']],
     ['SELECT 1; /*!99999 ; */ SELECT 2', ['SELECT 1', '/*!99999 ; */ SELECT 2']],
   ] as const)('%j', (text, expected) => {
@@ -33,6 +37,8 @@ describe.each(BOTH)('on %s', (_, reading) => {
     'CREATE FUNCTION f() RETURNS INT BEGIN DECLARE x INT; SET x = CASE 1 WHEN 1 THEN 2 END; RETURN x; END',
     'CREATE TRIGGER t AFTER INSERT ON u FOR EACH ROW BEGIN WHILE 0 DO SELECT 1; END WHILE; REPEAT SELECT REPEAT(1, 2); UNTIL 1 END REPEAT; END',
     'CREATE TRIGGER t AFTER INSERT ON u FOR EACH ROW IF 1 THEN SET @a = 1; END IF',
+    '/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER t AFTER INSERT ON u FOR EACH ROW BEGIN SET @a = 1; SET @b = 2; END */',
+    '/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`%`*/ /*!50106 EVENT e ON SCHEDULE EVERY 1 DAY DO BEGIN SELECT 1; END */',
     'CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO BEGIN x: LOOP LEAVE x; END LOOP x; CASE 1 WHEN 1 THEN SELECT 1; END CASE; END',
     'CREATE PROCEDURE p() BEGIN DROP TABLE IF EXISTS t; BEGIN SELECT 1; END; END',
   ])('code is one statement: %s', (code) => {

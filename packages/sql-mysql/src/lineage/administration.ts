@@ -33,7 +33,12 @@ export function show(analysis: LineageAnalysis, { what, where }: ShowStatement):
   switch (what) {
     case 'WARNINGS':
     case 'ERRORS':
-      return { each: session.uncertain === undefined ? session.diagnostics : unknown(session.uncertain) };
+      // Errors keep their number as well; and clients read numbers where NULL would be none.
+      return [
+        column('Level', NOTHING),
+        column('Code', NOTHING),
+        column('Message', session.uncertain === undefined ? session.diagnostics : unknown(session.uncertain)),
+      ];
     case 'VARIABLES':
       return { each: session.uncertain === undefined ? session.stored : unknown(session.uncertain) };
     default:

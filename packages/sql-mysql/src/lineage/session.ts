@@ -39,7 +39,7 @@ export interface SessionNames {
   readonly handlers: ReadonlyMap<string, Handler>;
   /** A setting, LAST_INSERT_ID or a sequence may hold values of columns: these. */
   readonly stored: Value;
-  /** What the last statement was about: warnings and errors, which SHOW WARNINGS shows, may have its values. */
+  /** What the last statements were about: warnings and errors, which SHOW WARNINGS shows, may have their values. */
   readonly diagnostics: Value;
   /** Code that nobody read has run, and may have written to variables and settings, and made temporary tables. Why. */
   readonly uncertain?: string;
@@ -69,7 +69,8 @@ export type SessionEffect =
   | { readonly type: 'deallocate'; readonly name: string }
   | { readonly type: 'open'; readonly alias: string; readonly handler: Handler }
   | { readonly type: 'close'; readonly alias: string }
-  | { readonly type: 'diagnostics'; readonly value: Value }
+  /** `resets`: those of the statements before it are gone. The server keeps them behind what uses no table (SELECT 1, SET, USE, BEGIN). */
+  | { readonly type: 'diagnostics'; readonly value: Value; readonly resets: boolean }
   | { readonly type: 'code'; readonly reason: string };
 
 /** Names that every server compares in the same way. The empty one stands for whichever code writes to. */
@@ -111,8 +112,9 @@ export function maybeAfter(session: SessionNames, effects: readonly SessionEffec
       case 'store':
       case 'fill':
       case 'code':
-      case 'diagnostics':
         return [effect];
+      case 'diagnostics':
+        return [{ ...effect, resets: false }];
       case 'create':
       case 'drop':
         return [{ type: 'create', key: effect.key, table: { unread: 'reads a table that may be a temporary one' } }];
@@ -165,7 +167,10 @@ const CHANGES: EffectAppliers = {
   deallocate: (before, { name }) => ({ ...before, prepared: without(before.prepared, comparedName(name)) }),
   open: (before, { alias, handler }) => ({ ...before, handlers: put(before.handlers, alias, handler) }),
   close: (before, { alias }) => ({ ...before, handlers: without(before.handlers, alias) }),
-  diagnostics: (before, { value }) => ({ ...before, diagnostics: value }),
+  diagnostics: (before, { value, resets }) => ({
+    ...before,
+    diagnostics: resets ? value : computed([before.diagnostics, value]),
+  }),
   code: (before, { reason }) => ({ ...before, uncertain: before.uncertain ?? reason }),
 };
 

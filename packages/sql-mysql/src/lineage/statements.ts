@@ -124,7 +124,7 @@ export function lostLineage(
 ): StatementLineage {
   const effects = lostEffects(catalog, session, trace, reason);
   const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [], rows: [], reads: NOTHING_READ };
-  const diagnostics: SessionEffect = { type: 'diagnostics', value: unknown(reason) };
+  const diagnostics: SessionEffect = { type: 'diagnostics', value: unknown(reason), resets: false };
   return { ...nothing, statement: kind, unknown: reason, effects: [...effects, diagnostics] };
 }
 
@@ -145,13 +145,20 @@ function diagnosed(statement: Statement, lineage: StatementLineage): SessionEffe
       {
         type: 'diagnostics',
         value: unknown('shows warnings of a change of definitions, which may hold values of others'),
+        resets: false,
       },
     ];
   const { outputs, each = NOTHING, unknown: reason, predicates, flows, rows } = lineage;
   const read = { sources: new Set(predicates.map((one) => one.column)), kind: 'derived' as const };
   const all = computed([...outputs, each, read, ...flows.map(({ value }) => value), ...rows]);
-  return [{ type: 'diagnostics', value: reason === undefined ? all : unknown(reason, all.sources) }];
+  const value = reason === undefined ? all : unknown(reason, all.sources);
+  return [{ type: 'diagnostics', value, resets: reason === undefined && usesTables(statement, lineage) }];
 }
+
+/** What names a table begins with no warnings. Anything else may leave those of the statements before it. */
+const usesTables = ({ kind }: Statement, { reads }: StatementLineage): boolean =>
+  CHANGING_ROWS.has(kind) || (kind === 'query' && reads.size > 0);
+const CHANGING_ROWS: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'load']);
 
 interface StatementContext {
   readonly analysis: LineageAnalysis;
