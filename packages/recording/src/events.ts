@@ -327,8 +327,28 @@ const PLAIN = /^[\w .-]{0,64}$/;
 function bound(values: readonly Parameter[], mode: ParameterMode): string {
   if (values.length === 0) return '';
   if (mode === 'none') return `"bound":${values.length},`;
-  return `"parameters":${JSON.stringify(values.map((value) => recorded(value, mode)))},`;
+  let list = '';
+  for (const value of values) {
+    const text = (mode === 'full' && plainText(value)) || JSON.stringify(recorded(value, mode));
+    list = list === '' ? text : `${list},${text}`;
+  }
+  return `"parameters":[${list}],`;
 }
+
+/** A value of the kind that nearly all are of: a short text in which nothing has to be escaped, in quotes. Undefined: any other. */
+function plainText({ value, format }: Parameter): string | undefined {
+  if (value === null || format !== 'text' || value.length > MAX_PLAIN_BYTES) return undefined;
+  let text = '"';
+  for (let at = 0; at < value.length; at++) {
+    const byte = value[at] as number;
+    if (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return `${text}"`;
+}
+
+/** Bytes. */
+const MAX_PLAIN_BYTES = 32;
 
 function recorded({ value, format, type }: Parameter, mode: ParameterMode): RecordedParameter {
   if (value === null) return null;

@@ -52,3 +52,27 @@ test.each([
   const data = entriesOf([[header, ANSWER]]).flatMap((entry) => ('data' in entry ? [entry.data.toString()] : []));
   expect(data).toEqual(expected);
 });
+
+test('a bound value is on record as it was, whatever is in it', () => {
+  const one = (value: Buffer): unknown => {
+    const command = {
+      type: 'sql',
+      id: 1,
+      phase: 'run',
+      text: '',
+      parameters: [
+        { type: 0, format: 'text', value },
+        { type: 0, format: 'text', value: null },
+      ],
+    };
+    const header = commandHeader('s', command as unknown as Parameters<typeof commandHeader>[1], JUDGED, 'full', 5);
+    return (JSON.parse(header) as { parameters: unknown[] }).parameters;
+  };
+  for (let byte = 0; byte < 256; byte++) {
+    const value = Buffer.from([0x61, byte, 0x62]);
+    const isText = byte < 0x80;
+    expect(one(value), `byte ${byte}`).toEqual([isText ? value.toString() : { hex: value.toString('hex') }, null]);
+  }
+  for (const text of ['', '7', '-9007199254740993', '31 signs of ASCII in a long text', `${'x'.repeat(32)}y`, 'Zoë'])
+    expect(one(Buffer.from(text))).toEqual([text, null]);
+});

@@ -31,29 +31,39 @@ const MAX_EXECUTED_DEPTH = 4;
 /** Of all texts that one text executes, each counted as often as it is executed. */
 const MAX_EXECUTED_CHARACTERS = 64 * 1024;
 
-/** By text, and of all texts of a shape where no constant decided anything; both with how they are read. */
-const remembered = new Map<string, Facts>();
-const templates = new Map<string, Facts>();
+/** What is known of a text, in each mode in which it was read. */
+interface Known {
+  readonly mode: string;
+  readonly facts: Facts;
+  readonly other: Known | undefined;
+}
+
+/** By text, and of all texts of a shape where no constant decided anything. */
+const remembered = new Map<string, Known>();
+const templates = new Map<string, Known>();
 /** Only these have their values in constants and nowhere else. */
 const PLAIN_VERBS: ReadonlySet<string> = new Set(['select', 'insert']);
 
 /** Never throws: what cannot be understood comes back as `unknown`. */
 export function analyze(text: string, reading: SqlReading, context: AnalysisContext = {}): Facts {
   const mode = keyOf(reading);
-  const key = mode + text;
-  const known = remembered.get(key);
+  const known = recall(remembered, mode, text);
   if (known) return known;
   // A constant that a mask has left decides something.
   const template = text.length <= MAX_REMEMBERED_CHARACTERS && !looksMasked(text) ? templateOf(text) : undefined;
-  const alike = template === undefined ? undefined : templates.get(mode + template);
-  if (alike) return alike;
+  const alike = template === undefined ? undefined : recall(templates, mode, template);
+  if (alike) {
+    // What has no literals comes again as it is: a prepared statement.
+    if (template === text) remember(remembered, mode, text, alike);
+    return alike;
+  }
   const looksBefore = looks.count;
   const analysis = new TextAnalysis(reading, context, 0, { left: MAX_EXECUTED_CHARACTERS });
   const facts = analysis.facts(text);
   if (analysis.contextual || text.length > MAX_REMEMBERED_CHARACTERS) return facts;
   const general = looks.count === looksBefore && facts.syntaxError === undefined && facts.actions.every(isPlain);
-  if (template !== undefined && general) remember(templates, mode + template, facts);
-  else remember(remembered, key, facts);
+  if (template !== undefined && general) remember(templates, mode, template, facts);
+  else remember(remembered, mode, text, facts);
   return facts;
 }
 
@@ -61,12 +71,21 @@ export function analyze(text: string, reading: SqlReading, context: AnalysisCont
 const isPlain = ({ verb, resources }: Action): boolean =>
   PLAIN_VERBS.has(verb) && resources.every(({ type }) => type !== 'file');
 
-function remember(memory: Map<string, Facts>, key: string, facts: Facts): void {
-  if (memory.size >= MAX_REMEMBERED_TEXTS) {
+function recall(memory: ReadonlyMap<string, Known>, mode: string, text: string): Facts | undefined {
+  let known = memory.get(text);
+  while (known !== undefined && known.mode !== mode) known = known.other;
+  return known?.facts;
+}
+
+function remember(memory: Map<string, Known>, mode: string, text: string, facts: Facts): void {
+  const before = memory.get(text);
+  if (before === undefined && memory.size >= MAX_REMEMBERED_TEXTS) {
     const [oldest] = memory.keys();
     if (oldest !== undefined) memory.delete(oldest);
   }
-  memory.set(key, facts);
+  // Of any two modes at the most: who changes them with each statement gains nothing by this.
+  const other = before && { ...before, other: undefined };
+  memory.set(text, { mode, facts, other });
 }
 
 /** One analysis of one text. */

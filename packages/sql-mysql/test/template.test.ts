@@ -32,3 +32,16 @@ test('texts of one shape have the same facts, but where a value decides', () => 
   expect(analyze("SELECT x'4'", MYSQL).syntaxError).toBeDefined();
   expect(analyze("SELECT x'41'", MYSQL).syntaxError).toBeUndefined();
 });
+
+test('a text that comes again is read by the mode in which it comes, each time', () => {
+  const text = 'SELECT a FROM "t" WHERE id = ?';
+  const ansi = { ...MYSQL, ansiQuotes: true };
+  const names = (reading: typeof MYSQL): unknown => JSON.stringify(analyze(text, reading).actions);
+  const [asText, asName] = [names(MYSQL), names(ansi)];
+  expect(asName).not.toBe(asText);
+  for (let n = 0; n < 3; n++) expect([names(MYSQL), names(ansi)]).toEqual([asText, asName]);
+  const bare = 'SELECT c FROM again WHERE id = ?';
+  const first = analyze(bare, MYSQL);
+  for (let n = 0; n < 3; n++) expect(analyze(bare, MYSQL)).toBe(first);
+  expect(analyze(bare, ansi)).not.toBe(first);
+});

@@ -25,11 +25,11 @@ const NOTHING = Buffer.alloc(0);
  */
 export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) => Conversation): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const streams = { client, upstream };
-  const full = { client: false, upstream: false };
-  const paused = { client: true, upstream: true };
-  const gone = { client: false, upstream: false };
-  const rest = { client: new Rest(() => updateReading()), upstream: new Rest(() => updateReading()) };
+  const ends: Readonly<Record<Side, End>> = {
+    client: endOf('client', client, () => updateReading()),
+    upstream: endOf('upstream', upstream, () => updateReading()),
+  };
+  const both = [ends.client, ends.upstream] as const;
   /** The client's bytes lie in memory that is read into again. */
   const lent = isLender(client);
   let finishing = false;
@@ -41,17 +41,17 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   /** What goes to the client while a chunk is taken: it leaves in one write. */
   let gathered: Uint8Array[] | undefined;
 
-  const write = (to: Side, pieces: readonly Uint8Array[]): void => {
-    const stream = streams[to];
-    if (gone[to] || stream.destroyed || stream.writableEnded) return;
-    if (!writeAll(stream, pieces)) full[to] = true;
+  const write = (to: End, pieces: readonly Uint8Array[]): void => {
+    const { stream } = to;
+    if (to.gone || stream.destroyed || stream.writableEnded) return;
+    if (!writeAll(stream, pieces)) to.full = true;
     else if (stream.writableLength > 0) {
       // While much waits in a stream, reading waits too; for less, it goes on in other memory. Nobody reads again into
       // what goes to the target, unless the client lends: the arena is for clients.
-      if (to === 'upstream' && !lent) return;
+      if (to.side === 'upstream' && !lent) return;
       if (bytesOf(pieces) < LARGE_WRITE_BYTES) kept ||= pieces.some(({ buffer }) => buffer === received);
       else {
-        full[to] = true;
+        to.full = true;
         whenWritten(to);
       }
     }
@@ -65,7 +65,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
     const pieces = late;
     late = [];
     lateBytes = 0;
-    write('client', pieces);
+    write(ends.client, pieces);
   };
   const sendGathered = (): void => {
     const pieces = gathered;
@@ -74,7 +74,7 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
     const size = bytesOf(pieces);
     if (lateBytes + size > MAX_LATE_BYTES) {
       sendLate();
-      return write('client', pieces);
+      return write(ends.client, pieces);
     }
     if (late.length === 0) atTurnEnd(endTurn);
     lateBytes += size;
@@ -83,24 +83,28 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
   };
   const endTurn = (): void => {
     sendLate();
-    if (full.client) updateReading();
+    if (ends.client.full) updateReading();
   };
 
   const wires: Wires = {
     send(to, bytes) {
-      if (to === 'client' && gathered) {
+      if (to === 'upstream') {
+        write(ends.upstream, [bytes]);
+        return;
+      }
+      if (gathered) {
         gathered.push(bytes);
         return;
       }
-      if (to === 'client') sendLate();
-      write(to, [bytes]);
+      sendLate();
+      write(ends.client, [bytes]);
     },
     flushed(to) {
       sendGathered();
       sendLate();
-      const stream = streams[to];
+      const { stream, gone } = ends[to];
       const { promise: left, resolve: done } = Promise.withResolvers<void>();
-      if (gone[to] || stream.destroyed || stream.writableEnded) done();
+      if (gone || stream.destroyed || stream.writableEnded) done();
       else stream.write(NOTHING, () => done());
       return left;
     },
@@ -109,50 +113,51 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       finishing = true;
       sendGathered();
       sendLate();
-      for (const side of SIDES) if (!gone[side]) streams[side].end();
-      linger = setTimeout(() => SIDES.forEach((side) => streams[side].destroy()), LINGER_MS);
+      for (const { stream, gone } of both) if (!gone) stream.end();
+      linger = setTimeout(() => both.forEach(({ stream }) => stream.destroy()), LINGER_MS);
       linger.unref();
       updateReading();
     },
     wake: () => updateReading(),
   };
   /** A stream that has room says nothing when it has written what it had; an empty write behind that does. */
-  const whenWritten = (to: Side): void => {
-    const stream = streams[to];
+  const whenWritten = (to: End): void => {
+    const { stream } = to;
     stream.write(NOTHING, () => {
       if (stream.writableLength > 0 && !stream.writableEnded) whenWritten(to);
       else emptied(to);
     });
   };
-  const emptied = (side: Side): void => {
-    full[side] = false;
+  const emptied = (end: End): void => {
+    end.full = false;
     updateReading();
   };
   let linger: NodeJS.Timeout | undefined;
   const conversation = converse(wires);
 
   const updateReading = (): void => {
-    if (gone.client && gone.upstream) {
+    const { client: front, upstream: back } = ends;
+    if (front.gone && back.gone) {
       clearTimeout(linger);
-      for (const side of SIDES) rest[side].end();
+      for (const { rest } of both) rest.end();
       return resolve();
     }
-    flow('upstream', !full.client && conversation.wants('upstream'));
-    flow('client', !full.client && !full.upstream && conversation.wants('client'));
+    flow(back, !front.full && conversation.wants('upstream'), front.full);
+    flow(front, !front.full && !back.full && conversation.wants('client'), back.full);
   };
 
-  const flow = (side: Side, wanted: boolean): void => {
+  const flow = (end: End, wanted: boolean, otherIsFull: boolean): void => {
     // While finishing, what still arrives is read and dropped: a socket with unread bytes answers its close with a reset.
     // Not into memory that holds the last bytes for the other side.
-    const read = (wanted && !rest[side].isDue) || (finishing && !full[side === 'client' ? 'upstream' : 'client']);
-    if (gone[side] || read !== paused[side]) return;
-    paused[side] = !read;
-    if (read) streams[side].resume();
-    else streams[side].pause();
+    const read = (wanted && !end.rest.isDue) || (finishing && !otherIsFull);
+    if (end.gone || read !== end.paused) return;
+    end.paused = !read;
+    if (read) end.stream.resume();
+    else end.stream.pause();
   };
 
-  const attach = (side: Side): void => {
-    const stream = streams[side];
+  const attach = (end: End): void => {
+    const { side, stream, rest } = end;
     const receive = (chunk: Buffer): Loan => {
       if (finishing) return 'free';
       kept = false;
@@ -163,14 +168,14 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
       } finally {
         sendGathered();
       }
-      rest[side].read(chunk.length);
+      rest.read(chunk.length);
       updateReading();
-      return kept ? 'kept' : paused[side] ? 'paused' : 'free';
+      return kept ? 'kept' : end.paused ? 'paused' : 'free';
     };
     if (isLender(stream)) stream.lend(receive);
     else stream.on('data', receive);
-    stream.on('drain', () => emptied(side));
-    stream.on('finish', () => emptied(side));
+    stream.on('drain', () => emptied(end));
+    stream.on('finish', () => emptied(end));
     let over = false;
     const leave = (error?: Error): void => {
       if (over) return;
@@ -181,8 +186,8 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
     stream.on('error', leave);
     stream.on('end', () => leave());
     stream.on('close', () => {
-      gone[side] = true;
-      full[side] = false;
+      end.gone = true;
+      end.full = false;
       leave();
       updateReading();
     });
@@ -190,10 +195,31 @@ export function pump(client: Duplex, upstream: Duplex, converse: (wires: Wires) 
     stream.pause();
   };
 
-  for (const side of SIDES) attach(side);
+  for (const end of both) attach(end);
   updateReading();
   return promise;
 }
+
+/** One of the two streams. Looked at several times for each chunk: its fields are read by no name that is computed. */
+interface End {
+  readonly side: Side;
+  readonly stream: Duplex;
+  readonly rest: Rest;
+  /** It takes no more at the moment. */
+  full: boolean;
+  /** It is not being read. */
+  paused: boolean;
+  gone: boolean;
+}
+
+const endOf = (side: Side, stream: Duplex, rested: () => void): End => ({
+  side,
+  stream,
+  rest: new Rest(rested),
+  full: false,
+  paused: true,
+  gone: false,
+});
 
 const bytesOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, { length }) => sum + length, 0);
 
@@ -206,5 +232,3 @@ function writeAll(stream: Duplex, pieces: readonly Uint8Array[]): boolean {
   stream.uncork();
   return room;
 }
-
-const SIDES = ['client', 'upstream'] as const;
