@@ -19,6 +19,7 @@ import {
   listOf,
   schemaName,
 } from '../lineage/index.js';
+import { actionsOf } from './effects.js';
 
 /** Statements that change the tables that they name or make, and what belongs to those; lineage has their names. */
 const OF_TABLES: ReadonlySet<string> = new Set(
@@ -150,12 +151,7 @@ function dropped(fields: Node['fields']): Names | 'as lineage says' {
 }
 
 /** The same of statements of which lineage says all that they change: tables, schemas and what belongs to them. */
-export function changedTables(
-  lineage: StatementLineage,
-  { actions }: Facts,
-  statement: number,
-  catalog: Catalog,
-): Names {
+export function changedTables(lineage: StatementLineage, facts: Facts, statement: number, catalog: Catalog): Names {
   const isSchema = lineage.statement === 'CreateSchemaStmt';
   if (!(isSchema || OF_TABLES.has(lineage.statement))) return undefined;
   const named = lineage.effects.map((effect): readonly string[] | 'any' => {
@@ -164,7 +160,7 @@ export function changedTables(
   });
   const isFollowed = lineage.effects.some(({ type }) => type === 'defined' || type === 'relation');
   if (!isFollowed || named.includes('any')) return undefined;
-  const own = actions.filter((action) => action.statement === statement);
+  const own = actionsOf(facts, statement);
   if (lineage.statement === 'DropStmt' && !own.every(({ verb }) => DROPS_RELATIONS.test(verb))) return undefined;
   let names = named.flat();
   if (isSchema) return names;

@@ -7,7 +7,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { type SessionEffect, type StatementLineage, isSchemaName } from '../lineage/index.js';
 import { lastParts } from '../written-names.js';
 import { changedTables } from './changed-tables.js';
-import { OWN_CODE, defines } from './effects.js';
+import { OWN_CODE, actionsOf, defines } from './effects.js';
 import { namesIn } from './reached.js';
 import { ANY, type Defined, type DefinedNames } from './underway.js';
 
@@ -74,7 +74,7 @@ function definedIn(
     if (effect.type === 'relation') return [effect.relation.name];
     return effect.type === 'defined' && effect.names !== 'any' ? effect.names : [];
   });
-  const own = facts.actions.filter((action) => action.statement === statement);
+  const own = actionsOf(facts, statement);
   const written = own.flatMap(({ resources }) =>
     resources.map(({ type, name }) => (type === 'function' ? `${FUNCTION}${name}` : name)),
   );

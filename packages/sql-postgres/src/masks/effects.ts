@@ -51,16 +51,24 @@ export const OWN_CODE: ReadonlySet<string> = new Set(['DoStmt', 'CallStmt', ''])
 
 /** It runs no code that nobody read, so what it shows may be unknown, and what names stand for is not. */
 const PLAIN: ReadonlySet<string> = new Set(['read', 'write', 'define', 'destroy', 'grant']);
-const isPlain = ({ actions }: Facts, statement: number): boolean =>
-  actions.every((action) => action.statement !== statement || action.effects.every((effect) => PLAIN.has(effect)));
+const isPlain = (facts: Facts, statement: number): boolean =>
+  actionsOf(facts, statement).every(({ effects }) => effects.every((effect) => PLAIN.has(effect)));
 
-export const defines = ({ actions }: Facts, statement?: number): boolean =>
-  actions.some(
+export const defines = (facts: Facts, statement?: number): boolean =>
+  (statement === undefined ? facts.actions : actionsOf(facts, statement)).some(
     (action) =>
-      (statement === undefined || action.statement === statement) &&
       action.effects.some((effect) => effect === 'define' || effect === 'grant' || effect === 'destroy') &&
       !isOfLargeObjects(action),
   );
+
+const byStatement = new WeakMap<Facts['actions'], ReadonlyMap<number, readonly Action[]>>();
+
+/** The actions of one statement of a text, which may have thousands: each asks for its own. */
+export function actionsOf({ actions }: Facts, statement: number): readonly Action[] {
+  let all = byStatement.get(actions);
+  if (!all) byStatement.set(actions, (all = Map.groupBy(actions, (action) => action.statement)));
+  return all.get(statement) ?? [];
+}
 
 /** It removes large objects and nothing else, which defines nothing. */
 const isOfLargeObjects = ({ verb, resources }: Action): boolean =>

@@ -42,7 +42,7 @@ import { Backend, type Beginning, type Pooled, type Unfit, WHO, readBeginning, r
 import { isReadInPart } from '../catalog/named.js';
 import { changedNames, changesOwnersAlone, definesTables } from './changed-tables.js';
 import { definesAway } from './definitions.js';
-import { type Code, OWN_CODE, codeIn, codeThat, defines, effectsOf } from './effects.js';
+import { type Code, OWN_CODE, actionsOf, codeIn, codeThat, defines, effectsOf } from './effects.js';
 import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
@@ -554,8 +554,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     this.#names = afterEffects(this.#names, effects);
     this.#timeouts.follow(effects);
     // Nobody knows what another session has defined in it.
-    if (facts.actions.some((action) => action.statement === statement && commitsOthers(action)))
-      this.#catalog.doubted();
+    if (actionsOf(facts, statement).some(commitsOthers)) this.#catalog.doubted();
     const isUnfollowed = definesForAll(lineage, facts, statement, masks);
     if (isUnfollowed) {
       this.#defined = true;

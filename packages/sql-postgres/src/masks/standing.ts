@@ -10,6 +10,7 @@ import { lastParts } from '../written-names.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type RuledColumns, touches } from './columns.js';
 import { namesOf } from './defined.js';
+import { actionsOf } from './effects.js';
 import { TRANSACTION_CONTROL } from './followed.js';
 import { type Reached, callsFunctions, mayReach, reachedBy } from './reached.js';
 import type { UnderWay } from './underway.js';
@@ -50,6 +51,8 @@ export class Standing {
   readonly #since: Moment;
   /** As of when single statements stand that were looked at again. */
   #stood: Map<number, Moment> | undefined;
+  /** The last look at the catalog: what the statements of the text mean by it. */
+  #looked: (Moment & { readonly late: ReturnType<Judged['again']> }) | undefined;
   #reached: Reached | undefined;
   #calls: boolean | undefined;
   /** Statements that the definitions of now mean otherwise, and that have nothing to do with masks by any of them. */
@@ -66,7 +69,7 @@ export class Standing {
 
   /** See `Masking.stands`. */
   check(statement: number, goesOn: boolean): Promise<void> | undefined {
-    const { at, asOf } = this.#stood?.get(statement) ?? this.#since;
+    const { at, asOf } = this.#stood?.get(statement) ?? this.#standsAsLooked(statement) ?? this.#since;
     const isSlow = !goesOn && this.#judged.asksWhenSlow && performance.now() - at > SLOW_MS;
     if (!isSlow && this.#catalog.underWay.isSettled(asOf)) return undefined;
     if (!this.#matters(statement)) return undefined;
@@ -91,10 +94,18 @@ export class Standing {
     return this.#late?.get(statement);
   }
 
+  /** A text of thousands of statements is not read anew for each: what was looked at for one counts for those that mean the same by it. */
+  #standsAsLooked(statement: number): Moment | undefined {
+    const looked = this.#looked;
+    if (!looked || !this.#isSame(statement, looked.late)) return undefined;
+    (this.#stood ??= new Map()).set(statement, looked);
+    return looked;
+  }
+
   /** What is not followed is NULL whatever it means, and of what shows and moves nothing it does not matter. */
   #matters(statement: number): boolean {
     const { facts, lineage, columns } = this.#judged;
-    const own = facts.actions.filter((action) => action.statement === statement);
+    const own = actionsOf(facts, statement);
     const isSettled = own.every(
       ({ verb, effects }) => SETTLED.has(verb) || effects.every((effect) => DEFINES.has(effect)),
     );
@@ -122,14 +133,19 @@ export class Standing {
       const meaning = await this.#judged.inTime(
         this.#catalog.readNow(isSlow || !meanwhile.every(({ tablesOnly }) => tablesOnly) ? 'any' : namesOf(meanwhile)),
       );
-      const late = this.#judged.again(meaning);
+      const last = this.#looked?.late;
+      const late = last?.meaning === meaning ? last : this.#judged.again(meaning);
       // What is locked now nobody else has changed since this one has read it; before that, somebody of this gateway may have.
       const isUnread = late.lineage?.some(({ unread }) => unread !== undefined) === true;
       const stands = isUnread
         ? meanwhile.length === 0
         : !(await this.#wasOtherwise(meaning, asOf)) && this.#isSame(statement, late);
       if (!stands) throw new Outdated(CHANGED, this.#remains(statement));
-      (this.#stood ??= new Map()).set(statement, { at: began, asOf: this.#catalog.asOf(meaning) });
+      const now = { at: began, asOf: this.#catalog.asOf(meaning) };
+      (this.#stood ??= new Map()).set(statement, now);
+      // Statements that have not been looked at may have run between any two definitions since the text was judged.
+      if (!isUnread && (asOf === this.#since.asOf || !isTwice(this.#meanwhile(this.#since.asOf))))
+        this.#looked = { ...now, late };
     } catch (error) {
       (this.#fallen ??= new Set()).add(statement);
       throw error instanceof Outdated ? error : new Outdated(UNKNOWN, meanwhile.length > 0 && this.#remains(statement));
@@ -144,7 +160,7 @@ export class Standing {
     const meanwhile = this.#catalog.underWay
       .since(asOf, this.#owner)
       .filter(({ names }) => names === 'any' || [...names].some(isReached));
-    if (meanwhile.length < 2 && meanwhile.every(({ names }) => names !== 'any')) return false;
+    if (!isTwice(meanwhile)) return false;
     const named = meanwhile.flatMap(({ names }) => (names === 'any' ? [] : [...names]));
     if (named.some((name) => isReached(name) && !isThere(meaning, name))) return true;
     // All rows of the catalog are the very same.
@@ -173,11 +189,13 @@ export class Standing {
 
   /** It has changed something that its transaction may still commit. */
   #remains(statement: number): boolean {
-    return this.#judged.facts.actions.some(
-      (action) => action.statement === statement && action.effects.some((effect) => effect !== 'read'),
-    );
+    return actionsOf(this.#judged.facts, statement).some(({ effects }) => effects.some((effect) => effect !== 'read'));
   }
 }
+
+/** One of them may have taken back what another one did. */
+const isTwice = (definitions: readonly UnderWay[]): boolean =>
+  definitions.length > 1 || definitions.some(({ names }) => names === 'any');
 
 const CHANGED = 'Definitions that this statement uses changed while it waited at the target.';
 const UNKNOWN = 'Whether definitions that this statement uses have changed while it ran could not be found out.';

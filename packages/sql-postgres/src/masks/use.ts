@@ -10,21 +10,20 @@ import { LARGE_OBJECT_CONTENTS } from '../large-objects.js';
 import { OTHERS_STATEMENTS, type StatementLineage } from '../lineage/index.js';
 import type { Meaning } from './catalogs.js';
 import { type MaskedColumns, hits, isStale } from './columns.js';
+import { actionsOf } from './effects.js';
 import { unsureOf } from './hidden.js';
 import { elementsOf } from './parameters.js';
 
 /** Whether it reads anything that a mask could be for. */
-const reads = ({ actions }: Facts, statement?: number): boolean =>
-  actions.some(
-    (action) =>
-      (statement === undefined || action.statement === statement) &&
-      action.resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
+const reads = (facts: Facts, statement?: number): boolean =>
+  (statement === undefined ? facts.actions : actionsOf(facts, statement)).some((action) =>
+    action.resources.some(({ type, access }) => (type === 'table' || type === 'function') && access !== 'write'),
   );
 
 /** What is said of relations that this transaction has defined, or that nobody knows. */
 const BEHIND = /^stands behind a definition in the same transaction|^uses the relation .* which is not known$/s;
-const writes = ({ actions }: Facts, statement: number): boolean =>
-  actions.some((action) => action.statement === statement && action.effects.includes('write'));
+const writes = (facts: Facts, statement: number): boolean =>
+  actionsOf(facts, statement).some(({ effects }) => effects.includes('write'));
 
 /** What a text that is not followed may do: any condition on whatever it reads, and move it to wherever it writes. */
 export function unknownUse(facts: Facts, masked: MaskedColumns): MaskedUse {
