@@ -34,10 +34,11 @@ import {
   type RequestReading,
   Request,
   redactBody,
+  redactHeaders,
   isGrpc,
   requestText,
 } from '@sluice/http-requests';
-import { type AnswerOrigin, type JudgedAnswer, judgeAnswer, judgedEdits } from '@sluice/judged-answers';
+import { type AnswerOrigin, type JudgedAnswer, judgeAnswer, judgedEdits, judgesWhole } from '@sluice/judged-answers';
 import {
   type AnswerOf,
   type ModelCall,
@@ -49,7 +50,7 @@ import {
   readModel,
   saysSomething,
 } from '@sluice/language-models';
-import { type McpExchange, McpJudge, type McpJudged, type McpParts, withoutOwnAnswer } from '@sluice/mcp-calls';
+import { ENDLESS, type McpExchange, McpJudge, type McpJudged, type McpParts, STREAM_HEAD, withoutOwnAnswer } from '@sluice/mcp-calls';
 import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent } from '@sluice/wire';
 import { AnswerCounts } from './answer-counts.js';
@@ -387,7 +388,7 @@ export class HttpJudge {
     isOurs: boolean,
   ): Judgement {
     if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
-    const { facts, verdict, exchange, changes, meaning } = judged;
+    const { facts, verdict, exchange, changes, headers, meaning } = judged;
     const masks = verdict.masks.map(withTextCopies);
     const { asks } = exchange.read;
     const isBatch = asks.type === 'messages' && asks.messages.batch;
@@ -407,7 +408,14 @@ export class HttpJudge {
       this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : plain, own);
     const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
     const show = (): string =>
-      [line(), `(${command.method} ${command.host}${command.path})`, changes].join('\n').trim();
+      [
+        line(),
+        `(${command.method} ${command.host}${command.path})`,
+        ...redactHeaders(headers, this.#with.mark).map(([name, value]) => `(${name}: ${value})`),
+        changes,
+      ]
+        .join('\n')
+        .trim();
     const origin: AnswerOrigin = {
       asked: judged.asked(about),
       masks,
@@ -417,6 +425,8 @@ export class HttpJudge {
       masked: (all: readonly AppliedMask[], one: string) => this.#masks.of(all)?.text(one) ?? one,
       unfollowed: (all: readonly AppliedMask[]) => edits(all, undefined),
     };
+    if (asks.type === 'stream' && judgesWhole(this.#policy, origin, 200, STREAM_HEAD))
+      return this.#refused(shown, facts, ENDLESS, text);
     const inWords = judgedInWords(facts, verdict, this.#record.members(shown, text), show);
     const http = withHeads(judgedEdits(this.#policy, origin, origin.edits(masks)), mcp, exchange);
     const answer: Answer = inWords.answer.type === 'deny' ? inWords.answer : { ...inWords.answer, http };
