@@ -9,7 +9,10 @@ import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import { type ObjectNode, isObject, items, member, memberText, objectNode, put, textNode, word } from './tree.js';
 
-/** Pieces of texts, by the type of their delta. Others, such as citations and signatures, are whole. */
+/**
+ * Pieces of texts, by the type of their delta. Signatures are whole, and so is what others have in objects, such as citations. Texts of a type that
+ * nobody knows here are pieces, too: of what is newer than this.
+ */
 const PIECES: Readonly<Record<string, string>> = { text_delta: 'text', thinking_delta: 'thinking' };
 /** Blocks whose text begins in their first event. */
 const TEXTS = ['text', 'thinking'];
@@ -114,6 +117,10 @@ export class MessagesFollower implements Follower {
       if (block) block.delta = type;
     } else if (type === SIGNATURE && isObject(delta)) {
       put(delta, 'signature', this.#masks.leaf(memberText(delta, 'signature') ?? ''));
+    } else if (isObject(delta)) {
+      for (const [leafName, one] of delta.members)
+        if (leafName !== 'type' && one.type === 'string')
+          put(delta, leafName, this.#masks.piece(`${index}\n${type}\n${leafName}`, one.text));
     }
     return [this.#later(name, data)];
   }
@@ -154,11 +161,16 @@ export class MessagesFollower implements Follower {
   #rest(index: string): readonly Given[] {
     const block = this.#blocks.get(index);
     this.#blocks.delete(index);
+    const others = this.#masks.open(`${index}\n`).flatMap((key): Given[] => {
+      const [, type = '', leaf = ''] = key.split('\n');
+      const last = this.#masks.close(key);
+      return last ? [{ type: 'later', calls: [], give: () => [textDelta(index, type, leaf, last)] }] : [];
+    });
     const rest = this.#masks.close(index);
-    if (!rest) return [];
+    if (!rest) return others;
     const type = block?.delta ?? (block?.type === 'thinking' ? 'thinking_delta' : 'text_delta');
     const leaf = type === 'input_json_delta' ? 'partial_json' : (PIECES[type] ?? 'text');
-    return [{ type: 'later', calls: [], give: () => [textDelta(index, type, leaf, rest)] }];
+    return [...others, { type: 'later', calls: [], give: () => [textDelta(index, type, leaf, rest)] }];
   }
 
   /** An agent that is told of calls and finds none would wait for some. */
