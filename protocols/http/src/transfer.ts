@@ -194,9 +194,10 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     if (this.#phase === 'relaying' && !this.#bodyEnded && !this.#messages?.isAsking) this.client.wantBody(true);
   }
 
-  targetFailed(message: string, began: boolean): void {
+  targetFailed(message: string, began: boolean, isUnsent = false): void {
     if (this.#phase !== 'relaying') return;
-    const again = !began && !this.#retried && this.#target?.reused === true && this.#isRepeatable;
+    const isSafe = isUnsent ? this.#isWhole : this.#isRepeatable;
+    const again = !began && !this.#retried && this.#target?.reused === true && isSafe;
     this.#target = undefined;
     // Clients of MCP come back to a stream that was lost, which they do not where it has an end.
     if (!again) return this.#fail(badGateway(message), message, 'lost', false);
@@ -426,8 +427,13 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   }
 
   get #isRepeatable(): boolean {
+    return IDEMPOTENT.has(this.#parts.request.method) && this.#isWhole;
+  }
+
+  /** All of it is here still. */
+  get #isWhole(): boolean {
     const { request, command } = this.#parts;
-    return IDEMPOTENT.has(request.method) && (command.body.type !== 'stream' || request.framing.type === 'none');
+    return command.body.type !== 'stream' || request.framing.type === 'none';
   }
 
   complete(): void {

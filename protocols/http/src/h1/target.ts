@@ -44,6 +44,10 @@ export class TargetConnection implements TargetSide {
   #began = false;
   #paused = false;
   #informational = 0;
+  /** Bytes of the request that were written. */
+  #written = 0;
+  /** How long the target has said that it keeps the connection for, in milliseconds. */
+  #keptFor = Number.POSITIVE_INFINITY;
   /** The body has ended, with these. */
   #trailers: readonly Header[] | undefined;
 
@@ -63,6 +67,11 @@ export class TargetConnection implements TargetSide {
     return this.#state === 'idle' && !this.#stream.destroyed && !this.#stream.readableEnded;
   }
 
+  /** How long it may lie idle, in milliseconds, so that no request meets its end on the way. */
+  get keptFor(): number {
+    return this.#keptFor - Math.min(KEEP_ALIVE_MARGIN_MS, this.#keptFor / 2);
+  }
+
   request(request: OutgoingRequest, events: AnswerEvents): void {
     this.#request = request;
     this.#events = events;
@@ -75,19 +84,30 @@ export class TargetConnection implements TargetSide {
     const chunked = framing.type === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
     const upgrade = request.upgrade === undefined ? '' : `Connection: Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
     const start = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.authority}\r\n`;
-    this.#stream.write(Buffer.from(`${start}${headerLines(request.headers)}${chunked}${upgrade}\r\n`, 'latin1'));
+    this.#written = 0;
+    this.#write(Buffer.from(`${start}${headerLines(request.headers)}${chunked}${upgrade}\r\n`, 'latin1'));
   }
 
   data(bytes: Buffer): boolean {
-    if (this.#request?.framing.type !== 'chunked') return this.#stream.write(bytes);
-    this.#stream.write(Buffer.from(chunkLine(bytes.length), 'latin1'));
-    this.#stream.write(bytes);
-    return this.#stream.write(CRLF);
+    if (this.#request?.framing.type !== 'chunked') return this.#write(bytes);
+    this.#write(Buffer.from(chunkLine(bytes.length), 'latin1'));
+    this.#write(bytes);
+    return this.#write(CRLF);
   }
 
   end(trailers: readonly Header[]): void {
     this.#sent = true;
-    if (this.#request?.framing.type === 'chunked') this.#stream.write(Buffer.from(lastChunk(trailers), 'latin1'));
+    if (this.#request?.framing.type === 'chunked') this.#write(Buffer.from(lastChunk(trailers), 'latin1'));
+  }
+
+  #write(bytes: Buffer): boolean {
+    this.#written += bytes.length;
+    return this.#stream.write(bytes);
+  }
+
+  /** All of the request still waits here for the journal: the target has none of it. */
+  get #isUnsent(): boolean {
+    return !this.#began && !this.#stream.destroyed && this.#stream.writableLength >= this.#written;
   }
 
   wantAnswer(wanted: boolean): void {
@@ -159,6 +179,7 @@ export class TargetConnection implements TargetSide {
       if (++this.#informational > MAX_INFORMATIONAL) return this.#fail('the target sends 1xx and no answer');
       return this.#events?.informational(head.status, head.headers);
     }
+    this.#keptFor = keepAliveIn(head.headers).ms;
     const framing = responseFraming(head, request.method);
     const options = optionsOf(head.headers);
     this.#keeps =
@@ -234,9 +255,9 @@ export class TargetConnection implements TargetSide {
 
   #fail(message: string): void {
     const events = this.#events;
-    const began = this.#began;
+    const [began, isUnsent] = [this.#began, this.#isUnsent];
     this.#finish(false);
-    events?.targetFailed(message, began);
+    events?.targetFailed(message, began, isUnsent);
   }
 
   readonly #ended = (): void => {
@@ -257,6 +278,15 @@ export class TargetConnection implements TargetSide {
     return this.#state === state;
   }
 }
+
+/** So long before a target ends an idle connection no request goes there any more. */
+const KEEP_ALIVE_MARGIN_MS = 500;
+
+/** `Keep-Alive: timeout=5` says for how long it is kept. */
+const keepAliveIn = remembered((headers: readonly Header[]) => {
+  const timeouts = listOf(headers, 'keep-alive').flatMap((one) => /^timeout=(\d{1,6})$/.exec(one)?.[1] ?? []);
+  return { ms: timeouts.reduce((least, one) => Math.min(least, Number(one) * 1000), Number.POSITIVE_INFINITY) };
+});
 
 /** What an answer says of its connection. */
 const optionsOf = remembered((headers: readonly Header[]) => listOf(headers, 'connection'));
