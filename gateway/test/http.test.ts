@@ -115,7 +115,11 @@ test('told later, the identical request passes once', async () => {
 test('people who release a body see all of it, however much stands before what matters', async () => {
   const body = JSON.stringify({ note: 'x'.repeat(200_000), token: 's3cr\\et'.repeat(20_000), grant: 'owner' });
   const ask = (sent: string): Promise<Response> =>
-    fetch(`${stand.url}/users/9`, { method: 'DELETE', headers: { ...bearer(stand.token), prefer: 'wait=0' }, body: sent });
+    fetch(`${stand.url}/users/9`, {
+      method: 'DELETE',
+      headers: { ...bearer(stand.token), prefer: 'wait=0' },
+      body: sent,
+    });
   const shown = async (sent: string): Promise<{ number: number; text: string; since?: { lines: string[] } }> => {
     const { request } = (await (await ask(sent)).json()) as { request: number };
     return control().get(`/v1/approvals/${request}`);

@@ -65,9 +65,7 @@ export function judgesWhole(
   const answer = new Answer(status, headers, origin);
   return (
     policy.judgesAnswers &&
-    origin.asked.some(
-      ({ facts, text, context }) => policy.needsAnswer(facts, text, { ...context, answer }) === 'body',
-    )
+    origin.asked.some(({ facts, text, context }) => policy.needsAnswer(facts, text, { ...context, answer }) === 'body')
   );
 }
 

@@ -321,7 +321,9 @@ describe('a secret does not pass', () => {
     const text = send(open('chat', 'events'), [{ choices: [choice], prompt_token_ids: [4711] }]);
     expect(text).not.toContain('4711');
     const whole = open('chat', 'json');
-    expect(whole.push(JSON.stringify({ choices: [choice], prompt_token_ids: [4711] })) + whole.end()).not.toContain('4711');
+    expect(whole.push(JSON.stringify({ choices: [choice], prompt_token_ids: [4711] })) + whole.end()).not.toContain(
+      '4711',
+    );
   });
 
   test('in the name of an event', () => {
