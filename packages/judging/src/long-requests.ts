@@ -30,7 +30,7 @@ export function judgeLong(
   { policy, masks, about }: LongParts,
   { decided, failed }: LongEnds,
 ): Judgement | Promise<Judgement> {
-  const findings = new LongFindings(command.body, about.request?.query ?? '');
+  const findings = new LongFindings(command.body, about.request?.query ?? '', masks.person);
   const context = { ...about, found: findings.found };
   const masked = (verdict: Verdict): Judgement | Promise<Judgement> => {
     const later = masks.sentLater(command, verdict.masks);
