@@ -3,7 +3,7 @@
  * gateway's own. Does not: decide (requests.ts).
  */
 import type { Deny, Facts, HttpBody, HttpCommand, HttpEdits, HttpHead } from '@sluice/contract';
-import { BodyUnread, type Request } from '@sluice/http-requests';
+import { BodyUnread, type Request, readQuery } from '@sluice/http-requests';
 import { type AnswerOf, type ModelCall, type ReadModel, askingForUsage } from '@sluice/language-models';
 import type { McpExchange, McpJudge } from '@sluice/mcp-calls';
 import type { PolicyContext, Verdict } from '@sluice/guardrails';
@@ -108,4 +108,17 @@ export const LEAKED: Deny = {
   rule: 'gateway',
   message: 'This request has a gateway token where it would be passed on.',
   hint: 'Send it as "Authorization: Bearer" or "Sluice-Token", and revoke this one.',
+};
+
+/** Whether what a model has written is asked for from somewhere in its middle on. */
+export const takesUp = ({ query }: HttpCommand): boolean =>
+  readQuery(query)?.some(([name]) => name.toLowerCase() === 'starting_after') ?? query !== '';
+
+/** Whoever asked for it from the middle of a value on would have what no detector knows for a part of one. */
+export const TAKEN_UP: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message:
+    'Something is masked in this answer, and it would begin in its middle, where a part of a value is nothing that can be found.',
+  hint: 'Ask for all of it, without "starting_after".',
 };

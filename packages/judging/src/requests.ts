@@ -73,12 +73,14 @@ import {
   BATCH_MASKED,
   LEAKED,
   NO_FACTS,
+  TAKEN_UP,
   type Told,
   UNLOOKED,
   UNREAD,
   factsOf,
   meteredBody,
   shownAs,
+  takesUp,
   textOf,
   unread,
   withHeads,
@@ -235,6 +237,8 @@ export class HttpJudge {
     verdict: Verdict,
     sent: Sent,
   ): Judgement {
+    const isCut = model?.type === 'none' && model.answers && takesUp(command);
+    if (isCut && this.#masks.of(verdict.masks)?.readsBodies) return this.#refused(command, facts, TAKEN_UP);
     const placed = placedMasks(verdict.masks, request);
     if ('type' in placed && verdict.decision.type !== 'deny') return this.#refused(command, facts, placed);
     const unsent = sent?.type === 'deny' ? sent : undefined;
