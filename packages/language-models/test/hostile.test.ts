@@ -282,6 +282,23 @@ describe('an answer that comes whole', () => {
   });
 });
 
+test('a call of a kind that is not known here is judged as the agent’s', () => {
+  const events = [
+    { type: 'content_block_start', index: 0, content_block: { type: 'computer_use', id: 'a', name: 'wipe', input: {} } },
+    { type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: '{"all":1}' } },
+    { type: 'content_block_stop', index: 0 },
+  ];
+  const stream = open('messages', 'events');
+  const text = events.map((one) => stream.push(`data: ${JSON.stringify(one)}\n\n`)).join('') + stream.end();
+  expect(stream.calls).toMatchObject([{ tool: 'wipe', input: '{"all":1}' }]);
+  expect(text).not.toContain('computer_use');
+  const whole = open('messages', 'json');
+  const made = { type: 'server_tool_use', name: 'web_search', input: { query: 'x' } };
+  whole.push(JSON.stringify({ content: [made, { ...made, type: 'computer_use' }] }));
+  expect(whole.end()).toContain('server_tool_use');
+  expect(whole.calls).toHaveLength(1);
+});
+
 describe('a secret does not pass', () => {
   /** What an SDK puts together: all texts of the deltas. */
   const said = (events: string, leaf: string): string =>

@@ -16,8 +16,10 @@ import { type ObjectNode, isObject, items, member, memberText, objectNode, put, 
 const PIECES: Readonly<Record<string, string>> = { text_delta: 'text', thinking_delta: 'thinking' };
 /** Blocks whose text begins in their first event. */
 const TEXTS = ['text', 'thinking'];
-/** Calls that the agent makes. Those of tools that run at the provider are over before anybody hears of them. */
+/** Calls that the agent makes. */
 const CALL = 'tool_use';
+/** Those of tools that run at the provider are over before anybody hears of them. All others, also of a kind that is not known here, are the agent's. */
+const MADE: ReadonlySet<string> = new Set(['server_tool_use', 'mcp_tool_use']);
 /** Signs what the model has thought: another one would not do. */
 const SIGNATURE = 'signature_delta';
 
@@ -183,7 +185,10 @@ export class MessagesFollower implements Follower {
 }
 
 /** Whether a block is a call that the agent makes. */
-export const isUse = (block: Json | undefined): boolean => memberText(block, 'type') === CALL;
+export const isUse = (block: Json | undefined): boolean => {
+  const type = memberText(block, 'type') ?? '';
+  return type.endsWith('_use') && !MADE.has(type);
+};
 
 const textDelta = (index: string, type: string, leaf: string, text: Json): Given =>
   event(
