@@ -711,3 +711,38 @@ test('a rule about every answer lets no stream wait for ever that a client liste
     await stand.stop();
   }
 }, 30_000);
+
+test('what is masked in structured content is in no text beside it, in whatever words a server writes it', async () => {
+  const rows = [{ name: 'Ada', salary: 5000 }];
+  const text = (said: string): { type: 'text'; text: string } => ({ type: 'text', text: said });
+  const texts: Record<string, { type: 'text'; text: string }[]> = {
+    same: [text(JSON.stringify({ result: rows }, null, 2))],
+    prose: [text('Ada earns 5000.')],
+    // As FastMCP has it of a list.
+    items: [text(JSON.stringify(rows[0])), text('{"salary": 5000}')],
+  };
+  const stand = await openMcpStand({
+    rules: `
+    - { rule: pay, when: 'true', mask: { json: ["/result/structuredContent/result/*/salary"] } }
+    - { rule: all, when: 'true', allow: true }
+`,
+    build: (server) => {
+      for (const [name, content] of Object.entries(texts))
+        server.registerTool(name, {}, () => ({ content, structuredContent: { result: rows } }));
+    },
+  });
+  try {
+    const client = await stand.client();
+    for (const name of Object.keys(texts)) {
+      const result = await client.callTool({ name });
+      expect(JSON.stringify(result)).not.toContain('5000');
+      expect(result.content).toHaveLength(1);
+      const [only] = result.content as { text: string }[];
+      expect(JSON.parse(only?.text ?? '')).toEqual(result.structuredContent);
+      expect(result.structuredContent).toMatchObject({ result: [{ name: 'Ada' }] });
+    }
+    await client.close();
+  } finally {
+    await stand.stop();
+  }
+}, 30_000);
