@@ -101,17 +101,32 @@ export function redactBody(text: string, media: string, mark: Mark): string {
   if (isForm(media)) return redactQuery(text, mark);
   if (mediaType(media).startsWith('multipart/')) return text;
   const parts: string[] = [];
-  let from = 0;
-  for (let match = nextMember(text, 0); match; match = nextMember(text, from)) {
-    const start = match.index + match[0].length;
-    const end = endOfString(text, start);
-    const value = text.slice(start, end);
-    const isSecret = isSecretName(match[1] ?? '') && value !== '';
-    parts.push(text.slice(from, start), isSecret ? `${mark(value)}"` : text.slice(start, end + 1));
-    from = end + 1;
+  const known = new Map<string, boolean>();
+  let marks = 0;
+  /** Up to where `parts` has the text. */
+  let given = 0;
+  let end = 0;
+  for (let match = nextMember(text, 0); match; match = nextMember(text, end + 1)) {
+    const [all, name = ''] = match;
+    const start = match.index + all.length;
+    end = endOfString(text, start);
+    let isSecret = known.get(name);
+    if (isSecret === undefined) {
+      isSecret = isSecretName(name);
+      if (known.size < MAX_KNOWN_NAMES) known.set(name, isSecret);
+    }
+    if (!isSecret || end === start) continue;
+    const written = ++marks > MAX_MARKS ? '[secret]' : mark(text.slice(start, end));
+    parts.push(text.slice(given, start), `${written}"`);
+    given = end + 1;
   }
-  return from === 0 ? text : parts.join('') + text.slice(from);
+  return given === 0 ? text : parts.join('') + text.slice(given);
 }
+
+/** Names of one body that are remembered. */
+const MAX_KNOWN_NAMES = 1000;
+/** Secrets of one body that can be told apart: a body may be full of them, and each mark takes a while. */
+const MAX_MARKS = 10_000;
 
 /** The beginning of a member of an object whose value is a string. No name of a secret has an escape. */
 const MEMBER = /"([^"\\]{1,200})"\s*:\s*"/g;
