@@ -41,7 +41,7 @@ function coloured(text: string): ReactNode[] {
   return parts;
 }
 
-/** Longer ones are more than fits beside what is decided by them: what matters may stand far down. Characters. */
+/** Longer ones are more than fits on a screen. Characters. */
 const MAX_AT_A_GLANCE = 4_000;
 
 /** Says so where a text may not be what it seems to be. */
@@ -54,7 +54,7 @@ export const Hidden = ({ text }: { readonly text: string }): ReactNode => (
     )}
     {text.length > MAX_AT_A_GLANCE && (
       <Text size="sm" fw={600}>
-        It is long: {text.length.toLocaleString('en')} characters. Look through all of it: the decision is about all.
+        It is long: {text.length.toLocaleString('en')} characters. What matters may stand far down.
       </Text>
     )}
   </>
