@@ -113,8 +113,8 @@ export interface AnswerEvents {
   answerData(bytes: Buffer): void;
   answerEnd(trailers: readonly Header[]): void;
   targetDrained(): void;
-  /** The answer will never be whole. `began`: bytes of it had come. `isUnsent`: nothing of the request has left. */
-  targetFailed(message: string, began: boolean, isUnsent?: boolean): void;
+  /** The answer will never be whole. `began`: bytes of it had come. */
+  targetFailed(message: string, began: boolean): void;
   /** 101. `rest` came behind the head. */
   switched(head: AnswerHead, stream: Duplex, rest: Buffer): void;
 }

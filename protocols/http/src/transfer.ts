@@ -194,10 +194,9 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     if (this.#phase === 'relaying' && !this.#bodyEnded && !this.#messages?.isAsking) this.client.wantBody(true);
   }
 
-  targetFailed(message: string, began: boolean, isUnsent = false): void {
+  targetFailed(message: string, began: boolean): void {
     if (this.#phase !== 'relaying') return;
-    const isSafe = isUnsent ? this.#isWhole : this.#isRepeatable;
-    const again = !began && !this.#retried && this.#target?.reused === true && isSafe;
+    const again = !began && !this.#retried && this.#target?.reused === true && this.#isRepeatable;
     this.#target = undefined;
     // Clients of MCP come back to a stream that was lost, which they do not where it has an end.
     if (!again) return this.#fail(badGateway(message), message, 'lost', false);
@@ -427,13 +426,8 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
   }
 
   get #isRepeatable(): boolean {
-    return IDEMPOTENT.has(this.#parts.request.method) && this.#isWhole;
-  }
-
-  /** All of it is here still. */
-  get #isWhole(): boolean {
     const { request, command } = this.#parts;
-    return command.body.type !== 'stream' || request.framing.type === 'none';
+    return IDEMPOTENT.has(request.method) && (command.body.type !== 'stream' || request.framing.type === 'none');
   }
 
   complete(): void {

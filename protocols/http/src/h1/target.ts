@@ -44,8 +44,6 @@ export class TargetConnection implements TargetSide {
   #began = false;
   #paused = false;
   #informational = 0;
-  /** Bytes of the request that were written. */
-  #written = 0;
   /** How long the target has said that it keeps the connection for, in milliseconds. */
   #keptFor = Number.POSITIVE_INFINITY;
   /** The body has ended, with these. */
@@ -84,30 +82,19 @@ export class TargetConnection implements TargetSide {
     const chunked = framing.type === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
     const upgrade = request.upgrade === undefined ? '' : `Connection: Upgrade\r\nUpgrade: ${request.upgrade}\r\n`;
     const start = `${request.method} ${request.target} HTTP/1.1\r\nHost: ${request.authority}\r\n`;
-    this.#written = 0;
-    this.#write(Buffer.from(`${start}${headerLines(request.headers)}${chunked}${upgrade}\r\n`, 'latin1'));
+    this.#stream.write(Buffer.from(`${start}${headerLines(request.headers)}${chunked}${upgrade}\r\n`, 'latin1'));
   }
 
   data(bytes: Buffer): boolean {
-    if (this.#request?.framing.type !== 'chunked') return this.#write(bytes);
-    this.#write(Buffer.from(chunkLine(bytes.length), 'latin1'));
-    this.#write(bytes);
-    return this.#write(CRLF);
+    if (this.#request?.framing.type !== 'chunked') return this.#stream.write(bytes);
+    this.#stream.write(Buffer.from(chunkLine(bytes.length), 'latin1'));
+    this.#stream.write(bytes);
+    return this.#stream.write(CRLF);
   }
 
   end(trailers: readonly Header[]): void {
     this.#sent = true;
-    if (this.#request?.framing.type === 'chunked') this.#write(Buffer.from(lastChunk(trailers), 'latin1'));
-  }
-
-  #write(bytes: Buffer): boolean {
-    this.#written += bytes.length;
-    return this.#stream.write(bytes);
-  }
-
-  /** All of the request still waits here for the journal: the target has none of it. */
-  get #isUnsent(): boolean {
-    return !this.#began && !this.#stream.destroyed && this.#stream.writableLength >= this.#written;
+    if (this.#request?.framing.type === 'chunked') this.#stream.write(Buffer.from(lastChunk(trailers), 'latin1'));
   }
 
   wantAnswer(wanted: boolean): void {
@@ -255,9 +242,9 @@ export class TargetConnection implements TargetSide {
 
   #fail(message: string): void {
     const events = this.#events;
-    const [began, isUnsent] = [this.#began, this.#isUnsent];
+    const began = this.#began;
     this.#finish(false);
-    events?.targetFailed(message, began, isUnsent);
+    events?.targetFailed(message, began);
   }
 
   readonly #ended = (): void => {
