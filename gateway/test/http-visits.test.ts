@@ -516,6 +516,8 @@ describe('tokens of pipelines', () => {
       (JSON.parse((await exchange(stand, form)).text) as { error: unknown }).error;
     expect(await errorOf({ ...good, grant_type: 'password' })).toBe('unsupported_grant_type');
     expect(await errorOf({ ...good, subject_token: 'x.y.z' })).toBe('invalid_grant');
+    expect(await errorOf({ ...good, scope: 'read' })).toBe('invalid_scope');
+    expect(await errorOf({ ...good, resource: `${stand.url}/` })).toBe('invalid_target');
     expect(await errorOf({ ...good, subject_token: stand.token })).toBe('invalid_grant');
     expect(await errorOf({ ...good, subject_token: await issuer.token({ aud: 'other' }) })).toBe('invalid_grant');
     expect(await errorOf({ ...good, subject_token_type: 'x' })).toBe('invalid_request');

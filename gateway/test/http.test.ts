@@ -112,6 +112,29 @@ test('told later, the identical request passes once', async () => {
   expect(stand.reached).toEqual(['DELETE /users/7']);
 });
 
+test('people who release a body see all of it, however much stands before what matters', async () => {
+  const body = JSON.stringify({ note: 'x'.repeat(200_000), token: 's3cr\\et'.repeat(20_000), grant: 'owner' });
+  const ask = (sent: string): Promise<Response> =>
+    fetch(`${stand.url}/users/9`, {
+      method: 'DELETE',
+      headers: { ...bearer(stand.token), prefer: 'wait=0' },
+      body: sent,
+    });
+  const shown = async (sent: string): Promise<{ number: number; text: string; since?: { lines: string[] } }> => {
+    const { request } = (await (await ask(sent)).json()) as { request: number };
+    return control().get(`/v1/approvals/${request}`);
+  };
+  const first = await shown(body);
+  expect(first.text).toMatch(/x{200000}","token":"\[secret [0-9a-f]+\]","grant":"owner"\}$/);
+  expect(first.text).not.toContain('s3cr');
+  await control().post(`/v1/approvals/${first.number}/approve`);
+  // Of the same length, and other behind what a glance has.
+  const other = await shown(body.replace('owner', 'admin'));
+  expect(other.text).toMatch(/"grant":"admin"\}$/);
+  expect(other.since?.lines).toEqual(['- /grant: "owner"', '+ /grant: "admin"']);
+  await control().post(`/v1/approvals/${other.number}/deny`, { reason: 'no' });
+});
+
 async function pending(): Promise<number> {
   for (let tries = 0; tries < 200; tries++) {
     const [first] = await control().get<{ number: number }[]>('/v1/approvals?state=pending');

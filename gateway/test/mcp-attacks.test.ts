@@ -10,6 +10,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { type HttpStand, openHttpStand } from './http-stand.js';
 import { type McpStand, openMcpStand, rpc } from './mcp-stand.js';
 
@@ -525,6 +526,23 @@ describe('hostile servers', () => {
     ]);
   });
 
+  test('bytes are masked wherever an object has them', async () => {
+    const bytes = Buffer.from('ada@example.com').toString('base64');
+    const inner = { meta: { blob: bytes, mimeType: 'text/plain' } };
+    serve = (_, response, { id }) => {
+      const both = { type: 'image', mimeType: 'text/plain', data: bytes, blob: bytes, ...inner };
+      const hidden = { type: 'image', mimeType: 'application/x', data: bytes, blob: bytes };
+      json(response, { jsonrpc: '2.0', id, result: { contents: [both, hidden] } });
+    };
+    const read = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'mask:mail' } };
+    const { text } = await send(read);
+    expect(text).not.toContain(bytes);
+    const masked = Buffer.from('[masked:EMAIL]').toString('base64');
+    expect(text.split(`"${masked}"`)).toHaveLength(4);
+    const line = '[masked: 15 bytes of application/x, which no mask can read]';
+    expect(text).toContain(`{"type":"text","text":"${line} ${line}"}`);
+  });
+
   test('what has no answer may be answered in a word, masked', async () => {
     serve = (_, response) => void response.writeHead(200, { 'Content-Type': 'text/plain' }).end('OK');
     const headers = { Authorization: `Bearer ${stand.token}`, 'Content-Type': 'application/json' };
@@ -647,12 +665,84 @@ describe('where rules allow everything else', () => {
     const sending = { progressToken: 7, traceparent: '00-1', 'claudecode/toolUseId': 'toolu_1' };
     expect(number((await send(call({ _meta: sending }), now)).text)).toBe(first);
     const forced = number((await send(call({ _meta: { ...sending, 'acme/force': true } }), now)).text);
-    expect([first, other]).not.toContain(forced);
+    const named = number((await send(call({ _meta: { ...sending, userId: 'root' } }), now)).text);
+    const toOther = number((await send(call({}), { ...now, 'X-Tenant': 'production' })).text);
+    expect(new Set([first, other, forced, named, toOther]).size).toBe(5);
+    expect(stand.gateway.approvals.waiting()[0]?.text).toContain('(X-Tenant: production)');
     const texts = stand.gateway.approvals.waiting().map(({ text }) => text.split('\n')[0]);
     expect(texts).toEqual([
+      'tools/call deploy {"to":"staging"}',
+      'tools/call deploy {"to":"staging"} with {"_meta":{"userId":"root"}}',
       'tools/call deploy {"to":"staging"} with {"_meta":{"acme/force":true}}',
       'tools/call deploy {"to":"staging"} with {"requestState":"production"}',
       'tools/call deploy {"to":"staging"}',
     ]);
   });
 });
+
+test('a rule about every answer lets no stream wait for ever that a client listens to', async () => {
+  const stand = await openMcpStand({
+    rules: `
+    - { rule: no-mail, when: '"email" in answer.found', deny: No mail. }
+    - { rule: all, when: 'true', allow: true }
+`,
+    build: (server) =>
+      void server.registerTool('say', { inputSchema: { text: z.string() } }, ({ text }) => ({
+        content: [{ type: 'text', text }],
+      })),
+  });
+  try {
+    const client = await stand.client();
+    const say = (text: string): Promise<unknown> => client.callTool({ name: 'say', arguments: { text } });
+    expect(await say('hello')).toMatchObject({ content: [{ text: 'hello' }] });
+    await expect(say('ada@example.com')).rejects.toThrow('No mail.');
+    const listening = await fetch(stand.address, {
+      headers: {
+        Authorization: `Bearer ${stand.token}`,
+        Accept: 'text/event-stream',
+        'Mcp-Session-Id': (client.transport as { sessionId?: string }).sessionId ?? '',
+      },
+      signal: AbortSignal.timeout(5_000),
+    });
+    expect(listening.status).toBe(405);
+    expect(await listening.text()).toContain('a stream that a client listens to has no end');
+    await client.close();
+  } finally {
+    await stand.stop();
+  }
+}, 30_000);
+
+test('what is masked in structured content is in no text beside it, in whatever words a server writes it', async () => {
+  const rows = [{ name: 'Ada', salary: 5000 }];
+  const text = (said: string): { type: 'text'; text: string } => ({ type: 'text', text: said });
+  const texts: Record<string, { type: 'text'; text: string }[]> = {
+    same: [text(JSON.stringify({ result: rows }, null, 2))],
+    prose: [text('Ada earns 5000.')],
+    // As FastMCP has it of a list.
+    items: [text(JSON.stringify(rows[0])), text('{"salary": 5000}')],
+  };
+  const stand = await openMcpStand({
+    rules: `
+    - { rule: pay, when: 'true', mask: { json: ["/result/structuredContent/result/*/salary"] } }
+    - { rule: all, when: 'true', allow: true }
+`,
+    build: (server) => {
+      for (const [name, content] of Object.entries(texts))
+        server.registerTool(name, {}, () => ({ content, structuredContent: { result: rows } }));
+    },
+  });
+  try {
+    const client = await stand.client();
+    for (const name of Object.keys(texts)) {
+      const result = await client.callTool({ name });
+      expect(JSON.stringify(result)).not.toContain('5000');
+      expect(result.content).toHaveLength(1);
+      const [only] = result.content as { text: string }[];
+      expect(JSON.parse(only?.text ?? '')).toEqual(result.structuredContent);
+      expect(result.structuredContent).toMatchObject({ result: [{ name: 'Ada' }] });
+    }
+    await client.close();
+  } finally {
+    await stand.stop();
+  }
+}, 30_000);

@@ -345,6 +345,24 @@ describe('answers in a file', () => {
     expect(JSON.stringify(output)).toContain('Nothing is destroyed by a model.');
   });
 
+  test('an answer that is kept is not given from the middle of a masked value on', async () => {
+    const stand = await open({
+      rules: `
+    - { rule: mask, when: 'true', mask: { detect: [credit_card] } }
+    - { rule: all, when: 'true', allow: true }
+`,
+    });
+    stand.double.raw = JSON.stringify({ id: 'resp_1', object: 'response', output: [] });
+    const get = (query: string): Promise<Response> =>
+      fetch(`${stand.url}/v1/responses/resp_1${query}`, { headers: { authorization: `Bearer ${stand.token}` } });
+    expect((await get('?stream=false')).status).toBe(200);
+    for (const query of ['?stream=true&starting_after=7', '?starting%5Fafter=7']) {
+      const answer = await get(query);
+      expect(answer.status).toBe(403);
+      expect(await answer.text()).toContain('without \\"starting_after\\"');
+    }
+  });
+
   test('one that a rule refuses is left out, and its line says so', async () => {
     const stand = await open({
       rules: `

@@ -141,6 +141,14 @@ function formOf({ method, query, headers, body }: OwnRequest): URLSearchParams {
   if (twice !== undefined) throw new ExchangeError('invalid_request', `"${twice}" is there more than once.`);
   if (form.get('grant_type') !== GRANT) throw new ExchangeError('unsupported_grant_type', `"grant_type" is ${GRANT}.`);
   if (form.has('actor_token')) throw new ExchangeError('invalid_request', 'Nobody acts for somebody else here.');
+  // What is left out silently would give more than was asked for.
+  if (form.getAll('scope').some((one) => one.trim() !== ''))
+    throw new ExchangeError(
+      'invalid_scope',
+      'Tokens have no scopes here: "audience" names the connections that one is for.',
+    );
+  if (form.has('resource'))
+    throw new ExchangeError('invalid_target', 'Connections are named by "audience", and not by "resource".');
   const requested = form.get('requested_token_type');
   if (requested !== null && !ISSUED.has(requested))
     throw new ExchangeError('invalid_request', `Only ${[...ISSUED].join(', ')} is issued.`);

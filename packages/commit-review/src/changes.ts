@@ -7,10 +7,11 @@ import type { Facts, Parameter, ResponseEnd, Savepoint, SqlCommand } from '@slui
 
 /** Changes that people are shown one by one; of those behind them the numbers. */
 const MAX_SHOWN_CHANGES = 200;
-/** Of each text, and of each bound value. */
+/** Texts and bound values of all of them are shown whole as long as there is room. Characters. */
+const MAX_WHOLE_CHARACTERS = 1024 * 1024;
+/** Behind that so much of each text and of each bound value, and so many values of one statement. */
 const MAX_SHOWN_CHARACTERS = 2_000;
 const MAX_SHOWN_VALUE_CHARACTERS = 1_000;
-/** Of one statement. */
 const MAX_SHOWN_VALUES = 20;
 
 /** A table that was changed, by how many statements of one verb and in how many rows. */
@@ -32,6 +33,8 @@ export interface ShownCommand {
 interface Change {
   readonly text: string;
   readonly values: readonly string[];
+  /** What of it people do not see, each a phrase. */
+  readonly unseen: readonly string[];
   /** Of the whole text and all values. */
   readonly exact: string;
   readonly changed: Facts['actions'];
@@ -49,6 +52,7 @@ export class ReviewedChanges {
   /** Behind those that are shown. */
   #others = 0;
   #othersExact = '';
+  #room = MAX_WHOLE_CHARACTERS;
 
   get count(): number {
     return this.#shown.length + this.#others;
@@ -59,8 +63,7 @@ export class ReviewedChanges {
     const { parameters = [] } = command;
     const exact = hash('sha256', JSON.stringify([command.text, parameters.map(exactValue), executed]));
     const change: Change = {
-      text: shortened(text),
-      values: parameters.slice(0, MAX_SHOWN_VALUES).map(shownValue),
+      ...this.#shownOf(text, parameters),
       exact,
       changed: actions.filter(({ effects }) => effects.some((effect) => effect !== 'read' && effect !== 'session')),
       summary: '',
@@ -69,6 +72,24 @@ export class ReviewedChanges {
     this.#running.set(command.id, change);
     if (this.#shown.length < MAX_SHOWN_CHANGES) this.#shown.push(change);
     else this.#others++;
+  }
+
+  /** Whole as long as there is room: padding would hide what follows it from those who decide. */
+  #shownOf(text: string, parameters: readonly Parameter[]): Pick<Change, 'text' | 'values' | 'unseen'> {
+    const isShown = this.#shown.length < MAX_SHOWN_CHANGES;
+    const size = parameters.reduce((sum, { value }) => sum + 2 * (value?.length ?? 0), text.length);
+    if (isShown && size <= this.#room) {
+      this.#room -= size;
+      return { text, values: parameters.map(shownValue), unseen: [] };
+    }
+    const values = parameters.slice(0, MAX_SHOWN_VALUES).map(shownValue);
+    const rest = text.length - MAX_SHOWN_CHARACTERS;
+    const more = parameters.length - values.length;
+    const unseen = [
+      ...(rest > 0 ? [`${rest} characters more of this text`] : []),
+      ...(more > 0 ? [`${more} values more`] : []),
+    ];
+    return { text: text.slice(0, MAX_SHOWN_CHARACTERS), values: values.map(cutValue), unseen };
   }
 
   /** The answer of one of its commands has come. */
@@ -114,6 +135,7 @@ export class ReviewedChanges {
       `-- ${at + 1}. ${change.summary === '' ? 'not finished' : change.summary}${isTakenBack(change) ? ', taken back by ROLLBACK TO SAVEPOINT' : ''}`,
       indented(change.text),
       ...(values ? change.values.map((value, number) => `-- $${number + 1} = ${oneLine(value)}`) : []),
+      ...change.unseen.map((what) => `-- NOT SHOWN: ${what}`),
     ]);
     const more = this.#others === 0 ? [] : [`-- and ${this.#others} statements more, which are not shown`];
     return ['', `-- What it commits, ${this.count} statements:`, ...lines, ...more].join('\n');
@@ -138,9 +160,6 @@ function tablesOf({ changed, summary }: Change): ChangedTable[] {
   });
 }
 
-const shortened = (text: string): string =>
-  text.length <= MAX_SHOWN_CHARACTERS ? text : `${text.slice(0, MAX_SHOWN_CHARACTERS)}\n-- and so on`;
-
 /** Where a terminal or a page begins a line. */
 const LINE_ENDS = /[\r\n\v\f\u0085\u2028\u2029]+/;
 
@@ -157,11 +176,11 @@ const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex');
 
 const exactValue = ({ type, format, value }: Parameter): readonly unknown[] => [type, format, value && hex(value)];
 
-/** A bound value, as far as approvers see it. */
+/** A bound value, as approvers see it: whole. */
 export const shownValue = ({ value, format }: Parameter): string =>
-  value === null ? 'NULL' : cutValue(format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`);
+  value === null ? 'NULL' : format === 'text' ? Buffer.from(value).toString() : `\\x${hex(value)}`;
 
 const cutValue = (value: string): string =>
   value.length <= MAX_SHOWN_VALUE_CHARACTERS
     ? value
-    : `${value.slice(0, MAX_SHOWN_VALUE_CHARACTERS)} ... (${value.length} characters)`;
+    : `${value.slice(0, MAX_SHOWN_VALUE_CHARACTERS)} ... (NOT SHOWN: ${value.length - MAX_SHOWN_VALUE_CHARACTERS} characters more)`;

@@ -107,6 +107,16 @@ describe('what a transaction has changed', () => {
   });
 });
 
+test('padding hides nothing of what a transaction commits from those who decide', () => {
+  const changes = new ReviewedChanges();
+  const long = `${'x'.repeat(100_000)} the end`;
+  changes.ran(command(1, long), facts(NONE), shown(long));
+  expect(changes.inWords(true)).toContain(' the end');
+  const longer = `${'x'.repeat(1_000_000)} the end`;
+  changes.ran(command(2, longer), facts(NONE), shown(longer));
+  expect(changes.inWords(true)).toMatch(/\n-- NOT SHOWN: 998008 characters more of this text$/);
+});
+
 describe('a review', () => {
   const waiting = (now: () => TransactionState | undefined): Waiter => ({
     answersDelivered: () => Promise.resolve('idle'),

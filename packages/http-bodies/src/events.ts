@@ -156,7 +156,9 @@ export class EventsMask implements Editor {
 
   /** Lines that say more than the name and the data stand first, and those of no known field go nowhere. */
   #edited(editor: EventEditor, lines: readonly Line[], said: Buffer | undefined): Buffer {
-    const names = lines.filter(({ field }) => field === 'event').map(({ value }) => value.toString('utf8'));
+    const names = lines
+      .filter(({ field }) => field === 'event')
+      .map(({ value }) => (shortText(this.#parts.look, value) ?? value).toString('utf8'));
     const others = lines.filter(({ field }) => field === 'id' || field === 'retry');
     const masked = others.flatMap(({ head, value, end }) => [head, shortText(this.#parts.look, value) ?? value, end]);
     return editor.event(joined(masked), names.at(-1) ?? '', said ?? NO_BYTES);

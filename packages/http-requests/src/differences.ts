@@ -10,6 +10,8 @@ import { type Json, JsonError, readJson } from './json.js';
 /** So many lines are shown, of so many characters each. */
 const MAX_LINES = 40;
 const MAX_LINE_CHARACTERS = 300;
+/** Of both texts, in characters: the thread that everybody waits for compares them. */
+const MAX_COMPARED_CHARACTERS = 512 * 1024;
 
 export interface RequestComparison {
   /** Equal for requests of one shape. */
@@ -32,6 +34,8 @@ export function comparisonOf(command: Command, text: string): RequestComparison 
 const looksLikeId = (segment: string): boolean => /[0-9]/.test(segment) && !/^v[0-9]{1,3}$/i.test(segment);
 
 function differencesOf(before: string, now: string): readonly string[] {
+  if (before === now) return [];
+  if (before.length + now.length > MAX_COMPARED_CHARACTERS) return ['(too long to be compared: it is not the same)'];
   const [old, fresh] = [partsOf(before), partsOf(now)];
   const lines = [...changed(old, fresh)];
   const shown = lines.slice(0, MAX_LINES).map((line) => cutLine(line));

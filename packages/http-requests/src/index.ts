@@ -6,7 +6,7 @@ export { foldedName } from './fold.js';
 export { OTHER_CHARSET, type Pair, readQuery, saysCharset } from './form.js';
 export { type GraphqlOperation, type GraphqlShape } from './graphql.js';
 export { type Json, JsonError, jsonOf, membersNamed, readJson, stepsOf, textOf, valuesAt } from './json.js';
-export { type ShownBody, meaningOf, redactBody, requestLine, requestText, shownBody } from './meaning.js';
+export { type ShownBody, meaningOf, meaningful, redactBody, requestLine, requestText, shownBody } from './meaning.js';
 export { OpenApi } from './openapi.js';
 export { formsOf, hidesSecret } from './own-secret.js';
 export { type PathMode, type ReadPath, type Template, compileTemplate } from './path.js';

@@ -36,7 +36,7 @@ const PASSING: ReadonlySet<string> = new Set([
 const PASSING_PREFIXES = ['x-b3-', 'x-datadog-', 'x-stainless-', 'sec-ch-', 'elastic-apm-'];
 
 /** Those that count, as they count. */
-function meaningful(headers: readonly Header[]): readonly Header[] {
+export function meaningful(headers: readonly Header[]): readonly Header[] {
   return headers.flatMap((header): readonly Header[] => {
     const [name, value] = header;
     const lower = name.toLowerCase();
@@ -100,32 +100,69 @@ export function shownBody(body: HttpCommand['body'], most: number, mark: Mark): 
 export function redactBody(text: string, media: string, mark: Mark): string {
   if (isForm(media)) return redactQuery(text, mark);
   if (mediaType(media).startsWith('multipart/')) return text;
-  return text.replaceAll(MEMBER, (all, name: string, colon: string, value: string) =>
-    isSecretName(name) && value !== '' ? `"${name}"${colon}"${mark(value)}"` : all,
-  );
+  const parts: string[] = [];
+  const known = new Map<string, boolean>();
+  let marks = 0;
+  /** Up to where `parts` has the text. */
+  let given = 0;
+  let end = 0;
+  for (let match = nextMember(text, 0); match; match = nextMember(text, end + 1)) {
+    const [all, name = ''] = match;
+    const start = match.index + all.length;
+    end = endOfString(text, start);
+    let isSecret = known.get(name);
+    if (isSecret === undefined) {
+      isSecret = isSecretName(name);
+      if (known.size < MAX_KNOWN_NAMES) known.set(name, isSecret);
+    }
+    if (!isSecret || end === start) continue;
+    const written = ++marks > MAX_MARKS ? '[secret]' : mark(text.slice(start, end));
+    parts.push(text.slice(given, start), `${written}"`);
+    given = end + 1;
+  }
+  return given === 0 ? text : parts.join('') + text.slice(given);
 }
 
-/** A member of an object whose value is a string; also one that a cut has left open, within an escape too. No name of a secret has an escape. */
-const MEMBER = /"([^"\\]{1,200})"(\s*:\s*)"((?:[^"\\]|\\[^])*)(?:"|\\?$)/g;
+/** Names of one body that are remembered. */
+const MAX_KNOWN_NAMES = 1000;
+/** Secrets of one body that can be told apart: a body may be full of them, and each mark takes a while. */
+const MAX_MARKS = 10_000;
+
+/** The beginning of a member of an object whose value is a string. No name of a secret has an escape. */
+const MEMBER = /"([^"\\]{1,200})"\s*:\s*"/g;
+
+function nextMember(text: string, from: number): RegExpExecArray | null {
+  MEMBER.lastIndex = from;
+  return MEMBER.exec(text);
+}
+
+/** Where the quote is that ends a string, or where a cut has left it open. A loop: no expression holds a step for each of millions of escapes. */
+function endOfString(text: string, start: number): number {
+  for (let at = start; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at;
+    if (code === BACKSLASH) at++;
+  }
+  return text.length;
+}
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** Method, or that it is a message, and address without secrets. */
 export const requestLine = ({ method, path, query, message }: HttpCommand, mark: Mark): string =>
   `${message ? 'message' : method} ${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
 
-/** Characters of a body that approvers see. */
-const MAX_SHOWN_BODY_BYTES = 16 * 1024;
-
-/** What people release: the whole request, without secrets. */
+/**
+ * What people release: the whole request, without secrets, however long it is: the approval is bound to all of it. How many may wait is for
+ * whoever keeps them.
+ */
 export function requestText(command: HttpCommand, mark: Mark): string {
   const { method, host, path, query, body, message } = command;
   const what = message ? `${message.kind} message to` : method;
   const first = `${what} ${host}${path}${query === '' ? '' : `?${redactQuery(query, mark)}`}`;
   const headers = redactHeaders(meaningful(command.headers), mark).map(([name, value]) => `${name}: ${value}`);
-  const shown = shownBody(body, MAX_SHOWN_BODY_BYTES, mark);
+  const shown = shownBody(body, Number.POSITIVE_INFINITY, mark);
   const lines = [first, ...headers];
   if (!shown) return lines.join('\n');
-  if (shown.text === undefined && shown.base64 === undefined)
-    return [...lines, '', '(a body that nobody has seen)'].join('\n');
-  const rest = shown.cut ? [`(${shown.bytes?.toLocaleString('en')} bytes in all)`] : [];
-  return [...lines, '', shown.text ?? shown.base64 ?? '', ...rest].join('\n');
+  return [...lines, '', shown.text ?? shown.base64 ?? '(a body that nobody has seen)'].join('\n');
 }

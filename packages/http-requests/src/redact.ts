@@ -30,11 +30,14 @@ const SECRET_HEADERS: ReadonlySet<string> = new Set([
 const SECRET_NAME =
   /(?:^|[^a-z])(?:access_?token|refresh_?token|id_?token|auth_?token|api_?key|apikey|client_?secret|client_?assertion|subject_?token|actor_?token|secret|secret_?key|passw(?:or)?d|passwd|pwd|passphrase|token|jwt|signature|sig|sas|session_?id|private_?key|credentials?)(?:[^a-z]|$)/i;
 
+/** What has nothing of this is no such name, which is known at once. */
+const MAY_BE_SECRET = /token|key|secret|pass|pwd|jwt|sig|sas|session|credential|assertion/i;
+
 const split = (name: string): string => name.replaceAll('-', '_').replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2');
 
 /** Whether a value under this name is left out of the record. */
 export const isSecretName = (name: string): boolean =>
-  SECRET_NAME.test(name.replaceAll('-', '_')) || SECRET_NAME.test(split(name));
+  MAY_BE_SECRET.test(name) && (SECRET_NAME.test(name.replaceAll('-', '_')) || SECRET_NAME.test(split(name)));
 
 export const isSecretHeader = (name: string): boolean => SECRET_HEADERS.has(name.toLowerCase()) || isSecretName(name);
 

@@ -55,6 +55,20 @@ class About {
   }
 }
 
+/** Whether an answer with this head, whatever it says, passes when all of it is there and judged. */
+export function judgesWhole(
+  policy: CompiledPolicy,
+  origin: AnswerOrigin,
+  status: number,
+  headers: readonly Header[],
+): boolean {
+  const answer = new Answer(status, headers, origin);
+  return (
+    policy.judgesAnswers &&
+    origin.asked.some(({ facts, text, context }) => policy.needsAnswer(facts, text, { ...context, answer }) === 'body')
+  );
+}
+
 /** How a request and its answer pass, with the answer judged where rules say so. `edits`: as they pass else. */
 export function judgedEdits(
   policy: CompiledPolicy,

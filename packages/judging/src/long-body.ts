@@ -4,6 +4,7 @@
 import type { Detector, HttpBody } from '@sluice/contract';
 import { foundInThread } from '@sluice/http-bodies';
 import { BodyUnreadable } from '@sluice/http-requests';
+import { inTurn } from './looking-turns.js';
 
 /** A shorter one is looked through at once, within some milliseconds. */
 const LONG_BYTES = 512 * 1024;
@@ -15,12 +16,15 @@ export const isLong = (body: HttpBody): body is LongBody => body.type === 'whole
 export class LongFindings {
   readonly #body: LongBody;
   readonly #query: string;
+  readonly #owner: string;
   #isAsked = false;
   #found: readonly Detector[] | BodyUnreadable | undefined;
 
-  constructor(body: LongBody, query: string) {
+  /** `owner`: whose turn it takes. */
+  constructor(body: LongBody, query: string, owner: string) {
     this.#body = body;
     this.#query = query;
+    this.#owner = owner;
   }
 
   /** For rules. Before `look` they are told that there is nothing, and asked again. @throws BodyUnreadable */
@@ -38,7 +42,7 @@ export class LongFindings {
   /** Rejects where the thread fails. */
   async look(): Promise<void> {
     try {
-      this.#found = await foundInThread(this.#body, this.#query);
+      this.#found = await inTurn(this.#owner, () => foundInThread(this.#body, this.#query));
     } catch (error) {
       if (!(error instanceof BodyUnreadable)) throw error;
       this.#found = error;

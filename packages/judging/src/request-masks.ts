@@ -17,6 +17,7 @@ import {
 import { type ModelCall, withTexts } from '@sluice/language-models';
 import { type Mode, Replacements } from '@sluice/masking';
 import { isLong } from './long-body.js';
+import { inTurn } from './looking-turns.js';
 
 /** Calls of models are read as this. */
 export const JSON_TYPE = 'application/json';
@@ -126,6 +127,8 @@ export interface MaskedWith {
 
 /** Of one visit. */
 export class RequestMasks {
+  /** Who is in the visit. */
+  readonly person: string;
   readonly #with: MaskedWith;
   readonly #masks = new Map<string, HttpMasks | undefined>();
   /** What this visit has sent to a model, and what it gets for that. */
@@ -134,9 +137,9 @@ export class RequestMasks {
   readonly #numbers = new WeakMap<readonly string[], number>();
   #lists = 0;
 
-  /** `person`: who is in the visit. */
   constructor(options: MaskedWith, person: string) {
     const { key } = options.masks;
+    this.person = person;
     this.#with = options;
     this.#replacements = new Replacements(key, person);
     this.#replaced = { outward: this.#replacements.outward, inward: this.#replacements.inward(key) };
@@ -190,7 +193,9 @@ export class RequestMasks {
     const rules = masks.filter(isForRequests);
     const writes = REPLACES.has(method) && this.of(masks) !== undefined;
     const isMasked = this.of(rules) !== undefined;
-    return writes || isMasked ? later(body, isMasked ? rules : [], writes, this.#with.masks) : undefined;
+    return writes || isMasked
+      ? inTurn(this.person, () => later(body, isMasked ? rules : [], writes, this.#with.masks))
+      : undefined;
   }
 
   /** Whatever is masked because of it is masked in all that is said to its client from now on: which is the answer to it nobody can tell. */

@@ -34,35 +34,33 @@ import {
   type RequestReading,
   Request,
   redactBody,
+  redactHeaders,
   isGrpc,
   requestText,
 } from '@sluice/http-requests';
-import { type AnswerOrigin, type JudgedAnswer, judgeAnswer, judgedEdits } from '@sluice/judged-answers';
+import { type AnswerOrigin, type JudgedAnswer, judgeAnswer, judgedEdits, judgesWhole } from '@sluice/judged-answers';
 import {
-  type AnswerOf,
   type ModelCall,
   type ModelSettings,
-  type ReadModel,
   TOKENISED,
-  askingForUsage,
   findingsOf,
   readModel,
   saysSomething,
 } from '@sluice/language-models';
-import { type McpExchange, McpJudge, type McpJudged, type McpParts, withoutOwnAnswer } from '@sluice/mcp-calls';
+import { ENDLESS, McpJudge, type McpJudged, type McpParts, STREAM_HEAD, withoutOwnAnswer } from '@sluice/mcp-calls';
 import { type JudgedCall, editorsFor } from '@sluice/proposed-calls';
 import { Recent } from '@sluice/wire';
 import { AnswerCounts } from './answer-counts.js';
 import type { JudgedFiles } from './judged-files.js';
-import { type LongBody, LongFindings, isLong } from './long-body.js';
-import { type Judgement, type Taken, UNBOUNDED, judgedInWords, refusedFacts } from './judgement.js';
+import { isLong } from './long-body.js';
+import { type Sent, judgeLong } from './long-requests.js';
+import { type Judgement, UNBOUNDED, judgedInWords, refusedFacts } from './judgement.js';
 import { FileVisit, type KeptJudged } from './file-visit.js';
 import { placedMasks, unanswerable } from './graphql-masks.js';
 import type { FileJudging } from './model-files.js';
 import { RequestRecord, hasToken } from './recorded.js';
 import {
   JSON_TYPE,
-  MASK_WRITTEN,
   MessageMasks,
   RequestMasks,
   isForRequests,
@@ -70,6 +68,24 @@ import {
   withTextCopies,
   withoutCopies,
 } from './request-masks.js';
+import {
+  type Asked,
+  BATCH_MASKED,
+  LEAKED,
+  NO_FACTS,
+  TAKEN_UP,
+  type Told,
+  UNLOOKED,
+  UNREAD,
+  factsOf,
+  meteredBody,
+  shownAs,
+  takesUp,
+  textOf,
+  unread,
+  withHeads,
+  withoutBody,
+} from './request-parts.js';
 
 export interface HttpJudging {
   readonly reading: RequestReading;
@@ -91,31 +107,6 @@ export interface HttpJudging {
   /** Files of calls that were let through. */
   readonly files: JudgedFiles;
 }
-
-/** A request whose verdict is known, and what becomes of it and its answer. */
-interface Told {
-  readonly facts: Facts;
-  readonly context: PolicyContext;
-  readonly verdict: Verdict;
-  /** As it is put on record and shown. */
-  readonly shown: HttpCommand;
-  readonly bytes: Uint8Array | undefined;
-  /** Its answer is followed. */
-  readonly answers: AnswerOf | undefined;
-  readonly charge: Taken | undefined;
-  readonly request?: Request;
-}
-
-/** A request that the rules are asked about, and what is known of it. */
-interface Asked {
-  readonly request: Request;
-  readonly facts: Facts;
-  readonly model: ReadModel | undefined;
-  readonly call: ModelCall | undefined;
-  /** People have released it. */
-  readonly again: boolean;
-}
-type Sent = ReturnType<RequestMasks['sent']>;
 
 const SWITCHED = 101;
 const ONLY_READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
@@ -221,7 +212,13 @@ export class HttpJudge {
       if (kept) return kept instanceof Promise ? kept.then(inWords) : inWords(kept);
     }
     const asked = { request, facts, model, call, again };
-    if (!model && isLong(command.body)) return this.#judgeLong(command, command.body, asked);
+    if (!model && isLong(command.body)) {
+      const parts = { policy: this.#policy, masks: this.#masks, about: this.#about(request, command.body) };
+      const decided = (told: PolicyContext, by: Verdict, sent: Sent): Judgement =>
+        this.#decided(command, asked, told, by, sent);
+      const failed = (): Judgement => this.#refused(withoutBody(command), facts, UNLOOKED);
+      return judgeLong({ ...command, body: command.body }, facts, parts, { decided, failed });
+    }
     const context = this.#about(request, command.body, call);
     if (command.body.type === 'stream' && this.#isMissed(facts, command, context))
       return this.#refused(command, facts, tooLong(this.#with.message));
@@ -233,25 +230,6 @@ export class HttpJudge {
     return this.#decided(command, asked, context, verdict, sent);
   }
 
-  /** What takes long to look through another thread looks through, while this one has time for others. */
-  #judgeLong(command: HttpCommand, body: LongBody, asked: Asked): Judgement | Promise<Judgement> {
-    const { request, facts } = asked;
-    const findings = new LongFindings(body, request.query);
-    const context = { ...this.#about(request, body), found: findings.found };
-    const masked = (verdict: Verdict): Judgement | Promise<Judgement> => {
-      const later = this.#masks.sentLater(command, verdict.masks);
-      const decided = (sent: Sent): Judgement => this.#decided(command, asked, context, verdict, sent);
-      const failed = (): Judgement => this.#refused(withoutBody(command), facts, UNLOOKED);
-      return later ? later.then(decided, failed) : decided(this.#masks.sent(command, verdict.masks, undefined));
-    };
-    const verdict = this.#policy.judge(facts, command.text, context);
-    if (!findings.isWanted) return masked(verdict);
-    return findings.look().then(
-      () => masked(this.#policy.judge(facts, command.text, context)),
-      () => this.#refused(withoutBody(command), facts, UNLOOKED),
-    );
-  }
-
   #decided(
     command: HttpCommand,
     { request, facts, model, call, again }: Asked,
@@ -259,6 +237,8 @@ export class HttpJudge {
     verdict: Verdict,
     sent: Sent,
   ): Judgement {
+    const isCut = model?.type === 'none' && model.answers && takesUp(command);
+    if (isCut && this.#masks.of(verdict.masks)?.readsBodies) return this.#refused(command, facts, TAKEN_UP);
     const placed = placedMasks(verdict.masks, request);
     if ('type' in placed && verdict.decision.type !== 'deny') return this.#refused(command, facts, placed);
     const unsent = sent?.type === 'deny' ? sent : undefined;
@@ -387,7 +367,7 @@ export class HttpJudge {
     isOurs: boolean,
   ): Judgement {
     if (judged.type === 'refused') return this.#refused(command, judged.facts, judged.answer, judged.text);
-    const { facts, verdict, exchange, changes, meaning } = judged;
+    const { facts, verdict, exchange, changes, headers, meaning } = judged;
     const masks = verdict.masks.map(withTextCopies);
     const { asks } = exchange.read;
     const isBatch = asks.type === 'messages' && asks.messages.batch;
@@ -407,7 +387,14 @@ export class HttpJudge {
       this.#edits(command, all, sent?.type === 'whole' ? sent.bytes : plain, own);
     const line = (): string => redactBody(text, JSON_TYPE, this.#with.mark);
     const show = (): string =>
-      [line(), `(${command.method} ${command.host}${command.path})`, changes].join('\n').trim();
+      [
+        line(),
+        `(${command.method} ${command.host}${command.path})`,
+        ...redactHeaders(headers, this.#with.mark).map(([name, value]) => `(${name}: ${value})`),
+        changes,
+      ]
+        .join('\n')
+        .trim();
     const origin: AnswerOrigin = {
       asked: judged.asked(about),
       masks,
@@ -417,6 +404,8 @@ export class HttpJudge {
       masked: (all: readonly AppliedMask[], one: string) => this.#masks.of(all)?.text(one) ?? one,
       unfollowed: (all: readonly AppliedMask[]) => edits(all, undefined),
     };
+    if (asks.type === 'stream' && judgesWhole(this.#policy, origin, 200, STREAM_HEAD))
+      return this.#refused(shown, facts, ENDLESS, text);
     const inWords = judgedInWords(facts, verdict, this.#record.members(shown, text), show);
     const http = withHeads(judgedEdits(this.#policy, origin, origin.edits(masks)), mcp, exchange);
     const answer: Answer = inWords.answer.type === 'deny' ? inWords.answer : { ...inWords.answer, http };
@@ -500,78 +489,3 @@ export class HttpJudge {
     return { ...refusedFacts(facts, answer, this.#record.members(command, line)), body: this.#record.body(command) };
   }
 }
-
-/** Each head of an answer is looked at for the session that it names. */
-function withHeads(edits: HttpEdits | undefined, mcp: McpJudge, exchange: McpExchange): HttpEdits {
-  return {
-    ...edits,
-    answer: (status, headers, propose) => {
-      const passed = status < 200 ? headers : mcp.answered(exchange, status, headers);
-      return edits?.answer?.(status, passed, propose) ?? { headers: passed, body: undefined };
-    },
-  };
-}
-
-/** Of a call that comes later nobody knows anything yet. */
-const UNREAD: HttpBody = { type: 'stream', media: 'application/json', length: undefined };
-const unread = (): never => {
-  throw new BodyUnread('nothing has come yet');
-};
-
-/** The text of its command, before there is one: rules that read it say the same then. */
-const textOf = ({ method, path, query }: HttpHead): string => `${method} ${path}${query === '' ? '' : `?${query}`}`;
-
-/** As it is put on record: with the body that its target may have, and without one that nobody could mask. */
-function shownAs(command: HttpCommand, sent: (HttpBody & { type: 'whole' }) | Deny | undefined): HttpCommand {
-  if (sent?.type === 'whole') return { ...command, body: sent };
-  return !sent || sent === MASK_WRITTEN ? command : withoutBody(command);
-}
-
-function withoutBody(command: HttpCommand): HttpCommand {
-  if (command.body.type !== 'whole') return command;
-  const { media, bytes } = command.body;
-  return { ...command, body: { type: 'stream', media, length: bytes.length } };
-}
-
-/** The body that asks for what its answer uses up, where such an answer does not say so by itself. */
-function meteredBody(
-  { operation }: ModelCall,
-  { body }: HttpCommand,
-  sent: HttpBody | Deny | undefined,
-): (HttpBody & { type: 'whole' }) | undefined {
-  const now = sent?.type === 'whole' ? sent : body;
-  const bytes = operation !== '' && now.type === 'whole' ? askingForUsage(operation, now.bytes) : undefined;
-  return bytes && now.type === 'whole' ? { ...now, bytes } : undefined;
-}
-
-/** Undefined: they hang on a body that is too long to be read. */
-function factsOf(request: Request): Facts | undefined {
-  try {
-    return request.facts();
-  } catch (error) {
-    if (error instanceof BodyUnread) return undefined;
-    throw error;
-  }
-}
-
-const UNLOOKED: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'This body could not be looked through, since the thread that does so has failed.',
-  hint: 'Send it again, or a shorter one.',
-};
-const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };
-/** Places are those of one message. */
-const BATCH_MASKED: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'What is sent here is masked by its place, and a batch has no such places.',
-  hint: 'Send each message by itself.',
-};
-
-const LEAKED: Deny = {
-  type: 'deny',
-  rule: 'gateway',
-  message: 'This request has a gateway token where it would be passed on.',
-  hint: 'Send it as "Authorization: Bearer" or "Sluice-Token", and revoke this one.',
-};

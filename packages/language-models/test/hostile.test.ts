@@ -282,6 +282,103 @@ describe('an answer that comes whole', () => {
   });
 });
 
+test('a call of a kind that is not known here is judged as the agent’s', () => {
+  const events = [
+    { type: 'content_block_start', index: 0, content_block: { type: 'computer_use', id: 'a', name: 'wipe', input: {} } },
+    { type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: '{"all":1}' } },
+    { type: 'content_block_stop', index: 0 },
+  ];
+  const stream = open('messages', 'events');
+  const text = events.map((one) => stream.push(`data: ${JSON.stringify(one)}\n\n`)).join('') + stream.end();
+  expect(stream.calls).toMatchObject([{ tool: 'wipe', input: '{"all":1}' }]);
+  expect(text).not.toContain('computer_use');
+  const whole = open('messages', 'json');
+  const made = { type: 'server_tool_use', name: 'web_search', input: { query: 'x' } };
+  whole.push(JSON.stringify({ content: [made, { ...made, type: 'computer_use' }] }));
+  expect(whole.end()).toContain('server_tool_use');
+  expect(whole.calls).toHaveLength(1);
+});
+
+describe('a secret does not pass', () => {
+  /** What an SDK puts together: all texts of the deltas. */
+  const said = (events: string, leaf: string): string =>
+    [...events.matchAll(/^data: (.*)$/gm)]
+      .map(([, data = '']) => (JSON.parse(data) as { delta?: unknown }).delta)
+      .map((delta) => (typeof delta === 'string' ? delta : ((delta as Record<string, string>)?.[leaf] ?? '')))
+      .join('');
+  const send = (stream: Opened, events: readonly object[]): string =>
+    events.map((one) => stream.push(`data: ${JSON.stringify(one)}\n\n`)).join('') + stream.end();
+
+  test('in pieces whose item has another id with each of them', () => {
+    const events = ['to ada@exa', 'mple', '.com now'].map((delta, at) => ({
+      type: 'response.output_text.delta',
+      item_id: `id_${at}`,
+      output_index: 0,
+      content_index: 0,
+      delta,
+    }));
+    expect(said(send(open('responses', 'events'), events), '')).toBe('to [masked:EMAIL] now');
+  });
+
+  test('in pieces of a type that is not known here', () => {
+    const events = [
+      { type: 'content_block_start', index: 0, content_block: { type: 'compaction' } },
+      ...['to ada@exa', 'mple', '.com now'].map((content) => ({
+        type: 'content_block_delta',
+        index: 0,
+        delta: { type: 'compaction_delta', content },
+      })),
+      { type: 'content_block_stop', index: 0 },
+    ];
+    expect(said(send(open('messages', 'events'), events), 'content')).toBe('to [masked:EMAIL] now');
+  });
+
+  test('as numbers of tokens', () => {
+    const choice = { index: 0, delta: { content: 'a' }, token_ids: [64, 4711], prompt_logprobs: [{ 4711: {} }] };
+    const text = send(open('chat', 'events'), [{ choices: [choice], prompt_token_ids: [4711] }]);
+    expect(text).not.toContain('4711');
+    const whole = open('chat', 'json');
+    expect(whole.push(JSON.stringify({ choices: [choice], prompt_token_ids: [4711] })) + whole.end()).not.toContain(
+      '4711',
+    );
+  });
+
+  test('in the name of an event', () => {
+    const stream = open('messages', 'events');
+    const text = stream.push('event: ada@example.com\ndata: {"type":"ping"}\n\n') + stream.end();
+    expect(text.trimEnd()).toBe('event: [masked:EMAIL]\ndata: {"type":"ping"}');
+  });
+});
+
+describe('what a call has used up', () => {
+  function counted(operation: 'messages' | 'chat', kind: 'events' | 'json', text: string) {
+    const told = { output: undefined as number | undefined, pieces: 0 };
+    const meter = {
+      used: ({ output }: { output?: number }) => void (told.output = output ?? told.output),
+      passed: (events: number) => void (told.pieces = events),
+    };
+    const editor = answerEditors({ operation, meter })(MASKED, () => DENY, 200).editor(kind, 0x7b);
+    editor?.push(Buffer.from(text));
+    editor?.end();
+    return told;
+  }
+
+  test('is not what a provider says before anything is there, for whoever hangs up before the end', () => {
+    const begun = { type: 'message_start', message: { usage: { input_tokens: 10, output_tokens: 1 }, content: [] } };
+    const piece = { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'a' } };
+    const events = [begun, ...Array.from({ length: 50 }, () => piece)];
+    const text = events.map((one) => `data: ${JSON.stringify(one)}\n\n`).join('');
+    expect(counted('messages', 'events', text)).toEqual({ output: undefined, pieces: 51 });
+  });
+
+  test('is estimated where a whole answer does not say it', () => {
+    const text = JSON.stringify({ choices: [{ message: { content: 'x'.repeat(400) } }] });
+    const { output, pieces } = counted('chat', 'json', text);
+    expect(output).toBeUndefined();
+    expect(pieces).toBeGreaterThanOrEqual(100);
+  });
+});
+
 describe('a list of words', () => {
   const has = (list: string, ...parts: string[]): boolean =>
     new WordList(list).isIn(lettersOf(parts.map((part) => normalised(part))));

@@ -42,6 +42,7 @@ import {
 import type { McpExchange } from './exchange.js';
 import { ownHeaders } from './listing.js';
 import type { Asked } from './sessions.js';
+import { withOneText } from './structured.js';
 import { LIST_TASKS, type McpTask, isAboutTask, taskIn } from './tasks.js';
 import { type ListContext, listedItems, noteTools } from './tools.js';
 
@@ -355,7 +356,8 @@ class Messages {
         parts,
       );
     }
-    return this.#written(message.json, parts);
+    const said = withOneText(message.result, [...this.#of.exchange.masks, ...(asked.masks ?? [])]);
+    return this.#written(said === message.result ? message.json : put(message.json, 'result', said), parts);
   }
 
   /** What a call has become that goes on by itself: whoever asks for its result has the masks of the call. */

@@ -8,12 +8,16 @@ import { BodyUnread, type Json, jsonOf, membersNamed, textOf } from '@sluice/htt
 import { toolName } from '@sluice/language-models';
 import {
   CALL,
+  CAPABILITIES_META,
+  CLIENT_META,
   INVALID_PARAMS,
   INVALID_REQUEST,
+  LOG_LEVEL_META,
   type Message,
   type NotificationMessage,
   type RequestMessage,
   type Tool,
+  VERSION_META,
   effectsOf,
   nameMember,
   objectIn,
@@ -170,16 +174,28 @@ const factsOf = (actions: readonly Action[]): Facts => ({ actions, confidence: '
 const withMore = (facts: Facts, more: readonly Action[]): Facts =>
   more.length === 0 ? facts : { ...facts, actions: [...facts.actions, ...more] };
 
-/** Members of `_meta` that differ with each sending of the same: a server gets them, and they make no other call of it. */
-const OF_ONE_SENDING =
-  /^(?:io\.modelcontextprotocol\/.*|(?:.*\/)?(?:progressToken|traceparent|tracestate|baggage|timestamp|[A-Za-z_-]*(?:Id|_id|-id)|id))$/;
+/**
+ * Members of `_meta` that differ with each sending of the same: a server gets them, and they make no other call of it. All of them are the
+ * protocol's own, but for the id that Claude Code gives each call. Whatever else ends in `Id` a server may go by: it counts.
+ */
+const OF_ONE_SENDING: ReadonlySet<string> = new Set([
+  'progressToken',
+  'traceparent',
+  'tracestate',
+  'baggage',
+  VERSION_META,
+  CLIENT_META,
+  CAPABILITIES_META,
+  LOG_LEVEL_META,
+  'claudecode/toolUseId',
+]);
 
 /** Parameters as JSON without some, and without what belongs to one sending. Undefined: there are no others. */
 function without(params: RequestMessage['params'], names: readonly string[]): string | undefined {
   const rest = [...(params?.members ?? [])].flatMap(([name, value]): (readonly [string, Json])[] => {
     if (names.includes(name)) return [];
     if (name !== '_meta' || value.type !== 'object') return [[name, value]];
-    const members = [...value.members].filter(([one]) => !OF_ONE_SENDING.test(one));
+    const members = [...value.members].filter(([one]) => !OF_ONE_SENDING.has(one));
     return members.length === 0 ? [] : [[name, { type: 'object', members: new Map(members) }]];
   });
   return rest.length === 0 ? undefined : jsonOf({ type: 'object', members: new Map(rest) });

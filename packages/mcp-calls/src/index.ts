@@ -6,3 +6,4 @@ export { McpSessions } from './sessions.js';
 export type { McpParts, McpState } from './state.js';
 export { type SeenMcp, seenMcp } from './written.js';
 export { withoutOwnAnswer } from './own-answer.js';
+export { ENDLESS, STREAM_HEAD } from './reading.js';

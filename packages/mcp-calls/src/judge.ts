@@ -15,7 +15,7 @@ import type {
 import { GrantNeeded, Unmasked } from '@sluice/contract';
 import { type AskedFor, type CompiledPolicy, type PolicyContext, type Verdict, unrefused } from '@sluice/guardrails';
 import { type JsonParts, type OwnEditors, type Unread, foundIn } from '@sluice/http-bodies';
-import { Request, jsonOf } from '@sluice/http-requests';
+import { Request, jsonOf, meaningful } from '@sluice/http-requests';
 import {
   INVALID_PARAMS,
   INVALID_REQUEST,
@@ -64,6 +64,8 @@ export type McpJudged =
       readonly text: string;
       /** What people have to look at besides. */
       readonly changes: string;
+      /** What its request says besides that: a server may go by it. */
+      readonly headers: readonly Header[];
       /** See `HttpCommand`: what makes two of them the same one. */
       readonly meaning: unknown;
       /** What its answers are edited by. */
@@ -226,6 +228,7 @@ export class McpJudge {
     const holds = changes.map((change) => holdFor(change, this.#parts.settings));
     const merged = mergedFacts(facts);
     const text = known.map((one) => one.text).join('\n');
+    const headers = meaningful(command.headers).filter(([name]) => !OF_THE_PROTOCOL.test(name));
     const isUnseen = holds.includes(undefined);
     if (isUnseen) return { type: 'refused', answer: changed(changes), facts: merged, text };
     if (again) this.#accept(command, changes);
@@ -237,7 +240,14 @@ export class McpJudge {
       verdict: mergedVerdict(verdicts, holds as AppliedHold[], known),
       text,
       changes: changes.map(shownChange).join('\n\n'),
-      meaning: ['mcp', command.path, command.query, ...known.map((one) => one.text)],
+      headers,
+      meaning: [
+        'mcp',
+        command.path,
+        command.query,
+        ...known.map((one) => one.text),
+        ...(headers.length > 0 ? [headers.map(([name, value]) => [name.toLowerCase(), value])] : []),
+      ],
       exchange,
       asked: (now) => {
         const later = known.flatMap(({ terms }) => (terms ? askedBefore(terms, now) : []));
@@ -334,6 +344,10 @@ export class McpJudge {
     return headers.filter(([name]) => name.toLowerCase() !== 'www-authenticate');
   }
 }
+
+/** Headers that repeat the body, name the session, or say how a client speaks. */
+const OF_THE_PROTOCOL =
+  /^(?:accept(?:-language)?|content-type|last-event-id|mcp-(?:method|name|param-.*|protocol-version|session-id)|sec-fetch-(?:dest|mode|site|user))$/i;
 
 const no = (answer: Deny, text: string): McpJudged => ({ type: 'refused', answer, facts: NO_FACTS, text });
 const NO_FACTS: Facts = { actions: [], confidence: 'opaque', statements: [] };

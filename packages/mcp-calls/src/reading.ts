@@ -2,13 +2,14 @@
  * A request by HTTP as a client of MCP means it. Owns: which session it is of, its messages, and what is refused because two programs could
  * take it for different things. Does not: know tools, or judge.
  */
-import type { Deny, HttpCommand, HttpHead } from '@sluice/contract';
+import type { Deny, Header, HttpCommand, HttpHead } from '@sluice/contract';
 import { Body } from '@sluice/http-requests';
 import {
   HEADER_MISMATCH,
   INVALID_REQUEST,
   MessageError,
   type Messages,
+  REFUSED,
   SESSION_HEADER,
   disagreement,
   isKnownVersion,
@@ -157,6 +158,18 @@ const SESSION_OF_NOBODY: Deny = {
   message: 'There is no such session of yours.',
   hint: 'Initialize a new one.',
   rpc: { code: SESSION_UNKNOWN, status: 404 },
+};
+
+/** How a server answers to who listens to it. */
+export const STREAM_HEAD: readonly Header[] = [['content-type', 'text/event-stream']];
+
+/** What a server says by itself never is all there. By this status clients go on without it. */
+export const ENDLESS: Deny = {
+  type: 'deny',
+  rule: 'gateway',
+  message: 'Rules judge the whole of this answer before it passes, and a stream that a client listens to has no end.',
+  hint: 'Calls and their answers go on without it. A rule that names what it is about, such as a tool, leaves the stream alone.',
+  rpc: { code: REFUSED, status: 405 },
 };
 
 export const refused = (status: number, code: number, why: string, hint?: string): Deny => ({

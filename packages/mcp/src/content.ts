@@ -17,15 +17,18 @@ export function withoutBlobs(json: Json, choose: BlobChoice, maskText: (text: st
     return { type: 'array', items: made.map((one, at) => one ?? (json.items[at] as Json)) };
   }
   if (json.type !== 'object') return undefined;
-  const own = blobIn(json);
-  if (own) return replaced(json, own, choose, maskText);
+  const blobs = blobsIn(json);
   let isChanged = false;
   const members = new Map<string, Json>();
+  const hidden: Blob[] = [];
   for (const [name, value] of json.members) {
-    const made = withoutBlobs(value, choose, maskText);
+    const blob = blobs.find(({ member }) => member === name);
+    const made = blob ? replaced(blob, choose, maskText) : withoutBlobs(value, choose, maskText);
     if (made) isChanged = true;
-    members.set(name, made ?? value);
+    if (blob && made === 'hidden') hidden.push(blob);
+    else members.set(name, made === 'hidden' ? value : (made ?? value));
   }
+  if (hidden.length > 0) sayHidden(members, hidden);
   return isChanged ? { type: 'object', members } : undefined;
 }
 
@@ -33,41 +36,39 @@ interface Blob {
   readonly member: 'data' | 'blob';
   readonly media: string;
   readonly text: string;
+  readonly bytes: Buffer;
 }
 
-function blobIn({ members }: JsonObject): Blob | undefined {
+/** All of one object: a program may read either member, whatever the other one is. */
+function blobsIn({ members }: JsonObject): readonly Blob[] {
   const type = textIn(members, 'type');
   const media = textIn(members, 'mimeType') ?? 'application/octet-stream';
-  const data = textIn(members, 'data');
-  if ((type === 'image' || type === 'audio') && data !== undefined) return { member: 'data', media, text: data };
-  const blob = textIn(members, 'blob');
-  return blob === undefined ? undefined : { member: 'blob', media, text: blob };
+  const names = type === 'image' || type === 'audio' ? (['data', 'blob'] as const) : (['blob'] as const);
+  return names.flatMap((member) => {
+    const text = textIn(members, member);
+    return text === undefined ? [] : [{ member, media, text, bytes: Buffer.from(text, 'base64') }];
+  });
 }
 
+/** Undefined: it passes as it is. */
 function replaced(
-  json: JsonObject,
-  { member, media, text }: Blob,
+  { media, text, bytes }: Blob,
   choose: BlobChoice,
   maskText: (text: string) => string,
-): Json | undefined {
-  const bytes = Buffer.from(text, 'base64');
+): Json | 'hidden' | undefined {
   // What decodes to other bytes elsewhere is nothing that anybody has looked at.
   const isPlain = bytes.toString('base64').replaceAll('=', '') === text.replaceAll('=', '');
   const choice = isPlain ? choose(media, bytes) : 'hide';
   if (choice === 'pass') return undefined;
-  const members = new Map(json.members);
-  if (choice === 'text' && isUtf8(bytes)) {
-    const made = maskText(bytes.toString('utf8'));
-    members.set(member, { type: 'string', text: Buffer.from(made).toString('base64') });
-    return { type: 'object', members };
-  }
-  const line: Json = {
-    type: 'string',
-    text: `[masked: ${bytes.length} bytes of ${media.slice(0, 100)}, which no mask can read]`,
-  };
-  members.delete(member);
+  if (choice !== 'text' || !isUtf8(bytes)) return 'hidden';
+  return { type: 'string', text: Buffer.from(maskText(bytes.toString('utf8'))).toString('base64') };
+}
+
+function sayHidden(members: Map<string, Json>, hidden: readonly Blob[]): void {
+  const lines = hidden.map(
+    ({ bytes, media }) => `[masked: ${bytes.length} bytes of ${media.slice(0, 100)}, which no mask can read]`,
+  );
   members.delete('mimeType');
-  members.set('text', line);
-  if (member === 'data') members.set('type', { type: 'string', text: 'text' });
-  return { type: 'object', members };
+  members.set('text', { type: 'string', text: lines.join(' ') });
+  if (hidden.some(({ member }) => member === 'data')) members.set('type', { type: 'string', text: 'text' });
 }

@@ -13,6 +13,7 @@ export const STATELESS_VERSIONS = ['2026-07-28'] as const;
 export const VERSION_META = 'io.modelcontextprotocol/protocolVersion';
 export const CLIENT_META = 'io.modelcontextprotocol/clientInfo';
 export const CAPABILITIES_META = 'io.modelcontextprotocol/clientCapabilities';
+export const LOG_LEVEL_META = 'io.modelcontextprotocol/logLevel';
 
 const STATELESS: ReadonlySet<string> = new Set(STATELESS_VERSIONS);
 const KNOWN: ReadonlySet<string> = new Set([...SESSION_VERSIONS, ...STATELESS_VERSIONS]);

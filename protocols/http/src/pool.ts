@@ -4,6 +4,7 @@
  * Does not: know what is asked on them.
  */
 import type { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Ending, HttpTarget, Visit } from '@sluice/contract';
 import { TargetConnection } from './h1/target.js';
 import { Http2Target } from './h2/target.js';
@@ -11,6 +12,8 @@ import type { TargetSide } from './ports.js';
 
 /** How long a connection waits for its next request, in milliseconds. */
 const IDLE_MS = 30_000;
+/** One that has been idle for longer may be over, and nobody has read that yet: this thread had other work. In milliseconds. */
+const UNREAD_MS = 200;
 /** Connections of one visit that are at work or idle. Those that were switched to another protocol do not count. */
 const MAX_CONNECTIONS = 128;
 /** How long a request waits for one of them, in milliseconds. */
@@ -78,8 +81,21 @@ export class Pool {
         new NoConnection('the target is spoken to by HTTP/2, which switches to no other protocol here'),
       );
     }
-    for (let last = this.#idle.pop(); last; last = this.#idle.pop()) if (last.connection.usable) return last.connection;
+    for (let last = this.#idle.pop(); last; last = this.#idle.pop()) {
+      const { connection, since } = last;
+      if (!connection.usable) continue;
+      const idle = performance.now() - since;
+      if (idle >= connection.keptFor) connection.close();
+      else return idle < UNREAD_MS ? connection : this.#read(connection, switches);
+    }
     return this.fresh();
+  }
+
+  /** Once what the target has said meanwhile has been read: behind one turn of the loop, of which the first may have begun before. */
+  async #read(connection: TargetConnection, switches: boolean): Promise<TargetSide> {
+    await turn();
+    await turn();
+    return connection.usable ? connection : this.take(switches);
   }
 
   /** One that has carried no request before: for the second try of a request that an idle one broke under. */

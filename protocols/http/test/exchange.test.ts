@@ -1,4 +1,6 @@
 /** One request after the other by HTTP/1.1: what passes, what is refused, and what each side gets of it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -583,4 +585,37 @@ describe('ends', () => {
     const text = await client.until(() => client.ended);
     expect(text).toMatch(/Connection: close\r\n\r\nx$/);
   });
+});
+
+/** Ends a connection that has been idle for a while, in another process: this one may be busy. */
+const SHORT_LIVED = `
+const server = require('node:net').createServer((socket) => {
+  let timer;
+  socket.on('error', () => undefined);
+  socket.on('data', (bytes) => {
+    clearTimeout(timer);
+    socket.write('HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok');
+    timer = setTimeout(() => socket.destroy(), 300);
+  });
+}).listen(0, '127.0.0.1', () => console.log(server.address().port));`;
+
+test('a POST that was judged for longer than its target keeps a connection arrives', async () => {
+  const child = spawn(process.execPath, ['-e', SHORT_LIVED], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const other = await Rig.open(Number(line.toString()));
+  try {
+    const post = (): Promise<Response> => fetch(`${other.url}/x`, { method: 'POST', headers: authorized, body: 'x' });
+    expect((await post()).status).toBe(200);
+    other.judge = () => {
+      const until = performance.now() + 800;
+      while (performance.now() < until);
+      return ALLOW;
+    };
+    const answer = await post();
+    expect([answer.status, await answer.text()]).toEqual([200, 'ok']);
+    expect(other.stay().dials).toBe(2);
+  } finally {
+    await other.close();
+    child.kill();
+  }
 });

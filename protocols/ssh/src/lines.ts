@@ -5,6 +5,8 @@
 
 /** Cells of a line that are looked at. */
 const MAX_LINE_CELLS = 4096;
+/** In place of the end of a line that fills them all, for whoever reads it: a comment to a shell. */
+const CUT = ` # NOT SHOWN: what follows ${MAX_LINE_CELLS} characters`;
 /** Cells of the line that one byte of output may have moved, and how many may be saved up for a line that is edited. */
 const WORK_PER_BYTE = 16;
 const MAX_WORK = 64 * MAX_LINE_CELLS;
@@ -67,7 +69,9 @@ export class ScreenLine {
 
   #since(start: number): string {
     if (this.#fullScreen || start >= this.#length) return '';
-    return String.fromCodePoint(...this.#cells.subarray(start, this.#length)).trim();
+    const isCut = this.#length === MAX_LINE_CELLS;
+    const end = isCut ? Math.max(start, MAX_LINE_CELLS - CUT.length) : this.#length;
+    return (String.fromCodePoint(...this.#cells.subarray(start, end)) + (isCut ? CUT : '')).trim();
   }
 
   #put(character: string): void {

@@ -116,3 +116,15 @@ test('a stream that has the line moved over and over is not followed, and the ne
   screen.write(Buffer.from('ls'));
   expect(screen.enter()).toBe('ls');
 });
+
+test('a line that is longer than what is read says so to those who release it', () => {
+  const screen = new ScreenLine(() => undefined);
+  screen.typing();
+  screen.write(Buffer.from(`rm x ${' '.repeat(5000)}; rm -rf /`));
+  const line = screen.enter();
+  expect(line).toMatch(/^rm x +# NOT SHOWN: what follows 4096 characters$/);
+  screen.write(Buffer.from('\r\n'));
+  screen.typing();
+  screen.write(Buffer.from('ls'));
+  expect(screen.enter()).toBe('ls');
+});

@@ -139,6 +139,7 @@ function described(row: ApprovalRow): string {
     ...(textBytes > Buffer.byteLength(text) || values > parameters.length
       ? [`  only the start is shown, of ${textBytes} bytes and ${values} values: sluice approvals show ${number}`]
       : []),
+    ...longLines(text, parameters),
     ...([text, ...parameters].some(hidesCharacters)
       ? [paint.yellow('  it has characters that do not show; they are written out, as \\x1b or \\u{202e}')]
       : []),
@@ -166,6 +167,19 @@ function described(row: ApprovalRow): string {
     ...(why === undefined ? [] : [`  ${printableLine(why)}`]),
     ...(row.page === undefined ? [] : [`  in a browser: ${printableLine(row.page)}`]),
   ].join('\n');
+}
+
+/** Longer ones have left the screen by the time that somebody is asked. Characters. */
+const MAX_AT_A_GLANCE = 4_000;
+
+function longLines(text: string, parameters: readonly string[]): string[] {
+  const characters = parameters.reduce((sum, value) => sum + value.length, text.length);
+  if (characters <= MAX_AT_A_GLANCE) return [];
+  return [
+    paint.yellow(
+      `  it is long: ${characters.toLocaleString('en')} characters; look through all of it above: the decision is about all`,
+    ),
+  ];
 }
 
 const reviewOf = (number: number, review: NonNullable<ApprovalRow['review']>): string =>

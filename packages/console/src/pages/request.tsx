@@ -91,7 +91,7 @@ const Part = ({ title, children }: { readonly title: string; readonly children: 
 const Values = ({ of, all }: { readonly of: readonly string[]; readonly all: number }): ReactNode => (
   <Part title="Its values">
     <pre className="code">
-      {of.map((value, at) => `$${at + 1} = ${printable(value)}`).join('\n')}
+      {of.map((value, at) => `$${at + 1} = ${printable(value).replaceAll('\n', '\n    ')}`).join('\n')}
       {all > of.length && `\n... ${all - of.length} more`}
     </pre>
   </Part>

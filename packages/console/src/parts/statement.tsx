@@ -41,13 +41,24 @@ function coloured(text: string): ReactNode[] {
   return parts;
 }
 
+/** Longer ones are more than fits on a screen. Characters. */
+const MAX_AT_A_GLANCE = 4_000;
+
 /** Says so where a text may not be what it seems to be. */
-export const Hidden = ({ text }: { readonly text: string }): ReactNode =>
-  hidesCharacters(text) && (
-    <Text size="sm" fw={600}>
-      It has characters that do not show. They are written out, as \x1b or \u{'{202e}'}.
-    </Text>
-  );
+export const Hidden = ({ text }: { readonly text: string }): ReactNode => (
+  <>
+    {hidesCharacters(text) && (
+      <Text size="sm" fw={600}>
+        It has characters that do not show. They are written out, as \x1b or \u{'{202e}'}.
+      </Text>
+    )}
+    {text.length > MAX_AT_A_GLANCE && (
+      <Text size="sm" fw={600}>
+        It is long: {text.length.toLocaleString('en')} characters. What matters may stand far down.
+      </Text>
+    )}
+  </>
+);
 
 export const Statement = ({
   text,
@@ -67,8 +78,8 @@ export const Statement = ({
       </pre>
       <Hidden text={text} />
       {shown.length < text.length && (
-        <Button size="xs" variant="default" onClick={() => setAll(true)}>
-          Show all {text.length.toLocaleString('en')} characters
+        <Button size="xs" onClick={() => setAll(true)}>
+          This is the beginning: show all {text.length.toLocaleString('en')} characters
         </Button>
       )}
     </Stack>

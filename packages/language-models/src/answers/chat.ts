@@ -69,7 +69,6 @@ export class ChatFollower implements Follower {
   #choice(choice: ObjectNode): readonly Given[] {
     const index = word(member(choice, 'index'));
     addTo(this.#choices, index, () => ({ calls: new Map(), old: undefined }));
-    if (this.#masks.detects && member(choice, 'logprobs')) put(choice, 'logprobs', NULL);
     if (hasCalls(member(choice, 'message'))) throw unmasked('has a call of a tool where a stream has none');
     const text = memberText(choice, 'text');
     if (text !== undefined) put(choice, 'text', this.#piece(`${index}\n\ntext`, text));

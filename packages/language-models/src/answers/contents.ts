@@ -67,8 +67,6 @@ export class ContentsFollower implements Follower {
 
   #candidate(candidate: ObjectNode, places: Place[]): void {
     const index = word(member(candidate, 'index')) || '0';
-    // They have each token by itself, in which nothing is found.
-    if (this.#masks.detects) put(candidate, 'logprobsResult', undefined);
     const content = member(candidate, 'content');
     const parts: Json[] = [];
     for (const part of items(member(content, 'parts'))) this.#part(index, part, parts, places);

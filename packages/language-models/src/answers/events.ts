@@ -15,6 +15,7 @@ import { MessagesFollower } from './messages.js';
 import { Queue } from './queue.js';
 import { type Meter, usageIn, withoutUsage } from './usage.js';
 import { ResponsesFollower } from './responses.js';
+import { withoutLogprobs } from './whole.js';
 
 /** Ends a stream of OpenAI's, and says nothing. */
 const DONE = '[DONE]';
@@ -100,6 +101,7 @@ class ModelEvents implements EventEditor {
     if (text === '') return [];
     if (this.#isDone(text)) return [Buffer.from(`data: ${DONE}\n\n`)];
     const data = readEvent(text);
+    if (this.#masks.detects) withoutLogprobs(data);
     const { meter, hidesUsage } = this.#following;
     const usage = meter && usageIn(data);
     if (usage) meter.used(usage);

@@ -9,12 +9,17 @@ import { type AnswerMasks, type Kept, addTo } from './channel.js';
 import { type Follower, type Given, event, refusedCall } from './follower.js';
 import { type ObjectNode, isObject, items, member, memberText, objectNode, put, textNode, word } from './tree.js';
 
-/** Pieces of texts, by the type of their delta. Others, such as citations and signatures, are whole. */
+/**
+ * Pieces of texts, by the type of their delta. Signatures are whole, and so is what others have in objects, such as citations. Texts of a type that
+ * nobody knows here are pieces, too: of what is newer than this.
+ */
 const PIECES: Readonly<Record<string, string>> = { text_delta: 'text', thinking_delta: 'thinking' };
 /** Blocks whose text begins in their first event. */
 const TEXTS = ['text', 'thinking'];
-/** Calls that the agent makes. Those of tools that run at the provider are over before anybody hears of them. */
+/** Calls that the agent makes. */
 const CALL = 'tool_use';
+/** Those of tools that run at the provider are over before anybody hears of them. All others, also of a kind that is not known here, are the agent's. */
+const MADE: ReadonlySet<string> = new Set(['server_tool_use', 'mcp_tool_use']);
 /** Signs what the model has thought: another one would not do. */
 const SIGNATURE = 'signature_delta';
 
@@ -114,6 +119,10 @@ export class MessagesFollower implements Follower {
       if (block) block.delta = type;
     } else if (type === SIGNATURE && isObject(delta)) {
       put(delta, 'signature', this.#masks.leaf(memberText(delta, 'signature') ?? ''));
+    } else if (isObject(delta)) {
+      for (const [leafName, one] of delta.members)
+        if (leafName !== 'type' && one.type === 'string')
+          put(delta, leafName, this.#masks.piece(`${index}\n${type}\n${leafName}`, one.text));
     }
     return [this.#later(name, data)];
   }
@@ -154,11 +163,16 @@ export class MessagesFollower implements Follower {
   #rest(index: string): readonly Given[] {
     const block = this.#blocks.get(index);
     this.#blocks.delete(index);
+    const others = this.#masks.open(`${index}\n`).flatMap((key): Given[] => {
+      const [, type = '', leaf = ''] = key.split('\n');
+      const last = this.#masks.close(key);
+      return last ? [{ type: 'later', calls: [], give: () => [textDelta(index, type, leaf, last)] }] : [];
+    });
     const rest = this.#masks.close(index);
-    if (!rest) return [];
+    if (!rest) return others;
     const type = block?.delta ?? (block?.type === 'thinking' ? 'thinking_delta' : 'text_delta');
     const leaf = type === 'input_json_delta' ? 'partial_json' : (PIECES[type] ?? 'text');
-    return [{ type: 'later', calls: [], give: () => [textDelta(index, type, leaf, rest)] }];
+    return [...others, { type: 'later', calls: [], give: () => [textDelta(index, type, leaf, rest)] }];
   }
 
   /** An agent that is told of calls and finds none would wait for some. */
@@ -171,7 +185,10 @@ export class MessagesFollower implements Follower {
 }
 
 /** Whether a block is a call that the agent makes. */
-export const isUse = (block: Json | undefined): boolean => memberText(block, 'type') === CALL;
+export const isUse = (block: Json | undefined): boolean => {
+  const type = memberText(block, 'type') ?? '';
+  return type.endsWith('_use') && !MADE.has(type);
+};
 
 const textDelta = (index: string, type: string, leaf: string, text: Json): Given =>
   event(

@@ -69,6 +69,8 @@ export class ResponsesFollower implements Follower {
   readonly #refused = new Map<string, Json>();
   /** Calls that the agent has, and what they are given. */
   readonly #passed = new Set<string>();
+  /** Ids of items, by the key of a text that is open, as they came last. */
+  readonly #ids = new Map<string, string>();
 
   constructor(masks: AnswerMasks) {
     this.#masks = masks;
@@ -135,8 +137,11 @@ export class ResponsesFollower implements Follower {
 
   #delta(name: string, data: ObjectNode, type: string): Given {
     const text = memberText(data, 'delta');
-    if (text !== undefined && !BYTES.test(type)) put(data, 'delta', this.#masks.piece(keyOf(type, data), text));
-    if (this.#masks.detects && member(data, 'logprobs')) put(data, 'logprobs', listNode([]));
+    if (text !== undefined && !BYTES.test(type)) {
+      const key = keyOf(type, data);
+      put(data, 'delta', this.#masks.piece(key, text));
+      this.#ids.set(key, word(member(data, 'item_id')));
+    }
     return this.#later(name, data);
   }
 
@@ -151,8 +156,10 @@ export class ResponsesFollower implements Follower {
 
   #rest(key: string): readonly Given[] {
     const rest = this.#masks.close(key);
+    const itemId = this.#ids.get(key) ?? '';
+    this.#ids.delete(key);
     if (!rest) return [];
-    const [type = '', itemId = '', output = '', content = '', summary = ''] = key.split('\n');
+    const [type = '', , output = '', content = '', summary = ''] = key.split('\n');
     const data = objectNode({
       type: textNode(type),
       item_id: itemId === '' ? undefined : textNode(itemId),
@@ -169,8 +176,7 @@ export class ResponsesFollower implements Follower {
     if (value.type === 'array') return listNode(value.items.map((item) => this.#copies(this.#standsIn(item))));
     if (!isObject(value)) return value;
     for (const [name, one] of value.members) {
-      if (name === 'logprobs' && this.#masks.detects && one.type === 'array') put(value, name, listNode([]));
-      else if (one.type === 'string' && COPIES.has(name) && !this.#masks.isDone(one))
+      if (one.type === 'string' && COPIES.has(name) && !this.#masks.isDone(one))
         put(value, name, this.#masks.leaf(this.#masks.whole(one.text)));
       else if (one.type === 'array' || one.type === 'object') put(value, name, this.#copies(one));
     }
@@ -280,7 +286,10 @@ const message = (id: Json, status: string, content: readonly Json[]): Json =>
     content: listNode(content),
   });
 
-const keyOf = (type: string, data: Json): string =>
-  [type, ...['item_id', 'output_index', 'content_index', 'summary_index'].map((name) => word(member(data, name)))].join(
-    '\n',
-  );
+/** An item is told by its place, which SDKs go by: some services give it another id with each event. */
+function keyOf(type: string, data: Json): string {
+  const [id = '', output = '', content = '', summary = ''] = PLACE.map((name) => word(member(data, name)));
+  return [type, output === '' ? id : '', output, content, summary].join('\n');
+}
+
+const PLACE = ['item_id', 'output_index', 'content_index', 'summary_index'];

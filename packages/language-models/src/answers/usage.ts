@@ -34,14 +34,17 @@ const OUTPUT = ['completion_tokens', 'output_tokens', 'candidatesTokenCount', 't
 
 /** In an answer, or an event of one; undefined: it does not say. */
 export function usageIn(answer: Json): Partial<Usage> | undefined {
-  const places = [answer, member(answer, 'message'), member(answer, 'response')];
+  const begun = member(answer, 'message');
+  const places = [answer, begun, member(answer, 'response')];
   const usage = places.flatMap((one) => [member(one, 'usage'), member(one, 'usageMetadata')]).find(isObject);
   if (!usage) return undefined;
   const sum = (names: readonly string[]): number | undefined => {
     const numbers = names.flatMap((name) => numberOf(member(usage, name)) ?? []);
     return numbers.length === 0 ? undefined : numbers.reduce((all, one) => all + one, 0);
   };
-  const [input, output] = [sum(INPUT), sum(OUTPUT)];
+  // Where a message begins, nothing of it is there yet: whoever hangs up before its end would have had it for a token.
+  const isBegun = usage === member(begun, 'usage');
+  const [input, output] = [sum(INPUT), isBegun ? undefined : sum(OUTPUT)];
   return { ...(input !== undefined && { input }), ...(output !== undefined && { output }) };
 }
 

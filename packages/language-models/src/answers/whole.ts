@@ -29,6 +29,9 @@ import {
   textNode,
 } from './tree.js';
 
+/** About, where a provider does not say how many there are. */
+const BYTES_OF_A_TOKEN = 4;
+
 /** The whole of it has to be here before its calls are judged. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
@@ -99,6 +102,7 @@ export class WholeAnswer implements Editor {
     if (!isObject(answer)) return [this.#masked(came)];
     const usage = this.#meter && usageIn(answer);
     if (usage) this.#meter?.used(usage);
+    if (usage?.output === undefined) this.#meter?.passed(Math.ceil(came.length / BYTES_OF_A_TOKEN));
     const isChanged = this.#parts.detectors !== undefined && withoutLogprobs(answer);
     const found = FINDERS[this.#operation]?.(answer);
     const write = (changed: boolean): Buffer => this.#masked(changed ? Buffer.from(textOf(answer)) : came);
@@ -172,13 +176,18 @@ export function foundIn(answer: ObjectNode): Found {
 export const callsIn = (operation: Operation, answer: ObjectNode): readonly Omit<ProposedCall, 'shown'>[] =>
   FINDERS[operation]?.(answer).places.map(({ call }) => call) ?? [];
 
-/** They have each token by itself, in which nothing is found. True: there were some. */
+/** Members that have each token by itself, or by its number, as servers of vLLM give them. */
+const BY_TOKEN: ReadonlySet<string> = new Set(
+  'logprobs logprobsResult prompt_logprobs token_ids prompt_token_ids'.split(' '),
+);
+
+/** Nothing is found in those. True: there were some. */
 export function withoutLogprobs(value: Json): boolean {
   if (value.type === 'array') return value.items.map(withoutLogprobs).includes(true);
   if (!isObject(value)) return false;
   let found = false;
   for (const [name, one] of value.members) {
-    if ((name !== 'logprobs' && name !== 'logprobsResult') || isNothing(one)) found = withoutLogprobs(one) || found;
+    if (!BY_TOKEN.has(name) || isNothing(one)) found = withoutLogprobs(one) || found;
     else {
       put(value, name, one.type === 'array' ? listNode([]) : NULL);
       found = true;

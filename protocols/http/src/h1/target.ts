@@ -44,6 +44,8 @@ export class TargetConnection implements TargetSide {
   #began = false;
   #paused = false;
   #informational = 0;
+  /** How long the target has said that it keeps the connection for, in milliseconds. */
+  #keptFor = Number.POSITIVE_INFINITY;
   /** The body has ended, with these. */
   #trailers: readonly Header[] | undefined;
 
@@ -61,6 +63,11 @@ export class TargetConnection implements TargetSide {
 
   get usable(): boolean {
     return this.#state === 'idle' && !this.#stream.destroyed && !this.#stream.readableEnded;
+  }
+
+  /** How long it may lie idle, in milliseconds, so that no request meets its end on the way. */
+  get keptFor(): number {
+    return this.#keptFor - Math.min(KEEP_ALIVE_MARGIN_MS, this.#keptFor / 2);
   }
 
   request(request: OutgoingRequest, events: AnswerEvents): void {
@@ -159,6 +166,7 @@ export class TargetConnection implements TargetSide {
       if (++this.#informational > MAX_INFORMATIONAL) return this.#fail('the target sends 1xx and no answer');
       return this.#events?.informational(head.status, head.headers);
     }
+    this.#keptFor = keepAliveIn(head.headers).ms;
     const framing = responseFraming(head, request.method);
     const options = optionsOf(head.headers);
     this.#keeps =
@@ -257,6 +265,15 @@ export class TargetConnection implements TargetSide {
     return this.#state === state;
   }
 }
+
+/** So long before a target ends an idle connection no request goes there any more. */
+const KEEP_ALIVE_MARGIN_MS = 500;
+
+/** `Keep-Alive: timeout=5` says for how long it is kept. */
+const keepAliveIn = remembered((headers: readonly Header[]) => {
+  const timeouts = listOf(headers, 'keep-alive').flatMap((one) => /^timeout=(\d{1,6})$/.exec(one)?.[1] ?? []);
+  return { ms: timeouts.reduce((least, one) => Math.min(least, Number(one) * 1000), Number.POSITIVE_INFINITY) };
+});
 
 /** What an answer says of its connection. */
 const optionsOf = remembered((headers: readonly Header[]) => listOf(headers, 'connection'));
