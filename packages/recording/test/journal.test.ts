@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import fc from 'fast-check';
 import type { Write } from '../src/files.js';
-import { decode, encode, sizeBound } from '../src/format.js';
+import { decode, encode, link, sizeBound } from '../src/format.js';
 import { Journal, JournalError, readJournal, verify } from '../src/index.js';
 import { asKilled, bytesOf, emptyFolder, filled, numbers, record } from './folder.js';
 
@@ -35,7 +35,8 @@ test('a record means the same after encoding and decoding, whatever it holds', (
       fc.uint8Array({ minLength: 32, maxLength: 32 }),
       (header, payload, previous) => {
         const buffer = Buffer.alloc(sizeBound(header, payload) + 7);
-        const end = encode(buffer, 7, Buffer.from(previous).toString('hex'), header, payload);
+        const end = encode(buffer, 7, header, payload);
+        link(buffer, 7, Buffer.from(previous).toString('hex'));
         const parts = decode(buffer.subarray(7, end));
         expect(parts?.header).toEqual(Buffer.from(header));
         expect(parts?.payload).toEqual(Buffer.concat(payload));
