@@ -319,10 +319,17 @@ const isLength = (one: unknown): boolean =>
 const count = (number: unknown): number => (Number.isSafeInteger(number) ? Number(number) : 0);
 const quoted = (text: unknown): string => {
   if (typeof text !== 'string') return '""';
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+  return text.length <= MAX_PLAIN && isPlain(text) ? `"${text}"` : JSON.stringify(text);
 };
+/** UTF-16 units. */
+const MAX_PLAIN = 64;
+
 /** Needs no escaping, as nearly all outcomes and summaries. */
-const PLAIN = /^[\w .-]{0,64}$/;
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (!isPlainByte(text.charCodeAt(at))) return false;
+  return true;
+}
+const isPlainByte = (byte: number): boolean => byte >= 0x20 && byte <= 0x7e && byte !== 0x22 && byte !== 0x5c;
 
 function bound(values: readonly Parameter[], mode: ParameterMode): string {
   if (values.length === 0) return '';
@@ -341,7 +348,7 @@ function plainText({ value, format }: Parameter): string | undefined {
   let text = '"';
   for (let at = 0; at < value.length; at++) {
     const byte = value[at] as number;
-    if (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c) return undefined;
+    if (!isPlainByte(byte)) return undefined;
     text += String.fromCharCode(byte);
   }
   return `${text}"`;

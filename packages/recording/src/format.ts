@@ -34,17 +34,8 @@ export function sizeBound(header: string, payload: readonly Uint8Array[]): numbe
   return size;
 }
 
-/**
- * Writes a record into `target` at `at`, where `sizeBound` bytes are free; returns where it ends. `previous` is the hash of the
- * record before it, in hex.
- */
-export function encode(
-  target: Buffer,
-  at: number,
-  previous: string,
-  header: string,
-  payload: readonly Uint8Array[],
-): number {
+/** Writes a record into `target` at `at`, where `sizeBound` bytes are free; returns where it ends. It is whole once it is linked. */
+export function encode(target: Buffer, at: number, header: string, payload: readonly Uint8Array[]): number {
   const headerLength = target.write(header, at + HEADER, 'utf8');
   let end = at + HEADER + headerLength;
   for (const part of payload) {
@@ -52,9 +43,13 @@ export function encode(
     end += part.length;
   }
   target.writeUInt32BE(end - at - LENGTH_BYTES, at);
-  target.write(previous, at + LENGTH_BYTES, 'hex');
   target.writeUInt32BE(headerLength, at + LENGTH_BYTES + HASH_BYTES);
   return end;
+}
+
+/** Writes into the record at `at` the hash of the one before it, in hex. */
+export function link(target: Buffer, at: number, previous: string): void {
+  target.write(previous, at + LENGTH_BYTES, 'hex');
 }
 
 /** Views of one record's bytes. */

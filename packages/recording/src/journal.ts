@@ -296,16 +296,17 @@ export class Journal {
   }
 
   #flush(): void {
-    const { bytes, length, count, last } = this.#buffer;
+    const { bytes, length, count } = this.#buffer;
     if (this.#size + length > this.#maxBytes)
       throw new Error(`it has ${this.#size} bytes, and may have no more than ${this.#maxBytes} (record.max_size)`);
+    const last = this.#buffer.chain(this.#written);
     writeAll(this.#write, this.#file, bytes, length, this.#position);
     if (this.#durable) fdatasyncSync(this.#file);
     this.#position += length;
     this.#size += length;
     this.#records += count;
     this.#written = last;
-    this.#buffer.clear(last);
+    this.#buffer.clear();
   }
 
   /** Back to what is in the file. Returns the reason for which nothing is accepted from now on. */
@@ -313,7 +314,7 @@ export class Journal {
     if (this.#failed) return this.#failed;
     this.#lost += this.#buffer.count;
     this.#failedAt = this.#now();
-    this.#buffer.clear(this.#written);
+    this.#buffer.clear();
     try {
       if (this.#file >= 0) cutBack(this.#file, this.#position);
     } catch {
@@ -394,7 +395,7 @@ export class Journal {
     const missing = head && this.#signer.missingOf(head);
     const { sealed: seal } = this.#signer;
     const sealed = (seal && segmentOf(seal.segment)?.number) ?? 0;
-    if (seal) this.#follow(seal.hash);
+    if (seal) this.#written = seal.hash;
     const tail = listSegments(this.folder, this.process).at(-1);
     if (!tail || tail.number <= sealed) this.#open(Math.max(sealed, numberOf(head)) + 1);
     else this.#adopt(tail.name, tail.number, sealed, head);
@@ -408,7 +409,7 @@ export class Journal {
     this.#number = number;
     this.#opened = this.#now();
     const tail = cutTail(this.folder, name, this.#file, this.#written, number === sealed + 1);
-    this.#follow(tail.hash);
+    this.#written = tail.hash;
     this.#position = tail.bytes;
     this.#records = tail.records;
     const unsigned = tail.records - (head?.segment === name ? head.records : 0);
@@ -421,12 +422,6 @@ export class Journal {
       this.append(say({ k: 'journal.adopted', t, segment: name, records: unsigned, since: head.at, expected }));
     }
     this.commit();
-  }
-
-  /** The next record comes behind one with this hash. */
-  #follow(hash: string): void {
-    this.#written = hash;
-    this.#buffer.clear(hash);
   }
 
   #sayMissing(missing: string, head?: Head): void {

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { encode } from '../src/format.js';
+import { encode, link } from '../src/format.js';
 import { type Head, Journal, type Report, describeReport, readHeads, verify } from '../src/index.js';
 import { asKilled, bytesOf, emptyFolder, numbers, record } from './folder.js';
 
@@ -114,7 +114,8 @@ test('(b) appends records after the journal was closed in order', async () => {
   const copy = killed();
   // They follow the last record as they should: nothing but the head tells that they are late.
   const forged = Buffer.alloc(1000);
-  const end = encode(forged, 0, journal.head?.hash ?? '', record(99), []);
+  const end = encode(forged, 0, record(99), []);
+  link(forged, 0, journal.head?.hash ?? '');
   writeFileSync(join(copy, name(4)), forged.subarray(0, end));
   expect(said(copy).join('\n')).toContain(`${name(4)}: this segment was put here`);
   new Journal({ folder: copy }).close();

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { existsSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import fc from 'fast-check';
 import type { Write } from '../src/files.js';
-import { decode, encode, sizeBound } from '../src/format.js';
+import { decode, encode, link, sizeBound } from '../src/format.js';
 import { Journal, JournalError, readJournal, verify } from '../src/index.js';
 import { asKilled, bytesOf, emptyFolder, filled, numbers, record } from './folder.js';
 
@@ -30,12 +31,13 @@ test('what was committed is read back in order, header and payload, byte for byt
 test('a record means the same after encoding and decoding, whatever it holds', () => {
   fc.assert(
     fc.property(
-      fc.string({ unit: 'binary' }),
+      fc.array(fc.integer({ min: 0, max: 0x10ffff })).map((all) => String.fromCodePoint(...all)),
       fc.array(fc.uint8Array()),
       fc.uint8Array({ minLength: 32, maxLength: 32 }),
       (header, payload, previous) => {
         const buffer = Buffer.alloc(sizeBound(header, payload) + 7);
-        const end = encode(buffer, 7, Buffer.from(previous).toString('hex'), header, payload);
+        const end = encode(buffer, 7, header, payload);
+        link(buffer, 7, Buffer.from(previous).toString('hex'));
         const parts = decode(buffer.subarray(7, end));
         expect(parts?.header).toEqual(Buffer.from(header));
         expect(parts?.payload).toEqual(Buffer.concat(payload));
@@ -44,6 +46,55 @@ test('a record means the same after encoding and decoding, whatever it holds', (
     ),
   );
 });
+
+test('however many records are written at once, the bytes are those of one behind the other', () => {
+  const one = fc.tuple(fc.string(), fc.array(fc.uint8Array(), { maxLength: 3 }));
+  const turn = fc.record({ fails: fc.boolean(), records: fc.array(one, { maxLength: 5 }) });
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 5 }), (turns) => {
+      const folder = emptyFolder();
+      let isFull = false;
+      const write: Write = (...args) => (isFull ? 0 : writeSync(...args));
+      const journal = new Journal({ folder, write });
+      const expected: Buffer[] = [];
+      let previous: Buffer = Buffer.alloc(32);
+      const expectNext = (header: string, payload: readonly Uint8Array[] = []): void => {
+        const next = recordOf(previous, header, payload);
+        expected.push(next);
+        previous = createHash('sha256').update(next).digest();
+      };
+      for (const { fails, records } of turns) {
+        const made = records.map(([text, payload]) => [record(1, text), payload] as const);
+        for (const [header, payload] of made) journal.append(header, payload);
+        isFull = fails && made.length > 0;
+        if (isFull) {
+          expect(() => journal.commit()).toThrow(JournalError);
+          isFull = false;
+          expect(journal.retry()).toBe(true);
+          // What was lost leaves nothing behind, in the chain either.
+          expectNext(JSON.stringify([...readJournal(folder)].at(-1)?.header));
+        } else {
+          journal.commit();
+          for (const [header, payload] of made) expectNext(header, payload);
+        }
+      }
+      expect(bytesOf(folder, FIRST)).toEqual(Buffer.concat(expected));
+      expect(journal.position.hash).toBe(previous.toString('hex'));
+      journal.close();
+    }),
+    { numRuns: 8 },
+  );
+});
+
+/** As the format is described. */
+function recordOf(previous: Buffer, header: string, payload: readonly Uint8Array[]): Buffer {
+  const text = Buffer.from(header);
+  const [length, headerLength] = [Buffer.alloc(4), Buffer.alloc(4)];
+  headerLength.writeUInt32BE(text.length);
+  const rest = Buffer.concat([previous, headerLength, text, ...payload]);
+  length.writeUInt32BE(rest.length);
+  return Buffer.concat([length, rest]);
+}
 
 test('records larger than every buffer go through', () => {
   const folder = emptyFolder();

@@ -1,4 +1,5 @@
 /** What records say of a session, in the layouts that they have had. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Journal, type ReplayEntry, commandHeader, responseHeader, timeline } from '../src/index.js';
 import { emptyFolder } from './folder.js';
@@ -17,6 +18,19 @@ function entriesOf(records: readonly (readonly [header: string, ...payload: Buff
   journal.close();
   return timeline(folder, 's');
 }
+
+test('texts of any kind are on record as JSON has them', () => {
+  const units = fc.oneof(fc.integer({ min: 0x20, max: 0x7e }), fc.integer({ min: 0, max: 0xffff }));
+  const text = fc.array(units, { maxLength: 80 }).map((all) => String.fromCharCode(...all));
+  fc.assert(
+    fc.property(text, (summary) => {
+      const { type: _, command: id, data: __, rows, bytes, outcome } = END;
+      const expected = { k: 'end', t: 7, s: 's', id, outcome, summary, rows, bytes };
+      expect(responseHeader('s', { ...END, summary }, 7)).toBe(JSON.stringify(expected));
+    }),
+    { numRuns: 300 },
+  );
+});
 
 test('parts of a command and of an end read as those that are records of their own', () => {
   const part = (stream: 'request' | 'head' | 'out', data: Buffer): readonly [string, Buffer] => [
