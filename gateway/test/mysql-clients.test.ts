@@ -85,6 +85,11 @@ const CLIENTS: readonly Client[] = [
     missing: unless(join(PYTHON, 'django'), 'python3-django') ?? unless(join(PYTHON, 'MySQLdb'), 'python3-mysqldb'),
   },
   {
+    name: 'mysqlshow',
+    command: ['/bin/sh', 'with-show.sh'],
+    missing: unless('/usr/bin/mariadb-show', 'mariadb-client'),
+  },
+  {
     name: 'sysbench',
     command: ['/bin/sh', 'with-sysbench.sh'],
     missing: findTool('sysbench') === undefined ? 'not installed: sysbench' : undefined,

@@ -193,10 +193,74 @@ describe.each([15, 18] as const)('errors of PostgreSQL %i', (major) => {
     expect(await errorOf(client, texts)).toEqual(direct);
   });
 
+  /** What the server says of definitions and upkeep names what there is, also where code has run before it. */
+  test.each([
+    'create publication p for table nope',
+    'alter publication nope add table orders',
+    'create extension nope',
+    'create extension plpgsql',
+    'vacuum nope',
+    'analyze orders (nope)',
+    ['begin', 'vacuum orders'],
+    'reindex index nope',
+    'cluster orders',
+    'copy nope to stdout',
+    'copy nope from stdin',
+    'alter function nope() volatile',
+    'create aggregate ag (int) (sfunc = nope, stype = int)',
+    'create cast (int as hue) with function nope(int)',
+    'create server s foreign data wrapper nope',
+    'create trigger tells after insert on logged for each row execute function nope()',
+    'alter system set nope = 1',
+    'drop database nope',
+    'do language nope $$x$$',
+    ['do $$ begin end $$', 'create table orders ()'],
+    ['begin', 'do $$ begin end $$', 'create sequence s increment 0'],
+    ['begin', 'do $$ begin end $$', 'alter table orders drop column nope'],
+    ['begin', 'do $$ begin end $$', 'create function f() returns int language plpgsql as $$ begin selec; end $$'],
+    ['set role unprivileged', 'select email from people'],
+  ])('an error of names passes as it is: %s', async (given) => {
+    const texts = [given].flat();
+    await admin.query('drop role if exists unprivileged; create role unprivileged; revoke all on people from public');
+    const direct = await errorOf(admin, texts);
+    expect(direct['code']).toBeDefined();
+    expect(await errorOf(client, texts)).toEqual(direct);
+    await Promise.all([admin.query('discard all'), client.query('discard all')]);
+  });
+
+  test.each([
+    'vacuum (verbose, analyze) orders',
+    'reindex (verbose) table orders',
+    'create extension if not exists plpgsql',
+    'drop database if exists nope',
+    'create table if not exists orders ()',
+  ])('notices of definitions and upkeep pass as they are: %s', async (text) => {
+    const heard = async (on: pg.Client): Promise<string[]> => {
+      const all: string[] = [];
+      const hear = ({ message }: { message?: string | undefined }): void =>
+        void all.push(message?.split('\n')[0] ?? '');
+      on.on('notice', hear);
+      await on.query(text);
+      on.off('notice', hear);
+      return all.map((one) => one.replaceAll(/\d+/g, '0'));
+    };
+    const direct = await heard(admin);
+    expect(direct.length).toBeGreaterThan(0);
+    expect(await heard(client)).toEqual(direct);
+  });
+
   /** Each gets a masked value into an error when it is sent directly. */
   test.each([
     "insert into people values (3, 'Eve', 'canary@example.com')",
     'select email::int from people',
+    'select email::regclass from people',
+    'copy (select email::regclass from people) to stdout',
+    'select pg_database_size(email::name) from people',
+    'select pg_extension_update_paths(email::name) from people',
+    [
+      'create temp table named as select email from people',
+      'alter table named alter email type regclass using email::regclass',
+    ],
     ['create temp table kept as select email from people', 'alter table kept alter email type int using email::int'],
     ['create temp table twice as select e.email from people e, people', 'create unique index on twice (email)'],
     ['create temp view within as select id from people where email::int > 0', 'select id from within'],

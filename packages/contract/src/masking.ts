@@ -194,6 +194,11 @@ export interface CopyFormat {
 export interface TextMask {
   /** Nothing of them: they may hold masked values. */
   readonly hidden: boolean;
+  /**
+   * Whether a text passes where they are hidden, because it can only name what is defined at the target: by the file of the server's
+   * source that it comes from, and its SQLSTATE. The text comes from no code that the statement runs.
+   */
+  isOfNames?(source: string, code: string): boolean;
   /** The text, with a label in place of each value in it that is looked for. */
   clean(text: string): string;
 }

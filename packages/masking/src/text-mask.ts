@@ -4,10 +4,15 @@ import { type Entity, detect } from './detectors/index.js';
 import { label } from './modes.js';
 
 /** Looks for these in texts, or for everything. Whether texts pass at all is asked each time. */
-export const textMaskOf = (isHidden: () => boolean, entities?: { has(entity: Entity): boolean }): TextMask => ({
+export const textMaskOf = (
+  isHidden: () => boolean,
+  entities?: { has(entity: Entity): boolean },
+  isOfNames?: TextMask['isOfNames'],
+): TextMask => ({
   get hidden() {
     return isHidden();
   },
+  ...(isOfNames && { isOfNames }),
   clean: (text) => withoutFindings(text, entities),
 });
 

@@ -312,7 +312,7 @@ export class TargetHalf {
       case 'definition':
         if (owed.own || this.#discarding) return 'nothing';
         if (owed.state && this.#standing.changed !== undefined) return this.#anew(owed.state, this.#standing.changed);
-        return this.#described(owed.state, part.type === 'count' ? payload : this.#definition(payload));
+        return this.#described(owed, part.type === 'count' ? payload : this.#definition(payload));
       default:
         return owed.own || this.#discarding ? 'nothing' : undefined;
     }
@@ -322,9 +322,9 @@ export class TargetHalf {
     return this.#shared.addsMetadata ? withMetadata(payload) : payload;
   }
 
-  /** Undefined: it passes as it came. */
-  #described(state: CommandState | undefined, payload: Buffer): Buffer | 'nothing' | undefined {
-    if (state?.masking && state.phase !== 'prepare') {
+  /** Undefined: it passes as it came. Definitions alone describe no rows. */
+  #described({ state, reply }: OwedAnswer, payload: Buffer): Buffer | 'nothing' | undefined {
+    if (state?.masking && state.phase !== 'prepare' && reply.kind !== 'fields') {
       this.#description.push(Buffer.from(payload));
       return 'nothing';
     }

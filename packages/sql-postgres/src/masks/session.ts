@@ -46,6 +46,7 @@ import { type Code, OWN_CODE, actionsOf, codeIn, codeThat, defines, effectsOf } 
 import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
+import { isOfNames } from './names-only.js';
 import { meantTables } from './meant.js';
 import { changes, definesForAll, isForAll, isTransactionControl, knownUpTo, nodeIn } from './followed.js';
 import { Announcer, refusalOf } from './hidden.js';
@@ -460,7 +461,14 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         masks.length === 0
           ? undefined
           : this.#sure(() => copyMasks({ ...rules, meter }, lineage?.[statement], command.text, statement, formats)),
-      texts: textMaskOf(() => tells || standing?.isInDoubt === true || (!isOwn && this.#touched), entities),
+      texts: textMaskOf(
+        () => tells || standing?.isInDoubt === true || (!isOwn && this.#touched),
+        entities,
+        isOfNames(
+          facts,
+          (name) => names.overlay.relations.has(name) || meaning.catalog.relationsNamed(name).length > 0,
+        ),
+      ),
       behind: () => (this.#catalog.underWay.isQuiet ? undefined : behind(this.#catalog.underWay, turn())),
       sent: (stop) => {
         answered = this.#own.sends(turn(), defined, stop);

@@ -16,13 +16,14 @@ import { template } from './templates.js';
  *
  * The server writes values into its texts: the key of a duplicate, the row that fails a check, the text that is no number. If
  * a masked column is involved only SQLSTATE, severity, position, names and source stay, and a text made here says what that
- * SQLSTATE means, and of notices only those of definitions pass. If not, the texts are searched. A message that cannot be read becomes one
+ * SQLSTATE means, and of notices only those of definitions pass. What can only name what is defined, and what is no value, passes as it is.
+ * If none is involved, the texts are searched. A message that cannot be read becomes one
  * that says so.
  */
 export function filterMessage(message: Buffer, texts: TextMask, encoding: TextEncoding): Buffer {
   const fields = readFields(message, encoding);
   if (!fields) return write(message[0] ?? B.errorResponse, [...UNREADABLE], encoding);
-  if (texts.hidden && !isOfText(fields)) {
+  if (texts.hidden && !isOfText(fields) && !isOfNames(fields, texts)) {
     if (message[0] === B.noticeResponse && !isOfDefinition(fields)) return NOTHING;
     return write(message[0] as number, hidden(fields), encoding);
   }
@@ -75,6 +76,18 @@ function isOfText(fields: readonly ErrorField[]): boolean {
   const of = new Map(fields);
   return of.get('C')?.startsWith('42') === true && of.has('P') && !of.has('W') && !of.has('p') && !of.has('q');
 }
+
+/** What the server says by itself, and not by a trace of code, of what is defined. A trace of the text of a function alone is none. */
+function isOfNames(fields: readonly ErrorField[], texts: TextMask): boolean {
+  const of = new Map(fields);
+  const trace = of.get('W');
+  const isOfBody = trace !== undefined && BODY.test(trace);
+  if (!isOfBody && (trace !== undefined || of.has('p') || of.has('q'))) return false;
+  return texts.isOfNames?.(isOfBody ? '' : (of.get('F') ?? ''), of.get('C') ?? '') === true;
+}
+
+/** Of a body that is looked through as it is defined. What runs has a line more for each caller, and says which of its statements it is at. */
+const BODY = /^(?:compilation of PL\/pgSQL function "[^"\n]*" near line \d+|SQL function "[^"\n]*")$/;
 
 /**
  * A notice about a definition, about the session, or of RAISE. Functions that compute values have some as well (a query of text search
