@@ -126,7 +126,7 @@ export class Holds {
     if (linger !== undefined && holding.waits) return this.#lingering(holding, held, linger);
     if (!waits) return refused(holding, { code: 'approval-needed', ...askedOf(held) });
     const stop = (): void =>
-      this.#approvals.withdraw(number, WHY[waiter.signal.reason as WaitEnded](nounOf(holding.command)));
+      this.#approvals.abandon(number, WHY[waiter.signal.reason as WaitEnded](nounOf(holding.command)));
     const drain = (): void => this.#approvals.withdraw(number, DRAINING);
     const say = (): void =>
       waiter.say?.({ code: 'command-waits', rules: holds.map(({ rule }) => rule), ...askedOf(held) });

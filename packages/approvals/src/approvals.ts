@@ -318,10 +318,18 @@ export class Approvals {
     return false;
   }
 
-  /** The client waits no longer. Nothing happens when the request has an outcome. */
+  /** Nobody waits for it any longer. Nothing happens when the request has an outcome. */
   withdraw(number: number, why: string): void {
     const entry = this.#open.get(number);
     if (entry && !entry.closed) void this.#close(entry, 'withdrawn', why);
+  }
+
+  /** The same of a client that is gone, also where it was approved meanwhile: nobody else uses that, so it would be open for ever. */
+  abandon(number: number, why: string): void {
+    const entry = this.#open.get(number);
+    if (!entry?.closed) this.withdraw(number, why);
+    else if (entry.request.waits && entry.request.state === 'approved')
+      this.#withdraw(entry, why).catch(() => undefined);
   }
 
   /** The time is up. Nothing happens when the request has an outcome. */

@@ -329,6 +329,23 @@ test('who may not approve any more when it is used has not approved', async () =
   expect(memory.kept.get(later.number)).toMatchObject({ state: 'withdrawn' });
 });
 
+test('whoever hangs up as it is approved leaves nothing that is open for ever', async () => {
+  for (const late of [false, true]) {
+    const { approvals, memory } = await open();
+    for (let count = 0; count < 2_001; count++) {
+      const { number, outcome } = await approvals.ask(asked());
+      const said = approvals.decide(number, ada, 'approve', '');
+      if (late) await outcome;
+      else await Promise.resolve();
+      approvals.abandon(number, 'the client is gone');
+      await said;
+      expect(await approvals.use({ number })).toBe(false);
+      if (count > 0) continue;
+      await vi.waitFor(() => expect(memory.kept.get(number)).toMatchObject({ state: 'withdrawn', why: 'the client is gone' }));
+    }
+  }
+});
+
 test('the texts of one principal are bounded in bytes, whatever they call themselves', async () => {
   const { approvals, memory } = await open();
   const text = 'x'.repeat(10 * 1024 * 1024);
