@@ -8,7 +8,7 @@ import type { CreateTable, CreateView, Expression, Keeping, ObjectName, Query } 
 /** `Keeping` while it is being read. */
 export type KeepingDraft = { readonly [K in keyof Keeping]: Keeping[K][number][] };
 
-export const nothingKept = (): KeepingDraft => ({ defaults: [], plain: [], followed: [] });
+export const nothingKept = (): KeepingDraft => ({ defaults: [], plain: [], followed: [], checks: [], dividing: [] });
 
 /** A table definition while it is being read. */
 interface TableDraft {
@@ -92,8 +92,11 @@ export abstract class DefinitionParser extends ChangeParser {
   protected defined(expressions: Expression[], keeping: KeepingDraft): boolean {
     const bracketed = (this.isWord('CHECK') || this.isWord('AS')) && this.isSign('(', 1);
     if (bracketed && !this.queryAheadOf(1)) {
+      const isCheck = this.isWord('CHECK');
       this.skip();
-      expressions.push(this.parenthesised(() => this.expression()));
+      const value = this.parenthesised(() => this.expression());
+      expressions.push(value);
+      if (isCheck) keeping.checks.push(value);
       return true;
     }
     const isValue =
@@ -103,6 +106,21 @@ export abstract class DefinitionParser extends ChangeParser {
     const value = this.simple();
     expressions.push(value);
     keeping.defaults.push(value);
+    return true;
+  }
+
+  /** PARTITION BY and SUBPARTITION BY, up to the end of what rows are divided by: takes the names in it. */
+  protected dividedBy(keeping: KeepingDraft): boolean {
+    if (!(this.isWord('PARTITION') || this.isWord('SUBPARTITION')) || !this.isWord('BY', 1)) return false;
+    while (!this.done && !this.isSign('(')) this.skip();
+    let depth = 0;
+    while (!this.done) {
+      if (this.isSign('(')) depth++;
+      else if (this.isSign(')') && --depth === 0) break;
+      if (this.isName()) keeping.dividing.push(this.takeName());
+      else this.skip();
+    }
+    if (!this.done) this.skip();
     return true;
   }
 

@@ -223,7 +223,8 @@ export abstract class HeadParser extends DefinitionParser {
       } else if (this.isWord('REFERENCES')) {
         this.skip();
         draft.objects.push({ type: 'table', access: 'read', object: this.referenced(keeping) });
-      } else if (!this.#storage(draft) && !this.defined(draft.expressions, keeping)) this.#step(draft);
+      } else if (!this.#storage(draft) && !this.dividedBy(keeping) && !this.defined(draft.expressions, keeping))
+        this.#step(draft);
     }
     ends();
   }

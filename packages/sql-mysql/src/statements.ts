@@ -432,20 +432,28 @@ class StatementParser extends HeadParser {
     }
     if (this.takeWord('CLOSE')) return { ...begun, action: 'close', values: [], ...this.span(start) };
     this.expectWord('READ');
-    const values = this.#handlerKey();
+    const { values, byIndex } = this.#handlerKey();
     const where = this.where();
     const limit = this.limit();
-    return { ...begun, action: 'read', ...(where && { where }), ...(limit && { limit }), values, ...this.span(start) };
+    return {
+      ...begun,
+      action: 'read',
+      ...(byIndex && { byIndex }),
+      ...(where && { where }),
+      ...(limit && { limit }),
+      values,
+      ...this.span(start),
+    };
   }
 
   /** FIRST | NEXT | index FIRST | index = (values) */
-  #handlerKey(): Expression[] {
+  #handlerKey(): { values: Expression[]; byIndex: boolean } {
     const alone = HANDLER_STEPS.has(this.word()) && !this.#isComparison(1) && !HANDLER_STEPS.has(this.word(1));
-    if (!alone) this.takeName();
-    if (this.takeOne(HANDLER_STEPS)) return [];
+    const byIndex = !alone && this.takeName().toUpperCase() !== 'PRIMARY';
+    if (this.takeOne(HANDLER_STEPS)) return { values: [], byIndex };
     if (!this.#isComparison(0)) throw this.error();
     this.skip();
-    return this.parenthesised(() => this.expressions());
+    return { values: this.parenthesised(() => this.expressions()), byIndex };
   }
 
   #isComparison(ahead: number): boolean {

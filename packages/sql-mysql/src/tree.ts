@@ -186,6 +186,10 @@ export interface Keeping {
   readonly plain: readonly string[];
   /** Foreign keys whose columns change with those that they refer to. Without columns: the key of the table. */
   readonly followed: readonly { readonly table: ObjectName; readonly columns: readonly string[] }[];
+  /** CHECK (x): every row that is there is held against it. */
+  readonly checks: readonly Expression[];
+  /** Columns by whose values rows are put into partitions. */
+  readonly dividing: readonly string[];
 }
 
 export interface CreateTable extends Span {
@@ -219,6 +223,8 @@ export interface HandlerStatement extends Span {
   readonly kind: 'handler';
   readonly action: 'open' | 'read' | 'close';
   readonly table: ObjectName;
+  /** Rows come in the order of an index other than the primary key. */
+  readonly byIndex?: true;
   readonly alias?: string;
   readonly where?: Expression;
   readonly limit?: Limit;

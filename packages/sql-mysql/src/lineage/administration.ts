@@ -8,6 +8,7 @@ import { expression } from './expression.js';
 import { keeps } from './keeping.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
+import { anyVariableOf } from './session.js';
 import { type Column, NOTHING, type Value, computed, direct, unknown } from './value.js';
 
 /** What each column of an answer is, however many there are. */
@@ -73,6 +74,8 @@ const NAMING_HEADS: ReadonlySet<string> = new Set(['alter table', 'drop table', 
 export function head(analysis: LineageAnalysis, one: HeadStatement): readonly Column[] | Each {
   const { verb, objects, queries, expressions: list, words } = one;
   const { catalog, session } = analysis;
+  // Values of its options are not looked into: any of them may be a variable.
+  analysis.looksAt(anyVariableOf(session));
   for (const query of queries)
     analysis.asks(computed(readQuery(analysis, DUAL, query).map(({ value }) => value)), 'other');
   if (verb === 'get diagnostics') {

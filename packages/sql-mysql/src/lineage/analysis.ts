@@ -5,7 +5,7 @@ import type { SqlReading } from '../reading.js';
 import { readingOf } from '../reading.js';
 import type { Flow, Predicate, FlowTarget } from './lineage.js';
 import type { SessionEffect, SessionNames } from './session.js';
-import { type Value, isNothing, unknown } from './value.js';
+import { NOTHING, type Value, isNothing, unknown } from './value.js';
 
 /** Thrown where not even the number of columns can be told. The message is a phrase: why. */
 export class Unsure extends Error {
@@ -41,6 +41,9 @@ export class LineageAnalysis {
   readonly #left: { queries: number; visits: number };
   readonly #questions = new Map<BaseColumn, ColumnQuestions>();
   readonly #askedUnknown = new Set<string>();
+  readonly #looked = new Set<BaseColumn>();
+  #lookedUnknown: string | undefined;
+  readonly #lookedInViews = new Set<BaseColumn>();
 
   /** What `?` stands for, where an EXECUTE says it: values of variables. */
   parameters: readonly Value[] = [];
@@ -93,6 +96,27 @@ export class LineageAnalysis {
     }
   }
 
+  /** A value is computed or fetched, whether anything shows it or not: messages and plans may have it. */
+  looksAt({ sources, unknown }: Value): void {
+    this.#lookedUnknown ??= unknown;
+    for (const column of sources) this.#looked.add(column);
+  }
+
+  /** Columns that a view has and the statement does not name: plans may have them, where the view is read before the statement. */
+  looksIntoView(columns: ReadonlySet<BaseColumn>): void {
+    for (const column of columns) this.#lookedInViews.add(column);
+  }
+
+  get looked(): Value {
+    if (this.#looked.size === 0 && this.#lookedUnknown === undefined) return NOTHING;
+    const reason = this.#lookedUnknown;
+    return { sources: new Set(this.#looked), kind: 'derived', ...(reason !== undefined && { unknown: reason }) };
+  }
+
+  get lookedInViews(): ReadonlySet<BaseColumn> {
+    return this.#lookedInViews;
+  }
+
   /** What another has collected is part of this. */
   includes(other: LineageAnalysis): void {
     for (const { column, kind, values } of other.predicates)
@@ -102,6 +126,8 @@ export class LineageAnalysis {
     this.effects.push(...other.effects);
     this.rows.push(...other.rows);
     for (const one of other.reads) this.reads.add(one);
+    this.looksAt(other.looked);
+    this.looksIntoView(other.lookedInViews);
   }
 
   moves(target: FlowTarget, value: Value): void {

@@ -21,13 +21,13 @@ export function expression(analysis: LineageAnalysis, scope: Scope, one: Express
     case 'constant':
       return CONSTANT;
     case 'parameter':
-      return analysis.parameters[one.index] ?? CONSTANT;
+      return looked(analysis, analysis.parameters[one.index] ?? CONSTANT);
     case 'column':
-      return columnValue(analysis, scope, one);
+      return looked(analysis, columnValue(analysis, scope, one));
     case 'variable':
-      return variableOf(analysis.session, one.name);
+      return looked(analysis, variableOf(analysis.session, one.name));
     case 'setting':
-      return storedIn(analysis);
+      return looked(analysis, storedIn(analysis));
     case 'assign': {
       const value = expression(analysis, scope, one.value);
       analysis.assigns(one.variable.name, value, true);
@@ -60,6 +60,11 @@ export function expression(analysis: LineageAnalysis, scope: Scope, one: Express
     default:
       return unknown('contains an expression that is not understood');
   }
+}
+
+function looked(analysis: LineageAnalysis, value: Value): Value {
+  analysis.looksAt(value);
+  return value;
 }
 
 export const expressions = (analysis: LineageAnalysis, scope: Scope, list: readonly Expression[]): Value[] =>

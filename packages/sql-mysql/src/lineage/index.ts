@@ -8,4 +8,4 @@ export {
 } from './session.js';
 export { traceOf } from './lost.js';
 export { lineageOf, lostLineage } from './statements.js';
-export type { Column, ValueKind, Value } from './value.js';
+export { type Column, NOTHING, type ValueKind, type Value } from './value.js';

@@ -1,6 +1,7 @@
 /**
  * What a definition does with values of columns by itself: defaults that are computed from others, columns that are computed no longer
- * and keep what they hold, foreign keys whose columns change with those that they refer to. Does not: definitions by a query.
+ * and keep what they hold, foreign keys whose columns change with those that they refer to; and what rows that are there are held against
+ * or divided by. Does not: definitions by a query.
  */
 import { folded, maybeSame } from '../catalog/objects.js';
 import type { Keeping, ObjectName } from '../tree.js';
@@ -11,7 +12,8 @@ import { EMPTY_SCOPE, type FromItem } from './scope.js';
 import { type Column, computed } from './value.js';
 
 /** @param table the one that is made or altered */
-export function keeps(analysis: LineageAnalysis, table: ObjectName, { defaults, plain, followed }: Keeping): void {
+export function keeps(analysis: LineageAnalysis, table: ObjectName, keeping: Keeping): void {
+  const { defaults, plain, followed, checks, dividing } = keeping;
   const name = `${table.schema ?? analysis.session.database ?? ''}.${table.name}`;
   const target = { type: 'table', name, column: '', temporary: false, bases: [] } as const;
   for (const one of defaults.filter(hasColumns)) {
@@ -19,6 +21,12 @@ export function keeps(analysis: LineageAnalysis, table: ObjectName, { defaults, 
     // A column that the same statement adds is not known here, and so is what it is computed from.
     const scope = { ...EMPTY_SCOPE, items: [{ name: table.name, columns }], columns };
     analysis.moves(target, expression(analysis, scope, one));
+  }
+  const compared = new Set([...dividing, ...checks.flatMap(columnsIn)]);
+  if (compared.size > 0) {
+    const columns = relationIn(analysis, table)?.columns ?? [];
+    const looked = columns.filter((one) => [...compared].some((name) => isCalled(one, name)));
+    analysis.asks(computed(looked.map(({ value }) => value)), 'other');
   }
   for (const column of plain) {
     const own = relationIn(analysis, table)?.columns.filter((one) => isCalled(one, column)) ?? [];
@@ -45,9 +53,11 @@ function relationIn(analysis: LineageAnalysis, table: ObjectName): FromItem | un
 const isCalled = ({ name }: Column, wanted: string): boolean =>
   folded(name) === folded(wanted) || maybeSame(name, wanted);
 
-/** Whether a name of a column stands in it. */
-function hasColumns(node: unknown): boolean {
-  if (typeof node !== 'object' || node === null) return false;
-  if ('kind' in node && node.kind === 'column') return true;
-  return Object.values(node).some(hasColumns);
+/** The names of columns that stand in it. */
+function columnsIn(node: unknown): string[] {
+  if (typeof node !== 'object' || node === null) return [];
+  const own = 'kind' in node && node.kind === 'column' && 'name' in node ? [String(node.name)] : [];
+  return [...own, ...Object.values(node).flatMap(columnsIn)];
 }
+
+const hasColumns = (node: unknown): boolean => columnsIn(node).length > 0;

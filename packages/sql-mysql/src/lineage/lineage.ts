@@ -59,6 +59,8 @@ export interface StatementLineage {
   readonly flows: readonly Flow[];
   /** What is in rows that it writes: a message about one that cannot be written may have it. */
   readonly rows: readonly Value[];
+  /** All that it computes with or fetches, shown or not: messages may have it. */
+  readonly looked: Value;
   /** What it changes in the session, once the server confirms it. */
   readonly effects: readonly SessionEffect[];
   /** `Catalog.keyOf` of all relations that were looked for, those behind views among them, found or not. */

@@ -59,6 +59,7 @@ export function readItems(analysis: LineageAnalysis, scope: Scope, items: readon
     if (item.kind === 'star') {
       const star = starOf(analysis.catalog, scope, item);
       if (!star) throw new Unsure('uses a star whose columns are not known');
+      for (const one of star) analysis.looksAt(one.value);
       return star;
     }
     const value = asColumn(expression(analysis, scope, item.value));
@@ -130,6 +131,7 @@ function readTable(
   const named = table.schema === undefined ? findNamed(scope, table.name, analysis.catalog) : undefined;
   const item = named ? { name: table.name, columns: named.columns() } : relationOf(analysis, table);
   const own: Scope = { ...scope, items: [item], columns: item.columns };
+  for (const { value } of item.columns) analysis.looksAt(value);
   return ordered(analysis, own, query, starOf(analysis.catalog, own, {}) ?? []);
 }
 

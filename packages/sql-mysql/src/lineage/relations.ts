@@ -1,5 +1,5 @@
 /** What a table or view shows. Owns: system tables, views by their definition, generated columns. Does not: joins (from.ts). */
-import { type Attribute, type Relation, folded } from '../catalog/objects.js';
+import { type Attribute, type BaseColumn, type Relation, folded } from '../catalog/objects.js';
 import { Unread } from '../tokens.js';
 import { statementsOf } from '../texts.js';
 import type { ObjectName, Query } from '../tree.js';
@@ -65,6 +65,7 @@ function columnsOf(caller: LineageAnalysis, relation: Relation): readonly Column
     columns,
     code: analysis.effects.filter(({ type }) => type === 'code' || type === 'store'),
     reads: analysis.reads,
+    ...(relation.definition !== undefined && lookedInView(analysis, columns)),
   };
   catalog.derived.set(key, made);
   return shown(caller, made);
@@ -75,11 +76,25 @@ interface RelationRead {
   readonly columns: readonly Column[];
   readonly code: readonly SessionEffect[];
   readonly reads: ReadonlySet<string>;
+  /** Of a view: what it computes with, whatever is read of it; */
+  readonly computes?: Value;
+  /** and what else it has. */
+  readonly has?: ReadonlySet<BaseColumn>;
 }
 
-function shown(caller: LineageAnalysis, { columns, code, reads }: RelationRead): readonly Column[] {
+/** What a view only hands on is looked at where it is read. What it computes may be computed for all of its columns, as a table first. */
+function lookedInView(analysis: LineageAnalysis, columns: readonly Column[]): Pick<RelationRead, 'computes' | 'has'> {
+  const { looked, predicates, lookedInViews } = analysis;
+  const isComputed = columns.some(({ value }) => value.kind !== 'direct' || value.unknown !== undefined);
+  const asked: Value = { sources: new Set(predicates.map(({ column }) => column)), kind: 'derived' };
+  return { computes: isComputed ? looked : asked, has: new Set([...looked.sources, ...lookedInViews]) };
+}
+
+function shown(caller: LineageAnalysis, { columns, code, reads, computes, has }: RelationRead): readonly Column[] {
   caller.effects.push(...code);
   for (const one of reads) caller.reads.add(one);
+  if (computes) caller.looksAt(computes);
+  if (has) caller.looksIntoView(has);
   return columns;
 }
 

@@ -79,10 +79,16 @@ const isPlain = (name: string): boolean => name !== '' && isAscii(name) && !/[\0
 /** What a user variable holds. */
 export function variableOf(session: SessionNames, name: string): Value {
   if (session.uncertain !== undefined) return unknown(session.uncertain);
-  if (!isPlain(name)) return computed([session.anyVariable, ...session.variables.values()]);
+  if (!isPlain(name)) return anyVariableOf(session);
   const own = session.variables.get(folded(name));
   return own ? either([own, session.anyVariable]) : session.anyVariable;
 }
+
+/** What any of the user variables holds. */
+export const anyVariableOf = (session: SessionNames): Value =>
+  session.uncertain === undefined
+    ? computed([session.anyVariable, ...session.variables.values()])
+    : unknown(session.uncertain);
 
 /** Which of two names with letters beyond ASCII the server takes for one is for it to say. */
 const OTHERWISE_NAMED = { unread: 'executes a statement under a name that the server may take for another one' };

@@ -16,6 +16,7 @@ import type {
   Expression,
   HandlerStatement,
   Prepare,
+  Query,
   SetItem,
   Statement,
 } from '../tree.js';
@@ -24,13 +25,21 @@ import { LineageAnalysis, Unsure } from './analysis.js';
 import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
 import { expression, expressions } from './expression.js';
+import { sorted } from './from.js';
 import { keeps } from './keeping.js';
 import type { StatementLineage } from './lineage.js';
 import { lostEffects, traceOf } from './lost.js';
 import { readLimit, readQuery } from './query.js';
 import { relationOf } from './relations.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
-import { type Handler, type SessionEffect, type SessionNames, type TemporaryTable, maybeAfter } from './session.js';
+import {
+  type Handler,
+  type SessionEffect,
+  type SessionNames,
+  type TemporaryTable,
+  anyVariableOf,
+  maybeAfter,
+} from './session.js';
 import { type Column, NOTHING, type Value, computed, same, unknown } from './value.js';
 
 /** Rounds until variables that a statement writes and reads have what may be in them. */
@@ -99,7 +108,7 @@ function readOnce(
   } catch (error) {
     reason = reasonFor(error);
   }
-  const { flows, effects, rows, predicates, conditionsOnUnknown, reads } = analysis;
+  const { flows, effects, rows, predicates, conditionsOnUnknown, reads, looked } = analysis;
   return {
     statement: statement.kind,
     outputs: 'each' in shown ? [] : shown.map(({ name, value }) => ({ name, ...value })),
@@ -111,6 +120,7 @@ function readOnce(
     rows,
     effects: reason === undefined ? effects : [...effects, ...lostBy(reason)],
     reads,
+    looked,
   };
 }
 
@@ -125,7 +135,13 @@ export function lostLineage(
   const effects = lostEffects(catalog, session, trace, reason);
   const nothing = { outputs: [], predicates: [], conditionsOnUnknown: [], flows: [], rows: [], reads: NOTHING_READ };
   const diagnostics: SessionEffect = { type: 'diagnostics', value: unknown(reason), resets: false };
-  return { ...nothing, statement: kind, unknown: reason, effects: [...effects, diagnostics] };
+  return {
+    ...nothing,
+    statement: kind,
+    unknown: reason,
+    effects: [...effects, diagnostics],
+    looked: unknown(reason),
+  };
 }
 
 function reasonFor(error: unknown): string {
@@ -148,9 +164,9 @@ function diagnosed(statement: Statement, lineage: StatementLineage): SessionEffe
         resets: false,
       },
     ];
-  const { outputs, each = NOTHING, unknown: reason, predicates, flows, rows } = lineage;
+  const { outputs, each = NOTHING, unknown: reason, predicates, flows, rows, looked } = lineage;
   const read = { sources: new Set(predicates.map((one) => one.column)), kind: 'derived' as const };
-  const all = computed([...outputs, each, read, ...flows.map(({ value }) => value), ...rows]);
+  const all = computed([...outputs, each, read, ...flows.map(({ value }) => value), ...rows, looked]);
   const value = reason === undefined ? all : unknown(reason, all.sources);
   return [{ type: 'diagnostics', value, resets: reason === undefined && usesTables(statement, lineage) }];
 }
@@ -201,8 +217,7 @@ function read(reader: StatementContext, statement: Statement): ReturnedColumns {
     case 'create table':
       return created(analysis, statement);
     case 'create view':
-      // It shows nothing now, and later what its definition says, which is read again then.
-      return [];
+      return definedView(analysis, statement.query);
     case 'handler':
       return handled(analysis, statement);
     case 'show':
@@ -213,6 +228,17 @@ function read(reader: StatementContext, statement: Statement): ReturnedColumns {
     default:
       return head(analysis, statement);
   }
+}
+
+/** It shows nothing now, and later what its definition says, which is read again then. What its rows go by is asked here. */
+function definedView(analysis: LineageAnalysis, query: Query): ReturnedColumns {
+  try {
+    readQuery(analysis, DUAL, query);
+  } catch (error) {
+    if (!(error instanceof Unsure)) throw error;
+    analysis.asks(unknown(error.message), 'other');
+  }
+  return [];
 }
 
 function setItems(analysis: LineageAnalysis, items: readonly SetItem[]): ReturnedColumns {
@@ -239,10 +265,11 @@ function called(
 /** A plan has constants of the statement, and columns of a row that was looked up replaced by their values. */
 function explained(reader: StatementContext, { statement, into }: Explain): ReturnedColumns {
   const shown = read(reader, statement);
-  const { predicates, flows } = reader.analysis;
+  const { predicates, flows, looked, lookedInViews } = reader.analysis;
   const outputs = 'each' in shown ? [shown.each] : shown.map(({ value }) => value);
   const asked: Value = { sources: new Set(predicates.map((one) => one.column)), kind: 'derived' };
-  const all = computed([...outputs, asked, ...flows.map(({ value }) => value)]);
+  const inViews: Value = { sources: lookedInViews, kind: 'derived' };
+  const all = computed([...outputs, asked, ...flows.map(({ value }) => value), looked, inViews]);
   if (into !== undefined) reader.analysis.assigns(into, all, false);
   return { each: all };
 }
@@ -301,6 +328,8 @@ function opaque(analysis: LineageAnalysis, reason: string): ReturnedColumns {
 function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedColumns {
   const { catalog, session } = analysis;
   const { table, temporary, query, columns, expressions: list, like } = statement;
+  // Defaults are tried at once.
+  if (list.length > 0) analysis.looksAt(anyVariableOf(session));
   const made = query && readQuery(analysis, DUAL, query);
   const schema = table.schema ?? session.database ?? '';
   const name = `${schema}.${table.name}`;
@@ -339,7 +368,7 @@ function columnsBehind({ temporary }: SessionNames, handler: Handler): readonly 
 
 function handled(
   analysis: LineageAnalysis,
-  { action, table, alias, where, limit, values }: HandlerStatement,
+  { action, table, alias, where, limit, values, byIndex }: HandlerStatement,
 ): ReturnedColumns {
   const { session } = analysis;
   const key = comparedName(alias ?? table.name);
@@ -356,10 +385,12 @@ function handled(
   const handler = session.handlers.get(comparedName(table.name));
   if (!handler || session.uncertain !== undefined) throw new Unsure('reads by a handler that is not known');
   const columns = columnsBehind(session, handler);
+  for (const { value } of columns) analysis.looksAt(value);
   if (columns.some(({ hidden }) => hidden)) throw new Unsure('reads by a handler a table with invisible columns');
   const scope = { ...EMPTY_SCOPE, items: [{ name: table.name, columns }], columns };
   condition(analysis, scope, where);
   readLimit(analysis, scope, limit);
+  if (byIndex) sorted(analysis, columns);
   // The values that the index is asked for.
   if (values.length > 0)
     analysis.asks(computed([...columns.map(({ value }) => value), ...expressions(analysis, scope, values)]), 'other');

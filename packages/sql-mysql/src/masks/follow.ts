@@ -12,6 +12,7 @@ import {
   type StatementLineage,
   type Value,
   lineageOf,
+  NOTHING,
   lostLineage,
   traceOf,
 } from '../lineage/index.js';
@@ -110,6 +111,7 @@ const NOTHING_SAID: StatementLineage = {
   rows: [],
   effects: [],
   reads: new Set(),
+  looked: NOTHING,
 };
 
 /** Of one snapshot: columns of another are other columns. */
@@ -146,11 +148,12 @@ const BYTES_PER_VALUE = 200;
 const BYTES_PER_SOURCE = 40;
 
 /** About how much memory it takes. Sets of sources are shared, and counted wherever they are. */
-function sizeOf(key: string, { outputs, predicates, flows, rows, effects, reads }: StatementLineage): number {
+function sizeOf(key: string, { outputs, predicates, flows, rows, effects, reads, looked }: StatementLineage): number {
   let size = 2 * key.length + BYTES_PER_VALUE * (predicates.length + effects.length + reads.size + 1);
   const add = ({ sources }: Value): void => void (size += BYTES_PER_VALUE + BYTES_PER_SOURCE * sources.size);
   outputs.forEach(add);
   rows.forEach(add);
+  add(looked);
   for (const { value } of flows) add(value);
   return size;
 }

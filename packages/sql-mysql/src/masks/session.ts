@@ -224,7 +224,8 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     const isOver = (): void => {
       if (shows === 'nothing') this.#warnings = told;
     };
-    const runsCode = lineage?.effects.some(({ type }) => type === 'code') ?? true;
+    // The text of a PREPARE that is not written in it is quoted by errors, as code may say what it likes.
+    const runsCode = lineage?.effects.some((one) => one.type === 'code' || preparesUnread(one)) ?? true;
     const hides = isSecret || (rules.isGuarded && runsCode);
     return {
       rows: (_result, columns, format, meter) =>
@@ -270,6 +271,8 @@ export class MySqlMaskSession implements MaskPlanner, MaskedPackets {
     }
   }
 }
+
+const preparesUnread = (effect: SessionEffect): boolean => effect.type === 'prepare' && 'unread' in effect.prepared;
 
 interface Followed {
   readonly lineage: StatementLineage | undefined;

@@ -30,9 +30,9 @@ const isSecret = (value: Value, masked: MaskedColumns, catalog: Catalog): boolea
 
 /** It looks at something masked, or nobody knows what it looks at. */
 function touches(lineage: StatementLineage, masked: MaskedColumns, catalog: Catalog): boolean {
-  const { outputs, each, predicates, conditionsOnUnknown, flows, rows, unknown } = lineage;
+  const { outputs, each, predicates, conditionsOnUnknown, flows, rows, unknown, looked } = lineage;
   if (unknown !== undefined || conditionsOnUnknown.length > 0) return true;
-  const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value), ...rows];
+  const values = [...outputs, ...(each ? [each] : []), ...flows.map(({ value }) => value), ...rows, looked];
   return (
     values.some((value) => isSecret(value, masked, catalog)) || predicates.some(({ column }) => masked.has(column))
   );
