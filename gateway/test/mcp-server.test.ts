@@ -314,8 +314,14 @@ describe('the tools of the gateway', () => {
   check('a statement that waits at the database while what it reads is defined anew shows nothing of it', async () => {
     await direct.query('create view pub as select name as shown from people');
     const read = { connection: 'db', sql: 'select shown from pub where shown is not null' };
-    const { results } = (await client.call('query', read)).structuredContent;
-    expect(results).toMatchObject([{ rows: [['Ann'], ['Bob']] }]);
+    // A view that was made past the gateway is one that nobody knew, until the catalog is read again.
+    await vi.waitFor(
+      async () => {
+        const { structuredContent } = await client.call('query', read);
+        expect(structuredContent).toMatchObject({ results: [{ rows: [['Ann'], ['Bob']] }] });
+      },
+      { timeout: 20_000, interval: 200 },
+    );
     const { host, port, user, password, database } = stand.postgres;
     const definer = new pg.Client({ host, port, user, password, database });
     await definer.connect();
