@@ -180,6 +180,22 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('the con
     expect(await waiting).toContain('Nobody answered');
   });
 
+  test('padding hides nothing of a statement from an approver', async () => {
+    const ben = await at('ben', '/approvals');
+    const padded = `delete from orders /* ${'padding '.repeat(100_000)} */ where id in (1, 4242)`;
+    const [waiting] = await asks(padded);
+    await ben.getByText('delete from orders /* padding').first().click();
+    const shown = ben.getByRole('group', { name: 'Statement' });
+    await ben.getByText(`It is long: ${padded.length.toLocaleString('en')} characters`).waitFor();
+    expect(await shown.innerText()).not.toContain('4242');
+    await ben.getByRole('button', { name: 'This is the beginning: show all' }).click();
+    await expect.poll(() => shown.innerText()).toContain('where id in (1, 4242)');
+    await ben.getByRole('button', { name: 'Deny' }).click();
+    await ben.getByRole('dialog').getByRole('textbox').fill('too long');
+    await ben.getByRole('dialog').getByRole('button', { name: 'Deny' }).click();
+    expect(await waiting).toContain('too long');
+  });
+
   test('hostile texts stay texts: in statements, names, reasons and answers', async () => {
     const ben = await at('ben', '/approvals');
     const own = await it.stand.client({ user: 'ana', password: token });

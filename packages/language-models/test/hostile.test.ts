@@ -284,7 +284,11 @@ describe('an answer that comes whole', () => {
 
 test('a call of a kind that is not known here is judged as the agent’s', () => {
   const events = [
-    { type: 'content_block_start', index: 0, content_block: { type: 'computer_use', id: 'a', name: 'wipe', input: {} } },
+    {
+      type: 'content_block_start',
+      index: 0,
+      content_block: { type: 'computer_use', id: 'a', name: 'wipe', input: {} },
+    },
     { type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: '{"all":1}' } },
     { type: 'content_block_stop', index: 0 },
   ];

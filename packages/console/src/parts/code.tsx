@@ -6,15 +6,21 @@ import { Hidden, Statement } from './statement.js';
 
 const Editor = lazy(() => import('./editor.js'));
 
+/** Longer ones would keep the editor, and whoever has to decide, waiting. Characters. */
+const MAX_EDITED = 500_000;
+
 /** A statement of somebody else, whole, however long it is. Nothing of it is markup. */
-export const Code = ({ text, label }: { readonly text: string; readonly label: string }): ReactNode => (
-  <Suspense fallback={<Statement text={text} label={label} />}>
-    <Stack gap="xs" role="group" aria-label={label}>
-      <Editor text={printable(text)} label={label} />
-      <Hidden text={text} />
-    </Stack>
-  </Suspense>
-);
+export const Code = ({ text, label }: { readonly text: string; readonly label: string }): ReactNode =>
+  text.length > MAX_EDITED ? (
+    <Statement text={text} label={label} />
+  ) : (
+    <Suspense fallback={<Statement text={text} label={label} />}>
+      <Stack gap="xs" role="group" aria-label={label}>
+        <Editor text={printable(text)} label={label} />
+        <Hidden text={text} />
+      </Stack>
+    </Suspense>
+  );
 
 interface CodeFieldProps {
   readonly text: string;

@@ -8,8 +8,9 @@ import { hidesCharacters, printable } from '@sluice/printable';
 import { Button, Stack, Text } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 
-/** Of a text at first. Characters. */
+/** Of a text at first, and of one that has colours. Characters. */
 const MAX_SHOWN = 20_000;
+const MAX_COLOURED = 200_000;
 
 /** One pass over the text: each alternative begins with what no other one does. */
 const PARTS =
@@ -74,7 +75,7 @@ export const Statement = ({
       {/* It scrolls, so that the keyboard has to reach it. */}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre className="code" tabIndex={0} aria-label={label} role="group">
-        {coloured(printable(shown))}
+        {shown.length > MAX_COLOURED ? printable(shown) : coloured(printable(shown))}
       </pre>
       <Hidden text={text} />
       {shown.length < text.length && (
