@@ -12,5 +12,8 @@ export * from './pump.js';
 export * from './reader.js';
 export * from './recent.js';
 export * from './recorder.js';
+export * from './room.js';
+export * from './small-pieces.js';
+export * from './statement-room.js';
 export * from './turn.js';
 export * from './waiting.js';
