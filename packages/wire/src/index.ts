@@ -6,6 +6,7 @@ export * from './arena.js';
 export * from './command-clock.js';
 export * from './conversation.js';
 export * from './errors.js';
+export * from './gathering-hash.js';
 export * from './inbox.js';
 export * from './lender.js';
 export * from './pump.js';

@@ -388,10 +388,12 @@ export class ClientHalf {
     const shared = this.#shared;
     const { file, owed, recorder } = shared;
     if (file.type !== 'sending' || this.#incoming.size === 0) return;
-    const { bytes, over, last } = this.#incoming.takeFile(file.shift);
+    const command = owed?.state;
+    const { bytes, over, last } = this.#incoming.takeFile(file.shift, (content) => {
+      if (command) recorder.sent(command, content);
+    });
     if (bytes.length === 0) return;
     shared.wires.send('upstream', bytes);
-    const command = owed?.state;
     if (command && recorder.fits(command, bytes.length)) {
       recorder.take(command, bytes);
       recorder.flush(command);

@@ -99,18 +99,22 @@ export class Incoming {
   }
 
   /**
-   * Packets of a file, as far as they have come. `sequence`: what to add to their numbers.
+   * Packets of a file, as far as they have come. `shift`: what to add to their numbers; `see` has the content in pieces.
    *
    * @returns the bytes, with their headers, whether the empty packet is among them that ends the file, and the client's number of
    *   the last packet
    */
-  takeFile(shift: number): { readonly bytes: Buffer; readonly over: boolean; readonly last: number } {
+  takeFile(
+    shift: number,
+    see: (content: Buffer) => void,
+  ): { readonly bytes: Buffer; readonly over: boolean; readonly last: number } {
     const bytes = Buffer.from(this.#joined());
     const file = this.#file;
     let at = 0;
     let last = 0;
     for (;;) {
       const part = Math.min(file.left, bytes.length - at);
+      if (part > 0) see(bytes.subarray(at, at + part));
       at += part;
       file.left -= part;
       if (file.left > 0 || bytes.length - at < HEADER_BYTES) break;

@@ -59,6 +59,8 @@ export class ClientHalf {
   /** Bytes of the current message that are still to come and pass, or are dropped, unseen. */
   #passing = 0;
   #dropping = 0;
+  /** What the data is for that passes. */
+  #copier: CommandState | undefined;
   /** Asked, and not yet answered. */
   #questionOpen = false;
   #answer: Answer | undefined;
@@ -141,6 +143,7 @@ export class ClientHalf {
       if (this.#passing > 0) {
         const size = Math.min(this.#passing, end - at);
         this.#passing -= size;
+        if (this.#copier) this.#shared.recorder.sent(this.#copier, chunk.subarray(at, at + size));
         at += size;
         continue;
       }
@@ -223,7 +226,7 @@ export class ClientHalf {
     const { intake, pipeline } = this.#shared;
     const { next } = intake;
     if (next === 'wait' || this.#shared.cancelling) return 'wait';
-    if (next === 'copy') return this.#copyMessage(tag);
+    if (next === 'copy') return this.#copyMessage(tag, bytes);
     if (tag === F.sync) {
       intake.synced();
       this.#unsynced = false;
@@ -285,8 +288,12 @@ export class ClientHalf {
   }
 
   /** In COPY the target ignores Flush and Sync (55.2.7), so it is spared them: then every Sync it gets is answered. */
-  #copyMessage(tag: number): Disposition {
-    if (tag === F.copyData) return 'forward';
+  #copyMessage(tag: number, bytes: Buffer): Disposition {
+    if (tag === F.copyData) {
+      this.#copier = this.#shared.pipeline.head?.command;
+      if (this.#copier) this.#shared.recorder.sent(this.#copier, bytes.subarray(HEADER_BYTES));
+      return 'forward';
+    }
     if (tag === F.copyDone || tag === F.copyFail) {
       this.#shared.intake.copySent();
       return 'forward';

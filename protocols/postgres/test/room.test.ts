@@ -1,4 +1,5 @@
 /** What a client has prepared and never closes: bounded for each principal in all of their sessions, in words, and given back. */
+import { hash } from 'node:crypto';
 import { StatementRoom } from '@sluice/wire';
 import { describe, expect, test } from 'vitest';
 import * as t from './talk.js';
@@ -96,5 +97,35 @@ describe('what is prepared and never closed', () => {
     session.replies(reply.parsed, reply.bound, reply.complete('SELECT 1'), reply.ready('I'));
     expect(session.toClient()).toEqual(['1', '2', 'C', 'Z I']);
     session.hangUp('client');
+  });
+});
+
+describe('what a client sends for COPY is on record by its length and its digest', () => {
+  const data = 'one\ntwo\nthree\n';
+  test.each([1, 3, 1_000])('however it is cut (%d)', (size) => {
+    const session = talk();
+    session.client(t.query('copy a from stdin'));
+    session.replies(reply.copyIn);
+    const bytes = Buffer.concat([t.copyData('one\n'), t.copyData('two\nthree\n'), t.copyDone]);
+    for (let at = 0; at < bytes.length; at += size) session.client(bytes.subarray(at, at + size));
+    session.replies(reply.complete('COPY 3'), reply.ready('I'));
+    const end = session.recorded.find(({ type }) => type === 'end');
+    expect(end).toMatchObject({ summary: `COPY 3; ${data.length} bytes were sent, SHA-256 ${hash('sha256', data)}` });
+  });
+
+  test('also where it fails, or the client goes', () => {
+    const session = talk();
+    session.client(t.query('copy a from stdin'));
+    session.replies(reply.copyIn);
+    session.client(t.copyData('one\n'));
+    session.replies(reply.error('22P04'), reply.ready('I'));
+    session.client(t.copyData('two\n'), t.copyDone, t.query('copy a from stdin'));
+    session.replies(reply.copyIn);
+    session.client(t.copyData('half').subarray(0, 7));
+    session.hangUp('client');
+    expect(session.recorded.flatMap((one) => (one.type === 'end' ? [one.summary] : []))).toEqual([
+      `22P04: genuine; 4 bytes were sent, SHA-256 ${hash('sha256', 'one\n')}`,
+      `2 bytes were sent, SHA-256 ${hash('sha256', 'ha')}`,
+    ]);
   });
 });
