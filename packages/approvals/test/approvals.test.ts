@@ -341,7 +341,9 @@ test('whoever hangs up as it is approved leaves nothing that is open for ever', 
       await said;
       expect(await approvals.use({ number })).toBe(false);
       if (count > 0) continue;
-      await vi.waitFor(() => expect(memory.kept.get(number)).toMatchObject({ state: 'withdrawn', why: 'the client is gone' }));
+      await vi.waitFor(() =>
+        expect(memory.kept.get(number)).toMatchObject({ state: 'withdrawn', why: 'the client is gone' }),
+      );
     }
   }
 });

@@ -1,5 +1,6 @@
 /** Collects for the record what the client is given. Owns: how much of an answer is kept. Does not: write it (gateway). */
 import type { HiddenCounts, ResponseEnd, ResponseEvent } from '@sluice/contract';
+import { GatheringHash } from './gathering-hash.js';
 
 /** What is known of an answer that is being recorded. */
 export interface RecordedAnswer {
@@ -17,6 +18,8 @@ export interface RecordedAnswer {
   ended: boolean;
   /** Columns of its results that are NULL because nothing better is known of them, as far as they are not on record yet. */
   hidden: HiddenCounts | undefined;
+  /** Data of a copy or a file that its client has sent for it. */
+  sent?: { bytes: number; readonly hash: GatheringHash };
 }
 
 /** Summaries of many statements are cut here; the answer itself is in the record's data. */
@@ -50,6 +53,14 @@ export class AnswerRecorder {
     this.#data.push(bytes);
   }
 
+  /** What the client sends for a command that has begun: the record says how much that was, and its digest. */
+  sent(command: RecordedAnswer, bytes: Uint8Array): void {
+    if (command.ended || bytes.length === 0) return;
+    const sent = (command.sent ??= { bytes: 0, hash: new GatheringHash() });
+    sent.bytes += bytes.length;
+    sent.hash.update(bytes);
+  }
+
   /** The chunk ends here and the answer does not: what was taken of it is recorded now. */
   flush(command: RecordedAnswer): void {
     if (this.#data.length === 0) return;
@@ -74,7 +85,7 @@ export class AnswerRecorder {
       type: 'end',
       command: command.id,
       outcome,
-      summary: command.summary.slice(0, MAX_SUMMARY_CHARACTERS),
+      summary: command.summary.slice(0, MAX_SUMMARY_CHARACTERS) + sentInWords(command),
       rows: command.rows,
       bytes: command.bytes,
       hidden: command.hidden,
@@ -83,4 +94,12 @@ export class AnswerRecorder {
     // A portal that is executed again has told it already.
     command.hidden = undefined;
   }
+}
+
+/** Of what its client has sent; once, since a digest ends there. */
+function sentInWords(command: RecordedAnswer): string {
+  const { sent, summary } = command;
+  if (!sent) return '';
+  delete command.sent;
+  return `${summary === '' ? '' : '; '}${sent.bytes} bytes were sent, SHA-256 ${sent.hash.digest()}`;
 }

@@ -3,8 +3,8 @@
  * end. Does not: judge.
  */
 import { type AnswerJudging, type AnswerQuestion, Unmasked } from '@sluice/contract';
+import { Room, type RoomBounds } from '@sluice/wire';
 import type { AnswerHead } from './ports.js';
-import { Room, type RoomBounds } from './room.js';
 
 /** Of answers that are collected, of one principal and of all. */
 const MAX_BYTES_OF_ONE = 64 * 1024 * 1024;

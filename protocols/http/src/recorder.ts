@@ -3,51 +3,11 @@
  * passed after the protocol was switched. Owns: the bounds, and the digest of what is beyond them. Does not: take out
  * secrets, which is the gate's.
  */
-import { type Hash, createHash } from 'node:crypto';
 import type { BodyDigest, Gate, ResponseEnd } from '@sluice/contract';
-import { type Gathering, gathers } from '@sluice/wire';
+import { type Gathering, GatheringHash, gathers } from '@sluice/wire';
 
 type BodyDirection = 'request' | 'out' | 'in';
 type AnswerPart = NonNullable<ResponseEnd['parts']>[number];
-
-/** Pieces of a body are hashed so many at a time: to hash one takes as long as to copy thousands of bytes. */
-const FIRST_GATHERED_BYTES = 1024;
-const MOST_GATHERED_BYTES = 4 * 1024;
-
-/** The SHA-256 of pieces, most of which are small, and of which few are ever asked for it. */
-class GatheringHash {
-  #hash: Hash | undefined;
-  #gathered: Buffer | undefined;
-  #size = 0;
-
-  update(bytes: Buffer): void {
-    if (this.#gathered && this.#size + bytes.length > this.#gathered.length) this.#flush();
-    if (bytes.length >= FIRST_GATHERED_BYTES) {
-      this.#flush();
-      this.#hashed().update(bytes);
-      return;
-    }
-    this.#gathered ??= Buffer.allocUnsafe(this.#hash ? MOST_GATHERED_BYTES : FIRST_GATHERED_BYTES);
-    bytes.copy(this.#gathered, this.#size);
-    this.#size += bytes.length;
-  }
-
-  digest(): string {
-    this.#flush();
-    return this.#hashed().digest('hex');
-  }
-
-  #hashed(): Hash {
-    return (this.#hash ??= createHash('sha256'));
-  }
-
-  #flush(): void {
-    if (!this.#gathered || this.#size === 0) return;
-    this.#hashed().update(this.#gathered.subarray(0, this.#size));
-    this.#size = 0;
-    if (this.#gathered.length < MOST_GATHERED_BYTES) this.#gathered = undefined;
-  }
-}
 
 /** One direction of a body. */
 class BodyRecord {

@@ -1,33 +1,7 @@
 /**
- * Memory that many take at once, each for somebody. Owns: that one takes not all of it, and all together no more than there is. Does not: keep
- * bytes.
+ * Memory for what clients send by HTTP that is read before it goes on. Owns: how much of it one principal may have under way. Does not: keep bytes.
  */
-
-export interface RoomBounds {
-  /** Bytes of one, and of all. */
-  readonly ofOne: number;
-  readonly all: number;
-}
-
-export class Room {
-  readonly #taken = new Map<string, number>();
-  #all = 0;
-
-  /** Counts them in any case. @returns whether there was room for them */
-  take(who: string, bytes: number, { ofOne, all }: RoomBounds): boolean {
-    const mine = (this.#taken.get(who) ?? 0) + bytes;
-    this.#taken.set(who, mine);
-    this.#all += bytes;
-    return mine <= ofOne && this.#all <= all;
-  }
-
-  give(who: string, bytes: number): void {
-    this.#all -= bytes;
-    const left = (this.#taken.get(who) ?? 0) - bytes;
-    if (left > 0) this.#taken.set(who, left);
-    else this.#taken.delete(who);
-  }
-}
+import { Room, type RoomBounds } from '@sluice/wire';
 
 /** Of what clients send: bodies and messages that are read before they go on. */
 const sent = new Room();

@@ -29,7 +29,7 @@ export class ClientHalf {
   readonly #leave: () => void;
   readonly #incoming: Incoming;
   readonly #prepared: PreparedCommands;
-  readonly #names = new SqlNames();
+  readonly #names: SqlNames;
   readonly #relogin: Relogin;
   readonly #noEof: boolean;
   /** Several statements may stand in one text: by its capabilities, or what it has asked for since. */
@@ -50,6 +50,7 @@ export class ClientHalf {
     this.#incoming = new Incoming(shared.limits.message);
     this.#noEof = (shared.capabilities & CAPABILITY.deprecateEof) !== 0;
     this.#multi = (shared.capabilities & CAPABILITY.multiStatements) !== 0;
+    this.#names = new SqlNames(shared.room);
     this.#prepared = new PreparedCommands(shared, {
       ask: (asked, packet, allowed, denied) => this.#ask(asked, packet, allowed, denied),
       send: (packet, owed) => this.#send(packet, owed),
@@ -387,10 +388,12 @@ export class ClientHalf {
     const shared = this.#shared;
     const { file, owed, recorder } = shared;
     if (file.type !== 'sending' || this.#incoming.size === 0) return;
-    const { bytes, over, last } = this.#incoming.takeFile(file.shift);
+    const command = owed?.state;
+    const { bytes, over, last } = this.#incoming.takeFile(file.shift, (content) => {
+      if (command) recorder.sent(command, content);
+    });
     if (bytes.length === 0) return;
     shared.wires.send('upstream', bytes);
-    const command = owed?.state;
     if (command && recorder.fits(command, bytes.length)) {
       recorder.take(command, bytes);
       recorder.flush(command);

@@ -2,6 +2,7 @@
  * The client's bytes, cut into commands. Owns: what has come and is not taken yet, bounded by who reads on only while there is
  * room; chains of packets; commands that are too long, which are dropped as they come. Does not: know what a command is.
  */
+import { SmallPieces } from '@sluice/wire';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, payloadLength } from './packets.js';
 
 export interface Packet {
@@ -41,6 +42,7 @@ export class Incoming {
   /** Bytes of the longest command that is read. */
   readonly #max: number;
   #chunks: Buffer[] = [];
+  readonly #pieces = new SmallPieces();
   #size = 0;
   /** Bytes that have to be there before the next step can be taken. */
   #needed = HEADER_BYTES;
@@ -65,7 +67,9 @@ export class Incoming {
   /** What is left is kept, and the chunk was only lent. */
   keep(chunk: Buffer): void {
     const last = this.#chunks.at(-1);
-    if (last?.buffer === chunk.buffer) this.#chunks[this.#chunks.length - 1] = Buffer.from(last);
+    if (last?.buffer !== chunk.buffer) return;
+    this.#chunks.pop();
+    this.#pieces.add(this.#chunks, last);
   }
 
   /** The next command; undefined: it has not come as a whole. */
@@ -95,18 +99,22 @@ export class Incoming {
   }
 
   /**
-   * Packets of a file, as far as they have come. `sequence`: what to add to their numbers.
+   * Packets of a file, as far as they have come. `shift`: what to add to their numbers; `see` has the content in pieces.
    *
    * @returns the bytes, with their headers, whether the empty packet is among them that ends the file, and the client's number of
    *   the last packet
    */
-  takeFile(shift: number): { readonly bytes: Buffer; readonly over: boolean; readonly last: number } {
+  takeFile(
+    shift: number,
+    see: (content: Buffer) => void,
+  ): { readonly bytes: Buffer; readonly over: boolean; readonly last: number } {
     const bytes = Buffer.from(this.#joined());
     const file = this.#file;
     let at = 0;
     let last = 0;
     for (;;) {
       const part = Math.min(file.left, bytes.length - at);
+      if (part > 0) see(bytes.subarray(at, at + part));
       at += part;
       file.left -= part;
       if (file.left > 0 || bytes.length - at < HEADER_BYTES) break;

@@ -57,11 +57,12 @@ const ATTRIBUTES_FLAG = 0x08;
 export class PreparedCommands {
   readonly #shared: Shared;
   readonly #half: CommandDesk;
-  readonly #statements = new PreparedStatements();
+  readonly #statements: PreparedStatements;
 
   constructor(shared: Shared, half: CommandDesk) {
     this.#shared = shared;
     this.#half = half;
+    this.#statements = new PreparedStatements(shared.room);
   }
 
   textOf(id: number): string | undefined {
@@ -102,7 +103,7 @@ export class PreparedCommands {
       asked,
       packet,
       (allow, { raw }) => {
-        statement.long.clear();
+        this.#statements.forgetLong(statement);
         const command = commandState(this.#half.id(), 'run', allow, 'binary');
         this.#shared.recorder.take(command, BINARY_ROWS);
         const ended: OwedAnswer['ended'] = (outcome, cursor) => {
@@ -132,7 +133,7 @@ export class PreparedCommands {
   /** The target keeps long values until they are used, or the statement is reset. */
   #forgetLong(id: number, statement: PreparedStatement): void {
     if (statement.long.size === 0) return;
-    statement.long.clear();
+    this.#statements.forgetLong(statement);
     this.#half.send(resetStatement(id), { kind: 'simple', own: () => undefined });
   }
 
@@ -148,8 +149,10 @@ export class PreparedCommands {
     this.#shared.sequence = 0;
     const fields = new PayloadReader(payload, 1);
     const id = fields.uint(4);
-    const known = this.#statements.takeLong(id, fields.uint(2), fields.rest());
-    if (known) this.#shared.wires.send('upstream', raw);
+    const taken = this.#statements.takeLong(id, fields.uint(2), fields.rest());
+    // It has no answer, so there is no other word for it.
+    if (taken === 'full') return this.#shared.fail(tooManyStatements());
+    if (taken === 'taken') this.#shared.wires.send('upstream', raw);
   }
 
   fetch({ payload, raw }: Packet): void {
@@ -168,7 +171,7 @@ export class PreparedCommands {
     const id = new PayloadReader(payload, 1).uint(4);
     const statement = this.#statements.get(id);
     if (!statement) return this.#half.refuse(unknownStatement(id));
-    statement.long.clear();
+    this.#statements.forgetLong(statement);
     statement.cursor = undefined;
     this.#half.send(raw, { kind: 'simple' });
   }

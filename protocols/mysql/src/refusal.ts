@@ -70,7 +70,11 @@ export const badValues = (why: string): Buffer =>
 export const noCursor = (id: number): Buffer => error(1421, 'HY000', `The statement (${id}) has no open cursor.`);
 
 export const tooManyStatements = (): Buffer =>
-  error(1461, '42000', 'There are more prepared statements in this session than the gateway keeps. Close some.');
+  error(
+    1461,
+    '42000',
+    'There are more prepared statements than the gateway keeps, of this session or of all of yours. Close some, or sessions.',
+  );
 
 export const tooManyReadings = (): Buffer =>
   error(1142, '42000', 'This text changes how it is read too often: send its statements one by one.');

@@ -3,7 +3,7 @@
  * Owns: the list of those. Does not: know what passes.
  */
 import type { Admission, Deny, Ending, Gate, MySqlDialect } from '@sluice/contract';
-import { CommandClock, type Conversation, type Wires } from '@sluice/wire';
+import { CommandClock, type Conversation, StatementRoom, type Wires } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { MySqlConversation } from './conversation.js';
 import type { HandshakeResponse } from './handshake.js';
@@ -88,6 +88,7 @@ export class MySqlSession {
       capabilities,
       addsMetadata: client.extended !== upstream.extended,
       commands,
+      room: new StatementRoom(admitted.principal),
     });
     this.#conversation = conversation;
     this.#obey(conversation);

@@ -8,7 +8,7 @@ import type {
   SqlCommand,
   TextRange,
 } from '@sluice/contract';
-import type { AnswerRecorder, Wires } from '@sluice/wire';
+import type { AnswerRecorder, StatementRoom, Wires } from '@sluice/wire';
 import type { HandshakeResponse } from './handshake.js';
 import type { LoginExchange } from './login.js';
 import type { Reply } from './reply.js';
@@ -69,6 +69,8 @@ export interface Setup {
   readonly addsMetadata: boolean;
   /** Command ids that the start of the session has used. */
   readonly commands: number;
+  /** For what the client prepares. The conversation closes it. */
+  readonly room: StatementRoom;
 }
 
 /** The answer that is owed, which is one at a time. */

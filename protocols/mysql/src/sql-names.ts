@@ -3,12 +3,19 @@
  * EXECUTE is judged. A name whose text nobody has read stands for nothing.
  */
 import type { Facts } from '@sluice/contract';
+import { Roomy, type StatementRoom, statementBytes } from '@sluice/wire';
 
-/** A session with more names than this has lost them: what they stand for is then unknown. */
+/** A session with more names than this, or than there is room for, has lost them: what they stand for is then unknown. */
 const MAX_NAMES = 10_000;
 
 export class SqlNames {
-  readonly #texts = new Map<string, string>();
+  readonly #texts: Roomy<string, string>;
+  readonly #room: StatementRoom;
+
+  constructor(room: StatementRoom) {
+    this.#room = room;
+    this.#texts = new Roomy(room, (text) => statementBytes(text));
+  }
 
   text(name: string): string | undefined {
     return this.#texts.get(name.toLowerCase());
@@ -23,7 +30,7 @@ export class SqlNames {
     // Prepared from something that cannot be read.
     const known = statements.some(({ type }) => type === 'prepare' || type === 'deallocate');
     if (!known && actions.some(({ verb }) => verb === 'prepare')) this.clear();
-    if (this.#texts.size > MAX_NAMES) this.clear();
+    if (this.#texts.size > MAX_NAMES || !this.#room.fits(0)) this.clear();
   }
 
   clear(): void {

@@ -4,7 +4,7 @@
  */
 import { type Hash, createHash } from 'node:crypto';
 import type { MySqlDialect, Parameter } from '@sluice/contract';
-import { malformed } from '@sluice/wire';
+import { Roomy, SmallPieces, type StatementRoom, malformed, statementBytes } from '@sluice/wire';
 import { PayloadReader } from './packets.js';
 import type { CommandState } from './command-state.js';
 import { valueOf } from './values.js';
@@ -25,25 +25,35 @@ export interface PreparedStatement {
 interface LongValue {
   readonly digest: Hash;
   size: number;
-  /** The value, while it is short enough to be shown. */
-  start: Buffer;
+  /** The value in pieces, while it is short enough to be shown, and how long these are. */
+  readonly start: Buffer[];
+  kept: number;
+  readonly pieces: SmallPieces;
 }
 
 /** Of a value that comes in pieces this much is kept to be shown; of a longer one its length and a hash are. */
 const MAX_KEPT_BYTES = 64 * 1024;
 /** The same for all values of a session that are on their way. */
 const MAX_ALL_KEPT_BYTES = 1024 * 1024;
-/** Of all statements of a session. */
+/** What one such value takes besides, in bytes. */
+const LONG_VALUE_BYTES = 1024;
+/** Of a session. */
 const MAX_STATEMENTS = 20_000;
-const MAX_TEXT_CHARACTERS = 64 * 1024 * 1024;
 
 /** The statement that was prepared last, for drivers of MariaDB. */
 const LAST = 0xffff_ffff;
 
 export class PreparedStatements {
-  readonly #known = new Map<number, PreparedStatement>();
+  readonly #known: Roomy<number, PreparedStatement>;
+  readonly #room: StatementRoom;
   #last: number | undefined;
-  #characters = 0;
+  /** Bytes of values that are on their way. */
+  #kept = 0;
+
+  constructor(room: StatementRoom) {
+    this.#room = room;
+    this.#known = new Roomy(room, ({ text, parameters }) => statementBytes(text, parameters));
+  }
 
   /** @param id as a client says it */
   numberOf(id: number): number {
@@ -56,12 +66,12 @@ export class PreparedStatements {
 
   /** No other one has room. */
   isFull(text: string): boolean {
-    return this.#known.size >= MAX_STATEMENTS || this.#characters + text.length > MAX_TEXT_CHARACTERS;
+    // How many parameters it has only the target can say.
+    return this.#known.size >= MAX_STATEMENTS || !this.#room.fits(statementBytes(text));
   }
 
   add(id: number, { text, dialect, parameters }: Pick<PreparedStatement, 'text' | 'dialect' | 'parameters'>): void {
     this.#known.set(id, { text, dialect, parameters, types: undefined, long: new Map(), cursor: undefined });
-    this.#characters += text.length;
     this.#last = id;
   }
 
@@ -71,34 +81,44 @@ export class PreparedStatements {
   }
 
   close(id: number): void {
-    this.#characters -= this.#known.get(id)?.text.length ?? 0;
+    const statement = this.#known.get(id);
+    if (statement) this.forgetLong(statement);
     this.#known.delete(id);
   }
 
   clear(): void {
+    for (const statement of this.#known.values()) this.forgetLong(statement);
     this.#known.clear();
-    this.#characters = 0;
     this.#last = undefined;
   }
 
-  /** COM_STMT_SEND_LONG_DATA: a piece of a value. False: there is no such statement or parameter. */
-  takeLong(id: number, parameter: number, piece: Buffer): boolean {
+  /** COM_STMT_SEND_LONG_DATA: a piece of a value. 'unknown': there is no such statement or parameter. */
+  takeLong(id: number, parameter: number, piece: Buffer): 'taken' | 'unknown' | 'full' {
     const prepared = this.#known.get(id);
-    if (!prepared || parameter >= prepared.parameters) return false;
-    const value = prepared.long.get(parameter) ?? { digest: createHash('sha256'), size: 0, start: Buffer.alloc(0) };
+    if (!prepared || parameter >= prepared.parameters) return 'unknown';
+    let value = prepared.long.get(parameter);
+    if (!value) {
+      if (!this.#room.fits(LONG_VALUE_BYTES)) return 'full';
+      this.#room.take(LONG_VALUE_BYTES);
+      value = { digest: createHash('sha256'), size: 0, start: [], kept: 0, pieces: new SmallPieces() };
+      prepared.long.set(parameter, value);
+    }
     value.digest.update(piece);
-    const whole = value.size === value.start.length;
+    const whole = value.size === value.kept;
     value.size += piece.length;
-    if (whole && value.size <= MAX_KEPT_BYTES && this.#kept() + piece.length <= MAX_ALL_KEPT_BYTES)
-      value.start = Buffer.concat([value.start, piece]);
-    prepared.long.set(parameter, value);
-    return true;
+    if (whole && value.size <= MAX_KEPT_BYTES && this.#kept + piece.length <= MAX_ALL_KEPT_BYTES) {
+      value.pieces.add(value.start, piece);
+      value.kept = value.size;
+      this.#kept += piece.length;
+    }
+    return 'taken';
   }
 
-  #kept(): number {
-    let sum = 0;
-    for (const { long } of this.#known.values()) for (const { start } of long.values()) sum += start.length;
-    return sum;
+  /** They were used, or are not wanted any more. */
+  forgetLong({ long }: PreparedStatement): void {
+    for (const { kept } of long.values()) this.#kept -= kept;
+    this.#room.give(long.size * LONG_VALUE_BYTES);
+    long.clear();
   }
 }
 
@@ -123,8 +143,8 @@ export function boundValues(prepared: PreparedStatement, payload: Buffer): Param
 /** Code, number, flags, count. */
 const EXECUTE_HEADER_BYTES = 10;
 
-function longParameter(type: number, { digest, size, start }: LongValue): Parameter {
-  if (size === start.length) return { type, format: 'text', value: start };
+function longParameter(type: number, { digest, size, start, kept }: LongValue): Parameter {
+  if (size === kept) return { type, format: 'text', value: Buffer.concat(start) };
   const text = `(${size} bytes, SHA-256 ${digest.copy().digest('hex')})`;
   return { type, format: 'text', value: Buffer.from(text), unknown: true };
 }

@@ -4,7 +4,7 @@
  * (client-output.ts), mask rows (masked-rows.ts).
  */
 import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, Unmasked } from '@sluice/contract';
-import { unexpected } from '@sluice/wire';
+import { SmallPieces, unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { ClientOutput } from './client-output.js';
 import type { CommandState } from './command-state.js';
@@ -31,6 +31,7 @@ export class TargetHalf {
   readonly #tracks: boolean;
   /** The start of a packet whose rest has not come. */
   #partial: Buffer[] = [];
+  readonly #pieces = new SmallPieces();
   #size = 0;
   #needed = HEADER_BYTES;
   /** Bytes of the current row that are still to come, whether its next packet belongs to it, and whether the client has nothing of it. */
@@ -165,7 +166,7 @@ export class TargetHalf {
   }
 
   #keep(bytes: Buffer): void {
-    this.#partial.push(Buffer.from(bytes));
+    this.#pieces.add(this.#partial, bytes);
     this.#size += bytes.length;
   }
 

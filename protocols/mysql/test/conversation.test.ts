@@ -1,4 +1,5 @@
 /** What is legal when, and what becomes of it; with peers that keep no rule. */
+import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Answer, Masking } from '@sluice/contract';
 import { CUTS, collectGarbage } from '@sluice/testkit';
@@ -237,6 +238,12 @@ describe('what the target says', () => {
     made.replies(framed(payload.ok(2, 'Records: 1'), 4));
     expect(made.toClient()).toEqual([expect.stringMatching(/^5 /)]);
     expect(made.upstream()).toEqual(['0 \x03SELECT 9']);
+    expect(made.recorded).toContainEqual(
+      expect.objectContaining({
+        type: 'end',
+        summary: expect.stringContaining(`5 bytes were sent, SHA-256 ${hash('sha256', 'line\n')}`),
+      }),
+    );
   });
 });
 

@@ -13,6 +13,7 @@ import {
   type Waiter,
 } from '@sluice/contract';
 import { lent } from '@sluice/testkit';
+import { StatementRoom } from '@sluice/wire';
 import { CAPABILITY } from '../src/capabilities.js';
 import { MySqlConversation } from '../src/conversation.js';
 import { LoginExchange } from '../src/login.js';
@@ -90,6 +91,7 @@ export interface TalkOptions {
   readonly recorded?: number;
   readonly capabilities?: number;
   readonly addsMetadata?: boolean;
+  readonly room?: StatementRoom;
   readonly masks?: MaskedPackets;
   readonly sessionOf?: (thread: number) => KillTarget | undefined;
 }
@@ -197,6 +199,7 @@ export function talk(options: TalkOptions = {}): Talk {
     capabilities,
     addsMetadata: options.addsMetadata ?? false,
     commands: 0,
+    room: options.room ?? new StatementRoom('dev'),
   });
   const look = (side: 'client' | 'upstream'): string[] => {
     const bytes = Buffer.concat(sent[side]).subarray(seen[side]);

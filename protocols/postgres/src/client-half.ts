@@ -3,7 +3,7 @@
  * what names stand for (names.ts).
  */
 import { type Allow, type Answer, type Dialect, type StatementEffect, Unmasked } from '@sluice/contract';
-import { malformed, unexpected } from '@sluice/wire';
+import { SmallPieces, malformed, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { comesFirst, lookMessages } from './look.js';
 import { type FoundFunction, callStatement, describeCall, readFunctionCall } from './function-call.js';
@@ -24,6 +24,7 @@ import {
   standIns,
   stopped,
   tooLong,
+  tooMuchPrepared,
   unknownFunction,
   unreadableText,
   unmaskable,
@@ -51,12 +52,15 @@ export class ClientHalf {
   readonly #dialect: Dialect;
   readonly #prepared = (name: string): string | undefined => this.#shared.names.text(name);
   #chunks: Buffer[] = [];
+  readonly #pieces = new SmallPieces();
   #size = 0;
   /** Bytes that have to be there before the next step can be taken. */
   #needed = HEADER_BYTES;
   /** Bytes of the current message that are still to come and pass, or are dropped, unseen. */
   #passing = 0;
   #dropping = 0;
+  /** What the data is for that passes. */
+  #copier: CommandState | undefined;
   /** Asked, and not yet answered. */
   #questionOpen = false;
   #answer: Answer | undefined;
@@ -100,7 +104,9 @@ export class ClientHalf {
     if (!this.#waiting && this.#size >= this.#needed) this.#run();
     // What is left of it is kept, and the chunk is only lent.
     const last = this.#chunks.at(-1);
-    if (last?.buffer === chunk.buffer) this.#chunks[this.#chunks.length - 1] = Buffer.from(last);
+    if (last?.buffer !== chunk.buffer) return;
+    this.#chunks.pop();
+    this.#pieces.add(this.#chunks, last);
   }
 
   answered(answer: Answer): void {
@@ -137,6 +143,7 @@ export class ClientHalf {
       if (this.#passing > 0) {
         const size = Math.min(this.#passing, end - at);
         this.#passing -= size;
+        if (this.#copier) this.#shared.recorder.sent(this.#copier, chunk.subarray(at, at + size));
         at += size;
         continue;
       }
@@ -219,7 +226,7 @@ export class ClientHalf {
     const { intake, pipeline } = this.#shared;
     const { next } = intake;
     if (next === 'wait' || this.#shared.cancelling) return 'wait';
-    if (next === 'copy') return this.#copyMessage(tag);
+    if (next === 'copy') return this.#copyMessage(tag, bytes);
     if (tag === F.sync) {
       intake.synced();
       this.#unsynced = false;
@@ -281,8 +288,12 @@ export class ClientHalf {
   }
 
   /** In COPY the target ignores Flush and Sync (55.2.7), so it is spared them: then every Sync it gets is answered. */
-  #copyMessage(tag: number): Disposition {
-    if (tag === F.copyData) return 'forward';
+  #copyMessage(tag: number, bytes: Buffer): Disposition {
+    if (tag === F.copyData) {
+      this.#copier = this.#shared.pipeline.head?.command;
+      if (this.#copier) this.#shared.recorder.sent(this.#copier, bytes.subarray(HEADER_BYTES));
+      return 'forward';
+    }
     if (tag === F.copyDone || tag === F.copyFail) {
       this.#shared.intake.copySent();
       return 'forward';
@@ -302,6 +313,8 @@ export class ClientHalf {
     }
     const command = this.#allowed('run', answer);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'query' }, command, this.#standIn.query);
+    if (this.#keepsTooMuch(command))
+      return this.#refuseAllowed({ type: 'query' }, command, this.#standIn.query, tooMuchPrepared());
     this.executed = false;
     this.#runs(command);
     this.#shared.pipeline.push({ type: 'query', command });
@@ -378,6 +391,15 @@ export class ClientHalf {
     );
   }
 
+  /** PREPARE and DECLARE in SQL keep something as well. */
+  #keepsTooMuch({ effects }: CommandState): boolean {
+    const { names } = this.#shared;
+    return effects.some((effect) => {
+      if (effect.type === 'prepare') return !names.hasRoomFor({ statement: effect.name, text: effect.text, types: 0 });
+      return effect.type === 'declare' && !names.hasRoomFor({ portal: effect.name });
+    });
+  }
+
   #parse(bytes: Buffer): Disposition {
     const { name, text, types } = readParse(bytes, this.#shared.encoding);
     if (name !== '' && this.#shared.masks?.pooled)
@@ -390,6 +412,8 @@ export class ClientHalf {
       return this.#refuse({ type: 'parse' }, refusal(answer), this.#standIn.parse);
     }
     const command = commandState(this.#id, 'prepare', answer);
+    if (!this.#shared.names.hasRoomFor({ statement: name, text, types: types.length }))
+      return this.#refuseAllowed({ type: 'parse' }, command, this.#standIn.parse, tooMuchPrepared());
     const meant = this.#shared.masks?.namesNow();
     const statement: PreparedStatement = meant ? { text, types, meant } : { text, types };
     this.#shared.pipeline.push({ type: 'parse', command, name, statement, ...this.#renames('statement', name) });
@@ -412,6 +436,8 @@ export class ClientHalf {
     }
     const command = this.#allowed('run', answer, statement);
     if (this.#changesEncoding(answer)) return this.#refuseAllowed({ type: 'bind' }, command, this.#standIn.bind);
+    if (this.#keepsTooMuch(command) || !this.#shared.names.hasRoomFor({ portal: bind.portal }))
+      return this.#refuseAllowed({ type: 'bind' }, command, this.#standIn.bind, tooMuchPrepared());
     const isOutdated = this.#isOutdated(statement);
     // How its parameters were declared only the target knows.
     if (isOutdated && statement.fromSql)

@@ -54,7 +54,7 @@ export class PostgresConversation implements Conversation {
     this.#shared = {
       ...setup,
       pipeline,
-      names: new Names(pipeline, (command) => recorder.unused(command)),
+      names: new Names(pipeline, setup.room, (command) => recorder.unused(command)),
       recorder,
       intake: new Intake(),
       transaction: new Transaction(),
@@ -193,7 +193,8 @@ export class PostgresConversation implements Conversation {
     if (this.#ended) return;
     this.#ended = true;
     this.#waiting.end();
-    const { pipeline, recorder, wires, encoding } = this.#shared;
+    const { pipeline, recorder, wires, encoding, room } = this.#shared;
+    room.close();
     for (const { command } of pipeline.drain()) if (command && !command.ended) recorder.end(command, 'lost');
     if (goodbye && this.#targetHalf.betweenMessages) wires.send('client', inEncoding(goodbye, encoding));
     if (this.#clientHalf.betweenMessages) wires.send('upstream', TERMINATE);

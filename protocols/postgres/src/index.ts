@@ -13,7 +13,7 @@ import {
   type Protocol,
   type Refusal,
 } from '@sluice/contract';
-import { CommandClock, type Conversation, type Wires, pump } from '@sluice/wire';
+import { CommandClock, type Conversation, StatementRoom, type Wires, pump } from '@sluice/wire';
 import { annotationsOf } from './annotations.js';
 import { PostgresConversation } from './conversation.js';
 import { ClientStartup } from './client-startup.js';
@@ -228,6 +228,7 @@ class PostgresSession {
       unusedName: `refused ${randomBytes(12).toString('hex')}`,
       commands: this.#commands,
       masks: this.#admitted.masks,
+      room: new StatementRoom(this.#admitted.principal),
     });
     this.#conversation = conversation;
     this.#obey(conversation);

@@ -1,6 +1,9 @@
-/** Prepared statements and portals of a session. Owns which the target has. Does not own what they do (the gate). Pure. */
+/**
+ * Prepared statements and portals of a session. Owns which the target has, and that there is room for them. Does not own what they do (the gate).
+ */
 import { hash } from 'node:crypto';
 import type { StatementEffect } from '@sluice/contract';
+import { PORTAL_BYTES, Roomy, type StatementRoom, statementBytes } from '@sluice/wire';
 import type { Pipeline, CommandState, PreparedStatement } from './pipeline.js';
 
 /** 'undecided': replies on their way decide it, so it has to wait for them. */
@@ -11,21 +14,43 @@ export type FoundName<T> = T | 'missing' | 'undecided';
  * a second Parse of a used name fails there and must not change what we believe the name to mean.
  */
 export class Names {
-  readonly #statements = new Map<string, PreparedStatement>();
-  readonly #portals = new Map<string, CommandState>();
+  readonly #statements: Map<string, PreparedStatement>;
+  readonly #portals: Map<string, CommandState>;
   /** Cursors of DECLARE. WITH HOLD they outlive their transaction, and the target knows which do. */
-  readonly #cursors = new Map<string, CommandState>();
+  readonly #cursors: Map<string, CommandState>;
   /** Statements with a name that code may have replaced since they were prepared. */
-  readonly #unverified = new Map<string, PreparedStatement>();
+  readonly #unverified: Map<string, PreparedStatement>;
   /** Statements that the gateway has closed in order to prepare them again, and whose Parse has not been confirmed. */
-  readonly #closed = new Map<string, PreparedStatement>();
+  readonly #closed: Map<string, PreparedStatement>;
   readonly #pipeline: Pipeline;
   /** Is told of commands that were bound, and are gone before anybody executed them. */
   readonly #onUnused: (command: CommandState) => void;
+  readonly #room: StatementRoom;
 
-  constructor(pipeline: Pipeline, onUnused: (command: CommandState) => void) {
+  constructor(pipeline: Pipeline, room: StatementRoom, onUnused: (command: CommandState) => void) {
     this.#pipeline = pipeline;
+    this.#room = room;
     this.#onUnused = onUnused;
+    const statements = (): Roomy<string, PreparedStatement> => new Roomy(room, bytesOf);
+    const portals = (): Roomy<string, CommandState> => new Roomy(room, () => PORTAL_BYTES);
+    [this.#statements, this.#unverified, this.#closed] = [statements(), statements(), statements()];
+    [this.#portals, this.#cursors] = [portals(), portals()];
+  }
+
+  /** Whether another statement of this text, or another portal, may be kept. What goes by the same name goes first. */
+  hasRoomFor(
+    what: { readonly statement: string; readonly text: string; readonly types: number } | { readonly portal: string },
+  ): boolean {
+    if ('portal' in what) return this.#portals.has(what.portal) || this.#room.fits(PORTAL_BYTES);
+    const before = this.#statements.get(what.statement);
+    return this.#room.fits(statementBytes(what.text, what.types) - (before ? bytesOf(before) : 0));
+  }
+
+  /** The target has described a statement that it has: `learn` keeps what it says with it. */
+  described(statement: PreparedStatement, learn: () => void): void {
+    const before = bytesOf(statement);
+    learn();
+    this.#room.take(bytesOf(statement) - before);
   }
 
   /**
@@ -180,3 +205,6 @@ export class Names {
     if (!command.executed && !command.ended) this.#onUnused(command);
   }
 }
+
+const bytesOf = ({ text, types, description }: PreparedStatement): number =>
+  statementBytes(text, types.length) + (description?.length ?? 0);

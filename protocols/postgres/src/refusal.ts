@@ -108,6 +108,16 @@ export function tooLong(limit: number): Buffer {
   });
 }
 
+/** Another prepared statement, portal or cursor: there is no room for it. */
+export const tooMuchPrepared = (): Buffer =>
+  errorResponse({
+    severity: 'ERROR',
+    code: '53400',
+    message:
+      'There are more prepared statements, portals and cursors in your sessions than the gateway keeps for one person.',
+    hint: 'Close some (DEALLOCATE, CLOSE), end the transaction, or end sessions that are not used.',
+  });
+
 /** A text, or a name, whose bytes are none: as the server says it (character_not_in_repertoire). */
 export const unreadableText = (what: string): Buffer =>
   errorResponse({ severity: 'ERROR', code: '22021', message: what });

@@ -1,6 +1,6 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
 import type { Answer, MaskedSession, Waiter, ResponseEvent, SqlCommand } from '@sluice/contract';
-import type { AnswerRecorder, Wires } from '@sluice/wire';
+import type { AnswerRecorder, StatementRoom, Wires } from '@sluice/wire';
 import type { FoundFunction } from './function-call.js';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
@@ -34,6 +34,8 @@ export interface Setup {
   readonly commands: number;
   /** On a connection that masks anything. */
   readonly masks?: MaskedSession | undefined;
+  /** For what the client prepares. The conversation closes it. */
+  readonly room: StatementRoom;
 }
 
 /** State that both directions share. */

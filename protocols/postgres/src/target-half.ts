@@ -3,7 +3,7 @@
  * the client (client-output.ts).
  */
 import type { AnswerMeter } from '@sluice/contract';
-import { Reader, unexpected } from '@sluice/wire';
+import { Reader, SmallPieces, unexpected } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { copyFormats, parameterTypes, resultDescription } from './description.js';
 import { CallResultEditor } from './function-call.js';
@@ -45,6 +45,7 @@ export class TargetHalf {
   readonly #shared: Shared;
   /** The start of a message whose rest has not come. */
   #partial: Buffer[] = [];
+  readonly #pieces = new SmallPieces();
   #size = 0;
   #needed = HEADER_BYTES;
   /** Bytes of the current data message that are still to come. */
@@ -139,7 +140,7 @@ export class TargetHalf {
 
   /** For the next chunk: this one's memory is read into again. */
   #keep(bytes: Buffer): void {
-    this.#partial.push(Buffer.from(bytes));
+    this.#pieces.add(this.#partial, bytes);
     this.#size += bytes.length;
   }
 
@@ -292,7 +293,10 @@ export class TargetHalf {
         return head.own && NOTHING;
       case 'describe':
         if (tag === B.parameterDescription && head.statement) {
-          head.statement.types = parameterTypes(new Reader(chunk, at + HEADER_BYTES, end));
+          const { statement } = head;
+          this.#shared.names.described(statement, () => {
+            statement.types = parameterTypes(new Reader(chunk, at + HEADER_BYTES, end));
+          });
           return undefined;
         }
         if (tag !== B.rowDescription && tag !== B.noData) break;
@@ -516,7 +520,9 @@ export class TargetHalf {
       if (tag === B.rowDescription) instead = this.#columns(head.command, chunk, at, end);
       else this.#out.passed(head.command, chunk, at, end);
     } else {
-      if (head.statement && tag === B.rowDescription) head.statement.description = Buffer.from(chunk.subarray(at, end));
+      const { statement } = head;
+      if (statement && tag === B.rowDescription)
+        this.#shared.names.described(statement, () => (statement.description = Buffer.from(chunk.subarray(at, end))));
       this.#out.from = end;
     }
     this.#shared.pipeline.shift();

@@ -1,4 +1,5 @@
 import { lent } from '@sluice/testkit';
+import { StatementRoom } from '@sluice/wire';
 import type {
   Answer,
   Facts,
@@ -88,6 +89,7 @@ export interface TalkOptions {
   readonly message?: number;
   readonly recorded?: number;
   readonly masks?: MaskedSession;
+  readonly room?: StatementRoom;
   /** When the client has taken all that was sent; at once where nothing is said. */
   readonly flushed?: () => Promise<void>;
 }
@@ -143,6 +145,7 @@ export function talk(options: TalkOptions = {}): Talk {
     unusedName: 'nowhere',
     commands: 0,
     masks: options.masks,
+    room: options.room ?? new StatementRoom('dev'),
   });
   const look = (side: 'client' | 'upstream'): string[] => {
     const bytes = Buffer.concat(sent[side]).subarray(seen[side]);
