@@ -6,7 +6,7 @@ import type { Allow, MySqlDialect, Parameter, SqlCommand } from '@sluice/contrac
 import { WireError } from '@sluice/wire';
 import { type CommandState, commandState } from './command-state.js';
 import { resetStatement } from './commands.js';
-import type { Packet } from './incoming.js';
+import { type Packet, unchained } from './incoming.js';
 import { HEADER_BYTES, PayloadReader, framed } from './packets.js';
 import { badValues, noCursor, tooManyStatements, unknownStatement } from './refusal.js';
 import type { ReplyKind } from './reply.js';
@@ -101,7 +101,7 @@ export class PreparedCommands {
     this.#half.ask(
       asked,
       packet,
-      (allow, { raw, payload: run }) => {
+      (allow, { raw }) => {
         statement.long.clear();
         const command = commandState(this.#half.id(), 'run', allow, 'binary');
         this.#shared.recorder.take(command, BINARY_ROWS);
@@ -110,7 +110,7 @@ export class PreparedCommands {
           if (outcome === 'ok') statement.isTyped = true;
           this.#half.ran(command, text, outcome);
         };
-        const typed = withTypes(statement, run);
+        const typed = withTypes(statement, unchained(raw));
         this.#half.send(numbered(typed ? framed(typed, 0) : raw, id), {
           kind: 'query',
           command,

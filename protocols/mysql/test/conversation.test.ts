@@ -344,6 +344,21 @@ describe('what clients send', () => {
     expect(made.upstream()).toEqual(['0 \x17\x07\0\0\0\0\x01\0\0\0\0\0\x02c\0\0\0\0\0\0']);
   });
 
+  test('so are those of one that waited', () => {
+    let isHeld = false;
+    const made = begun({ judge: ({ phase }) => (phase === 'run' && isHeld ? undefined : allowed) });
+    made.client(packet(0x16, 'SELECT ?'));
+    const prepared = Buffer.concat([Buffer.from([0]), uint(7, 4), uint(0, 2), uint(1, 2), Buffer.alloc(3)]);
+    made.replies(reply(prepared, payload.column('?')));
+    made.client(packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, 1, 0xfd, 0, 1, 0x61])));
+    made.replies(reply(payload.error(1213, 'Deadlock found')));
+    made.upstream();
+    isHeld = true;
+    made.client(packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, 0, 1, 0x62])));
+    made.answer(allowed);
+    expect(made.upstream()).toEqual(['0 \x17\x07\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x01b']);
+  });
+
   test('a statement that is called the last one is the one that the gateway means', () => {
     const made = begun();
     made.client(packet(0x16, 'SELECT ?'));
