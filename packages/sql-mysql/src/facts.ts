@@ -10,7 +10,7 @@ import { callFacts } from './functions.js';
 import { settingOfHint } from './hints.js';
 import { KINDS } from './kinds.js';
 import type { SqlReading } from './reading.js';
-import { type SettingFacts, type SettingValue, namesFacts, settingFacts } from './settings.js';
+import { READS_ANEW, type SettingFacts, type SettingValue, namesFacts, readsAnew, settingFacts } from './settings.js';
 import type {
   Assignment,
   FunctionCall,
@@ -110,6 +110,7 @@ class FactsReader {
         return this.#set(draft, statement.items, ctes);
       case 'set for':
         this.#set(draft, statement.items, ctes);
+        if (readsAnew(statement)) draft.unknown(READS_ANEW);
         return this.statement(statement.statement, depth + 1, ctes);
       case 'create table':
         return this.#createTable(draft, statement, ctes);

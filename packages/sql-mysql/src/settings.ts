@@ -3,6 +3,16 @@
  */
 import type { Effect } from '@sluice/contract';
 import { type SqlReading, isForeignMode, isUnsafeCharset } from './reading.js';
+import type { SetFor } from './tree.js';
+
+/** Settings that decide how a text is read. */
+const READING: ReadonlySet<string> = new Set(['sql_mode', 'character_set_client', 'collation_connection']);
+
+/** SET STATEMENT has been read before its settings count, and a text in it is read by them. */
+export const readsAnew = ({ items, statement }: SetFor): boolean =>
+  /^(?:prepare|execute|set for)$/.test(statement.kind) &&
+  items.some((one) => one.kind === 'names' || (one.kind === 'setting' && READING.has(one.name.toLowerCase())));
+export const READS_ANEW = 'has a text that is read by other settings than the session has';
 
 export interface SettingFacts {
   readonly effects: readonly Effect[];

@@ -171,7 +171,7 @@ export class Incoming {
 }
 
 /** The payload of one packet, or of a chain of them. */
-function unchained(raw: Buffer): Buffer {
+export function unchained(raw: Buffer): Buffer {
   if (payloadLength(raw, 0) < MAX_PACKET) return raw.subarray(HEADER_BYTES);
   const parts: Buffer[] = [];
   for (let at = 0; at < raw.length; ) {

@@ -6,13 +6,13 @@ import type { Allow, MySqlDialect, Parameter, SqlCommand } from '@sluice/contrac
 import { WireError } from '@sluice/wire';
 import { type CommandState, commandState } from './command-state.js';
 import { resetStatement } from './commands.js';
-import type { Packet } from './incoming.js';
-import { HEADER_BYTES, PayloadReader } from './packets.js';
+import { type Packet, unchained } from './incoming.js';
+import { HEADER_BYTES, PayloadReader, framed } from './packets.js';
 import { badValues, noCursor, tooManyStatements, unknownStatement } from './refusal.js';
 import type { ReplyKind } from './reply.js';
 import { BINARY_ROWS } from './results.js';
 import type { OwedAnswer, Shared } from './shared.js';
-import { type PreparedStatement, PreparedStatements, boundValues } from './statements.js';
+import { type PreparedStatement, PreparedStatements, boundValues, withTypes } from './statements.js';
 
 /** What is asked of the gate. */
 export type AskedCommand = Pick<SqlCommand, 'phase' | 'text' | 'parameters'> & {
@@ -108,12 +108,16 @@ export class PreparedCommands {
         this.#shared.recorder.take(command, BINARY_ROWS);
         const ended: OwedAnswer['ended'] = (outcome, cursor) => {
           if (cursor) statement.cursor = command;
+          if (outcome === 'ok') statement.isTyped = true;
           this.#half.ran(command, text, outcome);
         };
-        // Drivers of MariaDB may call it the last one, and what that is the target and the gateway could see differently.
-        const named = Buffer.from(raw);
-        named.writeUInt32LE(id, HEADER_BYTES + 1);
-        this.#half.send(named, { kind: 'query', command, ended, asksCursor: flags !== 0 });
+        const typed = withTypes(statement, unchained(raw));
+        this.#half.send(numbered(typed ? framed(typed, 0) : raw, id), {
+          kind: 'query',
+          command,
+          ended,
+          asksCursor: flags !== 0,
+        });
       },
       () => this.#forgetLong(id, statement),
     );
@@ -140,23 +144,24 @@ export class PreparedCommands {
   /** Has no answer. */
   close({ payload, raw }: Packet): void {
     this.#shared.sequence = 0;
-    this.#statements.close(new PayloadReader(payload, 1).uint(4));
-    this.#shared.wires.send('upstream', raw);
+    const id = this.#statements.numberOf(new PayloadReader(payload, 1).uint(4));
+    this.#statements.close(id);
+    this.#shared.wires.send('upstream', numbered(raw, id));
   }
 
   /** Has no answer, whatever becomes of it. */
   longData({ payload, raw }: Packet): void {
     this.#shared.sequence = 0;
     const fields = new PayloadReader(payload, 1);
-    const id = fields.uint(4);
+    const id = this.#statements.numberOf(fields.uint(4));
     const taken = this.#statements.takeLong(id, fields.uint(2), fields.rest());
     // It has no answer, so there is no other word for it.
     if (taken === 'full') return this.#shared.fail(tooManyStatements());
-    if (taken === 'taken') this.#shared.wires.send('upstream', raw);
+    if (taken === 'taken') this.#shared.wires.send('upstream', numbered(raw, id));
   }
 
   fetch({ payload, raw }: Packet): void {
-    const id = new PayloadReader(payload, 1).uint(4);
+    const id = this.#statements.numberOf(new PayloadReader(payload, 1).uint(4));
     const statement = this.#statements.get(id);
     if (!statement) return this.#half.refuse(unknownStatement(id));
     const { cursor } = statement;
@@ -164,15 +169,26 @@ export class PreparedCommands {
     const ended: OwedAnswer['ended'] = (_, more) => {
       if (!more) statement.cursor = undefined;
     };
-    this.#half.send(raw, { kind: 'fetch', command: cursor, ended });
+    this.#half.send(numbered(raw, id), { kind: 'fetch', command: cursor, ended });
   }
 
   reset({ payload, raw }: Packet): void {
-    const id = new PayloadReader(payload, 1).uint(4);
+    const id = this.#statements.numberOf(new PayloadReader(payload, 1).uint(4));
     const statement = this.#statements.get(id);
     if (!statement) return this.#half.refuse(unknownStatement(id));
     this.#statements.forgetLong(statement);
     statement.cursor = undefined;
-    this.#half.send(raw, { kind: 'simple' });
+    this.#half.send(numbered(raw, id), { kind: 'simple' });
   }
+}
+
+/**
+ * The packet with the number of its statement. Drivers of MariaDB may call it the last one, and what that is the target and the gateway
+ * could see differently.
+ */
+function numbered(raw: Buffer, id: number): Buffer {
+  if (raw.readUInt32LE(HEADER_BYTES + 1) === id) return raw;
+  const named = Buffer.from(raw);
+  named.writeUInt32LE(id, HEADER_BYTES + 1);
+  return named;
 }

@@ -16,6 +16,8 @@ export interface PreparedStatement {
   readonly parameters: number;
   /** Of the parameters, as the client last declared them. */
   types: readonly number[] | undefined;
+  /** The target has taken these types: of an EXECUTE that was refused or failed it may have none, or others. */
+  isTyped: boolean;
   /** Values that come on their own, by the number of the parameter. */
   readonly long: Map<number, LongValue>;
   /** Whose rows are left to fetch. */
@@ -71,7 +73,15 @@ export class PreparedStatements {
   }
 
   add(id: number, { text, dialect, parameters }: Pick<PreparedStatement, 'text' | 'dialect' | 'parameters'>): void {
-    this.#known.set(id, { text, dialect, parameters, types: undefined, long: new Map(), cursor: undefined });
+    this.#known.set(id, {
+      text,
+      dialect,
+      parameters,
+      types: undefined,
+      isTyped: false,
+      long: new Map(),
+      cursor: undefined,
+    });
     this.#last = id;
   }
 
@@ -84,6 +94,7 @@ export class PreparedStatements {
     const statement = this.#known.get(id);
     if (statement) this.forgetLong(statement);
     this.#known.delete(id);
+    if (id === this.#last) this.#last = undefined;
   }
 
   clear(): void {
@@ -129,7 +140,10 @@ export function boundValues(prepared: PreparedStatement, payload: Buffer): Param
   const fields = new PayloadReader(payload, EXECUTE_HEADER_BYTES);
   const nulls = fields.bytes(Math.ceil(count / 8));
   const declared = fields.uint(1) === 1;
-  if (declared) prepared.types = Array.from({ length: count }, () => fields.uint(2));
+  if (declared) {
+    prepared.types = Array.from({ length: count }, () => fields.uint(2));
+    prepared.isTyped = false;
+  }
   const { types } = prepared;
   if (!types) throw malformed('the types of its parameters were never sent');
   return types.map((type, at) => {
@@ -138,6 +152,18 @@ export function boundValues(prepared: PreparedStatement, payload: Buffer): Param
     const isNull = ((nulls[at >> 3] as number) >> (at & 7)) & 1;
     return { type, format: 'text', value: isNull ? null : valueOf(type, fields) };
   });
+}
+
+/**
+ * COM_STMT_EXECUTE that says its types, where the client has said them to the gateway in one that the target has not taken. Undefined: as
+ * it is.
+ */
+export function withTypes({ parameters, types, isTyped }: PreparedStatement, payload: Buffer): Buffer | undefined {
+  const at = EXECUTE_HEADER_BYTES + Math.ceil(parameters / 8);
+  if (parameters === 0 || isTyped || !types || payload[at] === 1) return undefined;
+  const written = Buffer.alloc(1 + 2 * types.length, 1);
+  types.forEach((type, index) => written.writeUInt16LE(type, 1 + 2 * index));
+  return Buffer.concat([payload.subarray(0, at), written, payload.subarray(at + 1)]);
 }
 
 /** Code, number, flags, count. */

@@ -328,6 +328,55 @@ describe('what clients send', () => {
     expect(made.toClient().at(-1)).toMatch(/Incorrect arguments|no-drop/);
   });
 
+  test('values are read by the types that the target has, also behind an EXECUTE that was refused', () => {
+    const isRefused = (value: unknown): boolean => String(value) === '258';
+    const made = begun({
+      judge: ({ phase, parameters }) => (phase === 'run' && isRefused(parameters?.[0]?.value) ? denied : allowed),
+    });
+    made.client(packet(0x16, 'SELECT ?'));
+    const prepared = Buffer.concat([Buffer.from([0]), uint(7, 4), uint(0, 2), uint(1, 2), Buffer.alloc(3)]);
+    made.replies(reply(prepared, payload.column('?')));
+    const executed = (...values: number[]): void =>
+      void made.client(packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, ...values])));
+    executed(1, 0xfd, 0, 2, 0x61, 0x62);
+    made.replies(reply(payload.ok()));
+    executed(1, 0x08, 0, 2, 1, 0, 0, 0, 0, 0, 0);
+    expect(made.toClient().at(-1)).toContain('no-drop');
+    made.upstream();
+    executed(0, 1, 0x63, 0, 0, 0, 0, 0, 0);
+    expect(String(made.asked.at(-1)?.parameters?.[0]?.value)).toBe('25345');
+    expect(made.upstream()).toEqual(['0 \x17\x07\0\0\0\0\x01\0\0\0\0\x01\x08\0\x01c\0\0\0\0\0\0']);
+    made.replies(reply(payload.ok()));
+    executed(0, 2, 0x63, 0, 0, 0, 0, 0, 0);
+    expect(made.upstream()).toEqual(['0 \x17\x07\0\0\0\0\x01\0\0\0\0\0\x02c\0\0\0\0\0\0']);
+  });
+
+  test('so are those of one that waited', () => {
+    let isHeld = false;
+    const made = begun({ judge: ({ phase }) => (phase === 'run' && isHeld ? undefined : allowed) });
+    made.client(packet(0x16, 'SELECT ?'));
+    const prepared = Buffer.concat([Buffer.from([0]), uint(7, 4), uint(0, 2), uint(1, 2), Buffer.alloc(3)]);
+    made.replies(reply(prepared, payload.column('?')));
+    made.client(packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, 1, 0xfd, 0, 1, 0x61])));
+    made.replies(reply(payload.error(1213, 'Deadlock found')));
+    made.upstream();
+    isHeld = true;
+    made.client(packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, 0, 1, 0x62])));
+    made.answer(allowed);
+    expect(made.upstream()).toEqual(['0 \x17\x07\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x01b']);
+  });
+
+  test('a statement that is called the last one is the one that the gateway means', () => {
+    const made = begun();
+    made.client(packet(0x16, 'SELECT ?'));
+    const prepared = Buffer.concat([Buffer.from([0]), uint(7, 4), uint(0, 2), uint(1, 2), Buffer.alloc(3)]);
+    made.replies(reply(prepared, payload.column('?')));
+    made.upstream();
+    made.client(packet(0x18, uint(0xffffffff, 4), uint(0, 2), 'long'));
+    made.client(packet(0x1a, uint(0xffffffff, 4)));
+    expect(made.upstream()).toEqual(['0 \x18\x07\0\0\0\0\0long', '0 \x1a\x07\0\0\0']);
+  });
+
   test('values that stop in the middle are an error of that command alone', () => {
     const made = begun();
     made.client(packet(0x16, 'SELECT ?'));

@@ -7,6 +7,7 @@ import type { Catalog } from '../catalog/catalog.js';
 import { comparedName, folded } from '../catalog/objects.js';
 import { Unread } from '../tokens.js';
 import { type SqlReading, readingOf } from '../reading.js';
+import { READS_ANEW, readsAnew } from '../settings.js';
 import { statementsWithRows } from '../texts.js';
 import type {
   CallStatement,
@@ -198,6 +199,7 @@ function read(reader: StatementContext, statement: Statement): ReturnedColumns {
     case 'set variables':
       return setItems(analysis, statement.items);
     case 'set for':
+      if (readsAnew(statement)) throw new Unsure(READS_ANEW);
       setItems(analysis, statement.items);
       return read(reader, statement.statement);
     case 'do':
