@@ -201,6 +201,26 @@ describe.each(FLAVOURS)('masks on %s', (flavour) => {
       expect(JSON.stringify(shown[0])).not.toMatch(SECRETS);
     });
 
+    test('a name that was never prepared is for the server to refuse', async () => {
+      const open = await openMySqlStand({ server, rules: `${MASKED}    - { rule: everything, allow: true }\n` });
+      client = await open.client();
+      const said = async (on: Connection): Promise<string> =>
+        on.query('execute nobody').then(
+          () => 'no error',
+          ({ errno, message }: QueryError) => `${errno}: ${message}`,
+        );
+      expect(await said(direct)).toMatch(/^1243: /);
+      expect(await said(client)).toBe(await said(direct));
+      // No code has run by that: what the session shows is known as before.
+      expect(await rowsOf("show variables like 'version'")).toEqual([['version', expect.any(String)]]);
+      await client.query("prepare nobody from 'select mail from people order by id limit 1'");
+      expect(await rowsOf('execute nobody')).toEqual([['[masked]']]);
+      await client.query('deallocate prepare nobody');
+      expect(await said(client)).toBe(await said(direct));
+      client.destroy();
+      await open.stop();
+    });
+
     test('errors, warnings and plans have no values', async () => {
       expect(await failing('insert into people (id, mail, wage) select 9, mail, 1 from people where id = 1')).toMatch(
         /^1062: /,

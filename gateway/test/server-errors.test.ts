@@ -361,6 +361,37 @@ describe.each([15, 18] as const)('errors of PostgreSQL %i', (major) => {
     await Promise.all([admin.query('discard all'), client.query('discard all')]);
   });
 
+  test('a name that was never given is for the server to refuse, and not for the gateway', async () => {
+    const strict = await openStand({ target: targetOf(server), rules: RULES, notFollowed: 'refuse' });
+    const own = await strict.client();
+    for (const texts of [
+      ['execute nope'],
+      ['execute nope (1)'],
+      ['fetch all from nope'],
+      ['begin', 'fetch nope'],
+      ['deallocate nope'],
+      ['prepare p as select 1', 'deallocate p', 'execute p'],
+      ['begin', 'declare c cursor for select email from people', 'close c', 'fetch c'],
+      ['begin', 'declare d cursor for select email from people', 'commit', 'fetch d'],
+      ['prepare q (int) as select $1', 'execute q (1, 2)'],
+    ]) {
+      const direct = await errorOf(admin, texts);
+      expect(direct['code']).toBeDefined();
+      expect(await errorOf(own, texts)).toEqual(direct);
+    }
+    // And it has become no other session by that.
+    expect((await own.query('show search_path')).rows).toEqual((await admin.query('show search_path')).rows);
+    await Promise.all([admin.query('discard all'), own.query('discard all')]);
+    // A message of the protocol, or code, may have made one.
+    await own.query({ name: 'named', text: 'select email from people' });
+    await expect(own.query('execute named')).rejects.toMatchObject({ code: '42501' });
+    const other = await strict.client();
+    await other.query(`do $$ begin execute 'prepare made as select email from people'; end $$`);
+    await expect(other.query('execute made')).rejects.toMatchObject({ code: '42501' });
+    await Promise.all([own.end(), other.end()]);
+    await strict.stop();
+  });
+
   test('row security and event triggers are code as well', async () => {
     const reader = new pg.Client({ ...server, user: 'reader', password: 'reader', database: 'postgres' });
     await admin.query("create role reader login password 'reader'; grant all on people to reader");

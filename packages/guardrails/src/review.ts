@@ -41,13 +41,18 @@ export function unreviewable(action: Action, isUnknown: boolean): DenyDecision |
   return undefined;
 }
 
-/** It reaches something outside. A notification leaves with the COMMIT. */
+/**
+ * It reaches something outside. A notification leaves with the COMMIT: of the server's own function, and not of another one by that name. What
+ * COPY has a program do is done at once, whatever its query calls.
+ */
 function leaves({ verb, effects, resources }: Action): boolean {
   if (!effects.includes('egress') || verb === 'notify') return false;
-  const called = resources.flatMap(({ type, name }) =>
-    type === 'function' ? [name.slice(name.lastIndexOf('.') + 1)] : [],
-  );
-  return !called.includes('pg_notify') || called.some((name) => name.startsWith('dblink'));
+  const called = resources.flatMap(({ type, name }) => (type === 'function' ? [name] : []));
+  const notifies = verb !== 'copy' && called.some((name) => NOTIFYING.has(name));
+  return !notifies || called.some((name) => name.slice(name.lastIndexOf('.') + 1).startsWith('dblink'));
 }
+
+/** As it is written, and as facts take it for the server's. */
+const NOTIFYING: ReadonlySet<string> = new Set(['pg_notify', 'pg_catalog.pg_notify']);
 
 const USE_HOLD = 'An administrator can have it held before it runs, with "hold".';

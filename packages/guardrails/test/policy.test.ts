@@ -383,6 +383,10 @@ describe('holds', () => {
     expect(left({ verb: 'notify', effects: ['session', 'egress'] })).toBe('allow');
     const call = (name: string) => ({ type: 'function', name, access: 'execute' }) as const;
     expect(left({ verb: 'select', effects: ['read', 'egress'], resources: [call('pg_notify')] })).toBe('allow');
+    expect(left({ verb: 'select', effects: ['egress'], resources: [call('pg_catalog.pg_notify')] })).toBe('allow');
+    // Somebody else's function of this name; and what a program has been given is gone, whatever the query of COPY calls.
+    expect(left({ verb: 'select', effects: ['egress'], resources: [call('x.pg_notify')] })).not.toBe('allow');
+    expect(left({ verb: 'copy', effects: ['egress'], resources: [call('pg_notify')] })).not.toBe('allow');
     expect(
       left({ verb: 'select', effects: ['egress'], resources: [call('pg_notify'), call('x.dblink_exec')] }),
     ).toMatch(/outside the database/);

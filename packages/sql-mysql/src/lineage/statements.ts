@@ -4,7 +4,7 @@
  */
 import type { StatementTrace } from '@sluice/contract';
 import type { Catalog } from '../catalog/catalog.js';
-import { comparedName, folded } from '../catalog/objects.js';
+import { comparedName, folded, isAscii } from '../catalog/objects.js';
 import { Unread } from '../tokens.js';
 import { type SqlReading, readingOf } from '../reading.js';
 import { READS_ANEW, readsAnew } from '../settings.js';
@@ -304,6 +304,8 @@ function executed(reader: StatementContext, { name, using }: Execute): ReturnedC
   const { analysis, reading } = reader;
   const { session } = analysis;
   const known = session.uncertain === undefined ? session.prepared.get(comparedName(name)) : undefined;
+  // The server refuses it: nothing else makes such names, and it takes names of ASCII for none but themselves.
+  if (!known && session.uncertain === undefined && [name, ...session.prepared.keys()].every(isAscii)) return [];
   if (!known || 'unread' in known) return opaque(analysis, known?.unread ?? `executes "${name}", which is not known`);
   const inner = new LineageAnalysis(analysis.catalog, { ...session, database: known.database }, analysis);
   try {

@@ -16,6 +16,7 @@ export {
 } from './other-definitions.js';
 export { KEEPS } from './setting-code.js';
 export {
+  type CompleteNames,
   EMPTY_OVERLAY,
   type Overlay,
   type SessionNames,

@@ -56,7 +56,7 @@ export class Lineage {
 
   /** Everything that a verdict may depend on, apart from the catalog. Overlays are values: the same one has one number. */
   #keyOf(text: string, session: SessionNames): string {
-    const { searchPath, role, user, overlay, initial, anyPath = '', voidParameters = [] } = session;
+    const { searchPath, role, user, overlay, initial, anyPath = '', voidParameters = [], complete } = session;
     let number = this.#numbers.get(overlay);
     if (number === undefined) this.#numbers.set(overlay, (number = this.#next++));
     return [
@@ -69,6 +69,7 @@ export class Lineage {
       initial.role ?? '',
       number,
       voidParameters.join(),
+      complete ? `${complete.prepared} ${complete.cursors}` : '',
       text,
     ].join('\0');
   }

@@ -20,8 +20,15 @@ export interface SessionNames {
   readonly overlay: Overlay;
   /** Of the statement that is read: numbers of parameters declared as void, without which the server resolves a call. */
   readonly voidParameters?: readonly number[];
+  /** Of what kinds all names are in the overlay, because nothing else can have made any: the target refuses what uses others. */
+  readonly complete?: CompleteNames;
   /** What RESET and DISCARD ALL go back to. */
   readonly initial: NameSettings;
+}
+
+export interface CompleteNames {
+  readonly prepared: boolean;
+  readonly cursors: boolean;
 }
 
 /** The settings that decide what names mean. */

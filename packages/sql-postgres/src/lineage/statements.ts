@@ -206,6 +206,7 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
   ExecuteStmt: (analysis, fields) => {
     const name = text(fields, 'name');
     const prepared = analysis.session.overlay.prepared.get(name);
+    if (!prepared && analysis.session.complete?.prepared) return [];
     if (!prepared)
       return code(`executes "${name}", and no such prepared statement is known`)(analysis, fields, EMPTY_SCOPE);
     const now = preparedNow(analysis, prepared.query);
@@ -238,6 +239,7 @@ export const STATEMENTS: Readonly<Record<string, Read>> = {
     if (fields['ismove'] === true) return [];
     const name = text(fields, 'portalname');
     const cursor = analysis.session.overlay.cursors.get(name);
+    if (!cursor && analysis.session.complete?.cursors) return [];
     if (!cursor) return code(`fetches from "${name}", and no such cursor is known`)(analysis, fields, EMPTY_SCOPE);
     const reason = reasonOf(cursor.columns.map(({ value }) => value));
     // Code that it calls runs with each FETCH, and cannot close the cursor that it runs for.

@@ -128,4 +128,4 @@ const isTable = ({ type }: Resource): boolean => type === 'table';
  * which may show rows.
  */
 const OF_COMMANDS =
-  /^(?:analyze|cluster|copy|copyfrom|copyto|createas|dependency|functioncmds|heap|index|indexcmds|parse_utilcmd|pg_shdepend|publicationcmds|tablecmds|trigger|typecmds|utility|vacuum|vacuumlazy|vacuumparallel|xact)\.c$/;
+  /^(?:analyze|cluster|copy|copyfrom|copyto|createas|dependency|functioncmds|heap|index|indexcmds|parse_utilcmd|pg_shdepend|portalcmds|prepare|publicationcmds|tablecmds|trigger|typecmds|utility|vacuum|vacuumlazy|vacuumparallel|xact)\.c$/;

@@ -6,6 +6,7 @@ import type { Node } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { followedText, tooLong } from '../digest.js';
 import {
+  type CompleteNames,
   EMPTY_OVERLAY,
   KEEPS,
   type SessionNames as NameSpace,
@@ -94,6 +95,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   #onStalled: () => void = () => undefined;
   /** What each transaction starts from, with a pooler that gives it another process of the server. */
   readonly #fresh: NameSpace | undefined;
+  readonly #isPooled: boolean;
   /** Something was prepared since the target was last ready. */
   #prepared = false;
   #names: NameSpace | undefined;
@@ -112,6 +114,8 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   #ownCode = false;
   /** In this transaction: a look found what its end may take back (SET LOCAL). Why it was needed. */
   #lookedInside: string | undefined;
+  /** By this session: code that nobody read has run, or messages of the protocol have made names. */
+  #madeNames: { readonly code: boolean; readonly statement: boolean; readonly portal: boolean } = NO_NAMES_MADE;
   /** What was looked at already, and could not be made out. */
   #looked: NameSpace | undefined;
   #meaning: Meaning | undefined;
@@ -122,6 +126,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     this.#room = new RowRoom(rows, { onStalled: () => this.#onStalled() });
     this.#backend = new Backend(pooled, told.onUnfit);
     this.#fresh = pooled === 'transaction' ? pooledSession(user) : undefined;
+    this.#isPooled = pooled !== undefined;
     this.#catalog = catalog;
     this.#own = new OwnDefinitions(catalog.underWay, this);
     this.#user = user;
@@ -284,6 +289,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   }
 
   taken(kind: 'statement' | 'portal', name: string): void {
+    if (name !== '' && !this.#madeNames[kind]) this.#madeNames = { ...this.#madeNames, [kind]: true };
     if (!this.#names || !this.knows(kind, name)) return;
     this.#names = afterEffects(this.#names, [{ type: kind === 'statement' ? 'deallocate' : 'close', name }]);
   }
@@ -392,7 +398,12 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const voidParameters = voidsIn(command);
     // What is bound may run on when a function of the session has been replaced.
     const fixed = command.parameters === undefined ? names : withoutFunctions(names);
-    const session = voidParameters.length > 0 ? { ...fixed, voidParameters } : fixed;
+    const complete = this.#completeNames;
+    const session = {
+      ...fixed,
+      ...(voidParameters.length > 0 && { voidParameters }),
+      ...(complete && { complete }),
+    };
     const read = followedText(command.text, facts.digest);
     const followed = read === undefined ? undefined : meaning.lineage.of(read, meaning.catalog, session);
     const unread = followed?.find((one) => one.unread !== undefined)?.unread;
@@ -479,6 +490,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         answered();
         this.#failed = true;
         // Code can commit what it did before it fails; what a statement runs beside itself cannot.
+        if (code) this.#madeNames = { ...this.#madeNames, code: true };
         if (code && code.reason !== KEEPS)
           this.#names = afterEffects(this.#names ?? names, [this.#codeHasRun(code, followed)]);
       },
@@ -559,6 +571,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const effects = effectsOf(lineage, facts, statement, this.#mayKeep(this.#meaning)).map((effect) =>
       effect.type === 'code' ? this.#codeHasRun(effect, lineage && [lineage]) : effect,
     );
+    if (effects.some(({ type }) => type === 'uncertain')) this.#madeNames = { ...this.#madeNames, code: true };
     this.#names = afterEffects(this.#names, effects);
     this.#timeouts.follow(effects);
     // Nobody knows what another session has defined in it.
@@ -582,7 +595,15 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     else if (this.#tables !== 'and more' && tables.length > 0) this.#tables = new Set([...this.#tables, ...tables]);
   }
 
+  /** Another session of a pooler may have made some in the same process. */
+  get #completeNames(): CompleteNames | undefined {
+    const { code, statement, portal } = this.#madeNames;
+    const isUnsure = code || this.#isPooled || this.#names?.overlay.uncertain !== undefined;
+    return isUnsure || (statement && portal) ? undefined : { prepared: !statement, cursors: !portal };
+  }
+
   #codeHasRun(code: Code, lineage: readonly StatementLineage[] | undefined): Code {
+    this.#madeNames = { ...this.#madeNames, code: true };
     this.#code = code.reason === KEEPS ? KEEPS : (this.#code ?? code.reason);
     if (code.reason === KEEPS) return code;
     if (!lineage || lineage.some(({ statement }) => OWN_CODE.has(statement))) this.#ownCode = true;
@@ -597,6 +618,7 @@ interface NamesThen {
 }
 
 const NO_TABLES: ReadonlySet<string> = new Set();
+const NO_NAMES_MADE = { code: false, statement: false, portal: false };
 const NO_OIDS: ReadonlySet<number> = new Set();
 const DEFINED_BEFORE = 'stands behind a definition in the same transaction';
 const TOO_LONG = 'is too long to be followed';
