@@ -125,13 +125,8 @@ export const FUNCTION_BODIES = (oids: readonly number[]): string => `${LOCKED}
  */
 const sum = (identity: string, from: string): string =>
   `(select pg_catalog.count(*)::pg_catalog.text operator(pg_catalog.||) ':' operator(pg_catalog.||)
-    coalesce(pg_catalog.sum(pg_catalog.hashtextextended(x.xmin::pg_catalog.text, ${identity})), 0)::pg_catalog.text
+    coalesce(pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', x.xmin, ${identity}), 0)), 0)::pg_catalog.text
     from ${from})`;
-
-/** Numbers of objects as one number. */
-const OID = 'x.oid::pg_catalog.int8';
-const two = (high: string, bits: number, low: string): string =>
-  `(${high}::pg_catalog.int8 operator(pg_catalog.<<) ${bits}) operator(pg_catalog.|) ${low}::pg_catalog.int8`;
 
 const OF_LASTING = `operator(pg_catalog.=) any (select c.oid from pg_catalog.pg_class c where c.relpersistence operator(pg_catalog.<>) 't')`;
 const NAMED = `operator(pg_catalog.!~) '^pg_(temp|toast)'`;
@@ -148,28 +143,28 @@ export const FOR_FEW_ROWS = [
 
 /** Of each catalog, a text that differs whenever it does. */
 const VERSIONED = {
-  relations: sum(OID, `pg_catalog.pg_class x where x.relpersistence operator(pg_catalog.<>) 't'`),
+  relations: sum('x.oid', `pg_catalog.pg_class x where x.relpersistence operator(pg_catalog.<>) 't'`),
   attributes: sum(
-    two('x.attrelid', 16, 'x.attnum'),
+    'x.attrelid, x.attnum',
     `pg_catalog.pg_attribute x where x.attnum operator(pg_catalog.>) 0 and x.attrelid ${OF_LASTING}`,
   ),
-  defaults: sum(OID, `pg_catalog.pg_attrdef x where x.adrelid ${OF_LASTING}`),
-  rules: sum(OID, `pg_catalog.pg_rewrite x where x.ev_class ${OF_LASTING}`),
-  triggers: sum(OID, `pg_catalog.pg_trigger x where x.tgrelid ${OF_LASTING}`),
-  parents: sum(two('x.inhrelid', 32, 'x.inhparent'), 'pg_catalog.pg_inherits x'),
+  defaults: sum('x.oid', `pg_catalog.pg_attrdef x where x.adrelid ${OF_LASTING}`),
+  rules: sum('x.oid', `pg_catalog.pg_rewrite x where x.ev_class ${OF_LASTING}`),
+  triggers: sum('x.oid', `pg_catalog.pg_trigger x where x.tgrelid ${OF_LASTING}`),
+  parents: sum('x.inhrelid, x.inhparent', 'pg_catalog.pg_inherits x'),
   types: sum(
-    OID,
+    'x.oid',
     `pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) x.typnamespace where n.nspname ${NAMED}`,
   ),
-  routines: sum(OID, 'pg_catalog.pg_proc x'),
-  constraints: sum(OID, 'pg_catalog.pg_constraint x'),
-  statistics: sum(OID, 'pg_catalog.pg_statistic_ext x'),
-  event_triggers: sum(OID, 'pg_catalog.pg_event_trigger x'),
-  operators: sum(OID, 'pg_catalog.pg_operator x'),
-  casts: sum(OID, 'pg_catalog.pg_cast x'),
-  extensions: sum(OID, 'pg_catalog.pg_extension x'),
-  schemas: sum(OID, `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),
-  members: sum(two('x.roleid', 32, 'x.member'), 'pg_catalog.pg_auth_members x'),
+  routines: sum('x.oid', 'pg_catalog.pg_proc x'),
+  constraints: sum('x.oid', 'pg_catalog.pg_constraint x'),
+  statistics: sum('x.oid', 'pg_catalog.pg_statistic_ext x'),
+  event_triggers: sum('x.oid', 'pg_catalog.pg_event_trigger x'),
+  operators: sum('x.oid', 'pg_catalog.pg_operator x'),
+  casts: sum('x.oid', 'pg_catalog.pg_cast x'),
+  extensions: sum('x.oid', 'pg_catalog.pg_extension x'),
+  schemas: sum('x.oid', `pg_catalog.pg_namespace x where x.nspname ${NAMED}`),
+  members: sum('x.roleid, x.member', 'pg_catalog.pg_auth_members x'),
   // Who owns the database is a member of pg_database_owner.
   roles: `(select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit, d.oid), ',' order by r.oid))
     from pg_catalog.pg_roles r left join pg_catalog.pg_database d on d.datdba operator(pg_catalog.=) r.oid

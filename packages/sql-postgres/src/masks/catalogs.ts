@@ -80,7 +80,7 @@ export class TargetCatalog {
 
   /**
    * The same for a definition for which it does not matter what has become of tables that it does not name. Migrations and restores have
-   * thousands of these: they wait only where reading ahead takes longer than what is known is trusted.
+   * thousands of these, and none waits for what is read ahead.
    */
   getFor(text: string): Meaning | Promise<Meaning> {
     const { fresh } = this;
@@ -245,8 +245,7 @@ export class TargetCatalog {
     const query = (text: string): ReturnType<Lookup['query']> => side.query(text);
     const known = this.#meaning;
     // After a definition that is known of it has changed for sure.
-    const mayBeSame = this.#checked > 0 && this.#pending.isEmpty;
-    if (known && mayBeSame && !isReadInPart(known.catalog) && (await isSame(query, known.catalog.contents))) {
+    if (known && this.#checked > 0 && !isReadInPart(known.catalog) && (await isSame(query, known.catalog.contents))) {
       const catalog = await completeCatalog(query, known.catalog);
       return catalog === known.catalog ? known : { ...known, catalog };
     }
