@@ -2,9 +2,8 @@
 import type { Catalog } from '../catalog/catalog.js';
 import { completeCatalog, isSame, readCatalog } from '../catalog/read.js';
 import { isReadInPart, withNamed } from '../catalog/named.js';
-import { type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
+import { CODE_BEHIND_WRITES, type Lineage, loadLineage, splitSearchPath } from '../lineage/index.js';
 import { namedIn } from './changed-tables.js';
-import { PendingNames } from './pending-names.js';
 import { type Lookup, QueryError } from '@sluice/contract';
 import { type Changed, changedSince } from '../catalog/changed-since.js';
 import { type DefinedNames, DefinitionsUnderWay } from './underway.js';
@@ -21,6 +20,7 @@ const TRUSTED_INCOMPLETE_MS = 500;
 const MAX_UNREAD_TABLES = 200;
 /** Where still more have changed than can be read so, all is read. */
 const MAX_CHANGED_TABLES = 1_000;
+const NO_TABLES: ReadonlySet<string> = new Set();
 
 /** What statements of a target mean: its catalog, and the analysis for its version. */
 export interface Meaning {
@@ -46,8 +46,9 @@ export class TargetCatalog {
   #reading: Promise<Meaning> | undefined;
   #readingTables: Promise<void> | undefined;
   #changes = 0;
-  /** Tables that have changed, and schemas that have come. */
-  readonly #pending = new PendingNames();
+  /** Names of tables that have changed, and of schemas that have come, and not been read since; those that are being read now. */
+  #tables = NO_TABLES;
+  #inReading = NO_TABLES;
   /** What sessions define at this target. */
   readonly underWay = new DefinitionsUnderWay();
   /** By `underWay`, the time as of which a catalog has all that had been answered. */
@@ -67,26 +68,22 @@ export class TargetCatalog {
     return this.#settled(fresh);
   }
 
-  /** While definitions go on it would have to be read again and again for statements that ask about them: those wait for it. */
-  #askAhead({ catalog }: Meaning): void {
-    if (this.#pending.unread === 0 && !isReadInPart(catalog)) this.#readAhead();
-  }
-
-  /** Where it fails, the next statement that needs it asks again, and is told. */
-  #readAhead(): void {
-    const isDue = this.#age >= this.#trusted * ASKED_AHEAD;
-    if (isDue && !this.#reading) void this.#readAll().catch(() => undefined);
-  }
-
   /**
-   * The same for a definition for which it does not matter what has become of tables that it does not name. Migrations and restores have
-   * thousands of these, and none waits for what is read ahead.
+   * Where it fails, the next statement that needs it asks again, and is told. While definitions go on it would have to be read again and
+   * again: then statements wait for it, and so do these.
    */
+  #askAhead({ catalog }: Meaning): void {
+    const isDue = this.#age >= this.#trusted * ASKED_AHEAD;
+    if (isDue && !this.#reading && this.#tables.size === 0 && !isReadInPart(catalog))
+      void this.#readAll().catch(() => undefined);
+  }
+
+  /** The same for a definition for which it does not matter what has become of tables that it does not name. */
   getFor(text: string): Meaning | Promise<Meaning> {
     const { fresh } = this;
-    if (!fresh || this.#pending.mayBeNamedIn(text)) return this.get();
-    this.#readAhead();
-    return fresh;
+    // It changes no rows: what comes to other tables with those does not come to it.
+    const pending = [...this.#tables, ...this.#inReading].filter((name) => name !== CODE_BEHIND_WRITES);
+    return fresh && (pending.length === 0 || !mayName(text, pending)) ? fresh : this.get();
   }
 
   /** What is known and trusted, but for tables that have changed and are not read yet. */
@@ -111,9 +108,9 @@ export class TargetCatalog {
 
   /** Definitions have changed: what is known does not count any more, or not of tables of these names. */
   changed(tables?: ReadonlySet<string>): void {
-    if (tables) this.#pending.add(tables);
-    if (tables && this.#pending.unread <= MAX_CHANGED_TABLES) {
-      if (this.#pending.unread > MAX_UNREAD_TABLES) this.#readTablesAhead();
+    if (tables) this.#tables = new Set([...this.#tables, ...tables]);
+    if (tables && this.#tables.size <= MAX_CHANGED_TABLES) {
+      if (this.#tables.size > MAX_UNREAD_TABLES) this.#readTablesAhead();
       return;
     }
     this.#checked = 0;
@@ -181,7 +178,7 @@ export class TargetCatalog {
 
   /** The same where it has all tables that have changed before now. What is being read may have begun before they did. */
   #settled(meaning: Meaning): Meaning | Promise<Meaning> {
-    if (this.#pending.isEmpty) return meaning;
+    if (this.#tables.size === 0 && this.#inReading.size === 0) return meaning;
     if (this.#reading) return this.#reading.then((late) => this.#settled(late));
     return this.#readTablesOnce(meaning).then(() => this.get());
   }
@@ -197,25 +194,31 @@ export class TargetCatalog {
   async #readTables(known: Meaning): Promise<void> {
     const side = this.#side;
     const { now } = this.underWay;
-    const names = this.#pending.begin();
+    const names = this.#beginReading();
     const read = side && withNamed((text) => side.query(text), known.catalog, namedIn(names));
     const catalog = await read?.catch(() => undefined);
-    this.#pending.end();
+    this.#inReading = NO_TABLES;
     if (!catalog) return this.changed();
     this.#meaning = { ...known, catalog };
     this.#asOf.set(this.#meaning, now);
   }
 
+  #beginReading(): ReadonlySet<string> {
+    this.#inReading = new Set([...this.#inReading, ...this.#tables]);
+    this.#tables = NO_TABLES;
+    return this.#inReading;
+  }
+
   async #refresh(): Promise<Meaning> {
     for (;;) {
       const [started, changes, { now }] = [Date.now(), this.#changes, this.underWay];
-      this.#pending.begin();
+      this.#beginReading();
       const meaning = await this.#read().catch((error: unknown) => {
-        this.#pending.end();
+        this.#inReading = NO_TABLES;
         this.changed();
         throw error;
       });
-      this.#pending.end();
+      this.#inReading = NO_TABLES;
       this.#meaning = meaning;
       this.#asOf.set(meaning, now);
       // What has changed while it was read may not be in it.
@@ -255,4 +258,29 @@ export class TargetCatalog {
     const trust = { readsNothing: this.#readsNothing, path: splitSearchPath(searchPath) };
     return { catalog: await readCatalog(query, lineage.parse, known?.catalog, trust), lineage, searchPath };
   }
+}
+
+/** Longer ones the server cuts off, and an array type has one character more than its table. */
+const MAX_NAME = 60;
+const PLAIN_NAME = /^[a-z0-9$][a-z0-9_$]*$/;
+
+/**
+ * Whether a text may name one of these, or what is called after it (`t_id_seq`, `t_pkey`, `_t`). Of what is no table (it has a blank) it
+ * may: a schema that has just come decides where names without one are looked up, and a function may stand behind an operator.
+ */
+function mayName(text: string, names: readonly string[]): boolean {
+  const lower = text.toLowerCase();
+  const plain = new Set<string>();
+  for (const named of names) {
+    const name = named.slice(named.lastIndexOf('.') + 1).toLowerCase();
+    if (PLAIN_NAME.test(name) && name.length <= MAX_NAME && !named.includes(' ')) plain.add(name);
+    else if (named.includes(' ') || /^_|"/.test(name) || name.length > MAX_NAME || lower.includes(name)) return true;
+  }
+  if (/[uU]&"/.test(text)) return true;
+  for (const [word] of lower.matchAll(/[a-z0-9_$]+/g)) {
+    const part = word.replace(/^_+/, '').slice(0, MAX_NAME + 1);
+    for (let end = part.length; end > 0; end = part.lastIndexOf('_', end - 1))
+      if (plain.has(part.slice(0, end))) return true;
+  }
+  return false;
 }
