@@ -337,7 +337,7 @@ describe('what clients send', () => {
     const prepared = Buffer.concat([Buffer.from([0]), uint(7, 4), uint(0, 2), uint(1, 2), Buffer.alloc(3)]);
     made.replies(reply(prepared, payload.column('?')));
     const executed = (...values: number[]): void =>
-      void made.client(packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, ...values])));
+      made.client(packet(0x17, uint(7, 4), Buffer.from([0]), uint(1, 4), Buffer.from([0, ...values])));
     executed(1, 0xfd, 0, 2, 0x61, 0x62);
     made.replies(reply(payload.ok()));
     executed(1, 0x08, 0, 2, 1, 0, 0, 0, 0, 0, 0);
