@@ -14,6 +14,7 @@ import {
   TOKEN,
   type Talk,
   allowed,
+  begun,
   packet,
   payload,
   payloadsOf,
@@ -25,17 +26,6 @@ import {
 } from './talk.js';
 
 const denied: Answer = { type: 'deny', rule: 'no-drop', message: 'Nothing is dropped.' };
-
-/** A session that has been asked about. */
-function begun(options: Parameters<typeof talk>[0] = {}): Talk {
-  const made = talk(options);
-  made.client(packet(0x0e));
-  made.ready();
-  made.replies(reply(payload.ok()));
-  made.upstream();
-  made.toClient();
-  return made;
-}
 
 test('the gateway asks how statements are read before it reads the first', () => {
   const made = talk();

@@ -5,18 +5,7 @@ import { expect, test } from 'vitest';
 import { uint } from '../src/packets.js';
 import { SessionState } from '../src/session-state.js';
 import { PreparedStatements } from '../src/statements.js';
-import { type Talk, type TalkOptions, packet, payload, reply, talk } from './talk.js';
-
-/** A session that has been asked about. */
-function begun(options: TalkOptions = {}): Talk {
-  const made = talk(options);
-  made.client(packet(0x0e));
-  made.ready();
-  made.replies(reply(payload.ok()));
-  made.upstream();
-  made.toClient();
-  return made;
-}
+import { type Talk, begun, packet, payload, reply } from './talk.js';
 
 const LONG = `SELECT '${'x'.repeat(40_000)}'`;
 const BOUNDS = { ofOne: 300 * 1024, all: 640 * 1024 };

@@ -240,6 +240,17 @@ export function talk(options: TalkOptions = {}): Talk {
   return said;
 }
 
+/** A session that has been asked about. */
+export function begun(options: TalkOptions = {}): Talk {
+  const made = talk(options);
+  made.client(packet(0x0e));
+  made.ready();
+  made.replies(reply(payload.ok()));
+  made.upstream();
+  made.toClient();
+  return made;
+}
+
 export function payloadsOf(bytes: Buffer): { sequence: number; body: Buffer }[] {
   const found = [];
   for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
