@@ -33,6 +33,8 @@ const NOTHING = 'do $$ begin end $$';
 /** What it creates inside is not followed. */
 const MADE = 'create schema made create table made.one (id int)';
 const LONG = 'a text of 80,000 characters';
+/** It would keep others waiting, and is read by a thread of its own. */
+const NESTED = `${'/*'.repeat(1_000)}${'*/'.repeat(1_000)}`;
 const inFull = (text: string): string =>
   text === LONG ? `select id from orders where id in (1${',1'.repeat(40_000)})` : text;
 const WARNING = '01M01';
@@ -126,6 +128,30 @@ describe.each([15, 18] as const)('columns that are hidden, on PostgreSQL %i', (m
     for (const text of texts) await client.query(text);
     notices.length = 0;
   };
+  describe('long texts in which little is written', () => {
+    const document = JSON.stringify({ kept: 'x'.repeat(80_000) });
+    const code = `begin /* ${'what it does. '.repeat(6_000)}*/ return 1; end`;
+    beforeEach(async () => {
+      await client.end();
+      await connect(strict);
+    });
+    test('what stands behind them in a transaction is followed', async () => {
+      await run('begin', `create function documented() returns int language plpgsql as $$ ${code} $$`);
+      expect(await values('select id from orders')).toEqual([1]);
+    });
+    test('a function of a document shows what it shows directly', async () => {
+      const text = `select length('${document}'::jsonb ->> 'kept') as long, jsonb_set('{}', '{a}', '${document}') -> 'a' ->> 'b' as b, id from orders`;
+      expect(await values(text)).toEqual([80_000, null, 1]);
+    });
+    test('a path in a long text is not lost', async () => {
+      const text = `select to_jsonb(p) ->> 'email' || '${' '.repeat(80_000)}' as email from people p`;
+      expect(String(await values(text))).not.toContain('ada');
+    });
+    test.each(['', NESTED])('a mask does not lose its column: %#', async (comments) => {
+      await run('begin', `alter table people rename column email to other ${comments}`);
+      expect(String(await values('select other from people').catch(String))).not.toContain('ada');
+    });
+  });
   const told = (): string[] =>
     notices.filter(({ code }) => code === WARNING).map(({ message, detail }) => `${message} ${detail}`);
   const session = (of: Stand): string => [...of.gateway.sessions.keys()].at(-1) ?? '';

@@ -5,7 +5,8 @@
 import type { Action, Facts, Parameter, PostgresDialect } from '@sluice/contract';
 import { looksMasked } from '@sluice/masking';
 import { type NodeFields, type Node, isFields, looks, nodeOf, text as textOf } from './ast.js';
-import { digestOf, tooLong } from './digest.js';
+import { tooLong } from './costly.js';
+import { digestOf } from './digest.js';
 import { type Parse, loadGrammar } from './grammar.js';
 import { sessionChange } from './session-change.js';
 import { type StatementFacts, readStatement } from './statements.js';

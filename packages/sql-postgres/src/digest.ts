@@ -4,16 +4,15 @@
  */
 import type { TextDigest } from '@sluice/contract';
 import { type Node, type NodeFields, isFields, nodeOf, strings } from './ast.js';
+import { isCostly, tooLong } from './costly.js';
 import type { Parse } from './grammar.js';
 
-/** Longer texts are not followed: they would keep the other sessions waiting. Characters. */
-const MAX_FOLLOWED_CHARACTERS = 64 * 1024;
-/** Nested comments cost the grammar quadratic time. */
-const MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS = 4 * 1024;
-
-/** Masks do not follow such a text as it is. */
-export const tooLong = (text: string): boolean =>
-  text.length > MAX_FOLLOWED_CHARACTERS || (text.length > MAX_FOLLOWED_CHARACTERS_WITH_COMMENTS && text.includes('/*'));
+/**
+ * Up to here a long text is followed as it is, if little is written in it besides: a body of a function, a document. Each takes some milliseconds
+ * of all sessions. Characters, and nodes of the tree.
+ */
+const MAX_WHOLE_CHARACTERS = 1024 * 1024;
+const MAX_WHOLE_NODES = 10_000;
 
 /** Statements that may have thousands of constants, or large ones. */
 const DIGESTED: ReadonlySet<string> = new Set(['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt']);
@@ -29,6 +28,7 @@ const MIN_TYPED_BYTES = 64;
  * out is parsed again, and has the tree of the text but for those constants: a wrong cut comes to nothing.
  */
 export function digestOf(text: string, statements: readonly NodeFields[], parse: Parse): TextDigest | undefined {
+  if (isReadAsItIs(text, statements)) return { type: 'text', text };
   const isRead = statements.every((statement) => DIGESTED.has(nodeOf(statement['stmt'])?.kind ?? ''));
   if (!isRead || statements.length === 0) return undefined;
   const source = Buffer.from(text);
@@ -40,7 +40,20 @@ export function digestOf(text: string, statements: readonly NodeFields[], parse:
   return shortened === undefined ? undefined : { type: 'text', text: shortened };
 }
 
-/** What masks read of a text: itself where that is short. */
+const isReadAsItIs = (text: string, statements: readonly NodeFields[]): boolean =>
+  text.length <= MAX_WHOLE_CHARACTERS && !isCostly(text) && !hasMoreNodes(statements, MAX_WHOLE_NODES);
+
+function hasMoreNodes(tree: unknown, most: number): boolean {
+  let left = most;
+  const open = [tree];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (--left < 0) return true;
+    for (const part of Object.values(node as object)) if (typeof part === 'object' && part !== null) open.push(part);
+  }
+  return false;
+}
+
+/** What masks read of a text: itself where that takes no time from others. */
 export function followedText(text: string, digest: TextDigest | undefined): string | undefined {
   if (!tooLong(text)) return text;
   return digest?.type === 'text' ? digest.text : undefined;

@@ -1,5 +1,6 @@
 /** The parsers of PostgreSQL by major version. Does not: understand what they give. */
 import { type NodeFields, isFields } from './ast.js';
+import { isCostly } from './costly.js';
 
 /** PostgreSQL's own parser, one build for each major version, loaded when it is first needed. */
 interface Parser {
@@ -81,19 +82,25 @@ async function newGrammar(major: number): Promise<Parse> {
   };
 }
 
-/** The same, with bodies in PL/pgSQL. */
+/**
+ * The same for the thread of the sessions, with bodies in PL/pgSQL: what would keep the others waiting is not read, whatever it is a part of, a body in
+ * the catalog as well.
+ */
 export async function loadGrammarOfDefinitions(major: number): Promise<Grammar> {
   const parse = await loadGrammar(major);
   const bodies = (await PLPGSQL()) as BodyParser;
   await bodies.loadModule();
   const plpgsql = (definition: string): unknown => {
+    if (isCostly(definition)) return undefined;
     try {
       return bodies.parsePlPgSQLSync(definition);
     } catch {
       return undefined;
     }
   };
-  return Object.assign((text: string) => parse(text), { plpgsql });
+  const read = (text: string): ParsedText =>
+    isCostly(text) ? { ok: false, message: 'takes too long to be read' } : parse(text);
+  return Object.assign(read, { plpgsql });
 }
 
 const hasDetails = (error: unknown): boolean => (error as { sqlDetails?: object }).sqlDetails !== undefined;

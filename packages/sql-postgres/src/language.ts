@@ -12,6 +12,7 @@ import {
 } from '@sluice/analysis';
 import type { Facts, SqlCommand } from '@sluice/contract';
 import { type Analyzer, loadPostgres } from './analyze.js';
+import { isCostly } from './costly.js';
 import { MAJORS } from './grammar.js';
 
 /** Shared by every session of the process. */
@@ -34,16 +35,17 @@ export class PostgresLanguage implements Language {
   /** Facts at once where that is quick: the grammar is loaded and the text is short. */
   analyze(command: SqlCommand, asker: Asker): Facts | Promise<Facts> {
     const analyzer = this.#loaded.get(majorOf(command));
-    if (analyzer && command.text.length <= MAX_INLINE_CHARACTERS) return analyzer.analyze(command.text, command);
-    return this.#slowly(command, asker);
+    return (analyzer && analyzedInline(analyzer, command)) ?? this.#slowly(command, asker);
   }
 
   async #slowly(command: SqlCommand, asker: Asker): Promise<Facts> {
-    const { text } = command;
-    const major = majorOf(command);
     const kept = keptValues(command);
-    const { parameters } = kept;
-    if (text.length <= MAX_INLINE_CHARACTERS) return (await this.#load(major)).analyze(text, kept);
+    const facts = analyzedInline(await this.#load(majorOf(command)), kept);
+    return facts ?? this.#inThread(kept, asker);
+  }
+
+  async #inThread(command: SqlCommand, asker: Asker): Promise<Facts> {
+    const { text, parameters } = command;
     // The thread cannot look names up: the facts say which ones the text executes.
     const context = parameters ? { parameters } : {};
     const facts = await this.#pool.analyze(command.dialect, text, context, asker);
@@ -58,6 +60,21 @@ export class PostgresLanguage implements Language {
     return analyzer;
   }
 }
+
+/** Undefined where the text is none for this thread, or one that it executes. */
+function analyzedInline(analyzer: Analyzer, command: SqlCommand): Facts | undefined {
+  if (!isInline(command.text)) return undefined;
+  let isLong = false;
+  const prepared = (name: string): string | undefined => {
+    const text = command.prepared?.(name);
+    isLong ||= text !== undefined && !isInline(text);
+    return isLong ? undefined : text;
+  };
+  const facts = analyzer.analyze(command.text, { ...command, prepared });
+  return isLong ? undefined : facts;
+}
+
+const isInline = (text: string): boolean => text.length <= MAX_INLINE_CHARACTERS && !isCostly(text);
 
 function majorOf({ dialect }: SqlCommand): number {
   if (dialect.name !== 'postgres') throw new TypeError(`PostgreSQL's grammar does not read ${dialect.name}`);

@@ -16,6 +16,7 @@ import {
 } from '@sluice/contract';
 import { cellMaskOf, builtIn, entityOf } from '@sluice/masking';
 import { type Node, type NodeFields, isFields, nodeOf, nodesOf, strings, text } from './ast.js';
+import { tooLong } from './costly.js';
 import { ESTIMATED, literal, planned, valuesOf, whyNot } from './estimate.js';
 import { loadGrammar } from './grammar.js';
 import { type PreviewTable, columnsOf, generatedIn, locked, whyItLasts } from './preview-tables.js';
@@ -32,9 +33,6 @@ const LOCK_TIMEOUT_MS = 10;
 const PAUSE_MS = 100;
 /** Where the planner expects more, nobody wants them written and taken back. */
 const MAX_ROWS = 10_000;
-/** Longer texts would keep others waiting while they are read; nested comments cost quadratic time. */
-const MAX_CHARACTERS = 64 * 1024;
-const MAX_WITH_COMMENTS = 4 * 1024;
 const SHOWN_ROWS = 5;
 /** So many are tried at a time, and of one person; others wait for their turn, and leave some time to be tried in. */
 const MAX_AT_ONCE = 2;
@@ -158,8 +156,7 @@ async function changeOf({
 }: Tried): Promise<Change> {
   if (dialect.name !== 'postgres') throw new Untried('only statements of PostgreSQL are tried');
   if (executes) throw new Untried('it executes what was prepared before');
-  if (written.length > MAX_CHARACTERS || (written.length > MAX_WITH_COMMENTS && written.includes('/*')))
-    throw new Untried('it is too long to be tried');
+  if (tooLong(written)) throw new Untried('it is too long to be tried');
   const parsed = (await loadGrammar(dialect.major))(written);
   const [only, ...others] = parsed.ok ? parsed.statements : [];
   const node: Node | undefined = nodeOf(only?.['stmt']);

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { loadPostgres } from '../src/analyze.js';
 import { MAJORS } from '../src/grammar.js';
 
-/** What masks follow long texts by: the same but for constants that nobody looks at. */
-const LONG = 'x'.repeat(70_000);
+/** What masks follow long texts by: themselves where little is written in them, or the same but for constants that nobody looks at. */
+const LONG = 'x'.repeat(1_100_000);
 const ids = (count: number, of: (at: number) => string = (at) => String(100_000 + at)): string =>
   Array.from({ length: count }, (_, at) => of(at)).join();
 
@@ -43,7 +43,7 @@ describe.each(MAJORS)('on PostgreSQL %i', (major) => {
     ],
     [`/* a=1 */ insert into t values ('${'/*'.repeat(3_000)}') /* b=2 */`, "  insert into t values ('')  "],
     [
-      `insert into t values ('/**/', '${'x /* y */'.repeat(3_000)}') returning lower('/* kept */')`,
+      `insert into t values ('/**/', '${'x /* y */'.repeat(120_000)}') returning lower('/* kept */')`,
       "insert into t values ('', '') returning lower('/* kept */')",
     ],
   ])('constants that nobody looks at: %#', async (text, digest) => {
@@ -56,10 +56,10 @@ describe.each(MAJORS)('on PostgreSQL %i', (major) => {
     ['a written key', `select json_build_object('${LONG}', a) from t`],
     ['an argument', `select query_to_xml('select ${LONG}', true, true, '')`],
     ['an array of keys', `select doc #> array['a', '${LONG}'] from t`],
-    ['as many elements as are compared', `select a from t where b = any('{${ids(20_000)}}')`],
+    ['as many elements as are compared', `select a from t where b = any('{${ids(200_000)}}')`],
     [
       'as many in a row that is compared',
-      `select a from t, (values ('{${ids(20_000)}}'::int[])) v (b) where a = any(b)`,
+      `select a from t, (values ('{${ids(200_000)}}'::int[])) v (b) where a = any(b)`,
     ],
     ['a body of a function', `create function f() returns int language sql as 'select 1 /* ${LONG} */'`],
     ['code', `do 'begin perform 1; /* ${LONG} */ end'`],
@@ -67,9 +67,26 @@ describe.each(MAJORS)('on PostgreSQL %i', (major) => {
     ['a statement beside others', `insert into t values ('${LONG}'); set search_path = a`],
     ['a text with Unicode escapes', `insert into t values (U&'\\0061${LONG}')`],
     ['too many columns', `select ${ids(20_000, (at) => `a as c${at}`)} from t`],
-    ['nested comments', `insert into t values (/* ${'/* /* a */ b */'.repeat(1_000)} */ 1)`],
+    ['comments in one another', `insert into t values (/* ${'/*'.repeat(1_000)}${'*/'.repeat(1_000)} */ 1)`],
   ])('nothing stands in for %s', async (_, text) => {
     expect(await digestOf(major, text)).toBeUndefined();
+  });
+
+  test.each([
+    ['an argument', (long: string) => `select f('${long}')`],
+    [
+      'a body of a function',
+      (long: string) => `create function f() returns int language sql as $$ /* ${long} */ select 1 $$`,
+    ],
+    ['code', (long: string) => `do 'begin perform 1; /* ${long} */ end'`],
+    ['a statement beside others', (long: string) => `insert into t values ('${long}'); set search_path = a`],
+    ['comments', (long: string) => `/* ${long} */ select 1 -- ${long}`],
+  ])('little is written in it besides: %s', async (_, text) => {
+    const long = text('x'.repeat(300_000));
+    expect(await digestOf(major, long)).toBe(long);
+    expect(await digestOf(major, text('x'.repeat(1_100_000)))).not.toBe(long);
+    const costly = text('/*'.repeat(1_000) + '*/'.repeat(1_000));
+    expect(await digestOf(major, costly)).not.toBe(costly);
   });
 
   test('short texts are followed as they are', async () => {

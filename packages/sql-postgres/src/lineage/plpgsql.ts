@@ -19,8 +19,6 @@ import { type Value, computed, isNothing, reasonOf } from './value.js';
 
 /** Longer bodies are not read: they would keep the other sessions waiting, some 10 ms for each 1,000 characters. */
 const MAX_BODY_CHARACTERS = 8 * 1024;
-/** Nested comments cost the grammar quadratic time. */
-const MAX_BODY_CHARACTERS_WITH_COMMENTS = 4 * 1024;
 
 /** What a call returns; undefined where the body holds anything that is not read. */
 export function callPlpgsql(analysis: LineageAnalysis, routine: Routine, call: FunctionCall): SqlResult | undefined {
@@ -110,9 +108,8 @@ interface Body {
 /** @returns undefined where it has anything in it that is not known to be harmless */
 function bodyOf(catalog: Catalog, routine: Routine): Body | undefined {
   const { text = '' } = routine.body ?? {};
-  const most = text.includes('/*') ? MAX_BODY_CHARACTERS_WITH_COMMENTS : MAX_BODY_CHARACTERS;
   // Behind `#` stand options of the compiler.
-  if (text.length > most || text.includes(QUOTE) || /^\s*#/.test(text)) return undefined;
+  if (text.length > MAX_BODY_CHARACTERS || text.includes(QUOTE) || /^\s*#/.test(text)) return undefined;
   const declared = [...routine.outputs.map(({ type }) => type), routine.returns];
   if (declared.some((oid) => catalog.checksByCode(oid))) return undefined;
   const body = parsedOnce(catalog, `${declarationOf(catalog, routine)} language plpgsql as ${QUOTE}${text}${QUOTE}`);

@@ -15,7 +15,8 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
  */
 export function copyFormat(lineage: Lineage, text: string, statement: number, names: readonly string[]): CopyFormat {
   const parsed = lineage.parse(text);
-  const raw = parsed.ok ? parsed.statements[statement]?.['stmt'] : undefined;
+  if (!parsed.ok) throw new Unmasked('How this COPY writes its rows is not known: its text takes too long to be read.');
+  const raw = parsed.statements[statement]?.['stmt'];
   const copy = isFields(raw) ? raw['CopyStmt'] : undefined;
   if (!isFields(copy)) throw new Unmasked('The target answers with COPY what is no COPY.');
   let format: CopyFormat = { format: 'text' };

@@ -1,7 +1,7 @@
 /** Definitions that would take a column away from its mask. Pure. */
 import type { Relation } from '../catalog/objects.js';
 import type { Lineage } from '../lineage/index.js';
-import { type AppliedMask, tableOfColumn } from '@sluice/contract';
+import { type AppliedMask, type Facts, tableOfColumn } from '@sluice/contract';
 import type { MaskedColumns } from './columns.js';
 import type { Meaning } from './catalogs.js';
 
@@ -20,9 +20,12 @@ const LEAVING = new Set(['AT_DetachPartition', 'AT_DropInherit']);
 /**
  * Whether a text defines masked columns out of the reach of their masks, which go by name: it renames or moves what a mask
  * names, takes a partition or child from a masked parent, or fills another column from a masked table (ALTER ... USING).
+ *
+ * @param text undefined: it is too long to be read here, and may be all of that if what it does is called so
  */
 export function definesAway(
-  text: string,
+  text: string | undefined,
+  { actions }: Facts,
   { catalog, lineage }: Meaning,
   masked: MaskedColumns,
   masks: readonly AppliedMask[],
@@ -36,7 +39,10 @@ export function definesAway(
       .relationsNamed(String(relname))
       .filter(({ schema }) => schemaname === undefined || schemaname === '' || schemaname === schema);
   };
-  return statementsOf(lineage, text).some(([kind, node]) => {
+  if (!actions.some(({ verb }) => verb === 'rename' || verb.startsWith('alter '))) return false;
+  const statements = statementsOf(lineage, text);
+  if (!statements) return true;
+  return statements.some(([kind, node]) => {
     switch (kind) {
       case 'RenameStmt':
         if (node['renameType'] === 'OBJECT_SCHEMA')
@@ -70,10 +76,10 @@ function columnsIn(node: unknown): (string | undefined)[] {
   });
 }
 
-/** A text that does not parse runs nothing. */
-function statementsOf(lineage: Lineage, text: string): [string, NodeFields][] {
-  const parsed = lineage.parse(text);
-  if (!parsed.ok) return [];
+/** Undefined where it is not read. */
+function statementsOf(lineage: Lineage, text: string | undefined): [string, NodeFields][] | undefined {
+  const parsed = text === undefined ? undefined : lineage.parse(text);
+  if (!parsed?.ok) return undefined;
   return parsed.statements.flatMap((raw) =>
     Object.entries(fieldsOf(raw['stmt'])).map(([kind, node]): [string, NodeFields] => [kind, fieldsOf(node)]),
   );

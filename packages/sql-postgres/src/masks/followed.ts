@@ -4,14 +4,13 @@
  */
 import { type AppliedMask, type Facts, type NamePart, partsOfColumn } from '@sluice/contract';
 import { type Node, nodeOf } from '../ast.js';
-import { tooLong } from '../digest.js';
 import type { SessionEffect, StatementLineage } from '../lineage/index.js';
 import type { Meaning } from './catalogs.js';
 import { defines } from './effects.js';
 
 /** A statement of a text that is followed, as the grammar has it. */
-export function nodeIn({ lineage }: Meaning, text: string, statement: number): Node | undefined {
-  const parsed = tooLong(text) ? undefined : lineage.parse(text);
+export function nodeIn({ lineage }: Meaning, text: string | undefined, statement: number): Node | undefined {
+  const parsed = text === undefined ? undefined : lineage.parse(text);
   return parsed?.ok ? nodeOf(parsed.statements[statement]?.['stmt']) : undefined;
 }
 

@@ -4,7 +4,8 @@
  */
 import type { Node } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
-import { followedText, tooLong } from '../digest.js';
+import { tooLong } from '../costly.js';
+import { followedText } from '../digest.js';
 import {
   type CompleteNames,
   EMPTY_OVERLAY,
@@ -503,7 +504,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
         // What it did to the session by other definitions nobody has read.
         const hasFallen = standing?.hasFallen(statement) === true;
         this.#completed(hasFallen ? undefined : followed?.[statement], facts, statement, enforced, () =>
-          nodeIn(meaning, read ?? command.text, statement),
+          nodeIn(meaning, read, statement),
         );
       },
     };
@@ -517,7 +518,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const byGuard = guarded === columns ? used : usedOf(guarded);
     const use = { ...used.use, moved: [...new Set([...used.use.moved, ...byGuard.use.moved])] };
     const unsure = used.unsure ?? (use.moved.length > 0 ? byGuard.unsure : undefined);
-    const away = guarded.size > 0 && defines(facts) && definesAway(command.text, meaning, guarded, enforced);
+    const away = guarded.size > 0 && defines(facts) && definesAway(read, facts, meaning, guarded, enforced);
     const hiddenColumns =
       wish === 'mask' || guarded.size === 0 ? [] : hiddenAhead(command, facts, lineage, followed, rules);
     const notFollowed = hiddenColumns.filter(isNotFollowed);
