@@ -15,6 +15,7 @@ const RULES = `
     - { rule: emails, mask: { columns: [people.email, people.admin, people.kind, people.joined], with: redact } }
     - { rule: nothing-of-it, mask: { columns: [people.born], with: "null" } }
 `;
+const list = (count: number): string => Array.from({ length: count }, (_, at) => at).join();
 const SCHEMA = `
 create type kinds as enum ('staff', 'guest');
 create table people (id int primary key, name text, email text, born date, admin bool, kind kinds, joined date);
@@ -27,16 +28,23 @@ create procedure answers(inout n int) language plpgsql as 'begin n := 1; end';
 create view totals as select id, total from orders;
 create function elsewhere() returns trigger language plpgsql as 'begin return new; end';
 create trigger elsewhere instead of insert on totals for each row execute function elsewhere();
+create function listed() returns int language sql as 'select 1 where 1 in (${list(10_000)})';
+create view many as select id from orders where id in (${list(60_000)});
 create view counted as select plf(total) as n from orders;
 `;
 const NOTHING = 'do $$ begin end $$';
 /** What it creates inside is not followed. */
 const MADE = 'create schema made create table made.one (id int)';
+/** Each is read with its argument, and takes as long as it is. */
+const OFTEN = 'a long function, called 100 times';
 const LONG = 'a text of 80,000 characters';
 /** It would keep others waiting, and is read by a thread of its own. */
 const NESTED = `${'/*'.repeat(1_000)}${'*/'.repeat(1_000)}`;
-const inFull = (text: string): string =>
-  text === LONG ? `select id from orders where id in (1${',1'.repeat(40_000)})` : text;
+const IN_FULL: Readonly<Record<string, string>> = {
+  [LONG]: `select id from orders where id in (1${',1'.repeat(40_000)})`,
+  [OFTEN]: `select ${'listed() + '.repeat(99)} listed() as n`,
+};
+const inFull = (text: string): string => IN_FULL[text] ?? text;
 const WARNING = '01M01';
 const REFUSED = '42501';
 
@@ -73,6 +81,8 @@ const ROADS: readonly [
     /"id".*behind a definition/,
   ],
   [[], LONG, [null], 'size', /"id".*too long to be followed/],
+  [[], 'select id from many', [null], 'size', /"id".*public.many, whose definition is too large to be followed/],
+  [[], OFTEN, [null], 'size', /"n".*too large to be followed/],
   [['begin', 'declare c cursor for select plf(1) as n'], 'fetch c', [null], 'unread_code', /"n".*calls plf/],
   [['prepare p as select plf(1) as n'], 'execute p', [null], 'unread_code', /"n".*calls plf/],
   [[], 'explain select plf(1)', [null], 'unread_code', /"QUERY PLAN".*calls plf/],

@@ -34,9 +34,16 @@ export type Parse = (text: string) => ParsedText;
 
 /** What definitions in the catalog are read with. */
 export interface Grammar extends Parse {
+  /** The same for a text of the catalog, which one statement may come to again and again: a view, a body, an expression. */
+  readonly definition: Parse;
   /** The tree of a CREATE FUNCTION in PL/pgSQL; undefined where it does not parse. */
   readonly plpgsql: (definition: string) => unknown;
 }
+
+/** Longer ones are not read: one takes some 100 ms of all sessions. Characters. */
+export const MAX_DEFINITION_CHARACTERS = 256 * 1024;
+/** Of all definitions whose trees are kept: each has some fifty bytes for a character. */
+const MAX_KEPT_DEFINITIONS_CHARACTERS = 512 * 1024;
 
 /** The last text that was parsed is not parsed again by who asks next, unless it is longer than this. Characters. */
 const MAX_KEPT_CHARACTERS = 16 * 1024;
@@ -98,9 +105,34 @@ export async function loadGrammarOfDefinitions(major: number): Promise<Grammar> 
       return undefined;
     }
   };
-  const read = (text: string): ParsedText =>
-    isCostly(text) ? { ok: false, message: 'takes too long to be read' } : parse(text);
-  return Object.assign(read, { plpgsql });
+  const read = (text: string): ParsedText => (isCostly(text) ? TOO_LONG : parse(text));
+  const definition = keeping(read, MAX_KEPT_DEFINITIONS_CHARACTERS);
+  return Object.assign(read, {
+    plpgsql,
+    definition: (text: string) => (text.length > MAX_DEFINITION_CHARACTERS ? TOO_LONG : definition(text)),
+  });
+}
+
+const TOO_LONG: ParsedText = { ok: false, message: 'is too large to be followed' };
+
+/** With what was read last, as many texts as have so many characters in all. */
+function keeping(parse: Parse, mostCharacters: number): Parse {
+  const kept = new Map<string, ParsedText>();
+  let characters = 0;
+  return (text) => {
+    const known = kept.get(text);
+    const parsed = known ?? parse(text);
+    // The map is in the order of use.
+    if (known) kept.delete(text);
+    else characters += text.length;
+    kept.set(text, parsed);
+    for (const [oldest] of kept) {
+      if (characters <= mostCharacters) break;
+      kept.delete(oldest);
+      characters -= oldest.length;
+    }
+    return parsed;
+  };
 }
 
 const hasDetails = (error: unknown): boolean => (error as { sqlDetails?: object }).sqlDetails !== undefined;

@@ -71,7 +71,7 @@ test('masks read none of them, nor bodies of functions', async () => {
   const body = (more: string): string =>
     `create function f() returns int language plpgsql as $$ begin return 1; end ${more} $$`;
   expect(parse('select 1')).toMatchObject({ ok: true });
-  expect(parse(`select 1 ${NESTED}`)).toEqual({ ok: false, message: 'takes too long to be read' });
+  expect(parse(`select 1 ${NESTED}`)).toEqual({ ok: false, message: 'is too large to be followed' });
   expect(parse.plpgsql(body(''))).toBeDefined();
   expect(parse.plpgsql(body(NESTED))).toBeUndefined();
 });

@@ -2,6 +2,7 @@
 import type { NodeFields } from '../ast.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { BaseColumn, Relation, Type } from '../catalog/objects.js';
+import { MAX_DEFINITION_CHARACTERS } from '../grammar.js';
 import type { SessionEffect } from './effects.js';
 import type { Flow, Predicate, FlowTarget } from './lineage.js';
 import { ANY_TARGET, type Targets, isConverted, targetsIn } from './reach.js';
@@ -39,6 +40,8 @@ const MAX_VISITS = 4_000_000;
 export const newVisits = (): { left: number } => ({ left: MAX_VISITS });
 /** To make one value of several costs as much for each of them as to go through so many. */
 export const VISITS_PER_MERGE = 16;
+/** To follow a definition of 1,000 characters takes some quarter of a millisecond. */
+const VISITS_PER_CHARACTER = 12;
 /** MaxTupleAttributeNumber (htup_details.h): the server returns no more columns. */
 const MAX_COLUMNS = 1664;
 
@@ -141,6 +144,11 @@ export class LineageAnalysis {
   /** Counts columns and relations that are gone through. @throws Unsure where they have been too many */
   visit(count: number): void {
     if ((this.#visits.left -= count) < 0) throw new Unsure('is too large to be followed');
+  }
+
+  /** Counts the body of a function, or a definition, unless it is not read. @throws Unsure where they have been too many */
+  readsDefinition(text: string): void {
+    if (text.length <= MAX_DEFINITION_CHARACTERS) this.visit(text.length * VISITS_PER_CHARACTER);
   }
 
   /** A value decides which rows there are, how many, or in which order; `comparisons` says with how many values it is compared. */

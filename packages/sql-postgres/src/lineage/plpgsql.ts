@@ -37,6 +37,7 @@ function readCall(analysis: LineageAnalysis, routine: Routine, call: FunctionCal
   const body = bodyOf(catalog, routine);
   if (!body) return undefined;
   const session = sessionOf(analysis, routine);
+  analysis.readsDefinition(routine.body?.text ?? '');
   const given = computed([...call.args, ...call.others]);
   const read = (held: Value): ReturnType<typeof readStatements> =>
     readStatements(new LineageAnalysis(catalog, session, analysis), body, held);
@@ -64,7 +65,7 @@ function readStatements(
   const { constant: _, fixed: __, type: ___, ...argument } = held;
   const scope: Scope = { ...EMPTY_SCOPE, argument: () => argument };
   const shown = statements.flatMap((text) => {
-    const parsed = analysis.catalog.parse(text);
+    const parsed = analysis.catalog.parse.definition(text);
     const [node, ...others] = parsed.ok ? parsed.statements.map(({ stmt }) => nodeOf(stmt)) : [];
     if (!node || others.length > 0 || intoOf(node.fields)) throw new Unsure('has a statement that is not understood');
     return readQuery(analysis, scope, { [node.kind]: node.fields }).map(({ value }) => value);

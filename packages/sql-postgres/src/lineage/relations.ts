@@ -148,6 +148,8 @@ function storedColumns(caller: LineageAnalysis, relation: Relation): readonly Co
   const { unread } = caller.session.overlay;
   const written = unread !== undefined || hasStored(caller.session.overlay) ? WRITTEN : undefined;
   const key = `columns ${written ? 'with settings ' : ''}${relation.oid}`;
+  // As often as it is named, whether it is known by then or not: what is too large does not depend on who came before.
+  caller.readsDefinition(relation.definition ?? '');
   const known = catalog.derived.get(key);
   if (known) return known as readonly Column[];
   if (relation.unread) throw new Unread(`${relation.schema}.${relation.name}`);
@@ -201,11 +203,11 @@ const unconverted = (analysis: LineageAnalysis, columns: readonly Column[]): rea
 
 /** A view shows what its query does, and is something that a rule can name. A materialised one has values of its own. */
 function viewColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
-  const query = definitionOf(analysis, relation.definition ?? '')['query'];
-  analysis.reads(query);
   let made: readonly Column[];
   let reason: string | undefined;
   try {
+    const { query } = definitionOf(analysis, relation.definition ?? '');
+    analysis.reads(query);
     made = readQuery(analysis, EMPTY_SCOPE, query);
   } catch (error) {
     if (!(error instanceof Unsure)) throw error;
@@ -220,10 +222,11 @@ function viewColumns(analysis: LineageAnalysis, relation: Relation): Column[] {
   });
 }
 
-/** Parses a definition of the catalog: one query, and its first output. */
+/** Parses a definition of the catalog: one query, and its first output. @throws Unsure where it is too long */
 function definitionOf({ catalog }: LineageAnalysis, text: string): Record<'query' | 'expression', unknown> {
-  const parsed = catalog.parse(text);
-  const query = parsed.ok ? parsed.statements[0]?.['stmt'] : undefined;
+  const parsed = catalog.parse.definition(text);
+  if (!parsed.ok) throw new Unsure('message' in parsed ? parsed.message : 'is nested too deeply to be followed');
+  const query = parsed.statements[0]?.['stmt'];
   const targets = nodeOf(query)?.fields['targetList'];
   const first = Array.isArray(targets) ? nodeOf(targets[0]) : undefined;
   return { query, expression: first?.fields['val'] };

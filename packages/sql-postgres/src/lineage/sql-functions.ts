@@ -58,6 +58,7 @@ export function refusal(routine: Routine, call: FunctionCall): string | undefine
 function readBody(analysis: LineageAnalysis, routine: Routine, call: FunctionCall): readonly Column[] {
   // One that calls itself twice is read twice as often at each depth.
   analysis.spend();
+  analysis.readsDefinition(routine.body?.text ?? '');
   const { session } = analysis;
   // The server keeps the columns of a body in the standard's form, whatever their names have become since it was spelled.
   if (routine.body?.standard === true && [...session.overlay.relations.values()].some(({ stored }) => stored))
@@ -93,8 +94,11 @@ const returned = (analysis: LineageAnalysis, scope: Scope, fields: NodeFields): 
 function statementsOf({ catalog }: LineageAnalysis, { body }: Routine): { kind: string; fields: NodeFields }[] {
   const { text = '', standard = false } = body ?? {};
   // A body in the standard's form is part of CREATE FUNCTION and no statement by itself.
-  const parsed = catalog.parse(standard ? `CREATE FUNCTION f() RETURNS int ${text}` : text);
-  if (!parsed.ok) throw new Unsure('has a body that cannot be parsed');
+  const parsed = catalog.parse.definition(standard ? `CREATE FUNCTION f() RETURNS int ${text}` : text);
+  if (!parsed.ok)
+    throw new Unsure(
+      'message' in parsed ? `has a body that ${parsed.message}` : 'has a body that is nested too deeply',
+    );
   const statements = parsed.statements.map((one) => one['stmt']);
   const create = standard ? nodeOf(statements[0]) : undefined;
   const own = create ? flatten(create.fields['sql_body']) : statements;
