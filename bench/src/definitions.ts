@@ -17,7 +17,11 @@ const TABLES = 1000;
 const DEFINITIONS = 20;
 
 export async function benchDefinitions({ rounds }: { readonly rounds: number }): Promise<string> {
-  const server = await startPostgres({ major: 15, settings: { synchronous_commit: 'off', autovacuum: 'off' } });
+  const server = await startPostgres({
+    major: 15,
+    tls: true,
+    settings: { synchronous_commit: 'off', autovacuum: 'off' },
+  });
   const { path, remove } = temporaryFolder('definitions');
   const base = { user: server.user, password: server.password, database: 'postgres' };
   const direct: Way = { name: 'direct', port: server.port, ...base };
