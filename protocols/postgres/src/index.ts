@@ -13,7 +13,7 @@ import {
   type Protocol,
   type Refusal,
 } from '@sluice/contract';
-import { CommandClock, type Conversation, StatementRoom, type Wires, pump } from '@sluice/wire';
+import { CommandClock, type Conversation, MessageRoom, StatementRoom, type Wires, pump } from '@sluice/wire';
 import { annotationsOf } from './annotations.js';
 import { PostgresConversation } from './conversation.js';
 import { ClientStartup } from './client-startup.js';
@@ -229,6 +229,7 @@ class PostgresSession {
       commands: this.#commands,
       masks: this.#admitted.masks,
       room: new StatementRoom(this.#admitted.principal),
+      sent: new MessageRoom(this.#admitted.principal, this.#gate.limits.message),
     });
     this.#conversation = conversation;
     this.#obey(conversation);
