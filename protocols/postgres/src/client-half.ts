@@ -415,7 +415,7 @@ export class ClientHalf {
   }
 
   #parse(bytes: Buffer): Disposition {
-    const { name, text, types } = readParse(bytes, this.#shared.encoding);
+    const { name, text, types } = readParse(bytes, this.#shared.encoding, this.#shared.kept);
     if (name !== '' && this.#shared.masks?.pooled)
       return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
@@ -435,7 +435,7 @@ export class ClientHalf {
   }
 
   #bind(bytes: Buffer): Disposition {
-    const bind = readBind(bytes, this.#shared.encoding);
+    const bind = readBind(bytes, this.#shared.encoding, this.#shared.kept);
     const { statement, again } = this.#shared.names.usable(bind.statement);
     if (statement === 'undecided') return this.#waitForReplies();
     if (statement === 'missing') {
@@ -467,7 +467,7 @@ export class ClientHalf {
   }
 
   #close(bytes: Buffer): Disposition {
-    const { kind, name } = readNamed(bytes, this.#shared.encoding);
+    const { kind, name } = readNamed(bytes, this.#shared.encoding, this.#shared.kept);
     this.#shared.pipeline.push({ type: 'close', kind, name, ...this.#renames(kind, name) });
     return 'forward';
   }
@@ -485,7 +485,7 @@ export class ClientHalf {
   }
 
   #describe(bytes: Buffer): Disposition {
-    const { kind, name } = readNamed(bytes, this.#shared.encoding);
+    const { kind, name } = readNamed(bytes, this.#shared.encoding, this.#shared.kept);
     const { statement, again } = kind === 'statement' ? this.#shared.names.usable(name) : NO_STATEMENT;
     const found = statement ?? this.#shared.names.portal(name);
     if (found === 'undecided') return this.#waitForReplies();
@@ -511,7 +511,7 @@ export class ClientHalf {
   }
 
   #execute(bytes: Buffer): Disposition {
-    const name = readExecute(bytes, this.#shared.encoding);
+    const name = readExecute(bytes, this.#shared.encoding, this.#shared.kept);
     const command = this.#shared.names.portal(name);
     if (command === 'undecided') return this.#waitForReplies();
     if (command === 'missing') {

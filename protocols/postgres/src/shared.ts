@@ -24,6 +24,8 @@ export interface Setup {
   readonly port: Port;
   /** What the client's texts are in. */
   readonly encoding: TextEncoding;
+  /** What the target keeps texts in; undefined: one that is not known here. */
+  readonly kept: TextEncoding | undefined;
   /** Major version of the target. */
   readonly major: number;
   /** Bytes: the longest client message that is read whole, and what of one answer is recorded. */

@@ -141,6 +141,7 @@ export function talk(options: TalkOptions = {}): Talk {
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
     encoding: options.encoding ?? UTF8,
+    kept: UTF8,
     major: 18,
     limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024 },
     unusedName: 'nowhere',
