@@ -85,7 +85,9 @@ export class OpenRequests {
         `The commands of yours that wait for approval would have more than ${MAX_BYTES_OF_ONE / 1024 / 1024} MiB of text: wait until some are answered, or send less at a time.`,
       );
     if (count + 1 > MAX_OPEN_REQUESTS - this.#entries.size - 1)
-      throw full('Many commands wait for approval, and yours have their share of the room: wait until some are answered.');
+      throw full(
+        'Many commands wait for approval, and yours have their share of the room: wait until some are answered.',
+      );
     if (own + bytes > MAX_BYTES - all - bytes)
       throw full('The commands that wait for approval have too much text already: try again later.');
   }

@@ -94,7 +94,14 @@ async function tableOf(
      order by 1 limit ${MAX_NAMES}`,
   );
   const cascades = referring.map(([text]) => text ?? '');
-  const impact = { verb, table: name, bytes, totalRows: rows, cascades, triggers: triggers.map(([text]) => text ?? '') };
+  const impact = {
+    verb,
+    table: name,
+    bytes,
+    totalRows: rows,
+    cascades,
+    triggers: triggers.map(([text]) => text ?? ''),
+  };
   return { impact, plain: table };
 }
 
