@@ -117,7 +117,7 @@ export async function openComponents(config: Config, operator: Logger): Promise<
       operator.warn({ request: number, by: who?.actor }, 'somebody passed what they asked themselves, by break-glass');
     }
     const type = toldAs(event);
-    if (type !== undefined) webhooks.send(type, { ...toRow(withoutSample(request)), ...who });
+    if (type !== undefined) webhooks.send(type, { ...toRow(withoutSample(request)), ...who }, request.principal);
   };
   const securityKeys = await SecurityKeys.open(store.securityKeys);
   const freezes = new Freezes(await store.freezes.all());

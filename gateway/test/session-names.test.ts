@@ -29,6 +29,8 @@ grant select on keeper.customers to keeper;
 const HARMLESS = "select 'x'::text as email";
 const ASK = "select email || '' from customers";
 const LONG = 'n'.repeat(63);
+/** 62 bytes, and the 63rd and 64th are one character: the server knows it by its first byte. */
+const SPLIT = `${'\u00e9'.repeat(31)}\u00e9`;
 
 type Message = readonly (string | number)[];
 const query = (text: string): Message[] => [['Q', text]];
@@ -81,6 +83,12 @@ const WAYS: Readonly<Record<string, readonly (readonly Message[])[]>> = {
     [closed('S', `${LONG}z`)],
     [prepared(`${LONG}y`, ASK)],
     [bound('', LONG), executed()],
+  ],
+  'a long name with a character that the server cuts in two': [
+    [prepared(SPLIT, HARMLESS)],
+    [closed('S', `${SPLIT}z`)],
+    [prepared(`${SPLIT.slice(0, -1)}\u00e8y`, ASK)],
+    [bound('', SPLIT), executed()],
   ],
   'a portal of a long name': [
     query('begin'),

@@ -104,6 +104,18 @@ test('a receiver that never answers costs a bounded amount of memory, and nobody
   expect(webhooks.counted.givenUp).toBe(200);
 });
 
+test('whoever asks without end takes the place of nobody else: theirs are given up first', async () => {
+  const { url, got } = await receiver(500, 500, 500, 200);
+  const silent = await receiver(0);
+  const webhooks = open(url, silent.url);
+  webhooks.hooks = webhooks.hooks.toReversed();
+  for (let n = 0; n < 3; n++) webhooks.send('approval.requested', { of: 'ana', n }, 'ana');
+  for (let n = 0; n < 1_500; n++) webhooks.send('approval.requested', { of: 'robot', n }, 'robot');
+  expect(webhooks.pending).toBeLessThanOrEqual(1_000);
+  const ofAna = (): number => new Set(got.filter(({ body }) => body.includes('"ana"')).map(({ body }) => body)).size;
+  await vi.waitFor(() => expect(ofAna()).toBe(3), WAIT);
+});
+
 test('large messages that wait are bounded in bytes', async () => {
   const { url } = await receiver(0);
   const webhooks = open(url);

@@ -21,9 +21,11 @@ export interface OpenRequest {
 
 /** Open requests beyond this are refused. */
 const MAX_OPEN_REQUESTS = 10_000;
-/** Of one principal: whoever asks without end leaves room for others. */
+/**
+ * Of one principal, who has besides never more than what is left for others: whoever asks without end leaves room, and so do several of them.
+ */
 const MAX_OPEN_REQUESTS_OF_ONE = 2_000;
-/** Texts and values of open requests, of one principal and of all. They are on disk; this is what they take there. */
+/** Texts and values of open requests, of one principal and of all, shared in the same way. They are on disk; this is what they take there. */
 const MAX_BYTES_OF_ONE = 32 * 1024 * 1024;
 const MAX_BYTES = 256 * 1024 * 1024;
 
@@ -82,7 +84,11 @@ export class OpenRequests {
       throw full(
         `The commands of yours that wait for approval would have more than ${MAX_BYTES_OF_ONE / 1024 / 1024} MiB of text: wait until some are answered, or send less at a time.`,
       );
-    if (all + bytes > MAX_BYTES)
+    if (count + 1 > MAX_OPEN_REQUESTS - this.#entries.size - 1)
+      throw full(
+        'Many commands wait for approval, and yours have their share of the room: wait until some are answered.',
+      );
+    if (own + bytes > MAX_BYTES - all - bytes)
       throw full('The commands that wait for approval have too much text already: try again later.');
   }
 

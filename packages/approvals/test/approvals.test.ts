@@ -141,6 +141,18 @@ test('one who asks without end leaves room for others', async () => {
   expect((await approvals.ask(asked({ principal: 'robot', digest: 'another' }))).number).toBeGreaterThan(1000);
 });
 
+test('several who ask without end leave room for others', async () => {
+  const { approvals } = await open();
+  for (let who = 0; who < 5; who++) {
+    const flood = async (): Promise<void> => {
+      for (let i = 0; i < 2_001; i++)
+        await approvals.ask(asked({ waits: false, principal: `flooder ${who}`, digest: `flood ${who} ${i}` }));
+    };
+    await expect(flood()).rejects.toMatchObject({ reason: 'full' });
+  }
+  for (let i = 0; i < 10; i++) await approvals.ask(asked({ principal: 'robot', digest: `another ${i}` }));
+});
+
 test('an approval that comes with the time-out is late', async () => {
   const { approvals, clock } = await open();
   const { number, outcome } = await approvals.ask(asked());

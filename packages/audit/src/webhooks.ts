@@ -11,15 +11,26 @@ import type { Logger } from 'pino';
 const DELIVERY_TIMEOUT_MS = 10_000;
 const MAX_ATTEMPTS = 10;
 const FIRST_WAIT_MS = 1_000;
-/** Messages under way or waiting to be tried again, and their bytes. The oldest beyond that are given up. */
+/**
+ * Messages under way or waiting to be tried again, and their bytes. Beyond that the oldest is given up of what has the most: of one receiver, because
+ * of one person. So nobody's requests, and no receiver that does not answer, take the place of others' messages.
+ */
 const MAX_WAITING_MESSAGES = 1_000;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+
+/** What waits for one receiver because of one person, the oldest first. */
+interface Share {
+  readonly name: string;
+  readonly messages: Set<Message>;
+  bytes: number;
+}
 
 interface Message {
   readonly id: string;
   readonly hook: WebhookConfig;
   /** UTF-8, the same for all receivers. */
   readonly body: Buffer;
+  readonly share: Share;
   attempts: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -36,6 +47,7 @@ export class Webhooks {
   hooks: readonly WebhookConfig[];
   readonly #operator: Logger;
   readonly #messages = new Set<Message>();
+  readonly #shares = new Map<string, Share>();
   #bytes = 0;
   readonly #stopped = new AbortController();
   #stopping = false;
@@ -54,18 +66,20 @@ export class Webhooks {
 
   /**
    * `type` is that of the event, such as `approval.requested`. Returns at once. Receivers show what others wrote to people, so
-   * characters that do not show, or turn text around, are written out in every text of `data`.
+   * characters that do not show, or turn text around, are written out in every text of `data`. `who`: because of whom; nobody's are the
+   * gateway's own.
    */
-  send(type: string, data: unknown): void {
+  send(type: string, data: unknown, who = ''): void {
     const body = Buffer.from(JSON.stringify({ type, timestamp: new Date().toISOString(), data }, writtenOut));
     for (const hook of this.hooks) {
-      const message: Message = { id: `msg_${randomUUID()}`, hook, body, attempts: 0, timer: undefined };
+      const share = this.#shareOf(hook, who);
+      const message: Message = { id: `msg_${randomUUID()}`, hook, body, share, attempts: 0, timer: undefined };
       this.#messages.add(message);
       this.#bytes += body.length;
-      for (const oldest of this.#messages) {
-        if (this.#messages.size <= MAX_WAITING_MESSAGES && this.#bytes <= MAX_WAITING_BYTES) break;
-        this.#giveUp(oldest, 'too many messages wait');
-      }
+      share.messages.add(message);
+      share.bytes += body.length;
+      while (this.#messages.size > MAX_WAITING_MESSAGES) this.#makeRoom(({ messages }) => messages.size);
+      while (this.#bytes > MAX_WAITING_BYTES) this.#makeRoom(({ bytes }) => bytes);
       if (this.#messages.has(message)) void this.#attempt(message);
     }
   }
@@ -122,8 +136,27 @@ export class Webhooks {
     }
   }
 
+  #shareOf(hook: WebhookConfig, who: string): Share {
+    const name = JSON.stringify([hook.url, who]);
+    let share = this.#shares.get(name);
+    if (!share) this.#shares.set(name, (share = { name, messages: new Set(), bytes: 0 }));
+    return share;
+  }
+
+  /** Gives up the oldest of the largest share. */
+  #makeRoom(size: (share: Share) => number): void {
+    const [first, ...others] = this.#shares.values();
+    const largest = others.reduce((most, one) => (size(one) > size(most as Share) ? one : most), first);
+    for (const oldest of largest?.messages ?? []) return this.#giveUp(oldest, 'too many messages wait');
+  }
+
   #remove(message: Message): void {
-    if (this.#messages.delete(message)) this.#bytes -= message.body.length;
+    if (!this.#messages.delete(message)) return;
+    const { body, share } = message;
+    this.#bytes -= body.length;
+    share.bytes -= body.length;
+    share.messages.delete(message);
+    if (share.messages.size === 0) this.#shares.delete(share.name);
   }
 
   #giveUp(message: Message, problem: string): void {

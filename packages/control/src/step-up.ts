@@ -69,7 +69,8 @@ export async function keysInWords<T>(action: () => Promise<T> | T): Promise<T> {
 export function tellOfKey(gateway: Controlled, proven: Proven, what: 'added' | 'removed', key: SecurityKey): void {
   const { name: owner, issuer } = key.owner;
   gateway.log.admin(actorOf(proven), `key.${what}`, `"${key.name}" (${key.id}) of ${owner}, known by ${issuer}`);
-  gateway.webhooks.send(`key.${what}`, { ...toKeyRow(key), by: proven.principal.name });
+  const by = proven.principal.name;
+  gateway.webhooks.send(`key.${what}`, { ...toKeyRow(key), by }, by);
 }
 
 export const toKeyRow = ({ id, name, owner, created, lastUsed }: SecurityKey): SecurityKeyRow => ({

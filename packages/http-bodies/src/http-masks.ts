@@ -202,7 +202,8 @@ export class HttpMasks {
 
   #masked(headers: readonly Header[]): readonly Header[] {
     const { look, detectors } = this.#parts;
-    return headers.map((header): Header => {
+    const read = this.#bodies ? headers.filter(([name]) => !isBinary(name)) : headers;
+    return read.map((header): Header => {
       const [name, value] = header;
       const rule = this.#headers.get(name.toLowerCase());
       if (rule) return [name, namedText(value, { mode: modeOf(rule), key: this.#key, entity: '' })];
@@ -213,6 +214,12 @@ export class HttpMasks {
     });
   }
 }
+
+/**
+ * Bytes of gRPC in base64, as `grpc-status-details-bin` with messages of any type: they may have what is masked in bodies, and nothing says how they
+ * are read.
+ */
+const isBinary = (name: string): boolean => name.toLowerCase().endsWith('-bin');
 
 /** A parameter of a media type, which may be the name of a file. */
 const PARAMETER = /;\s*([^\s=;"]+)\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^;"]*)/g;

@@ -33,14 +33,26 @@ const PASSING: ReadonlySet<string> = new Set([
   'x-request-id',
   'b3',
 ]);
-const PASSING_PREFIXES = ['x-b3-', 'x-datadog-', 'x-stainless-', 'sec-ch-', 'elastic-apm-'];
+/** The same of tracing, of programs that are made from a description (Stainless), and of browsers: those alone that they are known to send. */
+const FAMILIES: Readonly<Record<string, string>> = {
+  'x-b3-': 'traceid spanid parentspanid sampled flags',
+  'x-datadog-': 'trace-id parent-id sampling-priority origin tags',
+  'x-stainless-':
+    'lang package-version os arch runtime runtime-version retry-count timeout read-timeout async helper helper-method poll-helper custom-poll-interval',
+  'sec-ch-':
+    'ua ua-arch ua-bitness ua-full-version ua-full-version-list ua-form-factors ua-mobile ua-model ua-platform ua-platform-version ua-wow64 prefers-color-scheme prefers-reduced-motion prefers-reduced-transparency width viewport-width viewport-height dpr device-memory',
+  'elastic-apm-': 'traceparent',
+};
+const OF_FAMILIES: ReadonlySet<string> = new Set(
+  Object.entries(FAMILIES).flatMap(([prefix, names]) => names.split(' ').map((name) => prefix + name)),
+);
 
 /** Those that count, as they count. */
 export function meaningful(headers: readonly Header[]): readonly Header[] {
   return headers.flatMap((header): readonly Header[] => {
     const [name, value] = header;
     const lower = name.toLowerCase();
-    if (PASSING.has(lower) || PASSING_PREFIXES.some((prefix) => lower.startsWith(prefix))) return [];
+    if (PASSING.has(lower) || OF_FAMILIES.has(lower)) return [];
     if (lower !== 'prefer') return [header];
     // How long it waits says nothing of what it does, as other preferences do (PostgREST: resolution=merge-duplicates).
     const rest = value.split(',').filter((one) => !WAITING.test(one));

@@ -46,44 +46,40 @@ async function lookAt(
   await lookup.query('set session transaction read only');
   await lookup.query('set session lock_wait_timeout = 1');
   if (dialect.database !== undefined) await lookup.query(`use ${quoted(dialect.database)}`);
-  const tables: TableImpact[] = [];
+  const tables: FoundTable[] = [];
   for (const one of distinct(changed)) {
-    const table = await tableOf(lookup, one, dialect.database);
-    if (table) tables.push(table);
+    const [place, ...others] = await placesOf(lookup, one.name, dialect.database);
+    if (others.length > 0) return { tables: [], unknown: `${one.name} may be one of several tables` };
+    if (place) tables.push(await tableOf(lookup, one, place));
   }
-  if (!changed.some(({ verb }) => PLANNED.has(verb))) return { tables };
+  const impacts = tables.map(({ impact }) => impact);
+  if (!changed.some(({ verb }) => PLANNED.has(verb))) return { tables: impacts };
   const unplanned = await whyNot(lookup, command, facts, dialect);
-  if (unplanned !== undefined) return { tables, unknown: unplanned };
+  if (unplanned !== undefined) return { tables: impacts, unknown: unplanned };
   const rows = await planned(lookup, command.text, dialect).catch(() => undefined);
   // The target's words may quote a value, which approvers may not be shown.
-  if (!rows) return { tables, unknown: 'the target cannot plan it' };
-  return { tables: tables.map((table) => ({ ...table, ...rowsOf(table, tables, rows) })) };
+  if (!rows) return { tables: impacts, unknown: 'the target cannot plan it' };
+  return { tables: tables.map((table) => ({ ...table.impact, ...rowsOf(table, tables, rows) })) };
 }
 
 /** The plan names tables by their aliases: an estimate is given where only one table is changed. */
 function rowsOf(
-  table: TableImpact,
-  tables: readonly TableImpact[],
+  { plain }: FoundTable,
+  tables: readonly FoundTable[],
   rows: ReadonlyMap<string, number>,
 ): { rows?: number } {
-  const plain = table.table.slice(table.table.lastIndexOf('.') + 1);
   const only = tables.length === 1 && rows.size === 1 ? [...rows.values()][0] : undefined;
   const estimate = rows.get(plain) ?? only;
   return estimate === undefined ? {} : { rows: estimate };
 }
 
-/** Size, cascades and triggers; undefined for a name that is no table there, as a spelling in lower case may be. */
+/** Size, cascades and triggers. */
 async function tableOf(
   lookup: Lookup,
   { verb, name }: ChangedTable,
-  database: string | undefined,
-): Promise<TableImpact | undefined> {
-  const where = placeOf(name, database);
-  const [found] = await lookup.query(
-    `select table_rows, data_length + index_length from information_schema.tables
-     where table_schema = ${where.schema} and table_name = ${where.table}`,
-  );
-  if (!found) return undefined;
+  { schema, table, rows, bytes }: Place,
+): Promise<FoundTable> {
+  const where = { schema: hex(schema), table: hex(table) };
   const event = EVENTS[verb];
   const triggers = event
     ? await lookup.query(
@@ -97,14 +93,16 @@ async function tableOf(
      where unique_constraint_schema = ${where.schema} and referenced_table_name = ${where.table} ${acting}
      order by 1 limit ${MAX_NAMES}`,
   );
-  return {
+  const cascades = referring.map(([text]) => text ?? '');
+  const impact = {
     verb,
     table: name,
-    bytes: Number(found[1] ?? 0),
-    totalRows: Number(found[0] ?? 0),
-    cascades: referring.map(([text]) => text ?? ''),
+    bytes,
+    totalRows: rows,
+    cascades,
     triggers: triggers.map(([text]) => text ?? ''),
   };
+  return { impact, plain: table };
 }
 
 /** Why the statement is not planned: a phrase. */
@@ -120,9 +118,8 @@ async function whyNot(
   if (facts.actions.length !== 1) return 'it stands in another statement';
   if (parameters.length > 0) return 'its values come apart from its text';
   for (const name of facts.actions.flatMap(({ resources }) => tablesIn(resources))) {
-    const { schema, table } = placeOf(name, database);
     const [view] = await lookup.query(
-      `select 1 from information_schema.views where table_schema = ${schema} and table_name = ${table}`,
+      `select 1 from information_schema.views where ${isNamed(name, database)} limit 1`,
     );
     if (view) return `${name} is a view`;
   }
@@ -149,11 +146,42 @@ async function planned(lookup: Lookup, text: string, { flavour }: MySqlDialect):
   return rows;
 }
 
-/** Names of facts as texts that the catalog is compared with. */
-function placeOf(name: string, database: string | undefined): { readonly schema: string; readonly table: string } {
-  const dot = name.indexOf('.');
-  const schema = dot < 0 ? database : name.slice(0, dot);
-  return { schema: schema === undefined ? 'database()' : hex(schema), table: hex(name.slice(dot + 1)) };
+/** What a name of facts is found to be in the catalog. */
+interface Place {
+  readonly schema: string;
+  readonly table: string;
+  /** By the target's own count. */
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** `plain`: without its schema. */
+interface FoundTable {
+  readonly impact: TableImpact;
+  readonly plain: string;
+}
+
+/** None for a name that is no table there, as a spelling in lower case may be; several where a dot in it is one of a part. */
+async function placesOf(lookup: Lookup, name: string, database: string | undefined): Promise<Place[]> {
+  const found = await lookup.query(
+    `select table_schema, table_name, table_rows, data_length + index_length from information_schema.tables
+     where ${isNamed(name, database)} limit 2`,
+  );
+  return found.map(([schema, table, rows, bytes]) => ({
+    schema: schema ?? '',
+    table: table ?? '',
+    rows: Number(rows ?? 0),
+    bytes: Number(bytes ?? 0),
+  }));
+}
+
+/** Of the catalog's columns: a table that has this name in facts. Each of its dots may stand between schema and table, or within one of them. */
+function isNamed(name: string, database: string | undefined): string {
+  const own = database === undefined ? 'database()' : hex(database);
+  const ways = [`(table_schema = ${own} and table_name = ${hex(name)})`];
+  for (let at = name.indexOf('.'); at >= 0; at = name.indexOf('.', at + 1))
+    ways.push(`(table_schema = ${hex(name.slice(0, at))} and table_name = ${hex(name.slice(at + 1))})`);
+  return `(${ways.join(' or ')})`;
 }
 
 /** A text that nothing can end, whatever the sql_mode. */

@@ -67,6 +67,25 @@ describe.each(['mariadb', 'mysql'] as const)('on %s', (flavour) => {
     expect(few?.tables[0]?.rows).toBeLessThan(10);
   });
 
+  test.skipIf(missing !== undefined)('names with dots in them', async () => {
+    const connection = await connect(server);
+    await connection.query(`CREATE TABLE \`old.people\` (id INT PRIMARY KEY); INSERT INTO \`old.people\` VALUES (1), (2), (3);
+      CREATE VIEW \`old.names\` AS SELECT * FROM people; CREATE DATABASE \`of.all\`; CREATE TABLE \`of.all\`.people (id INT);
+      ANALYZE TABLE \`old.people\``);
+    const text = 'DELETE FROM `old.people` WHERE id > 0';
+    const found = await impact(text);
+    expect(found?.unknown).toBeUndefined();
+    expect(found?.tables).toMatchObject([{ table: 'old.people', totalRows: 3 }]);
+    expect(found?.tables[0]?.rows).toBeGreaterThan(0);
+    expect((await impact('DELETE FROM `old.names` WHERE id > 1'))?.unknown).toBe('old.names is a view');
+    expect((await impact('DROP TABLE `of.all`.people'))?.tables).toMatchObject([{ table: 'of.all.people' }]);
+    // Two tables have this name: nobody is shown the other one.
+    await connection.query('CREATE DATABASE old; CREATE TABLE old.people (id INT)');
+    expect(await impact(text)).toEqual({ tables: [], unknown: 'old.people may be one of several tables' });
+    await connection.query('DROP DATABASE old; DROP DATABASE `of.all`; DROP TABLE `old.people`; DROP VIEW `old.names`');
+    connection.destroy();
+  });
+
   test.skipIf(missing !== undefined)('what refers to a table that is dropped', async () => {
     expect(await impact('DROP TABLE people')).toMatchObject({
       tables: [{ table: 'people', cascades: ['test.visits'] }],

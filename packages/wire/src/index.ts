@@ -14,6 +14,8 @@ export * from './reader.js';
 export * from './recent.js';
 export * from './recorder.js';
 export * from './room.js';
+export * from './sent-room.js';
+export * from './session-room.js';
 export * from './small-pieces.js';
 export * from './statement-room.js';
 export * from './turn.js';

@@ -1,10 +1,10 @@
 /**
- * Memory that many take at once, each for somebody. Owns: that one takes not all of it, and all together no more than there is. Does not: keep
- * bytes.
+ * Memory that many take at once, each for somebody. Owns: that nobody takes more of it than is left for others, so that a few together never have all
+ * of it, and that all together have no more than there is. Does not: keep bytes.
  */
 
 export interface RoomBounds {
-  /** Bytes of one, and of all. */
+  /** Bytes of one at most, and of all. One has never more than is free besides, so whoever comes later finds some. */
   readonly ofOne: number;
   readonly all: number;
 }
@@ -15,7 +15,8 @@ export class Room {
 
   /** Whether there is room for so many more. */
   fits(who: string, bytes: number, { ofOne, all }: RoomBounds): boolean {
-    return (this.#taken.get(who) ?? 0) + bytes <= ofOne && this.#all + bytes <= all;
+    const wanted = (this.#taken.get(who) ?? 0) + bytes;
+    return wanted <= ofOne && wanted <= all - this.#all - bytes;
   }
 
   /** Counts them in any case. @returns whether there was room for them */

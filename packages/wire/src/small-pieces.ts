@@ -28,3 +28,12 @@ export class SmallPieces {
     pieces[pieces.length - 1] = this.#last = block.subarray(0, size);
   }
 }
+
+/** A rest may keep so many bytes alive that are not needed any more. */
+const MAX_PINNED_BYTES = 256 * 1024;
+
+/** What lies behind `at`: a copy, where a view would keep much more alive than it shows. */
+export function unpinned(bytes: Buffer, at: number): Buffer {
+  const rest = bytes.subarray(at);
+  return at > MAX_PINNED_BYTES && rest.length < at ? Buffer.from(rest) : rest;
+}

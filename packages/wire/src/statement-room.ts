@@ -3,10 +3,9 @@
  * principal may have in all of their sessions. Does not: keep statements (of each protocol).
  */
 import { Room, type RoomBounds } from './room.js';
+import { SessionRoom } from './session-room.js';
 
 const BOUNDS: RoomBounds = { ofOne: 256 * 1024 * 1024, all: 1024 * 1024 * 1024 };
-/** Taken and given back so much at a time: most sessions have less, and nothing is looked up for each of their statements. Bytes. */
-const BLOCK_BYTES = 64 * 1024;
 /** Of a statement besides its text, and of an open portal or cursor. Bytes. */
 const STATEMENT_BYTES = 512;
 export const PORTAL_BYTES = 2 * 1024;
@@ -17,52 +16,10 @@ const prepared = new Room();
 export const statementBytes = (text: string, types = 0): number => STATEMENT_BYTES + text.length * 2 + types * 8;
 
 /** What one session has of it. */
-export class StatementRoom {
-  readonly #who: string;
-  readonly #bounds: RoomBounds;
-  #bytes = 0;
-  #reserved = 0;
-  #closed = false;
-
+export class StatementRoom extends SessionRoom {
   /** `who`: the principal. */
   constructor(who: string, bounds: RoomBounds = BOUNDS) {
-    this.#who = who;
-    this.#bounds = bounds;
-  }
-
-  /** Whether there is room for so many more bytes. What others have taken leaves each session a block. */
-  fits(bytes: number): boolean {
-    const wanted = this.#bytes + bytes;
-    if (wanted <= Math.max(this.#reserved, BLOCK_BYTES)) return true;
-    return prepared.fits(this.#who, wanted - this.#reserved, this.#bounds);
-  }
-
-  /** Counts them in any case: what the target has is kept. Less than none: there is less of something than before. */
-  take(bytes: number): void {
-    if (this.#closed) return;
-    this.#bytes += bytes;
-    if (this.#bytes > this.#reserved) this.#reserve();
-  }
-
-  give(bytes: number): void {
-    if (this.#closed) return;
-    this.#bytes -= bytes;
-    if (this.#reserved - this.#bytes >= 2 * BLOCK_BYTES) this.#reserve();
-  }
-
-  /** The session is over. */
-  close(): void {
-    if (this.#closed) return;
-    this.#bytes = 0;
-    this.#reserve();
-    this.#closed = true;
-  }
-
-  #reserve(): void {
-    const wanted = Math.ceil(this.#bytes / BLOCK_BYTES) * BLOCK_BYTES;
-    if (wanted > this.#reserved) prepared.take(this.#who, wanted - this.#reserved, this.#bounds);
-    else prepared.give(this.#who, this.#reserved - wanted);
-    this.#reserved = wanted;
+    super(prepared, who, bounds);
   }
 }
 

@@ -1,13 +1,8 @@
 /**
- * Memory for what clients send by HTTP that is read before it goes on. Owns: how much of it one principal may have under way. Does not: keep bytes.
+ * Memory for what clients send by HTTP that is read before it goes on. Owns: what of it one exchange has. Does not: keep
+ * bytes, or share them (packages/wire/src/sent-room.ts).
  */
-import { Room, type RoomBounds } from '@sluice/wire';
-
-/** Of what clients send: bodies and messages that are read before they go on. */
-const sent = new Room();
-/** So many of the longest ones one principal may have under way, and all together. */
-const LONGEST_OF_ONE = 4;
-const LONGEST_OF_ALL = 16;
+import { type RoomBounds, sent, sentBounds } from '@sluice/wire';
 
 /** What of one exchange, call or WebSocket is kept. */
 export class SentRoom {
@@ -18,7 +13,7 @@ export class SentRoom {
   /** `longest`: what one body or message may have at most, in bytes. */
   constructor(who: string, longest: number) {
     this.#who = who;
-    this.#bounds = { ofOne: longest * LONGEST_OF_ONE, all: longest * LONGEST_OF_ALL };
+    this.#bounds = sentBounds(longest);
   }
 
   /** @returns whether there is room for so many more */

@@ -12,7 +12,7 @@ import { Incoming, type Packet, type TooLong, kept } from './incoming.js';
 import { closePacket, isMistake, isOnlyRead, preparePacket, textIn } from './mistakes.js';
 import { NOTHING, PayloadReader, framed } from './packets.js';
 import { type AskedCommand, type Owing, PreparedCommands } from './prepared-commands.js';
-import { masksRefused, refusal, tooLong, tooManyReadings, unfit, unknownCommand, unread } from './refusal.js';
+import { masksRefused, noRoom, refusal, tooLong, tooManyReadings, unfit, unknownCommand, unread } from './refusal.js';
 import { Relogin } from './relogin.js';
 import { plainEof, plainOk } from './replies.js';
 import { Reply, type ReplyKind } from './reply.js';
@@ -38,6 +38,8 @@ export class ClientHalf {
   #next: Packet | TooLong | undefined;
   /** What to do with the answer of the gate, while a command is being asked about. */
   #onAnswer: ((answer: Answer) => void) | undefined;
+  /** Bytes of that command. */
+  #askedBytes = 0;
   /** A text of several statements that is being worked through. */
   #texts: StatementTexts | undefined;
   #id: number;
@@ -85,19 +87,35 @@ export class ClientHalf {
 
   receive(chunk: Buffer): void {
     this.#incoming.push(chunk);
-    this.resume();
+    this.#goOn();
+    if (!this.#shared.sent.hold(this.#kept) && this.#isReady && this.#texts === undefined) {
+      this.#incoming.giveUp();
+      this.resume();
+    }
     this.#incoming.keep(chunk);
+  }
+
+  /** Bytes of commands that have not come as a whole, or wait. */
+  get #kept(): number {
+    const next = this.#next && 'raw' in this.#next ? this.#next.raw.length : 0;
+    return this.#incoming.size + next + this.#askedBytes + (this.#texts?.bytes ?? 0);
   }
 
   answered(answer: Answer): void {
     const act = this.#onAnswer;
     this.#onAnswer = undefined;
+    this.#askedBytes = 0;
     act?.(answer);
     this.resume();
   }
 
   /** Takes up what had to wait. */
   resume(): void {
+    this.#goOn();
+    this.#shared.sent.hold(this.#kept);
+  }
+
+  #goOn(): void {
     if (this.#shared.file.type === 'sending') this.#sendFile();
     while (this.#isReady) {
       const { session } = this.#shared;
@@ -335,6 +353,7 @@ export class ClientHalf {
     const taken = packet ?? NO_PACKET;
     if (answer) return act(answer, taken);
     const raw = Buffer.from(taken.raw);
+    this.#askedBytes = raw.length;
     this.#onAnswer = (late) => act(late, { ...taken, raw, payload: NOTHING });
   }
 
@@ -376,8 +395,8 @@ export class ClientHalf {
     this.#shared.sequence = 0;
   }
 
-  #refuseUnread({ code }: TooLong): void {
-    const words = tooLong(this.#shared.limits.message);
+  #refuseUnread({ code, tooLong: why }: TooLong): void {
+    const words = why === 'room' ? noRoom() : tooLong(this.#shared.limits.message);
     // Long data has no answer: what follows would be taken for it.
     if (code === COM.longData) this.#shared.fail(words);
     else this.#refuse(words);

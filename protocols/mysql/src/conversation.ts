@@ -175,8 +175,9 @@ export class MySqlConversation implements Conversation {
     if (this.#shared.ended) return;
     this.#shared.ended = true;
     this.#waiting.end();
-    const { owed, recorder, wires, sequence, file, room } = this.#shared;
+    const { owed, recorder, wires, sequence, file, room, sent } = this.#shared;
     room.close();
+    sent.close();
     if (owed?.state && !owed.state.ended) recorder.end(owed.state, 'lost');
     if (goodbye && this.#targetHalf.betweenPackets) wires.send('client', framed(goodbye, sequence));
     if (file.type !== 'sending') wires.send('upstream', bareCommand(COM.quit));

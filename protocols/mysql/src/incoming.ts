@@ -2,7 +2,7 @@
  * The client's bytes, cut into commands. Owns: what has come and is not taken yet, bounded by who reads on only while there is
  * room; chains of packets; commands that are too long, which are dropped as they come. Does not: know what a command is.
  */
-import { SmallPieces } from '@sluice/wire';
+import { SmallPieces, unpinned } from '@sluice/wire';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, payloadLength } from './packets.js';
 
 export interface Packet {
@@ -20,9 +20,9 @@ export function kept(packet: Packet): Packet {
   return { ...packet, raw, payload: unchained(raw) };
 }
 
-/** A command that is longer than what is read of one. */
+/** A command that is longer than what is read of one, or for which no room was left: it was dropped as it came. */
 export interface TooLong {
-  readonly tooLong: true;
+  readonly tooLong: 'limit' | 'room';
   /** Its code. */
   readonly code: number;
   /** Number of its last packet. */
@@ -30,6 +30,7 @@ export interface TooLong {
 }
 
 interface Dropping {
+  readonly why: TooLong['tooLong'];
   readonly code: number;
   /** Bytes left of its current packet. */
   left: number;
@@ -48,6 +49,7 @@ export class Incoming {
   #needed = HEADER_BYTES;
   /** A command that is too long is on its way. */
   #dropping: Dropping | undefined;
+  #isRoomless = false;
   /** In a file: bytes left of the current packet, and whether the next one belongs to it. */
   #file = { left: 0, chain: false };
 
@@ -72,6 +74,12 @@ export class Incoming {
     this.#pieces.add(this.#chunks, last);
   }
 
+  /** No room is left for the command that has not come as a whole: it is dropped from here on. */
+  giveUp(): void {
+    this.#isRoomless = true;
+    this.#needed = HEADER_BYTES;
+  }
+
   /** The next command; undefined: it has not come as a whole. */
   take(): Packet | TooLong | undefined {
     if (this.#dropping) return this.#drop(this.#dropping);
@@ -82,16 +90,20 @@ export class Incoming {
       if (bytes.length < at + HEADER_BYTES) return this.#wait(at + HEADER_BYTES);
       const size = payloadLength(bytes, at);
       const sequence = bytes[at + 3] as number;
-      if (at + size > this.#max) {
+      const isRoomless = this.#isRoomless && bytes.length < at + HEADER_BYTES + size;
+      if (at + size > this.#max || isRoomless) {
         if (bytes.length === HEADER_BYTES) return this.#wait(HEADER_BYTES + 1);
         const code = bytes[HEADER_BYTES] as number;
         this.#cut(bytes, at + HEADER_BYTES);
-        this.#dropping = { code, left: size, chain: size === MAX_PACKET, sequence };
+        const why = isRoomless ? 'room' : 'limit';
+        this.#isRoomless = false;
+        this.#dropping = { why, code, left: size, chain: size === MAX_PACKET, sequence };
         return this.#drop(this.#dropping);
       }
       at += HEADER_BYTES + size;
       if (bytes.length < at) return this.#wait(at);
       if (size === MAX_PACKET) continue;
+      this.#isRoomless = false;
       this.#cut(bytes, at);
       const raw = bytes.subarray(0, at);
       return { sequence, raw, payload: unchained(raw) };
@@ -143,7 +155,7 @@ export class Incoming {
       if (dropping.left > 0) return undefined;
       if (!dropping.chain) {
         this.#dropping = undefined;
-        return { tooLong: true, code: dropping.code, sequence: dropping.sequence };
+        return { tooLong: dropping.why, code: dropping.code, sequence: dropping.sequence };
       }
       if (bytes.length - part < HEADER_BYTES) return undefined;
       const size = payloadLength(bytes, part);
@@ -163,7 +175,7 @@ export class Incoming {
   }
 
   #cut(bytes: Buffer, at: number): void {
-    const rest = at < bytes.length ? bytes.subarray(at) : undefined;
+    const rest = at < bytes.length ? unpinned(bytes, at) : undefined;
     this.#chunks = rest ? [rest] : [];
     this.#size = rest?.length ?? 0;
     this.#needed = HEADER_BYTES;

@@ -61,6 +61,15 @@ export const tooLong = (limit: number): Buffer =>
     `The packet is longer than the ${limit} bytes that the gateway reads before it judges a statement (limits.message).`,
   );
 
+/** A command that is not read to its end, since what else is kept leaves no room for it. */
+export const noRoom = (): Buffer =>
+  error(
+    1041,
+    'HY000',
+    'Too much of what you send in your sessions is kept at once: the gateway reads a command whole before it judges it. ' +
+      'Send it again when the others have come to their end, or send smaller ones.',
+  );
+
 export const unknownStatement = (id: number): Buffer =>
   error(1243, 'HY000', `Unknown prepared statement handler (${id}) given to the gateway`);
 

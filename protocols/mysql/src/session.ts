@@ -3,7 +3,7 @@
  * Owns: the list of those. Does not: know what passes.
  */
 import type { Admission, Deny, Ending, Gate, MySqlDialect } from '@sluice/contract';
-import { CommandClock, type Conversation, StatementRoom, type Wires } from '@sluice/wire';
+import { CommandClock, type Conversation, MessageRoom, StatementRoom, type Wires } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { MySqlConversation } from './conversation.js';
 import type { HandshakeResponse } from './handshake.js';
@@ -89,6 +89,7 @@ export class MySqlSession {
       addsMetadata: client.extended !== upstream.extended,
       commands,
       room: new StatementRoom(admitted.principal),
+      sent: new MessageRoom(admitted.principal, gate.limits.message),
     });
     this.#conversation = conversation;
     this.#obey(conversation);

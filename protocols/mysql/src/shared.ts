@@ -8,7 +8,7 @@ import type {
   SqlCommand,
   TextRange,
 } from '@sluice/contract';
-import type { AnswerRecorder, StatementRoom, Wires } from '@sluice/wire';
+import type { AnswerRecorder, MessageRoom, StatementRoom, Wires } from '@sluice/wire';
 import type { HandshakeResponse } from './handshake.js';
 import type { LoginExchange } from './login.js';
 import type { Reply } from './reply.js';
@@ -71,6 +71,8 @@ export interface Setup {
   readonly commands: number;
   /** For what the client prepares. The conversation closes it. */
   readonly room: StatementRoom;
+  /** For commands of the client that have not come as a whole, or wait. The conversation closes it. */
+  readonly sent: MessageRoom;
 }
 
 /** The answer that is owed, which is one at a time. */

@@ -26,6 +26,11 @@ export class StatementTexts {
     this.#cut(0, dialect);
   }
 
+  /** How many are kept. */
+  get bytes(): number {
+    return this.#bytes.length;
+  }
+
   /** Whether there is another statement behind the one that was taken last. */
   get more(): boolean {
     return this.#next < this.#ranges.length;

@@ -13,7 +13,7 @@ import {
   type Waiter,
 } from '@sluice/contract';
 import { lent } from '@sluice/testkit';
-import { StatementRoom } from '@sluice/wire';
+import { MessageRoom, StatementRoom } from '@sluice/wire';
 import { CAPABILITY } from '../src/capabilities.js';
 import { MySqlConversation } from '../src/conversation.js';
 import { LoginExchange } from '../src/login.js';
@@ -92,6 +92,7 @@ export interface TalkOptions {
   readonly capabilities?: number;
   readonly addsMetadata?: boolean;
   readonly room?: StatementRoom;
+  readonly sent?: MessageRoom;
   readonly masks?: MaskedPackets;
   readonly sessionOf?: (thread: number) => KillTarget | undefined;
 }
@@ -200,6 +201,7 @@ export function talk(options: TalkOptions = {}): Talk {
     addsMetadata: options.addsMetadata ?? false,
     commands: 0,
     room: options.room ?? new StatementRoom('dev'),
+    sent: options.sent ?? new MessageRoom('dev', 64 * 1024 * 1024),
   });
   const look = (side: 'client' | 'upstream'): string[] => {
     const bytes = Buffer.concat(sent[side]).subarray(seen[side]);

@@ -3,7 +3,7 @@
  * what names stand for (names.ts).
  */
 import { type Allow, type Answer, type Dialect, type StatementEffect, Unmasked } from '@sluice/contract';
-import { SmallPieces, malformed, unexpected } from '@sluice/wire';
+import { SmallPieces, malformed, unexpected, unpinned } from '@sluice/wire';
 import type { Shared } from './shared.js';
 import { comesFirst, lookMessages } from './look.js';
 import { type FoundFunction, callStatement, describeCall, readFunctionCall } from './function-call.js';
@@ -18,6 +18,7 @@ import {
   hiddenCursor,
   missingPortal,
   missingStatement,
+  noRoom,
   pooledStatement,
   refusal,
   type StandIns,
@@ -77,6 +78,8 @@ export class ClientHalf {
   /** The tag of the message behind the current one, where that has come. */
   #following = 0;
   #waiting = false;
+  /** The message that has not come as a whole finds no room: it is refused, and dropped as it comes. */
+  #isRoomless = false;
   /** Changes that were sent on, which people look at before their COMMIT, and what has taken some of them back. */
   #changes = 0;
   #id: number;
@@ -102,6 +105,11 @@ export class ClientHalf {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
     if (!this.#waiting && this.#size >= this.#needed) this.#run();
+    if (!this.#shared.sent.hold(this.#size) && !this.#waiting) {
+      this.#isRoomless = true;
+      this.#run();
+      this.#shared.sent.hold(this.#size);
+    }
     // What is left of it is kept, and the chunk is only lent.
     const last = this.#chunks.at(-1);
     if (last?.buffer !== chunk.buffer) return;
@@ -113,11 +121,14 @@ export class ClientHalf {
     this.#answer = answer;
     this.#questionOpen = false;
     this.#run();
+    this.#shared.sent.hold(this.#size);
   }
 
   /** Takes up again what had to wait for replies. */
   resume(): void {
-    if (this.#waiting && !this.#questionOpen && this.#size >= this.#needed) this.#run();
+    if (!this.#waiting || this.#questionOpen || this.#size < this.#needed) return;
+    this.#run();
+    this.#shared.sent.hold(this.#size);
   }
 
   /** Makes the target send what it owes, without a further message of the client. */
@@ -158,13 +169,15 @@ export class ClientHalf {
       const tag = chunk[at] as number;
       const size = 1 + messageLength(chunk, at);
       const available = Math.min(size, end - at);
-      if (size > available && !this.#streams(tag) && !this.#oversize(tag, size)) {
+      const isRoomless = this.#isRoomless && size > available && !this.#streams(tag);
+      const isUnread = this.#oversize(tag, size) || isRoomless;
+      if (size > available && !this.#streams(tag) && !isUnread) {
         this.#needed = size;
         break;
       }
       this.#following = at + size < end ? (chunk[at + size] as number) : 0;
-      const disposition = this.#oversize(tag, size)
-        ? this.#refuseUnread(tag)
+      const disposition = isUnread
+        ? this.#refuseUnread(tag, isRoomless ? noRoom() : tooLong(this.#shared.limits.message))
         : this.#messageOrRefusal(tag, size === end && at === 0 ? chunk : chunk.subarray(at, at + available));
       if (disposition === 'wait') {
         this.#waiting = true;
@@ -173,6 +186,7 @@ export class ClientHalf {
       }
       this.#answer = undefined;
       this.#called = undefined;
+      if (isUnread) this.#isRoomless = false;
       if (disposition === 'forward') {
         at += available;
         this.#passing = size - available;
@@ -187,7 +201,7 @@ export class ClientHalf {
     flush();
     if (this.#flushDue) this.#shared.wires.send('upstream', FLUSH);
     this.#flushDue = false;
-    const rest = at < end ? chunk.subarray(at) : undefined;
+    const rest = at < end ? unpinned(chunk, at) : undefined;
     this.#chunks = rest ? [rest] : [];
     this.#size = rest?.length ?? 0;
   }
@@ -401,7 +415,7 @@ export class ClientHalf {
   }
 
   #parse(bytes: Buffer): Disposition {
-    const { name, text, types } = readParse(bytes, this.#shared.encoding);
+    const { name, text, types } = readParse(bytes, this.#shared.encoding, this.#shared.kept);
     if (name !== '' && this.#shared.masks?.pooled)
       return this.#refuse({ type: 'parse' }, pooledStatement(), this.#standIn.parse);
     const answer = this.#ask('prepare', text);
@@ -421,7 +435,7 @@ export class ClientHalf {
   }
 
   #bind(bytes: Buffer): Disposition {
-    const bind = readBind(bytes, this.#shared.encoding);
+    const bind = readBind(bytes, this.#shared.encoding, this.#shared.kept);
     const { statement, again } = this.#shared.names.usable(bind.statement);
     if (statement === 'undecided') return this.#waitForReplies();
     if (statement === 'missing') {
@@ -453,7 +467,7 @@ export class ClientHalf {
   }
 
   #close(bytes: Buffer): Disposition {
-    const { kind, name } = readNamed(bytes, this.#shared.encoding);
+    const { kind, name } = readNamed(bytes, this.#shared.encoding, this.#shared.kept);
     this.#shared.pipeline.push({ type: 'close', kind, name, ...this.#renames(kind, name) });
     return 'forward';
   }
@@ -471,7 +485,7 @@ export class ClientHalf {
   }
 
   #describe(bytes: Buffer): Disposition {
-    const { kind, name } = readNamed(bytes, this.#shared.encoding);
+    const { kind, name } = readNamed(bytes, this.#shared.encoding, this.#shared.kept);
     const { statement, again } = kind === 'statement' ? this.#shared.names.usable(name) : NO_STATEMENT;
     const found = statement ?? this.#shared.names.portal(name);
     if (found === 'undecided') return this.#waitForReplies();
@@ -497,7 +511,7 @@ export class ClientHalf {
   }
 
   #execute(bytes: Buffer): Disposition {
-    const name = readExecute(bytes, this.#shared.encoding);
+    const name = readExecute(bytes, this.#shared.encoding, this.#shared.kept);
     const command = this.#shared.names.portal(name);
     if (command === 'undecided') return this.#waitForReplies();
     if (command === 'missing') {
@@ -630,12 +644,11 @@ export class ClientHalf {
     return Buffer.concat([messages, SYNC]);
   }
 
-  #refuseUnread(tag: number): Disposition {
-    const { intake, limits } = this.#shared;
+  #refuseUnread(tag: number, words: Buffer): Disposition {
+    const { intake } = this.#shared;
     const { next } = intake;
     if (next === 'copy') throw unexpected(`unexpected message type ${tag} during COPY from stdin`);
     if (next !== 'judge') return next;
-    const words = tooLong(limits.message);
     if (tag === F.parse) return this.#refuse({ type: 'parse' }, words, this.#standIn.parse);
     if (tag === F.bind) return this.#refuse({ type: 'bind' }, words, this.#standIn.bind);
     return this.#refuse({ type: 'query' }, words, this.#standIn.query);

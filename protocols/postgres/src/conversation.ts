@@ -193,8 +193,9 @@ export class PostgresConversation implements Conversation {
     if (this.#ended) return;
     this.#ended = true;
     this.#waiting.end();
-    const { pipeline, recorder, wires, encoding, room } = this.#shared;
+    const { pipeline, recorder, wires, encoding, room, sent } = this.#shared;
     room.close();
+    sent.close();
     for (const { command } of pipeline.drain()) if (command && !command.ended) recorder.end(command, 'lost');
     if (goodbye && this.#targetHalf.betweenMessages) wires.send('client', inEncoding(goodbye, encoding));
     if (this.#clientHalf.betweenMessages) wires.send('upstream', TERMINATE);

@@ -13,7 +13,7 @@ import {
   type Protocol,
   type Refusal,
 } from '@sluice/contract';
-import { CommandClock, type Conversation, StatementRoom, type Wires, pump } from '@sluice/wire';
+import { CommandClock, type Conversation, MessageRoom, StatementRoom, type Wires, pump } from '@sluice/wire';
 import { annotationsOf } from './annotations.js';
 import { PostgresConversation } from './conversation.js';
 import { ClientStartup } from './client-startup.js';
@@ -23,7 +23,7 @@ import { FunctionLookup } from './function-lookup.js';
 import { openLookup } from './lookup.js';
 import { B, message } from './messages.js';
 import { denySentence, fatal, foreignEncoding, loginRefusal, waiting } from './refusal.js';
-import { type TextEncoding, UTF8 } from './text-encoding.js';
+import { type TextEncoding, UTF8, encodingNamed } from './text-encoding.js';
 import { decodeResult } from './results.js';
 import { asStatement, readStartupSettings } from './settings.js';
 import { type Startup, secretLength } from './startup.js';
@@ -223,12 +223,14 @@ class PostgresSession {
         cancel: () => this.#cancelTarget(),
       },
       encoding: this.#encoding,
+      kept: keptIn(this.#encoding, this.#upstream.parameters.get('server_encoding') ?? ''),
       major: this.#upstream.major,
       limits: gate.limits,
       unusedName: `refused ${randomBytes(12).toString('hex')}`,
       commands: this.#commands,
       masks: this.#admitted.masks,
       room: new StatementRoom(this.#admitted.principal),
+      sent: new MessageRoom(this.#admitted.principal, this.#gate.limits.message),
     });
     this.#conversation = conversation;
     this.#obey(conversation);
@@ -273,3 +275,7 @@ class PostgresSession {
     return cancelUpstream(this.#gate, this.#admitted.target, this.#upstream).catch(() => undefined);
   }
 }
+
+/** What the target keeps the texts of a session in; undefined: one that is not known here. */
+const keptIn = (encoding: TextEncoding, kept: string): TextEncoding | undefined =>
+  kept === 'SQL_ASCII' ? encoding : encodingNamed(kept);

@@ -108,6 +108,16 @@ export function tooLong(limit: number): Buffer {
   });
 }
 
+/** A message that is not read to its end, since what else is kept leaves no room for it. */
+export const noRoom = (): Buffer =>
+  errorResponse({
+    severity: 'ERROR',
+    code: '53400',
+    message:
+      'Too much of what you send in your sessions is kept at once: the gateway reads a message whole before it judges it.',
+    hint: 'Send it again when the other messages have come to their end, send smaller ones, or use COPY.',
+  });
+
 /** Another prepared statement, portal or cursor: there is no room for it. */
 export const tooMuchPrepared = (): Buffer =>
   errorResponse({

@@ -1,6 +1,6 @@
 /** What the two directions of a conversation share. Types only: `conversation.ts` makes it. */
 import type { Answer, MaskedSession, Waiter, ResponseEvent, SqlCommand } from '@sluice/contract';
-import type { AnswerRecorder, StatementRoom, Wires } from '@sluice/wire';
+import type { AnswerRecorder, MessageRoom, StatementRoom, Wires } from '@sluice/wire';
 import type { FoundFunction } from './function-call.js';
 import type { Intake } from './intake.js';
 import type { Names } from './names.js';
@@ -24,6 +24,8 @@ export interface Setup {
   readonly port: Port;
   /** What the client's texts are in. */
   readonly encoding: TextEncoding;
+  /** What the target keeps texts in; undefined: one that is not known here. */
+  readonly kept: TextEncoding | undefined;
   /** Major version of the target. */
   readonly major: number;
   /** Bytes: the longest client message that is read whole, and what of one answer is recorded. */
@@ -36,6 +38,8 @@ export interface Setup {
   readonly masks?: MaskedSession | undefined;
   /** For what the client prepares. The conversation closes it. */
   readonly room: StatementRoom;
+  /** For messages of the client that have not come as a whole, or wait. The conversation closes it. */
+  readonly sent: MessageRoom;
 }
 
 /** State that both directions share. */

@@ -1,5 +1,5 @@
 import { lent } from '@sluice/testkit';
-import { StatementRoom } from '@sluice/wire';
+import { MessageRoom, StatementRoom } from '@sluice/wire';
 import type {
   Answer,
   Facts,
@@ -90,6 +90,7 @@ export interface TalkOptions {
   readonly recorded?: number;
   readonly masks?: MaskedSession;
   readonly room?: StatementRoom;
+  readonly sent?: MessageRoom;
   /** When the client has taken all that was sent; at once where nothing is said. */
   readonly flushed?: () => Promise<void>;
 }
@@ -140,12 +141,14 @@ export function talk(options: TalkOptions = {}): Talk {
       record: (event) => void recorded.push({ ...event, data: event.data.map((bytes) => Buffer.from(bytes)) }),
     },
     encoding: options.encoding ?? UTF8,
+    kept: UTF8,
     major: 18,
     limits: { message: options.message ?? 1024 * 1024, recordedAnswer: options.recorded ?? 64 * 1024 },
     unusedName: 'nowhere',
     commands: 0,
     masks: options.masks,
     room: options.room ?? new StatementRoom('dev'),
+    sent: options.sent ?? new MessageRoom('dev', 64 * 1024 * 1024),
   });
   const look = (side: 'client' | 'upstream'): string[] => {
     const bytes = Buffer.concat(sent[side]).subarray(seen[side]);
