@@ -21,15 +21,17 @@ async function aliveWith(stderr: number | 'pipe', ...args: string[]): Promise<st
   return said;
 }
 
-test.each([['pretty', 'file'], ['json', 'file'], ['pretty', 'alone'], ['json', 'alone']])(
-  'a log whose disk is full, or whose reader is gone, ends no process (%s, %s)',
-  async (...args) => {
-    const full = openSync('/dev/full', 'w');
-    try {
-      const said = await Promise.all([aliveWith(full, ...args), aliveWith('pipe', ...args)]);
-      expect(said).toEqual(['alive\n', 'alive\n']);
-    } finally {
-      closeSync(full);
-    }
-  },
-);
+test.each([
+  ['pretty', 'file'],
+  ['json', 'file'],
+  ['pretty', 'alone'],
+  ['json', 'alone'],
+])('a log whose disk is full, or whose reader is gone, ends no process (%s, %s)', async (...args) => {
+  const full = openSync('/dev/full', 'w');
+  try {
+    const said = await Promise.all([aliveWith(full, ...args), aliveWith('pipe', ...args)]);
+    expect(said).toEqual(['alive\n', 'alive\n']);
+  } finally {
+    closeSync(full);
+  }
+});
