@@ -17,8 +17,7 @@ async function aliveWith(stderr: number | 'pipe', ...args: string[]): Promise<st
     timeout: 10_000,
   });
   child.stderr?.destroy();
-  const [said] = await Promise.all([text(child.stdout as NonNullable<typeof child.stdout>)]);
-  return said;
+  return text(child.stdout as NonNullable<typeof child.stdout>);
 }
 
 test.each([
