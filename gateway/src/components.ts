@@ -80,6 +80,10 @@ export async function openComponents(config: Config, operator: Logger): Promise<
     maxBytes: config.record.maxSize,
   });
   const store = await Store.open(join(config.data, 'control.db'));
+  store.onFault = (fault) => {
+    if (fault) operator.error({ error: fault.message }, 'nothing new is held, approved or allowed until it is mended');
+    else operator.info('what the gateway decides can be stored again');
+  };
   const identity = await Directory.open(withOperator(config.principals), store, {
     roles: config.roles,
     ...(config.issuers.size > 0 && { issuers: issuersOf(config, operator) }),

@@ -513,6 +513,7 @@ export class Gateway implements Controlled {
       this.log.operator.info('the journal can be written again: commands go on');
     }
     void this.revocations.retry();
+    void this.approvals.retry();
     this.streams.look();
     this.day.look(Date.now());
     void this.keeper.look();

@@ -26,6 +26,7 @@ import {
 import { type ReviewedChanges, shownValue } from '@sluice/commit-review';
 import { comparisonOf, meaningOf } from '@sluice/http-requests';
 import { redactSecrets } from '@sluice/recording';
+import { StoreError } from '@sluice/store';
 
 /** How often a client that waits is told so, in milliseconds. */
 const REMIND_MS = 30_000;
@@ -87,7 +88,7 @@ export class Holds {
     } catch (error) {
       return refused(holding, {
         code: 'nobody-could-be-asked',
-        ...(error instanceof ApprovalError && { why: error.message }),
+        ...((error instanceof ApprovalError || error instanceof StoreError) && { why: error.message }),
       });
     }
   }

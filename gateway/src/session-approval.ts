@@ -7,6 +7,7 @@ import { ApprovalError, type Approvals, type ApprovalRequest, type Source, requi
 import type { SessionApproval } from '@sluice/config';
 import type { Notice, Principal, Refusal, RefusalReason } from '@sluice/contract';
 import type { ConnectionConfig as Connection } from '@sluice/config';
+import { StoreError } from '@sluice/store';
 import { askedOf } from './holds.js';
 
 /** How often a client that waits is told so, in milliseconds. */
@@ -52,7 +53,7 @@ export class SessionApprovals {
     } catch (error) {
       return refused({
         code: 'session-approval-failed',
-        ...(error instanceof ApprovalError && { why: error.message }),
+        ...((error instanceof ApprovalError || error instanceof StoreError) && { why: error.message }),
       });
     }
   }

@@ -175,7 +175,9 @@ function witnessed(file: string | undefined): Head[] {
   if (file === undefined) return [];
   const text = readInput(file);
   try {
-    return readHeads(text);
+    return readHeads(text, (line) =>
+      note(`Line ${line} of ${file} ends in the middle of a head, so it is not compared.`),
+    );
   } catch (error) {
     throw new CliError(`${file} cannot be used as heads of a journal: ${(error as Error).message}.`);
   }

@@ -25,6 +25,7 @@ import {
   satisfied,
 } from './request.js';
 import { ApprovedShapes, MAX_SHAPES } from './shapes.js';
+import { UnstoredOutcomes } from './unstored.js';
 
 const ALONE: Surroundings = {
   now: Date.now,
@@ -61,6 +62,7 @@ export class Approvals {
   /** Those that passed by break-glass, and that nobody else has looked at yet; some of them are open still. */
   readonly #reviews = new Map<number, OpenRequest>();
   readonly #approved = new ApprovedShapes();
+  readonly #unstored = new UnstoredOutcomes();
   #last: number;
   /** Where people find requests with a browser, `https://sluice.example`; undefined: nowhere. */
   console: string | undefined;
@@ -111,14 +113,19 @@ export class Approvals {
   }
 
   /** In brief, the newest first. `before`: only those with a lower number. */
-  recent(most: number, before?: number): Promise<ApprovalRequest[]> {
-    return this.#storage.recent(most, before);
+  async recent(most: number, before?: number): Promise<ApprovalRequest[]> {
+    return (await this.#storage.recent(most, before)).map((stored) => this.#unstored.now(stored));
+  }
+
+  /** Stores what could not be stored when it was decided. To be called now and then; never rejects. */
+  retry(): Promise<void> {
+    return this.#unstored.store((request) => this.#storage.save(request));
   }
 
   /** With its whole text and values. */
   async find(number: number): Promise<ApprovalRequest | undefined> {
     const kept = await this.#storage.find(number);
-    const now = this.#open.get(number)?.request;
+    const now = this.#open.get(number)?.request ?? (kept && this.#unstored.now(kept));
     return kept && now ? { ...now, text: kept.text, parameters: kept.parameters } : (kept ?? now);
   }
 
@@ -381,7 +388,7 @@ export class Approvals {
   async #entry(number: number): Promise<OpenRequest> {
     const entry = this.#open.get(number);
     if (entry) return entry;
-    const past = await this.#storage.find(number);
+    const past = await this.find(number);
     if (!past) throw new ApprovalError('missing', `There is no request ${number}.`);
     const state = past.used === undefined ? past.state : 'used';
     throw new ApprovalError('closed', `Request ${number} is ${state} already.`);
@@ -506,6 +513,7 @@ export class Approvals {
         const { review: _, ...rest } = done;
         entry.request = { ...rest, state: 'withdrawn', why: 'the outcome could not be stored' };
         this.#open.delete(done.number);
+        this.#unstored.add(entry.request);
         this.#tell(entry.request, 'withdrawn');
       }
     }

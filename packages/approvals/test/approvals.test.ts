@@ -202,6 +202,15 @@ test('an outcome that cannot be stored lets nothing pass', async () => {
   expect((await outcome).state).toBe('withdrawn');
   expect(await approvals.use({ number })).toBe(false);
   await expect(approvals.ask(asked())).rejects.toThrow('the disk is full');
+  // The store has it as it was before; nobody else may take it for that.
+  expect((await memory.find(number))?.state).toBe('pending');
+  expect((await approvals.find(number))?.state).toBe('withdrawn');
+  expect((await approvals.recent(10)).map(({ state }) => state)).toEqual(['withdrawn']);
+  await expect(approvals.decide(number, ada, 'approve', '')).rejects.toThrow('is withdrawn already');
+  await approvals.retry();
+  memory.broken = false;
+  await approvals.retry();
+  expect((await memory.find(number))?.state).toBe('withdrawn');
 });
 
 test('every rule has to be satisfied, by different people for each that it counts', () => {

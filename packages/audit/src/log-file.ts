@@ -21,6 +21,7 @@ export class LogFile {
   /** A line of JSON, with its line feed. */
   write(line: string): void {
     try {
+      if (this.#descriptor === undefined) this.#open();
       if (this.#bytes > MAX_BYTES) this.#rotate();
       if (this.#descriptor !== undefined) this.#bytes += writeSync(this.#descriptor, line);
     } catch {
@@ -34,14 +35,25 @@ export class LogFile {
       fchmodSync(this.#descriptor, 0o600);
       this.#bytes = fstatSync(this.#descriptor).size;
     } catch {
-      this.#descriptor = undefined;
+      // Such as one of somebody else's. The next line tries again.
+      this.#close();
     }
   }
 
-  #rotate(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+  #close(): void {
+    const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    renameSync(this.#path, `${this.#path}.1`);
+    this.#bytes = 0;
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+
+  #rotate(): void {
+    this.#close();
+    try {
+      renameSync(this.#path, `${this.#path}.1`);
+    } catch {
+      // It goes on in the file that it has.
+    }
     this.#open();
   }
 }

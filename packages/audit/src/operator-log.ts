@@ -2,6 +2,7 @@
 import { type Logger, pino } from 'pino';
 import { visible } from '@sluice/printable';
 import type { LogFile } from './log-file.js';
+import { standardError } from './standard-error.js';
 
 /**
  * The operator's log on standard error: JSON for machines, or a line for people. Both hold no secrets: see `Log`.
@@ -10,17 +11,18 @@ import type { LogFile } from './log-file.js';
  * @param file has it as well, in JSON, and all that is worth knowing
  */
 export function operatorLog(pretty: boolean, level = process.env['SLUICE_LOG'] ?? 'info', file?: LogFile): Logger {
-  if (!file) return pino({ level, base: null }, pretty ? { write: toPeople } : pino.destination(2));
+  const toStandardError = standardError();
+  const show = (line: string): void => toStandardError(pretty ? forPeople(line) : line);
+  if (!file) return pino({ level, base: null }, { write: show });
   const least = pino.levels.values[level] ?? Infinity;
   const write = (line: string): void => {
-    if ((JSON.parse(line) as { level: number }).level >= least) process.stderr.write(pretty ? forPeople(line) : line);
+    if ((JSON.parse(line) as { level: number }).level >= least) show(line);
     file.write(line);
   };
   return pino({ level: least > INFO ? 'info' : level, base: null }, { write });
 }
 
 const INFO = pino.levels.values['info'] ?? 0;
-const toPeople = (line: string): void => void process.stderr.write(forPeople(line));
 
 /** A line of the log in JSON as people read it. */
 export function forPeople(line: string): string {

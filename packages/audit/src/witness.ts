@@ -1,7 +1,7 @@
 /**
  * Gives signed heads of the journal to a file and a webhook elsewhere. Owns: when. Does not: sign them (packages/recording).
  */
-import { appendFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Config } from '@sluice/config';
 import type { Head } from '@sluice/recording';
 import type { Logger } from 'pino';
@@ -39,7 +39,7 @@ export class Witness {
     const file = this.#file;
     if (file === undefined) return;
     this.#written = this.#written
-      .then(() => appendFile(file, `${signed}\n`, { mode: 0o600 }))
+      .then(() => appendLine(file, signed))
       .catch((error: Error) => this.#operator.error({ file, error: error.message }, 'the witness cannot be written'));
   }
 
@@ -48,3 +48,18 @@ export class Witness {
     await this.#webhooks.stop();
   }
 }
+
+/** A line of its own, also behind one that a full disk or a kill has cut. The file may be one that takes no other change. */
+async function appendLine(path: string, line: string): Promise<void> {
+  const file = await open(path, 'a+', 0o600);
+  try {
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+    const isCut = bytesRead === 1 && buffer[0] !== LINE_FEED;
+    await file.appendFile(`${isCut ? '\n' : ''}${line}\n`);
+  } finally {
+    await file.close();
+  }
+}
+
+const LINE_FEED = 0x0a;

@@ -3,6 +3,7 @@ import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ResponseSerializationError, serializerCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { type Directory, type Proven, TokenError, TokenLimitError } from '@sluice/identity';
+import { StoreError } from '@sluice/store';
 import { ListenError } from '@sluice/strangers';
 import { HEADERS, type Sockets, addHeaders, watchSockets } from './strangers.js';
 import type { Controlled } from './controlled.js';
@@ -119,8 +120,8 @@ export function answerProblems(app: App, gateway: Controlled): void {
   app.setValidatorCompiler(checked);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error: Error & { statusCode?: number; hint?: string }, _request, reply: FastifyReply) => {
-    const status = error instanceof TokenLimitError ? 409 : (error.statusCode ?? 500);
-    const unforeseen = status >= 500 && !(error instanceof ControlError);
+    const status = statusOf(error);
+    const unforeseen = status >= 500 && !(error instanceof ControlError || error instanceof StoreError);
     if (unforeseen) {
       const wrong = error instanceof ResponseSerializationError ? z.prettifyError(error.cause) : undefined;
       gateway.log.operator.error({ error: error.stack, wrong }, 'a control request failed');
@@ -130,6 +131,11 @@ export function answerProblems(app: App, gateway: Controlled): void {
     if (status === 401) void reply.header('connection', 'close');
     return say(reply, status, message, error.hint);
   });
+}
+
+function statusOf(error: Error & { statusCode?: number }): number {
+  if (error instanceof TokenLimitError) return 409;
+  return error instanceof StoreError ? 503 : (error.statusCode ?? 500);
 }
 
 /** Callers of the control listener show a token. A right one of the gateway's own costs one hash. */

@@ -1,6 +1,6 @@
 /** Heads: one signed line that says how far the journal is. Owns: format and file. Does not: when it is written (signer.ts). */
 import { type KeyObject, randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fingerprintOf, hasMembers, readSigned, signedText } from './checkpoint.js';
@@ -49,16 +49,36 @@ export interface UnplacedHead {
 /** Signs a head and writes it to the disk, beside the one before it. */
 export function draftHead(folder: string, key: KeyObject, head: Omit<Head, 'key'>): UnplacedHead {
   const { file, ...draft } = prepare(folder, key, head);
-  writeFileSync(file, `${draft.line}\n`, OPTIONS);
+  try {
+    writeFileSync(file, `${draft.line}\n`, OPTIONS);
+  } catch (error) {
+    // On a full disk each further try would leave another one.
+    draft.discard();
+    throw error;
+  }
   return draft;
 }
 
 /** As `draftHead`, while others go on. */
 export async function draftHeadLater(folder: string, key: KeyObject, head: Omit<Head, 'key'>): Promise<UnplacedHead> {
   const { file, ...draft } = prepare(folder, key, head);
-  await writeFile(file, `${draft.line}\n`, OPTIONS);
+  try {
+    await writeFile(file, `${draft.line}\n`, OPTIONS);
+  } catch (error) {
+    draft.discard();
+    throw error;
+  }
   return draft;
 }
+
+/** Takes away the drafts that a process which was killed has left. Only for whoever writes the journal. */
+export function discardDrafts(folder: string, process: string): void {
+  const place = `${headFile(process)}.`;
+  for (const name of readdirSync(folder))
+    if (name.startsWith(place) && DRAFT.test(name)) rmSync(join(folder, name), { force: true });
+}
+
+const DRAFT = /\.head\.\d+-[0-9a-f]{8}\.new$/;
 
 /** A loss of power must not leave an empty head. */
 const OPTIONS = { mode: 0o600, flag: 'wx', flush: true } as const;

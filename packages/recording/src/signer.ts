@@ -4,7 +4,7 @@ import { fdatasync } from 'node:fs';
 import { promisify } from 'node:util';
 import { type Checkpoint, appendCheckpoint, lastCheckpoint, openKey } from './checkpoint.js';
 import type { Write } from './files.js';
-import { type UnplacedHead, type Head, draftHead, draftHeadLater, readHead } from './head.js';
+import { type UnplacedHead, type Head, discardDrafts, draftHead, draftHeadLater, readHead } from './head.js';
 import { missingOf } from './recovery.js';
 
 /** How far a journal has got: the current segment, and what of it is in the file. */
@@ -42,6 +42,7 @@ export class Signer {
     this.#write = write;
     this.#now = now;
     this.#key = openKey(folder);
+    discardDrafts(folder, process);
     const { seal, line } = lastCheckpoint(folder, process);
     this.sealed = seal;
     this.#line = line;

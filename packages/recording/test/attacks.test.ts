@@ -157,6 +157,14 @@ test('(c) cuts history at a seal together with its checkpoint and puts an older 
   next.close();
   expect(said(older).join('\n')).toContain('the gateway found at');
   expect(() => readHeads('{"process":1}\n')).toThrow('line 1 is no head');
+  const line = JSON.stringify(kept);
+  const cut: number[] = [];
+  expect(readHeads(`${line}\tx\n${line.slice(0, 40)}\n${line}\n${line.slice(0, 5)}`, (at) => cut.push(at))).toEqual([
+    kept,
+    kept,
+  ]);
+  expect(cut).toEqual([2, 4]);
+  expect(() => readHeads(`${line.slice(0, 40)}\n${line}\n`)).toThrow('line 1 is no head');
 });
 
 test('(c) the same without an older head: the head that is there tells', async () => {

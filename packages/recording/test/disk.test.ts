@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Journal, JournalError, verify } from '../src/index.js';
@@ -45,4 +45,35 @@ test('a disk that is really full: refused, cut back, and on again when there is 
   expect(new Set(found).size).toBe(committed);
   expect(found.length).toBeLessThanOrEqual(committed + 2);
   journal.close();
+});
+
+test('heads that cannot be written, or that a kill left half written, leave no files', async ({ skip }) => {
+  const folder = smallDisk() ?? skip('a small file system cannot be mounted here');
+  writeFileSync(join(folder, 'gateway.head.7-0123abcd.new'), '{"process":');
+  writeFileSync(join(folder, 'gateway.head.mine.new'), 'of somebody else');
+  const journal = new Journal({ folder, headAge: 0 });
+  journal.append('{"k":"t","n":1}');
+  journal.commit();
+  const before = readdirSync(folder).sort();
+  expect(before.filter((name) => name.endsWith('.new'))).toEqual(['gateway.head.mine.new']);
+  const ballast = openSync(join(folder, 'ballast'), 'w');
+  const fill = (): void => {
+    for (const size of [64 * 1024, 1]) {
+      try {
+        for (;;) if (writeSync(ballast, Buffer.alloc(size)) === 0) break;
+      } catch {
+        // It is full for this size.
+      }
+    }
+  };
+  fill();
+  await journal.tend();
+  expect(journal.failed?.message).toContain('no space');
+  for (let n = 0; n < 5; n++) expect(journal.retry()).toBe(false);
+  expect(readdirSync(folder).sort()).toEqual(['ballast', ...before].sort());
+  closeSync(ballast);
+  rmSync(join(folder, 'ballast'));
+  expect(journal.retry()).toBe(true);
+  journal.close();
+  expect(verify(folder).problems).toEqual([]);
 });

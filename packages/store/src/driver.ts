@@ -10,6 +10,7 @@ import {
   SqliteAdapter,
   SqliteDialect,
 } from 'kysely';
+import { StoreFaults, storeError } from './fault.js';
 
 /** How long a write is tried again while another process has the file locked, and the pauses between, in milliseconds. */
 const BUSY_DEADLINE_MS = 60_000;
@@ -25,6 +26,8 @@ const CLOSING_MS = 2_000;
  */
 export class StoreDialect extends SqliteDialect {
   readonly #file: string;
+  /** Whether writes succeed. */
+  readonly faults = new StoreFaults();
 
   constructor(file: string) {
     super({ database: () => Promise.reject(new Error('the driver opens the file')) });
@@ -32,7 +35,7 @@ export class StoreDialect extends SqliteDialect {
   }
 
   override createDriver(): Driver {
-    return new StoreDriver(this.#file);
+    return new StoreDriver(this.#file, this.faults);
   }
 
   override createAdapter(): SqliteAdapter {
@@ -48,6 +51,7 @@ class StoreAdapter extends SqliteAdapter {
 }
 
 class StoreDriver implements Driver {
+  readonly faults: StoreFaults;
   readonly #file: string;
   #writer: SQLite.Database | undefined;
   #reader: SQLite.Database | undefined;
@@ -55,8 +59,9 @@ class StoreDriver implements Driver {
   #turn: Promise<void> = Promise.resolve();
   #closing: number | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, faults: StoreFaults) {
     this.#file = file;
+    this.faults = faults;
   }
 
   async init(): Promise<void> {
@@ -92,7 +97,8 @@ class StoreDriver implements Driver {
     // One that could not begin has nothing to take back.
     if (!connection.release) return Promise.resolve();
     try {
-      connection.run(CompiledQuery.raw('rollback'));
+      // A full disk has SQLite take it back by itself.
+      if (connection.inTransaction) connection.run(CompiledQuery.raw('rollback'));
     } finally {
       connection.endTurn();
     }
@@ -171,8 +177,24 @@ class StoreConnection implements DatabaseConnection {
     throw new Error('The store does not stream.');
   }
 
+  get inTransaction(): boolean {
+    return this.#writer.inTransaction;
+  }
+
+  /** @throws StoreError where the disk takes no write */
   run<R>(query: CompiledQuery): QueryResult<R> {
-    return runOn(this.#writer, query);
+    const { faults } = this.#driver;
+    try {
+      const result = runOn<R>(this.#writer, query);
+      // What is in a transaction is not on the disk before its end.
+      if (!this.inTransaction) faults.wrote(undefined);
+      return result;
+    } catch (error) {
+      const fault = storeError(error);
+      if (!fault) throw error;
+      faults.wrote(fault);
+      throw fault;
+    }
   }
 
   endTurn(): void {

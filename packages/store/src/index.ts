@@ -12,6 +12,7 @@ import { CountStore } from './counts.js';
 import { GrantStore } from './grants.js';
 import { JudgedFileStore } from './judged-files.js';
 import { PinStore } from './pins.js';
+import type { StoreError, StoreFaults } from './fault.js';
 import { FreezeStore } from './freezes.js';
 import { SketchStore } from './sketches.js';
 import { TouchStore } from './touches.js';
@@ -30,6 +31,7 @@ export {
 } from './session-index.js';
 export type { CountRecord, CountStore } from './counts.js';
 export { CountNotes } from './count-notes.js';
+export { StoreError } from './fault.js';
 export type { SketchKey, SketchRecord, SketchStore } from './sketches.js';
 export type { TouchRecord, TouchStore } from './touches.js';
 export type { FreezeRecord, FreezeStore } from './freezes.js';
@@ -98,9 +100,11 @@ export class Store {
   readonly grants: GrantStore;
   readonly judgedFiles: JudgedFileStore;
   readonly #db: Kysely<Database>;
+  readonly #faults: StoreFaults;
 
-  private constructor(db: Kysely<Database>) {
+  private constructor(db: Kysely<Database>, faults: StoreFaults) {
     this.#db = db;
+    this.#faults = faults;
     this.agents = new AgentStore(db);
     this.counts = new CountStore(db);
     this.sketches = new SketchStore(db);
@@ -113,6 +117,11 @@ export class Store {
     this.judgedFiles = new JudgedFileStore(db);
   }
 
+  /** Is told of the first write that the disk does not take, and of the first that succeeds behind it (undefined). */
+  set onFault(tell: (fault: StoreError | undefined) => void) {
+    this.#faults.onChange = tell;
+  }
+
   /**
    * Opens, or makes, the SQLite file and brings its tables up to date. For this user only: it holds verifiers. Rejects with a
    * sentence when it cannot be opened, or was made by a newer version.
@@ -121,11 +130,12 @@ export class Store {
     let db: Kysely<Database> | undefined;
     try {
       makeFile(file);
-      db = new Kysely<Database>({ dialect: new StoreDialect(file) });
+      const dialect = new StoreDialect(file);
+      db = new Kysely<Database>({ dialect });
       const provider = { getMigrations: () => Promise.resolve(MIGRATIONS) };
       const { error } = await new Migrator({ db, provider }).migrateToLatest();
       if (error) throw error;
-      return new Store(db);
+      return new Store(db, dialect.faults);
     } catch (cause) {
       await db?.destroy();
       const why = cause instanceof Error ? cause.message : String(cause);

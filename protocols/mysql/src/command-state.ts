@@ -2,7 +2,16 @@
  * One command between its being let through and the end of its answer. Owns: its fields. Does not: change them (client-half.ts
  * and target-half.ts do).
  */
-import type { Allow, AnswerMeter, Facts, PacketEditor, PacketMasking } from '@sluice/contract';
+import {
+  type Allow,
+  type AnswerMeter,
+  type Facts,
+  HIDDEN_REASONS,
+  type HiddenCounts,
+  type HiddenReason,
+  type PacketEditor,
+  type PacketMasking,
+} from '@sluice/contract';
 import type { RecordedAnswer } from '@sluice/wire';
 
 export interface CommandState extends RecordedAnswer {
@@ -54,3 +63,14 @@ export const commandState = (
   ended: false,
   hidden: undefined,
 });
+
+/** Counts columns that are NULL, for the record. */
+export function hide(state: CommandState, columns: HiddenCounts | undefined): void {
+  if (!columns) return;
+  const counts: Partial<Record<HiddenReason, number>> = { ...state.hidden };
+  for (const reason of HIDDEN_REASONS) {
+    const more = columns[reason];
+    if (more !== undefined) counts[reason] = (counts[reason] ?? 0) + more;
+  }
+  state.hidden = counts;
+}

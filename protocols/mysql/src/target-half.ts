@@ -3,11 +3,11 @@
  * pass in whole chunks, however long they are. Does not: read the client (client-half.ts), put what goes out together
  * (client-output.ts), mask rows (masked-rows.ts).
  */
-import { HIDDEN_REASONS, type HiddenCounts, type HiddenReason, Unmasked } from '@sluice/contract';
+import { Unmasked } from '@sluice/contract';
 import { SmallPieces, unexpected } from '@sluice/wire';
 import { CAPABILITY } from './capabilities.js';
 import { ClientOutput } from './client-output.js';
-import type { CommandState } from './command-state.js';
+import { type CommandState, hide } from './command-state.js';
 import { asNullable, readDefinition, withMetadata } from './definitions.js';
 import { MaskedRows } from './masked-rows.js';
 import { HEADER_BYTES, MAX_PACKET, NOTHING, framed, payloadLength } from './packets.js';
@@ -23,6 +23,8 @@ const RAN_ANEW = 'something that it reads was defined anew while it waited, and 
 
 /** A packet that is no row and is longer than this is none. Bytes. */
 const MAX_REPLY_BYTES = 1024 * 1024;
+/** What is kept of one answer: the description of 4096 columns, which is the most that servers have, takes less. Bytes. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
 export class TargetHalf {
   readonly #shared: Shared;
@@ -41,6 +43,8 @@ export class TargetHalf {
   /** How a result is described, kept back until it is known what its rows go through. */
   #description: Buffer[] = [];
   #rows: (string | null)[][] = [];
+  /** Bytes of both, as they came. */
+  #kept = 0;
   /** Its error. */
   #error: Buffer | undefined;
   /** A result could not be masked: the client was told, and the rest of the answer is dropped. */
@@ -278,8 +282,15 @@ export class TargetHalf {
 
   /** A row that answers a question of the gateway's own. */
   #ownRow({ state }: OwedAnswer, chunk: Buffer, at: number, next: number): void {
+    this.#keeps(next - at);
     this.#rows.push(textRow(chunk.subarray(at + HEADER_BYTES, next)));
     this.#output.replace(state, at, next, undefined);
+  }
+
+  /** A target must not be able to fill the memory with what is kept until the client has it. */
+  #keeps(bytes: number): void {
+    this.#kept += bytes;
+    if (this.#kept > MAX_KEPT_BYTES) throw unexpected('the target describes a result in more bytes than any has');
   }
 
   /** Everything but rows. */
@@ -326,6 +337,7 @@ export class TargetHalf {
   /** Undefined: it passes as it came. Definitions alone describe no rows. */
   #described({ state, reply }: OwedAnswer, payload: Buffer): Buffer | 'nothing' | undefined {
     if (state?.masking && state.phase !== 'prepare' && reply.kind !== 'fields') {
+      this.#keeps(payload.length);
       this.#description.push(Buffer.from(payload));
       return 'nothing';
     }
@@ -417,6 +429,7 @@ export class TargetHalf {
   #describe({ state }: OwedAnswer): void {
     const [count, ...definitions] = this.#description;
     this.#description = [];
+    this.#kept = 0;
     if (!state?.masking || !count) return;
     const editor = this.#unlessUnmasked(state, () =>
       state.masking?.rows(state.results, definitions.map(readDefinition), state.format, state.meter),
@@ -462,6 +475,7 @@ export class TargetHalf {
     this.#discarding = false;
     this.#standing.over();
     this.#description = [];
+    this.#kept = 0;
     const [rows, error] = [this.#rows, this.#error];
     this.#rows = [];
     this.#error = undefined;
@@ -483,15 +497,4 @@ export class TargetHalf {
     if (failed) this.#shared.recorder.end(state, 'error');
     else this.#shared.recorder.end(state, cursor ? 'suspended' : 'ok');
   }
-}
-
-/** Counts columns that are NULL, for the record. */
-function hide(state: CommandState, columns: HiddenCounts | undefined): void {
-  if (!columns) return;
-  const counts: Partial<Record<HiddenReason, number>> = { ...state.hidden };
-  for (const reason of HIDDEN_REASONS) {
-    const more = columns[reason];
-    if (more !== undefined) counts[reason] = (counts[reason] ?? 0) + more;
-  }
-  state.hidden = counts;
 }

@@ -1,7 +1,7 @@
 /** What is legal when, and what becomes of it; with peers that keep no rule. */
 import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import type { Answer, Masking } from '@sluice/contract';
+import type { Answer, Masking, PacketMasking } from '@sluice/contract';
 import { CUTS, collectGarbage } from '@sluice/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import { CAPABILITY } from '../src/capabilities.js';
@@ -24,6 +24,17 @@ import {
   rows,
   talk,
 } from './talk.js';
+
+/** Masks on a connection, none of which changes this answer. */
+const PASSING: PacketMasking = {
+  rows: () => undefined,
+  warnings: 0,
+  sent: () => undefined,
+  stands: () => undefined,
+  ended: () => undefined,
+  error: (payload) => payload,
+  completed: () => undefined,
+};
 
 const denied: Answer = { type: 'deny', rule: 'no-drop', message: 'Nothing is dropped.' };
 
@@ -189,6 +200,23 @@ describe('what the target says', () => {
     writeHeader(head, 0, MAX_PACKET, 1);
     made.replies(head);
     expect(made.finished).toBe(true);
+  });
+
+  test.each([
+    ['a description that masks wait for', (): Talk => begun({ judge: () => ({ ...allowed, packets: PASSING }) })],
+    ['an answer to a question of the gateway itself', (): Talk => talk()],
+  ])('%s is not kept without end', (what, open) => {
+    const made = open();
+    made.client(query('SELECT 1'));
+    const definition = Buffer.alloc(1024 * 1024, 0x20);
+    if (what.startsWith('an answer')) {
+      made.replies(reply(payload.count(1), payload.column('a')));
+      Buffer.from([0xfd, 0xfc, 0xff, 0x0f]).copy(definition);
+    } else made.replies(reply(payload.count(0xf000)));
+    let sent = 0;
+    while (!made.finished && sent < 40) made.replies(framed(definition, 2 + sent++));
+    expect(sent).toBe(16);
+    expect(made.toClient().join()).toContain('more bytes than any has');
   });
 
   test('why it ends a session is passed on', () => {

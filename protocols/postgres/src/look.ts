@@ -7,9 +7,8 @@ import type { LookQuestion, Looked } from '@sluice/contract';
 import { Inbox, Reader, unexpected } from '@sluice/wire';
 import { readParse, readQuery } from './client-messages.js';
 import { B, F, NOTHING, message } from './messages.js';
-import { readMessage } from './target-messages.js';
 import type { TextEncoding } from './text-encoding.js';
-import { MAX_GREETING_MESSAGE_BYTES, type Upstream, UpstreamError } from './upstream.js';
+import { type Upstream, UpstreamError, greetingMessages } from './upstream.js';
 
 /** What the target owes for a look, up to its ReadyForQuery. */
 export interface OwedLook {
@@ -72,12 +71,13 @@ export const endLook = ({ look, value, failed }: OwedLook): Looked => look.answe
  */
 export async function lookFirst({ stream, greeting }: Upstream, look: LookQuestion, waiter: number): Promise<Looked> {
   const inbox = new Inbox(stream);
+  const next = greetingMessages(inbox);
   const owed: OwedLook = { type: 'look', look };
   const timer = setTimeout(() => stream.destroy(new UpstreamError('08001', SILENT)), waiter);
   try {
     stream.write(lookMessages(look.text, 'first'));
     for (;;) {
-      const { tag, body, whole } = await readMessage(inbox, MAX_GREETING_MESSAGE_BYTES);
+      const { tag, body, whole } = await next();
       if (tag === B.readyForQuery) return endLook(owed);
       if (tag === B.errorResponse) owed.failed = true;
       else if (tag === B.parameterStatus || tag === B.noticeResponse) greeting.push(whole);

@@ -1,6 +1,6 @@
 /** Questions of the gateway's own to a target, on a connection of their own. Owns their time. Does not own the login (`upstream.ts`). */
 import { type Lookup, QueryError, type Target } from '@sluice/contract';
-import { Inbox } from '@sluice/wire';
+import { Inbox, unexpected } from '@sluice/wire';
 import { serialize } from 'pg-protocol';
 import { DatabaseError, ReadyForQueryMessage } from 'pg-protocol/dist/messages.js';
 import { B } from './messages.js';
@@ -9,6 +9,8 @@ import { type Reach, openUpstream } from './upstream.js';
 
 /** Bytes. A message longer than this is not part of what the gateway looks up. */
 const MAX_LOOKUP_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** Of one answer, in bytes: a catalog of a million columns has less. */
+const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
 /** No look-up takes as long as this at a target that can be reached; the server's own limits are shorter. */
 const MAX_QUERY_MS = 30_000;
@@ -44,9 +46,11 @@ export async function openLookup(reach: Reach, target: Target): Promise<Lookup> 
 async function readAnswer(messages: ManyMessages): Promise<(string | null)[][]> {
   const rows: (string | null)[][] = [];
   let failure: QueryError | undefined;
-  for (;;) {
+  for (let left = MAX_ANSWER_BYTES; ; ) {
     await messages.arrived();
     for (let next = messages.take(); next; next = messages.take()) {
+      left -= next.whole.length;
+      if (left < 0) throw unexpected('the target sent more than a look-up can need');
       if (next.tag === B.dataRow) {
         rows.push(textsOf(next.body));
         continue;

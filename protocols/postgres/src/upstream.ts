@@ -44,7 +44,9 @@ export class UpstreamError extends WireError {
 }
 
 /** A greeting message longer than this is not one. */
-export const MAX_GREETING_MESSAGE_BYTES = 1024 * 1024;
+const MAX_GREETING_MESSAGE_BYTES = 1024 * 1024;
+/** All of them: a target must not be able to fill the memory before a client is there who takes them. */
+const MAX_GREETING_BYTES = 8 * MAX_GREETING_MESSAGE_BYTES;
 const SUPPORTED = { from: 15, to: 18 };
 
 /**
@@ -230,12 +232,24 @@ function authentication(request: TargetMessage): BackendMessage & { mechanisms?:
   return parsed(request);
 }
 
+/** What a target says between its login and the first command, one by one. @throws WireError where it does not end */
+export function greetingMessages(inbox: Inbox): () => Promise<TargetMessage> {
+  let left = MAX_GREETING_BYTES;
+  return async () => {
+    const said = await readMessage(inbox, MAX_GREETING_MESSAGE_BYTES);
+    left -= said.whole.length;
+    if (left < 0) throw unexpected('the target does not come to an end with its greeting');
+    return said;
+  };
+}
+
 async function greet(inbox: Inbox, stream: Duplex): Promise<Upstream> {
+  const next = greetingMessages(inbox);
   const greeting: Buffer[] = [];
   const parameters = new Map<string, string>();
   let key: { process: number; secret: Buffer } | undefined;
   for (;;) {
-    const said = await readMessage(inbox, MAX_GREETING_MESSAGE_BYTES);
+    const said = await next();
     const { tag, body, whole } = said;
     if (tag === B.errorResponse) throw loginError(said);
     if (tag === B.readyForQuery) break;

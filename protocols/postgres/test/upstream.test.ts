@@ -1,8 +1,9 @@
 /** A target that is not what it says: its login is refused in words, at once, and no password is sent that nobody asked for. */
 import { duplexPair } from 'node:stream';
-import type { Target } from '@sluice/contract';
+import type { LookQuestion, Target } from '@sluice/contract';
 import { CUTS } from '@sluice/testkit';
 import { describe, expect, test } from 'vitest';
+import { lookFirst } from '../src/look.js';
 import { B, message } from '../src/messages.js';
 import { type Reach, openUpstream } from '../src/upstream.js';
 import { reply } from './talk.js';
@@ -76,4 +77,45 @@ describe.each(Object.entries(CUTS))('%s', (_, cut) => {
     expect(outcome).toMatch(why);
     expect(sent).not.toContain('hunter2');
   });
+});
+
+/** What comes of a target that sends `more` for as long as somebody reads, once it was told the first thing. */
+async function endless<T>(begin: Buffer, more: Buffer, act: (reach: Reach) => Promise<T>): Promise<string> {
+  const [ours, theirs] = duplexPair();
+  let answers = 0;
+  const send = (): void => {
+    while (!theirs.destroyed && theirs.write(more));
+  };
+  theirs.on('data', () => {
+    if (answers++ > 0) return;
+    theirs.write(begin);
+    theirs.on('drain', send);
+    send();
+  });
+  const reach = { dial: () => Promise.resolve(ours), limits: { upstreamLogin: 5000 } } as unknown as Reach;
+  try {
+    await act(reach);
+    return 'no error';
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    theirs.destroy();
+    ours.destroy();
+  }
+}
+
+const setting = message(B.parameterStatus, 'x', 'y'.repeat(60_000));
+
+test('a greeting without an end is given up before it fills the memory', async () => {
+  const said = await endless(authentication(0), setting, (reach) => openUpstream(reach, target, new Map()));
+  expect(said).toContain('does not come to an end');
+});
+
+test('so is one behind the end of the login', async () => {
+  const greeted = Buffer.concat([authentication(0), reply.status('server_version', '18.1'), reply.ready('I')]);
+  const said = await endless(greeted, setting, async (reach) => {
+    const look = { text: 'select 1', answered: () => ({}) } as unknown as LookQuestion;
+    return lookFirst(await openUpstream(reach, target, new Map()), look, 5_000);
+  });
+  expect(said).toContain('does not come to an end');
 });
