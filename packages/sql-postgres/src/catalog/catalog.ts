@@ -2,6 +2,7 @@
 import type { Grammar } from '../grammar.js';
 import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
+import type { SpelledFrom } from './spelled.js';
 import type { FunctionText } from './setting-code.js';
 import { Layered, grouped, keyOf } from './layered.js';
 import {
@@ -48,6 +49,8 @@ export interface CatalogContents {
   /** Of functions that are not compiled. */
   readonly functionTexts: readonly FunctionText[];
   readonly guards: Guards;
+  /** What texts of relations and functions are spelled from. */
+  readonly spelledFrom: SpelledFrom;
 }
 
 /** What the operator says of functions, and where a new session looks names up. */

@@ -37,9 +37,11 @@ export class Layered<T extends Placed> {
     this.#layers = layers;
   }
 
-  /** @param groupsOf what `of` finds an object by */
+  /** Of the same list there is one: catalogs that have it in common share its indexes. @param groupsOf what `of` finds an object by */
   static of<T extends Placed>(list: readonly T[], groupsOf: (one: T) => readonly Group[]): Layered<T> {
-    return new Layered(list, groupsOf);
+    let made = MADE.get(list) as Layered<T> | undefined;
+    if (!made || made.#groupsOf !== groupsOf) MADE.set(list, (made = new Layered(list, groupsOf)));
+    return made;
   }
 
   /**
@@ -107,6 +109,7 @@ export class Layered<T extends Placed> {
   }
 }
 
+const MADE = new WeakMap<readonly Placed[], unknown>();
 const sizeOf = <T>({ byOid, gone }: Layer<T>): number => byOid.size + gone.size;
 
 const layerOf = <T extends Placed>(list: readonly T[], groupsOf: (one: T) => readonly Group[]): Layer<T> => ({

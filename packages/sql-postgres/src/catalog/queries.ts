@@ -54,13 +54,6 @@ export const CHANGED_RELATIONS = (horizon: string): string => {
     union select d.adrelid from pg_attrdef d where ${isLate('d')}`;
 };
 
-/**
- * Views that the server comes with, and that somebody has given a query with objects of their own. Views that were replaced have the
- * rule of before, with the same number.
- */
-export const REPLACED_VIEWS = `select distinct w.ev_class from pg_rewrite w join pg_depend d
-  on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refobjid >= 16384 where w.ev_class < 16384`;
-
 export const PARENTS = 'select inhrelid, inhparent, inhseqno from pg_inherits';
 
 export const TYPES = `select t.oid, n.nspname, t.typname, t.typtype, t.typrelid,

@@ -3,12 +3,12 @@ import type { Grammar } from '../grammar.js';
 import { Catalog, type CatalogContents, type Moment, type Trust } from './catalog.js';
 import { withDefinitions } from './definitions.js';
 import { readGuards } from './guards.js';
+import { keepSpelled, readSpelledFrom, withBodies, withoutLate } from './spelled.js';
 import { readFunctionTexts } from './setting-code.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import {
   type Attribute,
   type BaseColumn,
-  FIRST_USER_OID,
   type Operator,
   type Relation,
   type RelationKind,
@@ -30,7 +30,6 @@ import {
   MOMENT,
   MADE_OPERATORS,
   PARENTS,
-  REPLACED_VIEWS,
   ROUTINES,
   SCHEMAS,
   TYPES,
@@ -38,16 +37,17 @@ import {
   attributesOf,
 } from './queries.js';
 
-/** A catalog that changes faster than it can be read is given up after so many times. */
-const MAX_ATTEMPTS = 5;
+/** Texts that the server spells are of one state with the rest in one of so many readings, or not known for now. */
+const MAX_ATTEMPTS = 2;
 
 /**
  * Reads the catalog in one consistent state. The connection must be idle, outside a transaction; it is left so. Views are
- * spelled by the server's current knowledge rather than the snapshot's, hence the second look at the version.
+ * spelled by the server's current knowledge rather than the snapshot's: those for which the two may differ, because somebody changes them
+ * or what they name all the time, are `unread`. Nobody can keep others from the rest.
  *
  * @param before the catalog of the same database until now: a column that is still there stays the same object, because
  * sessions know by it where the values in their temporary tables and cursors come from
- * @throws what `query` throws; an Error when the catalog keeps changing meanwhile
+ * @throws what `query` throws
  */
 export async function readCatalog(
   query: CatalogQuery,
@@ -55,13 +55,18 @@ export async function readCatalog(
   before?: Catalog,
   trust?: Trust,
 ): Promise<Catalog> {
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     const read = await readOnce(query, before);
-    const contents = await withDefinitions(query, read);
-    // What was read in one snapshot needs no second look.
-    if (contents === read || (await isSame(query, contents))) return new Catalog(contents, parse, trust);
+    const filled = await withDefinitions(query, read);
+    const contents = await settled(query, read, filled);
+    if (contents === filled || attempt === MAX_ATTEMPTS) return new Catalog(contents, parse, trust);
   }
-  throw new Error('The catalog kept changing while it was read.');
+}
+
+/** What was read in one snapshot needs no second look. The same object where all texts are of that state. */
+async function settled(query: CatalogQuery, read: CatalogContents, filled: CatalogContents): Promise<CatalogContents> {
+  if (filled === read || (await isUntouched(query, read))) return filled;
+  return withoutLate(query, read, filled);
 }
 
 /**
@@ -71,23 +76,23 @@ export async function readCatalog(
 export async function completeCatalog(query: CatalogQuery, catalog: Catalog): Promise<Catalog> {
   const { contents, parse } = catalog;
   const filled = await withDefinitions(query, contents);
+  if (filled === contents) return catalog;
   // What was renamed meanwhile is spelled by its new name.
-  if (filled === contents || !(await isSame(query, contents))) return catalog;
-  const complete = new Catalog(filled, parse, catalog.trust);
+  const complete = new Catalog(await settled(query, contents, filled), parse, catalog.trust);
   return complete.unread < catalog.unread ? complete : catalog;
 }
 
-/**
- * Whether the catalog is still the one that was read. As long as no transaction that writes has ended since, it is, and that costs the
- * server nothing.
- */
-export async function isSame(query: CatalogQuery, { version, moment }: CatalogContents): Promise<boolean> {
+/** Whether the catalog is still the one that was read. */
+export const isSame = async (query: CatalogQuery, contents: CatalogContents): Promise<boolean> =>
+  (await isUntouched(query, contents)) || (await catalogVersion(query)) === contents.version;
+
+/** The same as far as it costs the server nothing: as long as no transaction that writes has ended since. */
+async function isUntouched(query: CatalogQuery, { moment }: CatalogContents): Promise<boolean> {
   const [row] = await query(
     `${LIMITS}; set local search_path to pg_catalog, pg_temp; ${MOMENT.replaceAll(/\s+/g, ' ')}`,
   );
   const { server, snapshot } = momentOf(row);
-  const isUntouched = snapshot !== '' && snapshot === moment.snapshot && server === moment.server;
-  return isUntouched || (await catalogVersion(query)) === version;
+  return snapshot !== '' && snapshot === moment.snapshot && server === moment.server;
 }
 
 const momentOf = (row: CatalogRow | undefined): Moment => ({
@@ -102,7 +107,7 @@ export async function catalogVersion(query: CatalogQuery): Promise<string> {
   return text(row, 0);
 }
 
-/** What has not changed since `before` is taken from it, but for texts that the server spells: names in them may have changed. */
+/** What has not changed since `before` is taken from it, texts that the server spells too where nothing that they name has. */
 async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promise<CatalogContents> {
   await query('begin isolation level repeatable read read only');
   try {
@@ -125,16 +130,19 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
     const closed = await read(['schemas', 'members', 'roles'], known?.closed, async () =>
       closedOf(await query(CLOSED)),
     );
-    const replaced = known && new Set((await query(REPLACED_VIEWS)).map(([oid]) => Number(oid)));
-    const isSpeltAnew = (oid: number): boolean =>
-      oid >= FIRST_USER_OID || changed.has('rules') || replaced?.has(oid) === true;
-    const spelled = known?.relations.map((relation) => (isSpeltAnew(relation.oid) ? unspelled(relation) : relation));
-    const relations = await read([...OF_RELATIONS, ...named], spelled, () =>
-      readRelations(query, before, spelled, areSchemasKept ? horizonFor(known?.moment, moment, momentRow) : undefined),
+    const spelledFrom = await readSpelledFrom(query);
+    const kept = known && keepSpelled(known, spelledFrom);
+    const relations = await read([...OF_RELATIONS, ...named], kept?.relations, () =>
+      readRelations(
+        query,
+        before,
+        kept?.relations,
+        areSchemasKept ? horizonFor(known?.moment, moment, momentRow) : undefined,
+      ),
     );
     const types = await read(['types', ...named], known?.types, async () => (await query(TYPES)).map(typeOf));
-    const routines = await read(['routines', 'extensions', ...named], known?.routines.map(unspelledBody), async () =>
-      (await query(ROUTINES)).map(routineOf),
+    const routines = await read(['routines', 'extensions', ...named], kept?.routines, async () =>
+      withBodies((await query(ROUTINES)).map(routineOf), kept?.routines ?? []),
     );
     const operators = await read(['operators', 'routines', ...named], known?.operators, async () =>
       (await query(MADE_OPERATORS)).map(operatorOf),
@@ -161,6 +169,7 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
       implicitCasts,
       functionTexts,
       guards,
+      spelledFrom,
     };
   } finally {
     await query('rollback');
@@ -169,9 +178,8 @@ async function readOnce(query: CatalogQuery, before: Catalog | undefined): Promi
 
 const OF_RELATIONS: readonly CatalogPart[] = ['relations', 'attributes', 'defaults', 'rules', 'triggers', 'parents'];
 
-/** The server comes with what has a lower number, and spells it as it always does. */
 /** Relations whose columns are read by their numbers. Where more have changed, those of all are read. */
-const MAX_CHANGED_RELATIONS = 500;
+const MAX_CHANGED_RELATIONS = 5_000;
 /** Numbers of transactions have 32 bits in rows, and half of them are before a given one. */
 const MAX_TRANSACTIONS_SINCE = 2n ** 30n;
 
@@ -210,17 +218,6 @@ function changedParts(before: string | undefined, now: string): ReadonlySet<Cata
   const [old, parts] = [before?.split(' ') ?? [], now.split(' ')];
   return new Set(CATALOG_PARTS.filter((_, at) => old[at] === undefined || old[at] !== parts[at]));
 }
-
-function unspelled(relation: Relation): Relation {
-  const { definition: _, ...rest } = relation;
-  const isView = relation.kind === 'v' || relation.kind === 'm';
-  return { ...(isView ? rest : relation), unread: isSpelled(relation) };
-}
-
-const isSpelled = ({ kind, columns, unread }: Relation): boolean =>
-  kind === 'v' || kind === 'm' || unread || columns.some(({ generated }) => generated !== undefined);
-
-const unspelledBody = (routine: Routine): Routine => (routine.body?.standard ? { ...routine, unread: true } : routine);
 
 export const schemasOf = (rows: readonly CatalogRow[]): Map<number, string> =>
   new Map(rows.map((row) => [Number(row[0]), text(row, 1)]));

@@ -410,7 +410,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const unread = followed?.find((one) => one.unread !== undefined)?.unread;
     if (unread !== undefined) {
       throw new NotNow(
-        `the definition of ${unread} cannot be read while something that it reads is locked (by ALTER, TRUNCATE or LOCK TABLE); try again when that is over`,
+        `the definition of ${unread} cannot be read while something that it reads is locked (by ALTER, TRUNCATE or LOCK TABLE) or defined anew; try again when that is over`,
       );
     }
     // Definitions of this transaction are not in the catalog that others see: what a name shows is not known.
