@@ -29,7 +29,7 @@ interface Message {
   readonly id: string;
   readonly hook: WebhookConfig;
   /** UTF-8, the same for all receivers. */
-  readonly body: Buffer;
+  readonly body: Buffer<ArrayBuffer>;
   readonly share: Share;
   attempts: number;
   timer: NodeJS.Timeout | undefined;
