@@ -81,16 +81,35 @@ describe.skipIf(missingPostgres(15)).each([15, 18] as const)('locks and the cata
       expect(await ask(fresh, 'select id, name, email from customers')).toEqual([1, 'Ada', '[masked:EMAIL]']);
       expect(await ask(fresh, 'select email from over_customers')).toEqual(['[masked:EMAIL]']);
       expect(await ask(fresh, 'select from_customers()')).toEqual(['[masked:EMAIL]']);
-      for (const text of ['select a from over_locked', 'select a from over_view', 'select from_locked()']) {
+      // What was spelled before is still so: they wait for the lock, as they would without the gateway.
+      await fresh.query("set lock_timeout to '100ms'");
+      const over = [
+        'select a from over_locked',
+        'select a from over_view',
+        'select from_locked()',
+        'select b from locked',
+      ];
+      for (const text of over)
         expect(await ask(fresh, text)).toMatch(
+          /canceling statement due to lock timeout|^Another session defines what this statement uses.* within lock_timeout/,
+        );
+      const late = await openStand({ target: targetOf(server), rules: RULES });
+      const unread = await late.client();
+      for (const text of ['select a from over_locked', 'select a from over_view', 'select from_locked()']) {
+        expect(await ask(unread, text)).toMatch(
           /^This command could not be judged.* cannot be read while something that it reads is locked/,
         );
       }
-      expect(await ask(fresh, 'select b from locked')).toMatch(/definition of public.locked cannot be read/);
+      expect(await ask(unread, 'select b from locked')).toMatch(/definition of public.locked cannot be read/);
       expect(await ask(locker, 'rollback')).toEqual([]);
       await expect.poll(() => ask(fresh, 'select a from over_view')).toEqual([7]);
       expect(await ask(fresh, 'select b from locked')).toEqual([8]);
       expect(await ask(fresh, 'select from_locked()')).toEqual([7]);
+      await expect.poll(() => ask(unread, 'select a from over_view')).toEqual([7]);
+      expect(await ask(unread, 'select b from locked')).toEqual([8]);
+      expect(await ask(unread, 'select from_locked()')).toEqual([7]);
+      await unread.end();
+      await late.stop();
       await fresh.end();
       await other.end();
     },

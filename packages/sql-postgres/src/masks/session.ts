@@ -49,6 +49,7 @@ import { type EditorRules, copyMasks, rowMasks } from './editors.js';
 import { hiddenAhead, isNotFollowed } from './ahead.js';
 import { mayTell, runsAlone } from './errors.js';
 import { isOfNames } from './names-only.js';
+import { LookUps } from './look-ups.js';
 import { meantTables } from './meant.js';
 import { changes, definesForAll, isForAll, isTransactionControl, knownUpTo, nodeIn } from './followed.js';
 import { Announcer, refusalOf } from './hidden.js';
@@ -79,6 +80,10 @@ export interface MaskListener {
   /** So many cells were given another value. */
   readonly count: (cells: number) => void;
 }
+
+/** What is not known may have been made a moment ago by somebody else, of whom the gateway knows nothing. */
+const isOfUnknownName = ({ refusal, unsure }: MaskPlan): boolean =>
+  refusal?.unknownName === true || unsure?.unknownName === true;
 
 /**
  * What masks know of one session: what its names mean, as far as the target has confirmed it. Follows the statements that
@@ -121,6 +126,7 @@ export class MaskSession implements MaskedSession, MaskPlanner {
   #looked: NameSpace | undefined;
   #meaning: Meaning | undefined;
   readonly #timeouts = new Timeouts();
+  readonly #lookUps = new LookUps();
   readonly #own: OwnDefinitions;
 
   constructor(catalog: TargetCatalog, { user, pooled, key, rows }: MaskSettings, told: MaskListener) {
@@ -152,25 +158,26 @@ export class MaskSession implements MaskedSession, MaskPlanner {
     const held = this.#fresh && (this.#prepared || this.#status === 'open');
     const wait = (late: Promise<Meaning>): Promise<Meaning> => (held ? inTime(late) : late);
     const planned = (now: Meaning, asked: SqlCommand): MaskPlan => this.#plan(now, asked, facts, masks, wish);
-    // What is not known may have been made a moment ago by somebody else. What code has done in a transaction is found by comparing
-    // with what was read as a whole.
-    const needsAll = ({ refusal, masking }: MaskPlan, now: Meaning): boolean =>
-      refusal?.unknownName === true ||
-      (masking?.runsCode === true && this.#status === 'open' && isReadInPart(now.catalog));
-    const again = (plan: MaskPlan, now: Meaning, asked: SqlCommand): Promise<MaskPlan> =>
-      wait(this.#catalog.refresh()).then(
-        (late) => (late === now ? plan : planned(late, asked)),
+    // What code has done in a transaction is found by comparing with what was read as a whole.
+    const needsAll = ({ masking }: MaskPlan, now: Meaning): boolean =>
+      masking?.runsCode === true && this.#status === 'open' && isReadInPart(now.catalog);
+    // Where it is not known whether there is more, what was known counts.
+    const sure = (plan: MaskPlan, now: Meaning, asked: SqlCommand): MaskPlan | Promise<MaskPlan> => {
+      const read = (): Promise<Meaning> => wait(this.#catalog.refresh());
+      const isAll = needsAll(plan, now);
+      const late = isAll ? read() : isOfUnknownName(plan) ? this.#lookUps.read(read) : undefined;
+      if (!late) return plan;
+      const kept = keptValues(asked);
+      return late.then(
+        (all) => (all === now ? plan : planned(all, kept)),
         () => plan,
       );
+    };
     if (meaning instanceof Promise) {
       const kept = keptValues(command);
-      return wait(meaning).then((late) => {
-        const plan = planned(late, kept);
-        return plan.masking?.runsCode === true && needsAll(plan, late) ? again(plan, late, kept) : plan;
-      });
+      return wait(meaning).then((late) => sure(planned(late, kept), late, kept));
     }
-    const plan = planned(meaning, command);
-    return needsAll(plan, meaning) ? again(plan, meaning, keptValues(command)) : plan;
+    return sure(planned(meaning, command), meaning, command);
   }
 
   #meaningFor(text: string, facts: Facts): Meaning | Promise<Meaning> {

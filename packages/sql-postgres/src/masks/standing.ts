@@ -5,13 +5,13 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Effect, type Facts, Outdated } from '@sluice/contract';
-import type { StatementLineage } from '../lineage/index.js';
+import { type StatementLineage, isSchemaName } from '../lineage/index.js';
 import { lastParts } from '../written-names.js';
 import type { Meaning, TargetCatalog } from './catalogs.js';
 import { type RuledColumns, touches } from './columns.js';
 import { namesOf } from './defined.js';
 import { actionsOf } from './effects.js';
-import { TRANSACTION_CONTROL } from './followed.js';
+import { TRANSACTION_CONTROL, isTransactionControl } from './followed.js';
 import { type Reached, callsFunctions, mayReach, reachedBy } from './reached.js';
 import type { UnderWay } from './underway.js';
 
@@ -79,9 +79,17 @@ export class Standing {
     return meanwhile.length > 0 || isSlow ? this.#lookAgain(statement, asOf, meanwhile, isSlow) : undefined;
   }
 
-  /** Definitions of others that it may reach may have taken effect since it was judged. */
+  /**
+   * Definitions of others that it may reach may have taken effect since it was judged. Schemas decide what names mean: the end of a
+   * transaction has none, and the code that runs with it counts as code.
+   */
   get isInDoubt(): boolean {
-    return this.#meanwhile(this.#since.asOf).length > 0;
+    const meanwhile = this.#meanwhile(this.#since.asOf);
+    if (!isTransactionControl(this.#judged.facts)) return meanwhile.length > 0;
+    const reached = this.#reached ?? 'any';
+    return meanwhile.some(
+      ({ names }) => names === 'any' || [...names].some((name) => !isSchemaName(name) && mayReach(reached, name)),
+    );
   }
 
   /** It ran by other definitions than it was judged by: what it did is not known. */
