@@ -3,9 +3,9 @@
  * Does not: store (ports.ts), wait on a wire (gateway/src/holds.ts).
  */
 import type { Principal } from '@sluice/contract';
-import { admitPassing, admitReview } from './break-glass.js';
-import { admitWord } from './decisions.js';
-import { type OpenRequest, OpenRequests, entryOf, isStale } from './open-requests.js';
+import { admitPassing } from './break-glass.js';
+import { admitWord, sourceOf, wordOf } from './decisions.js';
+import { type Held, type OpenRequest, OpenRequests, entryOf, heldBy, isStale } from './open-requests.js';
 import { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';
 import {
   type Comparison,
@@ -16,14 +16,13 @@ import {
   type ApproverProof,
   type Since,
   type Word,
-  approversOf,
-  askerOf,
   escalated,
   escalates,
   inBrief,
   mayBeSame,
   satisfied,
 } from './request.js';
+import { OpenReviews } from './reviews.js';
 import { ApprovedShapes, MAX_SHAPES } from './shapes.js';
 import { UnstoredOutcomes } from './unstored.js';
 
@@ -33,20 +32,6 @@ const ALONE: Surroundings = {
   keepTaken: (_, save) => save(),
 };
 
-/** A request that somebody waits for. Its outcome is told once, when it has been stored. */
-export interface Held {
-  readonly number: number;
-  readonly outcome: Promise<ApprovalRequest>;
-  /** Where people find it with a browser; undefined: nowhere. */
-  readonly page: string | undefined;
-  /** Who can answer it by now, and how many of them have to: a phrase. */
-  approvers(): string;
-  /** Calls `listener` each time that further people are asked. Returns what stops that. */
-  onEscalation(listener: () => void): () => void;
-}
-
-/** Open reviews of one person: whoever always passes by break-glass comes to an end. */
-const MAX_OPEN_REVIEWS_OF_ONE = 100;
 /** Node's timers know no longer wait, in milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -59,8 +44,7 @@ export class Approvals {
   readonly #tell: Told;
   readonly #around: Surroundings;
   readonly #open = new OpenRequests();
-  /** Those that passed by break-glass, and that nobody else has looked at yet; some of them are open still. */
-  readonly #reviews = new Map<number, OpenRequest>();
+  readonly #reviews: OpenReviews;
   readonly #approved = new ApprovedShapes();
   readonly #unstored = new UnstoredOutcomes();
   #last: number;
@@ -71,6 +55,7 @@ export class Approvals {
     this.#storage = storage;
     this.#tell = tell;
     this.#around = around;
+    this.#reviews = new OpenReviews(storage, tell, around.now);
     this.#last = last;
   }
 
@@ -85,7 +70,7 @@ export class Approvals {
       else await approvals.#close(entry, 'withdrawn', 'the gateway was restarted');
     }
     for (const request of await storage.reviews())
-      approvals.#reviews.set(request.number, approvals.#open.get(request.number) ?? entryOf(request, 0));
+      approvals.#reviews.add(approvals.#open.get(request.number) ?? entryOf(request, 0));
     return approvals;
   }
 
@@ -109,7 +94,7 @@ export class Approvals {
 
   /** Those that passed by break-glass and whose review is open, in brief, the oldest first. */
   reviews(): ApprovalRequest[] {
-    return Array.from(this.#reviews.values(), ({ request }) => request);
+    return this.#reviews.all();
   }
 
   /** In brief, the newest first. `before`: only those with a lower number. */
@@ -168,17 +153,7 @@ export class Approvals {
   }
 
   #held(entry: OpenRequest): Held {
-    const { number } = entry.request;
-    return {
-      number,
-      outcome: entry.outcome.promise,
-      page: this.pageOf(number),
-      approvers: () => approversOf(entry.request.requirements),
-      onEscalation: (listener) => {
-        entry.listeners.add(listener);
-        return () => void entry.listeners.delete(listener);
-      },
-    };
+    return heldBy(entry, this.pageOf(entry.request.number));
   }
 
   /** The address of a request in the console. */
@@ -189,7 +164,7 @@ export class Approvals {
   /**
    * One approver's word. Resolves to the request as it is then, stored. Whether it is their own word is for the caller to find out.
    *
-   * @throws ApprovalError when it is not theirs to say, or not any more
+   * @throws ApprovalError when it is not theirs to say, or not any more; whatever the storage throws: the word does not count then
    */
   async decide(
     number: number,
@@ -208,10 +183,17 @@ export class Approvals {
     if (entry.closed) throw new ApprovalError('closed', `Request ${number} is ${request.state} already.`);
     admitWord(request, this.#approving(entry), who, decision, shown);
     if (request.expires <= this.#now()) return this.#close(entry, 'expired');
-    this.#say(entry, who, decision, reason, shown);
+    const word = this.#say(entry, who, decision, reason, shown);
     if (decision === 'deny') return this.#close(entry, 'denied');
     if (satisfied(request, this.#approving(entry))) return this.#close(entry, 'approved');
-    await this.#storage.save(entry.request);
+    try {
+      await this.#storage.save(entry.request);
+    } catch (error) {
+      // It may have come to an end meanwhile, with this word in it: then that is stored, or nothing has passed.
+      if (entry.closed) return entry.outcome.promise;
+      this.#unsay(entry, word);
+      throw error;
+    }
     return entry.request;
   }
 
@@ -232,11 +214,7 @@ export class Approvals {
     const { request } = entry;
     if (entry.closed) throw new ApprovalError('closed', `Request ${number} is ${request.state} already.`);
     admitPassing(request, this.#approving(entry), who, shown);
-    if (this.reviews().filter((one) => mayBeSame(askerOf(one), who)).length >= MAX_OPEN_REVIEWS_OF_ONE)
-      throw new ApprovalError(
-        'closed',
-        `${MAX_OPEN_REVIEWS_OF_ONE} reviews of what you passed are open: somebody else has to close some of them first.`,
-      );
+    this.#reviews.admit(who);
     entry.request = { ...request, review: { state: 'open' } };
     this.#say(entry, who, 'break-glass', reason, shown);
     const done = await this.#close(entry, 'approved');
@@ -254,29 +232,14 @@ export class Approvals {
     number: number,
     who: Principal,
     reason: string,
-    { token, makers }: ApproverProof = {},
+    shown: ApproverProof = {},
   ): Promise<ApprovalRequest> {
-    const entry = this.#reviews.get(number);
-    if (!entry) {
-      const past = await this.find(number);
-      if (!past) throw new ApprovalError('missing', `There is no request ${number}.`);
-      const why = past.review ? 'is closed already' : 'was never open: nobody passed it by break-glass';
-      throw new ApprovalError('closed', `The review of request ${number} ${why}.`);
-    }
-    admitReview(entry.request, who);
-    const source = { ...(token !== undefined && { token }), ...(makers && { makers }) };
-    const closed = { state: 'closed', by: who.name, at: this.#now(), reason, ...source } as const;
-    entry.request = { ...entry.request, review: closed };
-    this.#reviews.delete(number);
-    this.#tell(entry.request, 'reviewed', { actor: who.name, reason, ...source });
-    try {
-      await this.#storage.save(entry.request);
-    } catch (error) {
-      entry.request = { ...entry.request, review: { state: 'open' } };
-      this.#reviews.set(number, entry);
-      throw error;
-    }
-    return entry.request;
+    const closed = await this.#reviews.close(number, who, reason, shown);
+    if (closed) return closed;
+    const past = await this.find(number);
+    if (!past) throw new ApprovalError('missing', `There is no request ${number}.`);
+    const why = past.review ? 'is closed already' : 'was never open: nobody passed it by break-glass';
+    throw new ApprovalError('closed', `The review of request ${number} ${why}.`);
   }
 
   /**
@@ -395,16 +358,20 @@ export class Approvals {
   }
 
   /** What somebody says is on record before it counts. */
-  #say(entry: OpenRequest, who: Principal, decision: Word['decision'], reason: string, shown: ApproverProof): void {
-    const { token, makers, claimed, key } = shown;
-    const source = {
-      ...(key !== undefined && { key }),
-      ...(token !== undefined && { token }),
-      ...(makers && { makers }),
-    };
-    const word: Word = { by: who.name, at: this.#now(), decision, reason, who, ...source, ...(claimed && { claimed }) };
+  #say(entry: OpenRequest, who: Principal, decision: Word['decision'], reason: string, shown: ApproverProof): Word {
+    const word = wordOf(who, decision, reason, shown, this.#now());
     entry.request = { ...entry.request, words: [...entry.request.words, word] };
-    this.#tell(entry.request, decision, { actor: who.name, reason, ...source });
+    this.#tell(entry.request, decision, { actor: who.name, reason, ...sourceOf(shown) });
+    return word;
+  }
+
+  /** What could not be stored does not count: who said it is told, and says it again. Nothing happens where it was taken back meanwhile. */
+  #unsay(entry: OpenRequest, word: Word): void {
+    const { words } = entry.request;
+    if (!words.includes(word)) return;
+    entry.request = { ...entry.request, words: words.filter((one) => one !== word) };
+    const reason = 'the approval could not be stored, so it does not count';
+    this.#tell(entry.request, 'revoked', { actor: word.by, reason, ...sourceOf(word) });
   }
 
   /** Who has approved and may still do so, as they are now. */
@@ -506,7 +473,7 @@ export class Approvals {
         this.#approved.add(done);
         this.#tell(done, done.review ? 'passed' : state);
       }
-      if (done.review) this.#reviews.set(done.number, entry);
+      if (done.review) this.#reviews.add(entry);
     } catch {
       if (entry.request === done) {
         // What has not passed is nothing to review.

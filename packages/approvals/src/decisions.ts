@@ -1,4 +1,4 @@
-/** Who may approve or deny a request. Owns: a sentence for each no. Does not: keep or store anything (approvals.ts). Pure. */
+/** What people say of a request, and who may. Owns: the form of a word, a sentence for each no. Does not: keep or store anything (approvals.ts). Pure. */
 import type { Principal } from '@sluice/contract';
 import { ApprovalError } from './ports.js';
 import {
@@ -43,3 +43,27 @@ export function admitWord(
   if (words.length >= MAX_WORDS)
     throw over(`Request ${number} was approved and taken back too often: it has to be asked anew.`);
 }
+
+/** `at`: milliseconds since 1970. */
+export const wordOf = (
+  who: Principal,
+  decision: Word['decision'],
+  reason: string,
+  shown: ApproverProof,
+  at: number,
+): Word => ({
+  by: who.name,
+  at,
+  decision,
+  reason,
+  who,
+  ...sourceOf(shown),
+  ...(shown.claimed && { claimed: shown.claimed }),
+});
+
+/** With what it was said, as far as that is known. */
+export const sourceOf = ({ key, token, makers }: ApproverProof): Pick<ApproverProof, 'key' | 'token' | 'makers'> => ({
+  ...(key !== undefined && { key }),
+  ...(token !== undefined && { token }),
+  ...(makers && { makers }),
+});

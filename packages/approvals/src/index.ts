@@ -1,4 +1,5 @@
-export { Approvals, type Held } from './approvals.js';
+export { Approvals } from './approvals.js';
+export type { Held } from './open-requests.js';
 export { type ChangedTable, OTHER_NAMES, estimated, looked, lookedAt } from './estimate.js';
 export { mayReview, saysSomething } from './break-glass.js';
 export { ApprovalError, type Storage, type Surroundings, type Told } from './ports.js';

@@ -3,7 +3,7 @@
  * which. Does not: choose outcomes, or store any.
  */
 import { ApprovalError } from './ports.js';
-import { type ApprovalRequest, type ReleaseQuestion, askerOf, mayBeSame } from './request.js';
+import { type ApprovalRequest, type ReleaseQuestion, approversOf, askerOf, mayBeSame } from './request.js';
 
 export interface OpenRequest {
   request: ApprovalRequest;
@@ -17,6 +17,18 @@ export interface OpenRequest {
   timer: NodeJS.Timeout | undefined;
   /** Those to tell when further people are asked. */
   readonly listeners: Set<() => void>;
+}
+
+/** A request that somebody waits for. Its outcome is told once, when it has been stored. */
+export interface Held {
+  readonly number: number;
+  readonly outcome: Promise<ApprovalRequest>;
+  /** Where people find it with a browser; undefined: nowhere. */
+  readonly page: string | undefined;
+  /** Who can answer it by now, and how many of them have to: a phrase. */
+  approvers(): string;
+  /** Calls `listener` each time that further people are asked. Returns what stops that. */
+  onEscalation(listener: () => void): () => void;
 }
 
 /** Open requests beyond this are refused. */
@@ -107,6 +119,18 @@ export const entryOf = (request: ApprovalRequest, bytes: number): OpenRequest =>
   outcome: Promise.withResolvers<ApprovalRequest>(),
   timer: undefined,
   listeners: new Set(),
+});
+
+/** An open request as whoever waits for it has it. */
+export const heldBy = (entry: OpenRequest, page: string | undefined): Held => ({
+  number: entry.request.number,
+  outcome: entry.outcome.promise,
+  page,
+  approvers: () => approversOf(entry.request.requirements),
+  onEscalation: (listener) => {
+    entry.listeners.add(listener);
+    return () => void entry.listeners.delete(listener);
+  },
 });
 
 /** An approval is there for as long as the request was, or for the window that it opens. */

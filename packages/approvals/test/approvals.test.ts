@@ -194,6 +194,38 @@ describe('an approval of a refused command', () => {
   });
 });
 
+describe('a word of several that cannot be stored', () => {
+  const both = asked({ requirements: [{ rule: 'deletes', approvers: ['group:dba', 'group:owners'], count: 2 }] });
+
+  test('does not count, is taken back on record, and can be said again', async () => {
+    const { approvals, memory, told } = await open();
+    const { number, outcome } = await approvals.ask(both);
+    memory.broken = true;
+    await expect(approvals.decide(number, ada, 'approve', 'fine')).rejects.toThrow('the disk is full');
+    expect((await approvals.find(number))?.words).toEqual([]);
+    expect(told).toEqual(['requested', 'approve by ada', 'revoked by ada']);
+    memory.broken = false;
+    expect((await approvals.decide(number, bob, 'approve', '')).state).toBe('pending');
+    expect((await approvals.decide(number, ada, 'approve', '')).state).toBe('approved');
+    expect((await outcome).words.map(({ by }) => by)).toEqual(['bob', 'ada']);
+  });
+
+  test('counts where the outcome that it is part of was stored meanwhile', async () => {
+    const { approvals, memory } = await open();
+    const { number } = await approvals.ask(both);
+    const save = vi.spyOn(memory, 'save');
+    const slow = Promise.withResolvers<void>();
+    save.mockImplementationOnce(() => slow.promise);
+    const first = approvals.decide(number, ada, 'approve', '');
+    await vi.waitFor(() => expect(save).toHaveBeenCalledTimes(1));
+    expect((await approvals.decide(number, bob, 'approve', '')).state).toBe('approved');
+    slow.reject(new Error('the disk is full'));
+    expect((await first).state).toBe('approved');
+    expect((await memory.find(number))?.words.map(({ by }) => by)).toEqual(['ada', 'bob']);
+    expect(await approvals.use({ number })).toBe(true);
+  });
+});
+
 test('an outcome that cannot be stored lets nothing pass', async () => {
   const { approvals, memory } = await open();
   const { number, outcome } = await approvals.ask(asked());

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSafeUrl } from '@sluice/addresses';
+import { DAMAGES } from '@sluice/api';
 import { BEACON, readBeacon, readBeaconToken } from './beacon.js';
 import { readCredential, writeCredential } from './login/credentials.js';
 import { CliError } from './errors.js';
@@ -74,6 +75,13 @@ export class ApiClient {
   /** A response that is not JSON, as it comes. */
   async text(path: string): Promise<string> {
     return (await this.#fetch('GET', path)).text();
+  }
+
+  /** A session as other programs want it, and what is damaged of its record: sentences. */
+  async exported(path: string): Promise<{ readonly text: string; readonly damages: readonly string[] }> {
+    const response = await this.#fetch('GET', path);
+    const damages: unknown = JSON.parse(response.headers.get(DAMAGES) ?? '[]');
+    return { text: await response.text(), damages: Array.isArray(damages) ? damages.map(String) : [] };
   }
 
   /** Server-sent events, each of which is JSON, until the gateway has no more. */

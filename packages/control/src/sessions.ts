@@ -2,7 +2,7 @@
  * Routes about sessions: open ones, those on record, their end. Owns: who sees which, and that reading is on record. Does not:
  * read the journal (packages/reading).
  */
-import { SessionRow, TimelineEntry } from '@sluice/api';
+import { DAMAGES, SessionRow, TimelineEntry } from '@sluice/api';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Principal } from '@sluice/contract';
@@ -147,6 +147,8 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
   const exported = {
     tags: ['sessions'],
     summary: 'A session in a format for other programs',
+    description:
+      'Where the record of it is damaged, the header "sluice-damages" has a JSON array of sentences, and what is exported says so where it is: an OCSF event of class 0, a marker of an asciicast, the comment of an HTTP Archive.',
     params: ById,
     querystring: Export,
     response: {
@@ -166,6 +168,9 @@ export function sessionRoutes({ app, gateway, caller, scope }: Routes): void {
     const { format, command } = request.query;
     const wanted: SessionQuestionWithoutEnd =
       format === 'ocsf' ? { session, as: 'ocsf' } : { session, as: format, command };
+    // Before anything is sent: whoever takes the whole for all of it has to be told.
+    const damages = await heeded(readings.damages(who.principal.name, session));
+    if (damages.length > 0) void reply.header(DAMAGES, JSON.stringify(damages));
     const reading = begin(who, reply, wanted);
     const text = await heeded(begun(reading));
     return sendAs(reply, MEDIA[format], text);

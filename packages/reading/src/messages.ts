@@ -47,6 +47,8 @@ export type SessionQuestion = {
 export type Question =
   | { readonly type: 'list'; readonly filter: SessionFilter }
   | { readonly type: 'find'; readonly id: string }
+  /** What is damaged of what a session was recorded in. `to`: where the journal ended when this was asked for. */
+  | { readonly type: 'damages'; readonly session: IndexedSession; readonly to: JournalPosition }
   | { readonly type: 'search'; readonly sought: Sought }
   | { readonly type: 'expired'; readonly keep: KeepTimes };
 
@@ -92,6 +94,8 @@ export interface Expired {
 export interface ThreadAnswer {
   readonly sessions: readonly IndexedSession[];
   readonly expired: readonly Expired[];
+  /** Sentences. */
+  readonly damages?: readonly string[];
   /** `next`: what `before` of the next page is, where there is one. */
   readonly search?: { readonly found: readonly FoundCommand[]; readonly next?: string };
 }

@@ -2,16 +2,14 @@
  * One reading of one session, in the thread: pages, exports, what is added meanwhile. Owns: its bounds. Does not: who may read
  * (reading.ts).
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type ReplayEntry,
   type RecordHeader,
+  type JournalGap,
   type JournalPosition,
   Timeline,
   comparePositions,
-  isOf,
   parseHeader,
-  readRange,
   toAsciicast,
   toHar,
   toOcsf,
@@ -20,6 +18,7 @@ import { TimelineEntry } from '@sluice/api';
 import { openCursor, sealCursor } from './cursor.js';
 import { toApi } from './entries.js';
 import type { LiveRecord, SessionQuestion, ReadingStart, Replay } from './messages.js';
+import { type StoredRecord, readSession } from './session-records.js';
 import { wantedOf } from './wanted.js';
 
 /** Bytes of text that are collected before they are sent, and that a page has at the most (and one entry more). */
@@ -31,8 +30,6 @@ const MAX_PAGE_LOOKED_AT = 50_000;
 const MAX_PAGE_PASSED_OVER = 2_500_000;
 /** Bytes of records that may wait for somebody who follows a session and does not keep up. */
 const MAX_LIVE_BYTES = 8 * 1024 * 1024;
-/** Bytes of the journal that are read before others get their turn. */
-const SLICE_BYTES = 1024 * 1024;
 
 /** The caller's own mistake, or one that they should be told of. */
 export class ReadingError extends Error {
@@ -42,13 +39,6 @@ export class ReadingError extends Error {
     super(message);
     this.status = status;
   }
-}
-
-interface StoredRecord {
-  readonly header: RecordHeader;
-  readonly payload: Buffer;
-  readonly start: JournalPosition;
-  readonly end: JournalPosition;
 }
 
 /** One reading of one session. Sends text in chunks, the next one when the last was taken. */
@@ -91,8 +81,7 @@ export class SessionReader {
         for await (const line of toOcsf(session, this.#entries())) await this.#write(`${line}\n`);
         break;
       case 'asciicast':
-        if (!(await this.#hasOutput()))
-          throw new ReadingError(409, `Session ${session.id} has no output of a terminal or a program.`);
+        await this.#needsOutput();
         for await (const line of toAsciicast(session, this.#entries(), this.#request.command))
           await this.#write(`${line}\n`);
         break;
@@ -152,10 +141,19 @@ export class SessionReader {
     let [entries, bytes, lookedAt, passedOver] = [0, 0, 0, 0];
     let next: string | undefined;
     await this.#write('[');
-    for await (const { header, payload, start, end } of this.#records(cursor?.from ?? session.from)) {
-      if (header.k === 'part' && !unfinished.has(header.id)) unfinished.set(header.id, start);
-      if (header.k === 'end') unfinished.delete(header.id);
-      const all = timeline.entries(header, payload);
+    /** Where the next page reads from, so that it finds the same gaps: where the last record begins, and not behind it. */
+    let last = cursor?.from ?? session.from;
+    for await (const one of this.#records(last)) {
+      const { start } = one;
+      let all: readonly ReplayEntry[];
+      if ('what' in one) all = [timeline.gap(one)];
+      else {
+        const { header, payload } = one;
+        last = start;
+        if (header.k === 'part' && !unfinished.has(header.id)) unfinished.set(header.id, start);
+        if (header.k === 'end') unfinished.delete(header.id);
+        all = timeline.entries(header, payload);
+      }
       const order = cursor ? comparePositions(start, cursor.after) : 1;
       if (order < 0) continue;
       let seen = order === 0 ? (cursor?.entries ?? 0) : 0;
@@ -170,7 +168,7 @@ export class SessionReader {
           entries++;
         }
         if (entries < limit && bytes < MAX_PAGE_BYTES && ++lookedAt < MAX_PAGE_LOOKED_AT) continue;
-        const [earliest = seen < all.length ? start : end] = [...unfinished.values()].sort(comparePositions);
+        const [earliest = last] = [...unfinished.values()].sort(comparePositions);
         next = sealCursor(session.id, { from: earliest, after: start, entries: seen });
         break;
       }
@@ -184,11 +182,11 @@ export class SessionReader {
   async #events(follow: boolean): Promise<void> {
     const { session } = this.#request;
     const timeline = new Timeline(session.id, session.started);
-    const see = async (header: RecordHeader, payload: Buffer): Promise<void> => {
+    const see = async (entries: readonly ReplayEntry[]): Promise<void> => {
       // Server-sent events (WHATWG HTML section 9.2).
-      for (const entry of timeline.entries(header, payload)) await this.#write(`data: ${this.#json(entry)}\n\n`);
+      for (const entry of entries) await this.#write(`data: ${this.#json(entry)}\n\n`);
     };
-    for await (const { header, payload } of this.#records(session.from)) await see(header, payload);
+    for await (const one of this.#records(session.from)) await see(entriesOf(timeline, one));
     if (!follow) return;
     for (;;) {
       await this.#flush();
@@ -198,7 +196,7 @@ export class SessionReader {
       if (this.#liveBytes > MAX_LIVE_BYTES) throw new ReadingError(409, 'More happens than is read in time.');
       this.#liveBytes = 0;
       for (const { header, payload } of this.#live.splice(0)) {
-        await see(header, payload);
+        await see(timeline.entries(header, payload));
         if (header.k === 'closed') return;
       }
     }
@@ -212,29 +210,22 @@ export class SessionReader {
   async *#timeline(): AsyncGenerator<ReplayEntry> {
     const { session } = this.#request;
     const timeline = new Timeline(session.id, session.started);
-    for await (const { header, payload } of this.#records(session.from)) yield* timeline.entries(header, payload);
+    for await (const one of this.#records(session.from)) yield* entriesOf(timeline, one);
   }
 
-  async #hasOutput(): Promise<boolean> {
-    for await (const { type } of this.#entries()) if (type === 'output') return true;
-    return false;
+  async #needsOutput(): Promise<void> {
+    let why = '';
+    for await (const entry of this.#entries()) {
+      if (entry.type === 'output') return;
+      if (entry.type === 'gap') why ||= ` ${entry.summary}`;
+    }
+    throw new ReadingError(409, `Session ${this.#request.session.id} has no output of a terminal or a program.${why}`);
   }
 
-  async *#records(from: JournalPosition): AsyncGenerator<StoredRecord> {
-    const { session, to } = this.#request;
-    const { folder, process } = this.#start;
-    const isMine = isOf(session.id);
-    const last = session.to && comparePositions(session.to, to) < 0 ? session.to : to;
-    let bytes = 0;
-    for (const { header, payload, start, end } of readRange(folder, process, from, last)) {
-      bytes += header.length + payload.length;
-      if (bytes > SLICE_BYTES) {
-        bytes = 0;
-        await nextTurn();
-      }
+  async *#records(from: JournalPosition): AsyncGenerator<StoredRecord | JournalGap> {
+    for await (const one of readSession(this.#start, this.#request, from)) {
       if (this.#cancelled) throw new ReadingError(409, 'Nobody waits for this any more.');
-      const parsed = isMine(header) ? parseHeader(header) : undefined;
-      if (parsed) yield { header: parsed, payload, start, end };
+      if (one !== 'busy') yield one;
     }
   }
 
@@ -261,3 +252,6 @@ export class SessionReader {
     await promise;
   }
 }
+
+const entriesOf = (timeline: Timeline, one: StoredRecord | JournalGap): readonly ReplayEntry[] =>
+  'what' in one ? [timeline.gap(one)] : timeline.entries(one.header, one.payload);

@@ -139,6 +139,12 @@ export class Readings {
     return (await this.#ask(caller, { type: 'find', id })).sessions[0];
   }
 
+  /** What is damaged of what a session was recorded in, as sentences: it may lack what it did there. Rejects with a ReadFailure. */
+  async damages(caller: string, session: IndexedSession): Promise<readonly string[]> {
+    this.#flush();
+    return (await this.#ask(caller, { type: 'damages', session, to: this.#journal.place })).damages ?? [];
+  }
+
   /** Commands that are looked for, the newest first. Rejects with a ReadFailure. */
   async search(caller: string, sought: Omit<Sought, 'to'>): Promise<NonNullable<ThreadAnswer['search']>> {
     this.#flush();

@@ -15,6 +15,7 @@ import type {
 } from './messages.js';
 import { SessionReader, ReadingError } from './reader.js';
 import { search } from './search.js';
+import { damagesOf } from './session-records.js';
 
 /**
  * The thread that reads the record, so that the one that carries people's bytes never does: it has the index of sessions, and
@@ -46,6 +47,8 @@ async function answerTo(question: Question): Promise<ThreadAnswer> {
       const found = index.find(question.id);
       return { sessions: found ? [found] : [], expired: [] };
     }
+    case 'damages':
+      return { sessions: [], expired: [], damages: await damagesOf(start, question) };
     case 'search':
       return { sessions: [], expired: [], search: await search(index, start, question.sought) };
     case 'expired':

@@ -19,7 +19,8 @@ export function wantedOf({ from, decision, text }: Wanted): (entry: ReplayEntry)
   return (entry) => {
     if (!begun && entry.type === 'command' && entry.id >= (from ?? 0)) begun = true;
     if (!begun) return 'before';
-    if (!looksFor) return true;
+    // What is looked for may be what is missing.
+    if (!looksFor || entry.type === 'gap') return true;
     if (entry.type !== 'command' || (decision !== undefined && entry.decision !== decision)) return false;
     return needle === undefined || textOf(entry).toLowerCase().includes(needle);
   };

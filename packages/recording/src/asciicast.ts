@@ -5,7 +5,7 @@ import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 /**
  * The screen of a session as an asciicast, version 3 (docs.asciinema.org/manual/asciicast/v3), line by line without line ends.
  * Times are seconds since the event before. What was written to either stream is `o`; a command that was asked for, or seen on
- * the screen, is a marker, `m`; a change of size is `r`; the status that the last command ended with is `x`. Goes through
+ * the screen, is a marker, `m`, and so is what is missing of the record; a change of size is `r`; the status that the last command ended with is `x`. Goes through
  * the entries twice.
  *
  * @param command only this one of the session's commands
@@ -15,7 +15,8 @@ export async function* toAsciicast(
   entries: ReplayEntries,
   command?: number,
 ): AsyncGenerator<string> {
-  const isMine = (entry: ReplayEntry): boolean => command === undefined || numberOf(entry) === command;
+  const isMine = (entry: ReplayEntry): boolean =>
+    command === undefined || entry.type === 'gap' || numberOf(entry) === command;
   const { size, ends, start } = await outline(entries, isMine);
   const [cols, rows] = sizeOf(size);
   yield JSON.stringify({
@@ -36,6 +37,7 @@ export async function* toAsciicast(
   for await (const entry of entries) {
     if (!isMine(entry)) continue;
     if (entry.type === 'command' && entry.text !== '') yield event(entry.at, 'm', entry.text);
+    else if (entry.type === 'gap') yield event(entry.at, 'm', entry.summary);
     else if (entry.type === 'output') {
       const { at, stream, data } = entry;
       if (stream === 'line') yield event(at, 'm', data.toString());
@@ -64,7 +66,7 @@ async function outline(
   let ends = 0;
   for await (const entry of entries) {
     if (!isMine(entry)) continue;
-    start ??= entry.at;
+    if (entry.type !== 'gap') start ??= entry.at;
     if (entry.type === 'response') ends++;
     else if (entry.type === 'output' && entry.stream === 'size') size ??= entry.data;
   }

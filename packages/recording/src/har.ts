@@ -1,6 +1,7 @@
 /**
  * Requests of a session as an HTTP Archive, version 1.2 (w3c.github.io/web-performance/specs/HAR/Overview.html), for browsers and other
- * tools. Owns: its shape. Does not: what was recorded; where not all of a body is, the entry says so.
+ * tools. Owns: its shape. Does not: what was recorded; where not all of a body is, the entry says so, and where not all of the record is, the
+ * comment of the whole.
  */
 import { isUtf8 } from 'node:buffer';
 import type { RecordedRequest } from './events.js';
@@ -8,6 +9,9 @@ import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 
 type CommandEntry = Extract<ReplayEntry, { type: 'command' }>;
 type ResponseEntry = Extract<ReplayEntry, { type: 'response' }>;
+
+/** That its comment names: one says already that it is not whole. */
+const MAX_GAPS = 100;
 
 /** An exchange whose end has not been seen. */
 interface OpenExchange {
@@ -44,6 +48,7 @@ export async function* toHar(
   yield '{"log":{"version":"1.2","creator":{"name":"Sluice","version":"1"},"entries":[\n';
   const open = new Map<number, OpenExchange>();
   const said = new Map<number, JudgedMessage>();
+  const gaps: string[] = [];
   let before = '';
   const written = (text: string): string => {
     const piece = before + text;
@@ -64,6 +69,8 @@ export async function* toHar(
       if (exchange) add(session, exchange, entry);
       else if (message && entry.stream === 'request')
         message.data += entry.data.toString(message.opcode === 1 ? 'utf8' : 'base64');
+    } else if (entry.type === 'gap') {
+      if (gaps.push(entry.summary) > MAX_GAPS) gaps.pop();
     } else if (entry.type === 'response') {
       said.delete(entry.command);
       const exchange = open.get(entry.command);
@@ -72,7 +79,7 @@ export async function* toHar(
     }
   }
   for (const exchange of open.values()) yield written(entryOf(session, exchange, undefined));
-  yield '\n]}}\n';
+  yield `\n]${gaps.length > 0 ? `,"comment":${JSON.stringify(gaps.join(' '))}` : ''}}}\n`;
 }
 
 /** Its bytes follow. */

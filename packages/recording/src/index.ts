@@ -8,6 +8,7 @@ export { toHar } from './har.js';
 export { Journal, type JournalOptions, type Position } from './journal.js';
 export { toOcsf } from './ocsf.js';
 export {
+  type JournalGap,
   type JournalPosition,
   type PlacedRecord,
   comparePositions,

@@ -3,7 +3,7 @@ import type { ReplayEntries, ReplayEntry, SessionSummary } from './replay.js';
 
 /**
  * Sessions as events of the Open Cybersecurity Schema Framework, class 6005 "Datastore Activity" (OCSF 1.3): one event a
- * command, with the outcome where it is known. Whether it was let through is in `action_id` and `disposition_id` of the
+ * command, with the outcome where it is known; and one of class 0 where something of the record is missing or changed. Whether it was let through is in `action_id` and `disposition_id` of the
  * profile security_control. Fields that OCSF has no word for are under `unmapped`; answers are not exported.
  */
 const CLASS = 6005;
@@ -31,9 +31,11 @@ const MEDIUM = 3;
 const GOOD = 1;
 const BAD = 2;
 
+const METADATA = { version: '1.3.0', product: { name: 'Sluice', vendor_name: 'Sluice' }, log_name: 'journal' } as const;
+
 type ResponseSummary = Omit<Extract<ReplayEntry, { type: 'response' }>, 'data'>;
 
-/** A line of JSON for each command of a session, in the order in which they were asked. Goes through the entries twice. */
+/** A line of JSON for each command of a session, in the order in which they were asked, and for each gap. Goes through the entries twice. */
 export async function* toOcsf(session: SessionSummary, entries: ReplayEntries): AsyncGenerator<string> {
   const responses = new Map<number, ResponseSummary>();
   for await (const entry of entries) {
@@ -43,6 +45,7 @@ export async function* toOcsf(session: SessionSummary, entries: ReplayEntries): 
     responses.set(entry.command, response);
   }
   for await (const entry of entries) {
+    if (entry.type === 'gap') yield gapOf(session, entry);
     if (entry.type !== 'command') continue;
     const response = entry.decision === 'deny' ? undefined : responses.get(entry.id);
     // A held command that nobody released has no answer.
@@ -67,12 +70,7 @@ export async function* toOcsf(session: SessionSummary, entries: ReplayEntries): 
       type_id: 1,
       database: { name: session.connection, type_id: 1 },
       query_info: { query_string: entry.text, uid: `${session.id}/${entry.id}` },
-      metadata: {
-        version: '1.3.0',
-        profiles: ['security_control'],
-        product: { name: 'Sluice', vendor_name: 'Sluice' },
-        log_name: 'journal',
-      },
+      metadata: { profiles: ['security_control'], ...METADATA },
       unmapped: {
         protocol: session.protocol,
         phase: entry.phase,
@@ -88,6 +86,23 @@ export async function* toOcsf(session: SessionSummary, entries: ReplayEntries): 
     });
   }
 }
+
+/** Commands may be missing or changed there: an event of class 0, "Base Event", which is for what no other class has. severity_id 4: High. */
+const gapOf = (session: SessionSummary, { t, summary, kind }: Extract<ReplayEntry, { type: 'gap' }>): string =>
+  JSON.stringify({
+    class_uid: 0,
+    class_name: 'Base Event',
+    category_uid: 0,
+    activity_id: OTHER,
+    activity_name: 'gap',
+    type_uid: OTHER,
+    severity_id: kind === 'damaged' ? 4 : CALM,
+    time: t,
+    status_id: BAD,
+    message: summary,
+    metadata: METADATA,
+    unmapped: { session: session.id, gap: kind },
+  });
 
 function verbOf([first]: readonly unknown[]): string {
   const verb = typeof first === 'object' && first !== null && 'verb' in first ? first.verb : undefined;

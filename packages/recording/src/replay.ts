@@ -2,6 +2,7 @@
 import type { HiddenCounts, ResponsePart } from '@sluice/contract';
 import { type CommandHeader, type PartLengths, type RecordHeader, parseHeader, partsOf } from './events.js';
 import { decode } from './format.js';
+import type { JournalGap } from './range.js';
 import { listSegments, readSegment } from './segments.js';
 
 export interface JournalRecord {
@@ -138,6 +139,14 @@ export type ReplayEntry =
       readonly request: number;
       readonly summary: string;
     }
+  /** Something of the record is not there as it was written, and so of this session may not be: a sentence or two. */
+  | {
+      readonly type: 'gap';
+      readonly at: number;
+      readonly t: number;
+      readonly kind: JournalGap['kind'];
+      readonly summary: string;
+    }
   /** What a program wrote, in the piece that it came in; or a change on its screen, see `ResponsePart`. */
   | {
       readonly type: 'output';
@@ -183,11 +192,14 @@ export class Timeline {
   readonly #session: string;
   readonly #parts = new Map<number, Buffer[]>();
   #start: number | undefined;
+  /** Of the record that was seen last. */
+  #last: number | undefined;
 
   /** `start`: when the session began, for whoever does not give its first record (milliseconds since 1970). */
   constructor(session: string, start?: number) {
     this.#session = session;
     this.#start = start;
+    this.#last = start;
   }
 
   /** Those that are on disk. */
@@ -199,12 +211,23 @@ export class Timeline {
   entries(header: RecordHeader, payload: Buffer): readonly ReplayEntry[] {
     if (!('s' in header) || header.s !== this.#session) return [];
     this.#start ??= header.t;
+    this.#last = header.t;
     if (header.k !== 'command' && header.k !== 'end') return this.#entry(header, payload);
     const { rest, outputs } = this.#outputs(header, payload);
     // A request comes before its body, an answer ends behind its own.
     return header.k === 'command'
       ? [...this.#entry(header, rest), ...outputs]
       : [...outputs, ...this.#entry(header, rest)];
+  }
+
+  /** What is missing or changed between two records, at the time of the one before. */
+  gap({ kind, what }: JournalGap): Extract<ReplayEntry, { type: 'gap' }> {
+    const t = this.#last ?? 0;
+    const summary =
+      kind === 'expired'
+        ? `Not all of this session is on record any more: ${what}.`
+        : `The record is damaged: ${what}. What this session did there may be missing or changed here. "sluice audit verify" looks at the whole record.`;
+    return { type: 'gap', at: t - (this.#start ?? t), t, kind, summary };
   }
 
   /** Parts that are no records of their own. */

@@ -45,6 +45,8 @@ export function* readSegment(folder: string, name: string, from = 0): Generator<
   const file = openSync(join(folder, name), 'r');
   try {
     const { size } = fstatSync(file);
+    // It was cut since somebody noted the place.
+    if (from >= size) return;
     let buffer: Buffer = Buffer.alloc(0);
     let position = from;
     let end = from;

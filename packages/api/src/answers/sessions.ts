@@ -24,13 +24,20 @@ export const SessionRow = named(
 );
 export type SessionRow = z.output<typeof SessionRow>;
 
+/** The header of an export that is not whole or was changed: a JSON array of sentences. */
+export const DAMAGES = 'sluice-damages';
+
 export const TimelineEntry = named(
   'TimelineEntry',
   'One thing that happened in a session.',
 )(
   z.strictObject({
     at: count.describe('Milliseconds since the start of the session.'),
-    type: z.enum(['opened', 'command', 'output', 'response', 'approval', 'closed', 'other']),
+    type: z
+      .enum(['opened', 'command', 'output', 'response', 'approval', 'closed', 'gap', 'other'])
+      .describe(
+        'gap: here the record is damaged, or was removed because its time was over; `summary` says what is missing.',
+      ),
     command: maybe(count),
     phase: maybe(z.enum(['prepare', 'run'])),
     kind: maybe(

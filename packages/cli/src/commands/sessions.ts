@@ -7,9 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { SessionRow, TimelineEntry } from '@sluice/api';
 import type { CommandContext } from '../context.js';
-import { oneLine, paint, print, printJson, printJsonText, printRows, table } from '../output.js';
+import { note, oneLine, paint, print, printJson, printJsonText, printRows, table } from '../output.js';
 import { printableLine } from '@sluice/printable';
 import { SafeTerminal } from '../terminal.js';
+
+/** Of an export that is not whole or was changed; that of `audit verify` which found something. */
+const DAMAGED_STATUS = 4;
 
 /** `sluice sessions ls|show|replay|watch|export|kill`. */
 export function sessions(program: Command, context: CommandContext): void {
@@ -79,7 +82,10 @@ export function sessions(program: Command, context: CommandContext): void {
     .action(async (id: string, options: { format: string; command?: string }) => {
       const command = options.command === undefined ? '' : `&command=${encodeURIComponent(options.command)}`;
       const path = `/v1/sessions/${encodeURIComponent(id)}/export?format=${options.format}${command}`;
-      printJsonText(await context.api().text(path));
+      const { text, damages } = await context.api().exported(path);
+      printJsonText(text);
+      for (const damage of damages) note(printableLine(damage));
+      if (damages.length > 0) process.exitCode = DAMAGED_STATUS;
     });
 
   group
@@ -183,6 +189,9 @@ function printEntry(entry: TimelineEntry, withAnswer: boolean): void {
     case 'response':
       if (withAnswer && entry.result) printResult(entry.result);
       if (entry.outcome) print(`${time}    ${outcome(entry)}`);
+      break;
+    case 'gap':
+      print(`${time}  ${paint.red(printableLine(`! ${entry.summary ?? ''}`))}`);
       break;
     default:
       print(`${time}  ${paint.dim(printableLine(`${entry.type}${entry.summary ? `: ${entry.summary}` : ''}`))}`);

@@ -78,13 +78,13 @@ export async function askFilledPage<T>(path: string, signal?: AbortSignal): Prom
   return page;
 }
 
-/** A text, up to so many bytes of it. `whole`: that was all. */
+/** A text, up to so many bytes of it. `whole`: that was all. `damages`: of an export, why it is not all there is: sentences. */
 export async function askText(
   path: string,
   maxBytes: number,
   signal?: AbortSignal,
-): Promise<{ readonly text: string; readonly whole: boolean }> {
-  const { body } = await answered('GET', path, undefined, signal);
+): Promise<{ readonly text: string; readonly whole: boolean; readonly damages: readonly string[] }> {
+  const { body, headers } = await answered('GET', path, undefined, signal);
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body ?? []) {
@@ -94,7 +94,12 @@ export async function askText(
   }
   const whole = bytes <= maxBytes;
   const text = await new Blob(parts as BlobPart[]).text();
-  return { text: whole ? text : text.slice(0, text.lastIndexOf('\n')), whole };
+  return { text: whole ? text : text.slice(0, text.lastIndexOf('\n')), whole, damages: damagesIn(headers) };
+}
+
+function damagesIn(headers: Headers): readonly string[] {
+  const damages: unknown = JSON.parse(headers.get('sluice-damages') ?? '[]');
+  return Array.isArray(damages) ? damages.map(String) : [];
 }
 
 /** An answer that goes on: server-sent events, whose data is JSON. Ends when the gateway ends it. */

@@ -1,5 +1,5 @@
 /** Entries of a session, as its page shows them. Owns: what each kind looks like, in texts. Does not: draw terminals: their output is text here. */
-import { Group, Table, Text } from '@mantine/core';
+import { Alert, Group, Table, Text } from '@mantine/core';
 import type { TimelineEntry } from '@sluice/api';
 import { printable, printableLine } from '@sluice/printable';
 import { Link } from '@tanstack/react-router';
@@ -46,6 +46,13 @@ export const Entries = ({
   />
 );
 
+/** Something of the record is damaged, or not there any more. */
+export const Missing = ({ what }: { readonly what: string }): ReactNode => (
+  <Alert color="red" variant="outline" role="alert" title="Something is missing here">
+    {printableLine(what)}
+  </Alert>
+);
+
 function Entry({ entry }: { readonly entry: TimelineEntry }): ReactNode {
   switch (entry.type) {
     case 'command':
@@ -65,6 +72,8 @@ function Entry({ entry }: { readonly entry: TimelineEntry }): ReactNode {
           )}
         </Text>
       );
+    case 'gap':
+      return <Missing what={entry.summary ?? ''} />;
     default:
       return <Text size="sm">{printableLine(entry.summary ?? entry.type)}</Text>;
   }

@@ -17,6 +17,7 @@ import { Empty, Fault, Waiting } from '../parts/states.js';
 import { LiveTerminal, type Playing, RecordedTerminal } from '../parts/terminal.js';
 import { lasting } from '../parts/time.js';
 import { PageTitle } from '../parts/titles.js';
+import { Missing } from './entry.js';
 
 /** Of a recording that is played: an export has all of it. */
 const MAX_CAST_BYTES = 32 * 1024 * 1024;
@@ -57,12 +58,19 @@ function Recording({ row, command }: { readonly row: SessionRow; readonly comman
   if (error instanceof ApiError && error.status === 409)
     return (
       <Empty title="No terminal was shown in this session">
-        Neither a terminal nor a program of it wrote anything. What was asked is on the page of the session.
+        {printableLine(error.message)} What was asked is on the page of the session.
       </Empty>
     );
   if (error) return <Fault error={error} again={() => void refetch()} />;
   if (!data) return <Waiting what="Reading the recording ..." />;
-  return <Player text={data.text} whole={data.whole} />;
+  return (
+    <>
+      {data.damages.map((one) => (
+        <Missing key={one} what={one} />
+      ))}
+      <Player text={data.text} whole={data.whole} />
+    </>
+  );
 }
 
 const SPEEDS = ['0.5', '1', '2', '4', '8'];
