@@ -464,7 +464,7 @@ class FactsReader {
   #alteration(draft: ActionDraft, words: HeadStatement['words']): void {
     if (words.has('DROP') || words.has('DISCARD')) draft.effects.add('destroy');
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
-    if (words.has('EXCHANGE')) draft.effects.add('write');
+    if (MOVING_ROWS.some((word) => words.has(word))) draft.effects.add('write');
     if (words.has('IMPORT')) draft.unknown('reads files of the database host');
     if (words.has('OUTSIDE') || words.has('UNION') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`)))
       this.#outside(draft);
@@ -512,6 +512,8 @@ function settingValue(value: Expression | undefined): SettingValue {
 const MAX_JOINED_TABLES = 61;
 
 const SHOWN_TABLES: NameSet = new Set(['COLUMNS', 'INDEX', 'CREATE TABLE', 'CREATE VIEW', 'CREATE SEQUENCE']);
+/** Of ALTER TABLE: rows of one table are another's afterwards. */
+const MOVING_ROWS = ['EXCHANGE', 'CONVERT PARTITION', 'CONVERT TABLE'];
 const OPTIONS_OUTSIDE = ['CONNECTION', 'DATA DIRECTORY', 'INDEX DIRECTORY', 'UNION'];
 const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'view'>, Resource['type']>> = {
   schema: 'database',

@@ -215,6 +215,7 @@ export abstract class HeadParser extends DefinitionParser {
       if (this.isWord('AS') && this.isSign('(', 1)) modified = undefined;
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');
+      if (this.#converted(draft)) continue;
       if (moved || exchanged) {
         draft.words.add(this.word());
         this.skip();
@@ -227,6 +228,20 @@ export abstract class HeadParser extends DefinitionParser {
         this.#step(draft);
     }
     ends();
+  }
+
+  /** CONVERT PARTITION p TO TABLE t, and CONVERT TABLE t TO PARTITION p, of MariaDB: one table's rows become another's. */
+  #converted(draft: HeadDraft): boolean {
+    if (this.takeWords('CONVERT', 'TABLE')) {
+      draft.words.add('CONVERT TABLE');
+      this.#object(draft, 'table', 'define');
+      return true;
+    }
+    if (!this.takeWords('CONVERT', 'PARTITION')) return false;
+    draft.words.add('CONVERT PARTITION');
+    this.takeName();
+    if (this.takeWords('TO', 'TABLE')) this.#object(draft, 'table', 'define');
+    return true;
   }
 
   /** Options that say where rows are kept: `ENGINE x`, CONNECTION, DATA DIRECTORY. Adds `ENGINE X` or `OUTSIDE` to the words. */
