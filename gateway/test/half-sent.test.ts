@@ -1,7 +1,7 @@
 /** One person begins long statements in many sessions and ends none: their memory has a bound, and others are served. At a real server. */
 import { missingPostgres, startPostgres } from '@sluice/testkit';
 import type pg from 'pg';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { openStand, targetOf } from './stand.js';
 
 const MIB = 1024 * 1024;
@@ -13,11 +13,13 @@ const streamOf = (client: pg.Client): NodeJS.ReadWriteStream & { destroy(): void
 
 test.skipIf(missingPostgres(18))('what is begun and not ended has a bound, and others go on', async () => {
   const server = await startPostgres({ major: 18 });
+  onTestFinished(() => server.stop());
   const stand = await openStand({
     target: targetOf(server),
     limits: '{ message: 4MiB }',
     principals: '  ben: { groups: [engineers] }',
   });
+  onTestFinished(() => stand.stop());
   const { token } = await stand.gateway.identity.createToken({ principal: 'ben', name: 'test' });
   const ben = await stand.client({ user: 'ben', password: token });
   const held = await Promise.all(Array.from({ length: SESSIONS }, () => stand.client()));
@@ -44,6 +46,4 @@ test.skipIf(missingPostgres(18))('what is begun and not ended has a bound, and o
     { timeout: 20_000 },
   );
   await Promise.all([ben.end(), again.end()]);
-  await stand.stop();
-  await server.stop();
 });
