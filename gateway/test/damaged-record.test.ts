@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TimelineEntry } from '@sluice/api';
+import type { FoundCommand, TimelineEntry } from '@sluice/api';
 import { ApiClient } from '@sluice/cli';
 import { Journal } from '@sluice/recording';
 import { temporaryFolder } from '@sluice/testkit';
@@ -99,6 +99,29 @@ test('the API has what is left, and a gap where something is missing, on any pag
   expect(found.map(({ type }) => type)).toEqual(['gap', 'gap']);
   const whole = await api.get<TimelineEntry[]>('/v1/sessions/whole/timeline');
   expect(whole.map(({ type }) => type)).toEqual(['opened', 'command', 'output', 'response', 'closed']);
+});
+
+test('who looks for a command is told what of the record could not be looked through', async () => {
+  const { token } = await stand.gateway.identity.createToken({ principal: 'operator', name: 'test' });
+  const found: string[] = [];
+  const damages = new Set<string>();
+  const find = async (query: string): Promise<void> => {
+    for (let next: string | undefined = `/v1/commands?${query}`; next !== undefined; ) {
+      const answer: Response = await fetch(new URL(next, stand.gateway.url), {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      found.push(...((await answer.json()) as FoundCommand[]).map(({ session, text }) => `${session}: ${text}`));
+      for (const one of JSON.parse(answer.headers.get('sluice-damages') ?? '[]') as string[]) damages.add(one);
+      next = /<([^>]*)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
+    }
+  };
+  for (const limit of [1, 50]) {
+    found.length = 0;
+    damages.clear();
+    await find(`text=command&limit=${limit}`);
+    expect(found).toEqual(['damaged: command 4', 'damaged: Command 2', 'damaged: command 1', 'whole: command 1']);
+    expect([...damages]).toEqual([expect.stringContaining(MISSING), expect.stringContaining(CHANGED)]);
+  }
 });
 
 test('show and replay say so in a line, and as JSON', async () => {
