@@ -1,49 +1,15 @@
 /** Sessions whose record is damaged, as people read them: by the control API and by the command line. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FoundCommand, TimelineEntry } from '@sluice/api';
 import { ApiClient } from '@sluice/cli';
-import { Journal } from '@sluice/recording';
 import { temporaryFolder } from '@sluice/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CHANGED, MISSING, fillDamagedJournal } from './damaged-journal.js';
 import { type Stand, openStand } from './stand.js';
 
 const MAIN = join(import.meta.dirname, '..', 'dist', 'main.js');
-const CHANGED = 'of gateway-00000002.log or the one behind it was changed';
-const MISSING = 'the segment gateway-00000003.log is missing';
-
-/** A session of four segments beside one that is over in the first. The second has a text with a flipped bit, the third is gone. */
-function fillJournal(folder: string): void {
-  const journal = new Journal({ folder });
-  const write = (header: object, payload: readonly Uint8Array[] = []): void =>
-    journal.append(JSON.stringify(header), payload);
-  const open = (s: string): void =>
-    write({ k: 'opened', t: 1_000, s, principal: 'dev', connection: 'db', protocol: 'other', client: '127.0.0.1:1' });
-  const close = (s: string): void => write({ k: 'closed', t: 9_000, s, reason: 'bye', commands: 1, denied: 0 });
-  const run = (s: string, id: number): void => {
-    const command = { type: 'exec', account: 'a', phase: 'run', text: `command ${id}`, confidence: 'exact' };
-    write({ k: 'command', t: 1_000 + id, s, id, ...command, actions: [], matched: [], decision: 'allow' });
-    write({ k: 'part', t: 1_000 + id, s, id, st: 'out' }, [Buffer.from(`output ${id}\r\n`)]);
-    write({ k: 'end', t: 1_000 + id, s, id, outcome: 'ok', summary: 'exit status 0', rows: 0, bytes: 9 });
-  };
-  open('whole');
-  run('whole', 1);
-  close('whole');
-  open('damaged');
-  for (let id = 1; id <= 4; id++) {
-    run('damaged', id);
-    journal.seal();
-  }
-  close('damaged');
-  journal.close();
-  const second = join(folder, 'gateway-00000002.log');
-  const bytes = readFileSync(second);
-  const at = bytes.indexOf('command 2');
-  bytes[at] = (bytes[at] ?? 0) ^ 0x20;
-  writeFileSync(second, bytes);
-  rmSync(join(folder, 'gateway-00000003.log'));
-}
 
 let stand: Stand;
 let api: ApiClient;
@@ -54,7 +20,7 @@ beforeAll(async () => {
   remove = away;
   data = join(folder, 'data');
   mkdirSync(data, { mode: 0o700 });
-  fillJournal(join(data, 'journal'));
+  fillDamagedJournal(join(data, 'journal'));
   // Nobody connects.
   stand = await openStand({ target: { port: 1, user: 'nobody' }, folder });
   api = ApiClient.find({ data });
@@ -150,17 +116,22 @@ test.each([
     (out: string) => out.split('\n').filter((line) => /^\[[\d.]+,"m","The record is/.test(line)).length === 2,
   ],
   ['har', (out: string) => (JSON.parse(out) as { log: { comment: string } }).log.comment.includes(MISSING)],
-])(
-  'an export as %s has what is left and says so, on standard error and by its status as well',
-  async (format, says) => {
-    const { status, out, error } = await sluice('sessions', 'export', 'damaged', '--format', format);
-    expect(says(out), out).toBe(true);
-    expect(out).toContain(MISSING);
-    expect(error).toContain(CHANGED);
-    expect(error).toContain(MISSING);
-    expect(status).toBe(4);
-    const whole = await sluice('sessions', 'export', 'whole', '--format', format);
-    expect(whole).toMatchObject({ status: 0, error: '' });
-    expect(whole.out).not.toMatch(/damaged|comment/);
-  },
-);
+])('an export as %s has what is left, says so where it is, and in a header', async (format, says) => {
+  const { text, damages } = await api.exported(`/v1/sessions/damaged/export?format=${format}`);
+  expect(says(text), text).toBe(true);
+  expect(text).toContain(MISSING);
+  expect(damages).toEqual([expect.stringContaining(CHANGED), expect.stringContaining(MISSING)]);
+  const whole = await api.exported(`/v1/sessions/whole/export?format=${format}`);
+  expect(whole.damages).toEqual([]);
+  expect(whole.text).not.toMatch(/damaged|comment/);
+});
+
+test('an export ends with status 4 and says why on standard error, and nothing of what is whole', async () => {
+  const [damaged, whole] = await Promise.all(
+    ['damaged', 'whole'].map((session) => sluice('sessions', 'export', session)),
+  );
+  expect(damaged).toMatchObject({ status: 4, out: expect.stringContaining('command 4') as string });
+  expect(damaged?.error).toContain(CHANGED);
+  expect(damaged?.error).toContain(MISSING);
+  expect(whole).toMatchObject({ status: 0, error: '' });
+});
