@@ -1,7 +1,9 @@
-/** What the pages say of masks and hidden values, and the notification of a request, in Chromium. */
+/** What the pages say of masks, hidden values and a damaged record, and the notification of a request, in Chromium. */
+import { join } from 'node:path';
 import { missingPostgres } from '@sluice/testkit';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHANGED, MISSING, fillDamagedJournal } from './damaged-journal.js';
 import { type ConsoleStand, loggedIn, missingChromium, openBrowser, openConsoleStand } from './console-stand.js';
 
 const START_MS = 180_000;
@@ -15,7 +17,7 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('masks o
   let token: string;
 
   beforeAll(async () => {
-    it = await openConsoleStand({ rules: MASKS });
+    it = await openConsoleStand({ rules: MASKS, prepare: (data) => fillDamagedJournal(join(data, 'journal')) });
     browser = await openBrowser();
     const ana = await loggedIn(browser, it.origin, 'ana', '/');
     token = await it.tokenOf(ana.page);
@@ -46,6 +48,22 @@ describe.skipIf(missingPostgres(18) !== undefined || missingChromium())('masks o
     for (const open of await page.getByText('What the client was given, masks applied').all()) await open.click();
     await page.getByRole('cell', { name: '[masked:EMAIL]' }).first().waitFor();
     expect(await page.content()).not.toContain('ada@example.com</td>');
+    expect(complaints).toEqual([]);
+  }, 240_000);
+
+  test('a session whose record is damaged says so in its place, and so does a search', async () => {
+    const { page, complaints } = await loggedIn(browser, it.origin, 'olga', '/sessions/damaged');
+    page.setDefaultTimeout(60_000);
+    const missing = page.getByRole('alert').filter({ hasText: MISSING });
+    await missing.waitFor();
+    const text = await page.locator('main').innerText();
+    const order = ['Command 2', CHANGED, MISSING, 'command 4'].map((part) => text.indexOf(part));
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
+    expect(order[0]).toBeGreaterThan(0);
+    await page.goto(`${it.origin}/commands?text=command+3`);
+    await missing.waitFor();
+    await page.goto(`${it.origin}/sessions/damaged/terminal`);
+    await missing.waitFor();
     expect(complaints).toEqual([]);
   }, 240_000);
 

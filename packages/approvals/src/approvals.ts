@@ -372,6 +372,8 @@ export class Approvals {
     entry.request = { ...entry.request, words: words.filter((one) => one !== word) };
     const reason = 'the approval could not be stored, so it does not count';
     this.#tell(entry.request, 'revoked', { actor: word.by, reason, ...sourceOf(word) });
+    // Another word that was said meanwhile may have been stored together with it.
+    this.#storage.save(entry.request).catch(() => undefined);
   }
 
   /** Who has approved and may still do so, as they are now. */

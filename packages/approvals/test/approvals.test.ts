@@ -210,6 +210,20 @@ describe('a word of several that cannot be stored', () => {
     expect((await outcome).words.map(({ by }) => by)).toEqual(['bob', 'ada']);
   });
 
+  test('is gone from what another word, said meanwhile, was stored with', async () => {
+    const { approvals, memory } = await open();
+    const three = [{ rule: 'deletes', approvers: ['group:dba', 'group:owners'], count: 3 }];
+    const { number } = await approvals.ask({ ...both, requirements: three });
+    const slow = Promise.withResolvers<void>();
+    vi.spyOn(memory, 'save').mockImplementationOnce(() => slow.promise);
+    const first = approvals.decide(number, ada, 'approve', '');
+    await approvals.decide(number, bob, 'approve', '');
+    expect(memory.kept.get(number)?.words.map(({ by }) => by)).toEqual(['ada', 'bob']);
+    slow.reject(new Error('the disk is full'));
+    await expect(first).rejects.toThrow('the disk is full');
+    await vi.waitFor(() => expect(memory.kept.get(number)?.words.map(({ by }) => by)).toEqual(['bob']));
+  });
+
   test('counts where the outcome that it is part of was stored meanwhile', async () => {
     const { approvals, memory } = await open();
     const { number } = await approvals.ask(both);

@@ -80,8 +80,7 @@ export class ApiClient {
   /** A session as other programs want it, and what is damaged of its record: sentences. */
   async exported(path: string): Promise<{ readonly text: string; readonly damages: readonly string[] }> {
     const response = await this.#fetch('GET', path);
-    const damages: unknown = JSON.parse(response.headers.get(DAMAGES) ?? '[]');
-    return { text: await response.text(), damages: Array.isArray(damages) ? damages.map(String) : [] };
+    return { text: await response.text(), damages: sentencesIn(response.headers.get(DAMAGES)) };
   }
 
   /** Server-sent events, each of which is JSON, until the gateway has no more. */
@@ -131,6 +130,17 @@ export class ApiClient {
         'Is it running? "npm start" or "sluice up" starts it.',
       );
     }
+  }
+}
+
+/** What is no array of sentences is one sentence: that there is something counts. */
+function sentencesIn(header: string | null): readonly string[] {
+  if (header === null) return [];
+  try {
+    const sentences: unknown = JSON.parse(header);
+    return Array.isArray(sentences) ? sentences.map(String) : [header];
+  } catch {
+    return [header];
   }
 }
 

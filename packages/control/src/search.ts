@@ -1,5 +1,5 @@
 /** Commands on record that somebody looks for. Owns: who finds which, and that reading is on record. Does not: read (packages/reading). */
-import { FoundCommand } from '@sluice/api';
+import { DAMAGES, FoundCommand } from '@sluice/api';
 import { samePerson } from '@sluice/identity';
 import { ReadFailure } from '@sluice/reading';
 import { z } from 'zod';
@@ -26,7 +26,7 @@ export function searchRoute({ app, gateway, caller, scope }: Routes): void {
     tags: ['sessions'],
     summary: 'Commands on record, the newest first',
     description:
-      'Users find their own; auditors and administrators those of everybody, which is on record. Where there is more to look through, the header "link" has the next page as rel="next", also behind a page without any.',
+      'Users find their own; auditors and administrators those of everybody, which is on record. Where there is more to look through, the header "link" has the next page as rel="next", also behind a page without any. Where the record that was read for a page is damaged, the header "sluice-damages" has a JSON array of sentences.',
     querystring: Query,
     response: { 200: z.array(FoundCommand), ...problems(429, 503) },
   };
@@ -38,12 +38,13 @@ export function searchRoute({ app, gateway, caller, scope }: Routes): void {
     const all = principal.roles.includes('auditor') || principal.roles.includes('admin');
     const times = { since: timeOf(since), until: timeOf(until) };
     const sought = { ...wanted, ...times, connections, person: all ? undefined : principal };
-    const { found, next } = await inWords(gateway.readings.search(principal.name, sought));
+    const { found, next, damages } = await inWords(gateway.readings.search(principal.name, sought));
     const others = found.filter(
       ({ session: { principal: name, issuer, subject } }) => !samePerson({ name, issuer, subject }, principal),
     );
     for (const id of new Set(others.map(({ session }) => session.id)))
       if (!gateway.log.reading(principal.name, tokenId, 'timeline', id)) throw new ControlError(503, UNRECORDED);
+    if (damages.length > 0) void reply.header(DAMAGES, JSON.stringify(damages));
     if (next !== undefined) {
       const query = new URLSearchParams({ before: next });
       for (const [name, value] of Object.entries(request.query))

@@ -91,13 +91,20 @@ export interface Expired {
   readonly first: string;
 }
 
+export interface SearchAnswer {
+  readonly found: readonly FoundCommand[];
+  /** What `before` of the next page is, where there is one. */
+  readonly next?: string;
+  /** What is damaged of what was read for it, and of the segments that it is on: sentences. */
+  readonly damages: readonly string[];
+}
+
 export interface ThreadAnswer {
   readonly sessions: readonly IndexedSession[];
   readonly expired: readonly Expired[];
   /** Sentences. */
   readonly damages?: readonly string[];
-  /** `next`: what `before` of the next page is, where there is one. */
-  readonly search?: { readonly found: readonly FoundCommand[]; readonly next?: string };
+  readonly search?: SearchAnswer;
 }
 
 /** A record that was added to a session that is followed. */

@@ -16,6 +16,7 @@ import type {
   LiveRecord,
   SessionQuestion,
   ReadingStart,
+  SearchAnswer,
   Sought,
   ToThread,
 } from './messages.js';
@@ -146,10 +147,10 @@ export class Readings {
   }
 
   /** Commands that are looked for, the newest first. Rejects with a ReadFailure. */
-  async search(caller: string, sought: Omit<Sought, 'to'>): Promise<NonNullable<ThreadAnswer['search']>> {
+  async search(caller: string, sought: Omit<Sought, 'to'>): Promise<SearchAnswer> {
     this.#flush();
     const question = { type: 'search', sought: { ...sought, to: this.#journal.place } } as const;
-    return (await this.#ask(caller, question)).search ?? { found: [] };
+    return (await this.#ask(caller, question)).search ?? { found: [], damages: [] };
   }
 
   /**

@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type CommandHeader,
+  type JournalGap,
   type JournalPosition,
   comparePositions,
   listSegments,
@@ -12,7 +13,8 @@ import {
   readRange,
 } from '@sluice/recording';
 import type { SessionFilter, SessionIndex } from '@sluice/store';
-import type { FoundCommand, ReadingStart, Sought } from './messages.js';
+import type { FoundCommand, ReadingStart, SearchAnswer, Sought } from './messages.js';
+import { MAX_DAMAGES } from './session-records.js';
 import { lineOf, textOf } from './wanted.js';
 
 /** Bytes that are read for one answer, and the rest of the segment that they end in (64 MiB at most). Where that is not enough, there is a next page. */
@@ -30,29 +32,31 @@ interface Placed {
   readonly start: JournalPosition;
 }
 
-/** `next`: where the next page ends, as text. */
-export async function search(
-  index: SessionIndex,
-  start: ReadingStart,
-  sought: Sought,
-): Promise<{ readonly found: readonly FoundCommand[]; readonly next?: string }> {
+export async function search(index: SessionIndex, start: ReadingStart, sought: Sought): Promise<SearchAnswer> {
   const from = (sought.since === undefined ? undefined : index.placeBefore(sought.since)) ?? { segment: 0, offset: 0 };
   const to = earlier(sought.to, sought.before === undefined ? undefined : positionIn(sought.before));
   const found: FoundCommand[] = [];
+  const damages: string[] = [];
+  const onGap = ({ kind, what }: JournalGap): void => {
+    if (kind === 'damaged' && damages.length < MAX_DAMAGES)
+      damages.push(`The record is damaged: ${what}. Commands that were there may be missing or changed here.`);
+  };
   const isSeen = visibleTo(index, sought);
   const matches = matcherOf(sought);
   let bytes = 0;
   const segments = listSegments(start.folder, start.process).filter(
     ({ number }) => number >= from.segment && number <= to.segment,
   );
-  for (const { number } of segments.toReversed()) {
+  for (const [at, { number }] of [...segments.entries()].toReversed()) {
     const room = sought.limit - found.length;
     // The newest of a segment are at its end; one more tells that there are more.
     const here: Placed[] = [];
-    const first = number === from.segment ? from : { segment: number, offset: 0 };
-    const last = number === to.segment ? to : { segment: number, offset: Infinity };
+    // With those between it and the one before it, which are missing.
+    const lower = segments[at - 1];
+    const first = lower ? { segment: lower.number + 1, offset: 0 } : from;
+    const last = at === segments.length - 1 ? to : { segment: number, offset: Infinity };
     let slice = 0;
-    for (const { header, payload, start: at } of readRange(start.folder, start.process, first, last)) {
+    for (const { header, payload, start: place } of readRange(start.folder, start.process, first, last, onGap)) {
       slice += header.length + payload.length;
       if (slice > SLICE_BYTES) {
         bytes += slice;
@@ -62,18 +66,19 @@ export async function search(
       const command = header.subarray(0, COMMAND.length).equals(COMMAND) ? matches(header) : undefined;
       const session = command && isSeen(command.s);
       if (!command || !session) continue;
-      here.push({ start: at, found: { session, ...foundIn(command) } });
+      here.push({ start: place, found: { session, ...foundIn(command) } });
       if (here.length > room + 1) here.shift();
     }
     bytes += slice;
     const taken = here.slice(-room);
     found.push(...taken.toReversed().map((one) => one.found));
     const [oldest] = taken;
-    if (here.length > room && oldest) return { found, next: inText(oldest.start) };
+    if (here.length > room && oldest) return { found, next: inText(oldest.start), damages };
     const isOver = found.length >= sought.limit || bytes > MAX_SEARCHED_BYTES;
-    if (isOver && number > (segments[0]?.number ?? 0)) return { found, next: inText({ segment: number, offset: 0 }) };
+    if (isOver && number > (segments[0]?.number ?? 0))
+      return { found, next: inText({ segment: number, offset: 0 }), damages };
   }
-  return { found };
+  return { found, damages };
 }
 
 /** Those that the caller may see are asked for once each. */

@@ -14,8 +14,8 @@ import type { ReadingStart, SessionQuestion } from './messages.js';
 
 /** Bytes of the journal that are read before others get their turn. */
 const SLICE_BYTES = 1024 * 1024;
-/** Of one session. Who repairs a record does not need more sentences, and they go into a header. */
-const MAX_DAMAGES = 10;
+/** That are told in one answer: they go into a header, and whoever repairs a record does not need more sentences. */
+export const MAX_DAMAGES = 10;
 
 export interface StoredRecord {
   readonly header: RecordHeader;

@@ -1,6 +1,17 @@
 /** Writing files so that a kill or a full disk leaves no half of one. Does not: know what is in them. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { promisify } from 'node:util';
 
 /** `writeSync` with a position; tests stand a failing disk in here. */
 export type Write = (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
@@ -49,6 +60,19 @@ export function syncFolder(folder: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/**
+ * Brings an open file to the disk while others go on. Rejects when the disk has lost something of it.
+ *
+ * @param isOver whether it was closed meanwhile, by somebody who brought all of it to the disk
+ */
+export async function syncLater(file: number, isOver: () => boolean): Promise<void> {
+  try {
+    await promisify(fdatasync)(file);
+  } catch (error) {
+    if (!(isOver() && codeOf(error) === 'EBADF')) throw error;
   }
 }
 

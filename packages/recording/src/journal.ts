@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { sealOf } from './checkpoint.js';
 import { JournalError } from './errors.js';
 import type { RecordHeader } from './events.js';
-import { type Write, syncFolder, writeAll } from './files.js';
+import { type Write, syncFolder, syncLater, writeAll } from './files.js';
 import { FIRST, MAX_RECORD_BYTES, sizeBound } from './format.js';
 import { type Head, isHead } from './head.js';
 import { lock } from './lock.js';
@@ -42,6 +42,8 @@ export interface JournalOptions {
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const MAX_SEGMENT_AGE_MS = 60 * 60 * 1000;
 const MAX_HEAD_AGE_MS = 10 * 1000;
+/** What is written is brought to the disk each time that it is so much more, while others go on: a seal has to wait for the rest alone. Bytes. */
+const SYNC_BYTES = 4 * 1024 * 1024;
 /** The part of its greatest size that a journal which was full must have come below. */
 const FULL_AGAIN = 0.95;
 /** A clock that goes back by more than this is a matter for the record, in milliseconds. */
@@ -75,6 +77,9 @@ export class Journal {
   /** Bytes and records of the current segment that are in the file. */
   #position = 0;
   #records = 0;
+  /** Bytes of it that are on the disk, or on their way there, besides what a seal or a head waits for. */
+  #synced = 0;
+  #syncing = false;
   readonly #buffer = new RecordBuffer();
   /** Hash of the last record in the file, hex. */
   #written = FIRST;
@@ -206,6 +211,7 @@ export class Journal {
     try {
       if (this.#buffer.count > 0) this.#flush();
       if (this.#due()) this.#rotate();
+      else if (this.#position - this.#synced >= SYNC_BYTES && !this.#syncing && !this.#durable) void this.#sync();
     } catch (error) {
       throw this.#fail(error);
     }
@@ -309,6 +315,21 @@ export class Journal {
     this.#buffer.clear();
   }
 
+  /** Never rejects. The disk tells of what it has lost once: whoever is told stops all, also where the segment is sealed by then. */
+  async #sync(): Promise<void> {
+    const [file, number] = [this.#file, this.#number];
+    this.#syncing = true;
+    this.#synced = this.#position;
+    try {
+      // The next segment may have the descriptor's number.
+      await syncLater(file, () => this.#file !== file || this.#number !== number);
+    } catch (error) {
+      if (!this.#closed) this.#fail(error);
+    } finally {
+      this.#syncing = false;
+    }
+  }
+
   /** Back to what is in the file. Returns the reason for which nothing is accepted from now on. */
   #fail(cause: unknown): JournalError {
     if (this.#failed) return this.#failed;
@@ -383,6 +404,7 @@ export class Journal {
     this.#opened = this.#now();
     this.#position = 0;
     this.#records = 0;
+    this.#synced = 0;
     syncFolder(this.folder);
     // Before anything is in it: a segment that no head knows was not written here.
     this.#signer.sign(this.position, 'open');

@@ -69,8 +69,9 @@ export function* readRange(
         start = end;
       }
       if (number > to.segment) return;
+      if (!links) continue;
       const size = number === to.segment && to.offset < Infinity ? to.offset : statSync(join(folder, name)).size;
-      links?.leave({ segment: number, offset: start }, size - start);
+      links.leave({ segment: number, offset: start }, size - start);
     } catch (error) {
       // Its time was over while others were read.
       if (codeOf(error) !== 'ENOENT') throw error;

@@ -226,7 +226,7 @@ export class Timeline {
     const summary =
       kind === 'expired'
         ? `Not all of this session is on record any more: ${what}.`
-        : `The record is damaged: ${what}. What this session did there may be missing or changed here. "sluice audit verify" looks at the whole record.`;
+        : `The record is damaged: ${what}. What this session did there may be missing or changed here. Whoever runs the gateway looks at all of it with "sluice audit verify".`;
     return { type: 'gap', at: t - (this.#start ?? t), t, kind, summary };
   }
 

@@ -1,9 +1,7 @@
 /** Signs what one process has written. Owns: the key, and what was signed last. Does not: when (journal.ts). */
 import type { KeyObject } from 'node:crypto';
-import { fdatasync } from 'node:fs';
-import { promisify } from 'node:util';
 import { type Checkpoint, appendCheckpoint, lastCheckpoint, openKey } from './checkpoint.js';
-import type { Write } from './files.js';
+import { type Write, syncLater } from './files.js';
 import { type UnplacedHead, type Head, discardDrafts, draftHead, draftHeadLater, readHead } from './head.js';
 import { missingOf } from './recovery.js';
 
@@ -92,7 +90,12 @@ export class Signer {
     this.#busy = true;
     const head = this.#headOf(position, 'open');
     try {
-      await promisify(fdatasync)(file);
+      await syncLater(file, isOver);
+    } catch (error) {
+      this.#busy = false;
+      throw error;
+    }
+    try {
       const draft = await draftHeadLater(this.#folder, this.#key, head);
       if (isOver()) draft.discard();
       else this.#place(draft);

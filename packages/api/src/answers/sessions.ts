@@ -24,7 +24,7 @@ export const SessionRow = named(
 );
 export type SessionRow = z.output<typeof SessionRow>;
 
-/** The header of an export that is not whole or was changed: a JSON array of sentences. */
+/** The header of an export, and of commands that were found, which may not be all or be changed: a JSON array of sentences. */
 export const DAMAGES = 'sluice-damages';
 
 export const TimelineEntry = named(

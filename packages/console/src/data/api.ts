@@ -58,13 +58,15 @@ export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
 export interface ApiPage<T> {
   readonly rows: readonly T[];
   readonly next: string | undefined;
+  /** Of commands that were found: why they may not be all. Sentences. */
+  readonly damages: readonly string[];
 }
 
 /** A page of a list, with the address of the next one, where there is one (RFC 8288). */
 async function askPage<T>(path: string, signal?: AbortSignal): Promise<ApiPage<T>> {
   const response = await answered('GET', path, undefined, signal);
   const next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
-  return { rows: (await response.json()) as T[], next };
+  return { rows: (await response.json()) as T[], next, damages: damagesIn(response.headers) };
 }
 
 /** Pages without anything that are passed over in one go, where something is looked for in much. */
@@ -74,9 +76,14 @@ const MAX_EMPTY_PAGES = 20;
 export async function askFilledPage<T>(path: string, signal?: AbortSignal): Promise<ApiPage<T>> {
   let page = await askPage<T>(path, signal);
   for (let empty = 0; page.rows.length === 0 && page.next !== undefined && empty < MAX_EMPTY_PAGES; empty++)
-    page = await askPage<T>(page.next, signal);
+    page = withDamages(page.damages, await askPage<T>(page.next, signal));
   return page;
 }
+
+const withDamages = <T>(before: readonly string[], page: ApiPage<T>): ApiPage<T> => ({
+  ...page,
+  damages: [...before, ...page.damages],
+});
 
 /** A text, up to so many bytes of it. `whole`: that was all. `damages`: of an export, why it is not all there is: sentences. */
 export async function askText(

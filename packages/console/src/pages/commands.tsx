@@ -11,6 +11,7 @@ import { State } from '../parts/state.js';
 import { Empty, Fault, Waiting } from '../parts/states.js';
 import { When } from '../parts/time.js';
 import { Back, PageTitle } from '../parts/titles.js';
+import { Missing } from './entry.js';
 import type { CommandSearch, Decision } from '../router.js';
 
 const PAGE = 50;
@@ -59,10 +60,14 @@ function Found({ search, who }: { readonly search: CommandSearch; readonly who: 
     gcTime: 0,
   });
   const rows = finding.data?.pages.flatMap((page) => page.rows) ?? [];
+  const damages = new Set(finding.data?.pages.flatMap((page) => page.damages));
   const isAll = !finding.hasNextPage;
   return (
     <>
       {finding.error && <Fault error={finding.error} again={() => void finding.refetch()} />}
+      {[...damages].map((one) => (
+        <Missing key={one} what={one} />
+      ))}
       {finding.isPending && <Waiting what="Looking through the record ..." />}
       {finding.isSuccess && rows.length === 0 && (
         <Empty title={isAll ? 'No command is like that' : 'Nothing so far'}>
