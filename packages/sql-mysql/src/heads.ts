@@ -213,6 +213,7 @@ export abstract class HeadParser extends DefinitionParser {
         continue;
       }
       if (this.isWord('AS') && this.isSign('(', 1)) modified = undefined;
+      if (this.#converted(draft)) continue;
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');
       if (moved || exchanged) {
@@ -227,6 +228,21 @@ export abstract class HeadParser extends DefinitionParser {
         this.#step(draft);
     }
     ends();
+  }
+
+  /** CONVERT PARTITION p TO TABLE t, CONVERT TABLE t TO PARTITION p ... of MariaDB: rows become those of another table. */
+  #converted(draft: HeadDraft): boolean {
+    const leaves = this.isWords('CONVERT', 'PARTITION');
+    if (!leaves && !this.isWords('CONVERT', 'TABLE')) return false;
+    draft.words.add(leaves ? 'CONVERT PARTITION' : 'CONVERT TABLE');
+    this.skip(2);
+    if (leaves) {
+      this.takeName();
+      this.expectWord('TO');
+      this.expectWord('TABLE');
+    }
+    this.#object(draft, 'table', 'define');
+    return true;
   }
 
   /** Options that say where rows are kept: `ENGINE x`, CONNECTION, DATA DIRECTORY. Adds `ENGINE X` or `OUTSIDE` to the words. */
