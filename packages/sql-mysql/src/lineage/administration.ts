@@ -103,7 +103,7 @@ export function head(analysis: LineageAnalysis, one: HeadStatement): readonly Co
 }
 
 /** Of ALTER TABLE: columns or the table are called otherwise, or its rows are another table's. */
-const AWAY = ['RENAME', 'CHANGE', 'EXCHANGE'];
+const AWAY = ['RENAME', 'CHANGE', 'EXCHANGE', 'CONVERT PARTITION', 'CONVERT TABLE'];
 
 /** Masks go by name: whatever they name is out of their reach under another one. */
 function movesAway(analysis: LineageAnalysis, { verb, objects }: HeadStatement): void {
