@@ -467,8 +467,8 @@ class FactsReader {
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
     if (words.has('EXCHANGE') || words.has('CONVERT PARTITION') || words.has('CONVERT TABLE'))
       draft.effects.add('write');
-    // Rows that do not fit a new key are removed without a word.
-    if (words.has('IGNORE')) draft.effects.add('destroy').add('write');
+    // Rows that do not fit a new key are removed without a word; a column that becomes a computed one loses what it held.
+    if (words.has('IGNORE') || words.has('COMPUTED')) draft.effects.add('destroy').add('write');
     if (KEEPING_NOTHING.some((engine) => words.has(`ENGINE ${engine}`))) draft.effects.add('destroy').add('write');
     if (words.has('IMPORT')) draft.unknown('reads files of the database host');
     if (words.has('OUTSIDE') || words.has('UNION') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`)))

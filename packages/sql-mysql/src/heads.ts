@@ -198,9 +198,11 @@ export abstract class HeadParser extends DefinitionParser {
     const keeping = (draft.keeping = nothingKept());
     /** The column that MODIFY defines, until it is known to be computed. */
     let modified: string | undefined;
+    let changes = false;
     const ends = (): void => {
       if (modified !== undefined) keeping.plain.push(modified);
       modified = undefined;
+      changes = false;
     };
     while (!this.done) {
       if (this.isSign(',')) ends();
@@ -210,9 +212,15 @@ export abstract class HeadParser extends DefinitionParser {
         this.takeWord('COLUMN');
         this.takeWords('IF', 'EXISTS');
         modified = this.takeName();
+        changes = true;
         continue;
       }
-      if (this.isWord('AS') && this.isSign('(', 1)) modified = undefined;
+      if (this.isWord('CHANGE')) changes = true;
+      if (this.isWord('AS') && this.isSign('(', 1)) {
+        // What it held is computed anew.
+        if (changes) draft.words.add('COMPUTED');
+        modified = undefined;
+      }
       if (this.#converted(draft)) continue;
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');
