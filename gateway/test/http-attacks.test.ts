@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { type Socket, connect } from 'node:net';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { collectGarbage, findTool } from '@sluice/testkit';
 import { processCpuMs } from '@sluice/testkit/cpu';
 import { buildSchema, execute as executeQuery, parse } from 'graphql';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { caller } from './control.js';
 import { type HttpStand, type HttpStandOptions, openHttpStand } from './http-stand.js';
 
@@ -384,6 +386,50 @@ describe("the target's credential", () => {
     expect(answer.status).toBe(400);
     expect(answer.statusText).toBe('Bad request /x?key=*******************');
   });
+
+  test('does not come back in why a target closes a WebSocket, or in its pings', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    closers.push(() => sockets.close());
+    sockets.on('connection', (socket, { url }) => {
+      socket.send('a-key-of', { fin: false });
+      socket.ping(`ping of ${url}`);
+      socket.send('-the-target');
+      socket.close(1008, `no ${url}`);
+    });
+    const stand = await open({ server, credential: '{ query: { name: key, value: a-key-of-the-target } }' });
+    const socket = new WebSocket(`${stand.url.replace('http', 'ws')}/x`, {
+      headers: { authorization: `Bearer ${stand.token}` },
+    });
+    const said: string[] = [];
+    socket.on('message', (data: Buffer) => said.push(String(data)));
+    socket.on('ping', (data: Buffer) => said.push(String(data)));
+    const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
+    expect(said).toEqual(['ping of /x?key=*******************', '*******************']);
+    expect([code, String(reason)]).toEqual([1008, 'no /x?key=*******************']);
+  });
+});
+
+test('what a client says in pings, and why it closes a WebSocket, is on record', async () => {
+  const server = createServer();
+  const sockets = new WebSocketServer({ server });
+  closers.push(() => sockets.close());
+  const heard: string[] = [];
+  sockets.on('connection', (socket) => socket.on('ping', (data: Buffer) => heard.push(String(data))));
+  const stand = await open({ server });
+  const socket = new WebSocket(`${stand.url.replace('http', 'ws')}/x`, {
+    headers: { authorization: `Bearer ${stand.token}` },
+  });
+  await once(socket, 'open');
+  socket.ping('rows of customers');
+  socket.close(1000, 'more rows');
+  await once(socket, 'close');
+  expect(heard).toEqual(['rows of customers']);
+  stand.gateway.log.flush();
+  const said = [...readJournal(join(stand.folder, 'data', 'journal'))]
+    .filter(({ header }) => header.k === 'part' && header.st === 'in')
+    .map(({ payload }) => String(payload));
+  expect(said.join('')).toBe('rows of customersmore rows');
 });
 
 describe('trailers of a request', () => {

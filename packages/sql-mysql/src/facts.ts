@@ -410,7 +410,7 @@ class FactsReader {
 
   #show(draft: ActionDraft, { what, object, where }: ShowStatement, ctes: NameSet): void {
     draft.begin('show', 'read');
-    if (what === 'CREATE USER' || what === 'GRANTS') draft.effects.add('secret');
+    if (SHOWS_SECRETS.test(what)) draft.effects.add('secret');
     if (object) draft.resource(SHOWN_TABLES.has(what) ? 'table' : 'object', object, 'read');
     this.#inside(draft, where, ctes);
   }
@@ -450,6 +450,7 @@ class FactsReader {
     else if (facts.reason !== undefined) draft.unknown(facts.reason);
     for (const { type, access, object } of objects) this.#headObject(draft, type, access, object);
     if (verb === 'alter table') this.#alteration(draft, words);
+    if (words.has('REPLACE') && EMPTIED.has(verb)) draft.effects.add('destroy');
     if (verb === 'create function' && words.has('SONAME')) draft.reasons.push('loads code into the server');
     if (verb === 'flush table' && (words.has('LOCK') || words.has('EXPORT')))
       draft.unknown('stops every session that writes');
@@ -465,6 +466,9 @@ class FactsReader {
     if (words.has('DROP') || words.has('DISCARD')) draft.effects.add('destroy');
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
     if (MOVING_ROWS.some((word) => words.has(word))) draft.effects.add('write');
+    // Rows that do not fit a new key are removed without a word; a column that becomes a computed one loses what it held.
+    if (words.has('IGNORE') || words.has('COMPUTED')) draft.effects.add('destroy').add('write');
+    if (KEEPING_NOTHING.some((engine) => words.has(`ENGINE ${engine}`))) draft.effects.add('destroy').add('write');
     if (words.has('IMPORT')) draft.unknown('reads files of the database host');
     if (words.has('OUTSIDE') || words.has('UNION') || ENGINES_OUTSIDE.some((engine) => words.has(`ENGINE ${engine}`)))
       this.#outside(draft);
@@ -511,6 +515,8 @@ function settingValue(value: Expression | undefined): SettingValue {
 /** As many as the servers join (MAX_TABLES). */
 const MAX_JOINED_TABLES = 61;
 
+/** Hashes of passwords, passwords for other servers. The name behind it may be part of the words. */
+const SHOWS_SECRETS = /^(CREATE USER|CREATE SERVER|GRANTS)( |$)/;
 const SHOWN_TABLES: NameSet = new Set(['COLUMNS', 'INDEX', 'CREATE TABLE', 'CREATE VIEW', 'CREATE SEQUENCE']);
 /** Of ALTER TABLE: rows of one table are another's afterwards. */
 const MOVING_ROWS = ['EXCHANGE', 'CONVERT PARTITION', 'CONVERT TABLE'];
@@ -523,6 +529,12 @@ const RESOURCE_TYPES: Readonly<Record<Exclude<HeadObject['type'], 'table' | 'vie
   object: 'object',
 };
 
+/** What OR REPLACE of MariaDB drops first, with all that is in it or was granted to it. */
+const EMPTIED: NameSet = new Set(
+  ['database', 'index', 'role', 'sequence', 'server', 'user'].map((type) => `create ${type}`),
+);
+/** Storage engines that take rows and keep none. */
+const KEEPING_NOTHING = ['BLACKHOLE', 'EXAMPLE'];
 /** Storage engines whose rows are files, other servers or other tables. */
 const ENGINES_OUTSIDE =
   'FEDERATED CONNECT SPIDER S3 CASSANDRA SPHINX OQGRAPH MROONGA CSV HEATWAVE MERGE MRG_MYISAM'.split(' ');

@@ -198,9 +198,11 @@ export abstract class HeadParser extends DefinitionParser {
     const keeping = (draft.keeping = nothingKept());
     /** The column that MODIFY defines, until it is known to be computed. */
     let modified: string | undefined;
+    let changes = false;
     const ends = (): void => {
       if (modified !== undefined) keeping.plain.push(modified);
       modified = undefined;
+      changes = false;
     };
     while (!this.done) {
       if (this.isSign(',')) ends();
@@ -210,12 +212,18 @@ export abstract class HeadParser extends DefinitionParser {
         this.takeWord('COLUMN');
         this.takeWords('IF', 'EXISTS');
         modified = this.takeName();
+        changes = true;
         continue;
       }
-      if (this.isWord('AS') && this.isSign('(', 1)) modified = undefined;
+      if (this.isWord('CHANGE')) changes = true;
+      if (this.isWord('AS') && this.isSign('(', 1)) {
+        // What it held is computed anew.
+        if (changes) draft.words.add('COMPUTED');
+        modified = undefined;
+      }
+      if (this.#converted(draft)) continue;
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');
-      if (this.#converted(draft)) continue;
       if (moved || exchanged) {
         draft.words.add(this.word());
         this.skip();
@@ -230,17 +238,18 @@ export abstract class HeadParser extends DefinitionParser {
     ends();
   }
 
-  /** CONVERT PARTITION p TO TABLE t, and CONVERT TABLE t TO PARTITION p, of MariaDB: one table's rows become another's. */
+  /** CONVERT PARTITION p TO TABLE t, CONVERT TABLE t TO PARTITION p ... of MariaDB: rows become those of another table. */
   #converted(draft: HeadDraft): boolean {
-    if (this.takeWords('CONVERT', 'TABLE')) {
-      draft.words.add('CONVERT TABLE');
-      this.#object(draft, 'table', 'define');
-      return true;
+    const leaves = this.isWords('CONVERT', 'PARTITION');
+    if (!leaves && !this.isWords('CONVERT', 'TABLE')) return false;
+    draft.words.add(leaves ? 'CONVERT PARTITION' : 'CONVERT TABLE');
+    this.skip(2);
+    if (leaves) {
+      this.takeName();
+      this.expectWord('TO');
+      this.expectWord('TABLE');
     }
-    if (!this.takeWords('CONVERT', 'PARTITION')) return false;
-    draft.words.add('CONVERT PARTITION');
-    this.takeName();
-    if (this.takeWords('TO', 'TABLE')) this.#object(draft, 'table', 'define');
+    this.#object(draft, 'table', 'define');
     return true;
   }
 

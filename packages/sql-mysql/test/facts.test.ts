@@ -172,6 +172,27 @@ describe('the session', () => {
     expect(first('COMMIT').effects).toEqual(['session']);
   });
 
+  test('what shows hashes of passwords is secret, however the name behind it is written', () => {
+    for (const text of ['SHOW GRANTS', 'SHOW GRANTS FOR bob', 'SHOW CREATE USER bob', "SHOW CREATE USER 'bob'@'%'"])
+      expect(first(text).effects).toEqual(['read', 'secret']);
+    expect(first('SHOW CREATE USER CURRENT_USER()').effects).toEqual(['read', 'secret']);
+    expect(first('SHOW CREATE TABLE user').effects).toEqual(['read']);
+  });
+
+  test('OR REPLACE destroys where something is kept in what it makes anew', () => {
+    for (const type of ['DATABASE', 'SCHEMA', 'SEQUENCE', 'USER', 'ROLE', 'SERVER'])
+      expect(first(`CREATE OR REPLACE ${type} x`, mariadb()).effects).toContain('destroy');
+    expect(first('CREATE OR REPLACE VIEW x AS SELECT 1', mariadb()).effects).toEqual(['define']);
+    expect(first('CREATE DATABASE x', mariadb()).effects).toEqual(['define']);
+  });
+
+  test('a partition that becomes a table is written to both', () => {
+    const text = 'ALTER TABLE a CONVERT PARTITION p TO TABLE b';
+    expect(first(text, mariadb()).effects).toEqual(['define', 'write']);
+    expect(first(text, mariadb()).resources.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(first('ALTER TABLE a CONVERT TO CHARACTER SET utf8mb4').effects).toEqual(['define']);
+  });
+
   test('a scope counts for the items behind it', () => {
     expect(first('SET GLOBAL a = 1, b = 2').effects).toEqual(['session', 'grant', 'unknown']);
     expect(first('SET a = 1, @@global.b = 2').effects).toContain('grant');

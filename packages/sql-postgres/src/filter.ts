@@ -337,11 +337,7 @@ class FilterJudge {
   }
 
   #repeats(column: ComparedColumn, expression: unknown): boolean {
-    let found = false;
-    visit(expression, (node) => {
-      if (node.kind === 'ColumnRef' && strings(node.fields['fields']).at(-1) === column.name) found = true;
-    });
-    return found;
+    return mentionsColumn(expression, column.name);
   }
 
   #weakIfMentioned(expression: unknown): Strength {
@@ -419,6 +415,15 @@ function mayBeNull(expression: unknown): boolean {
   let found = false;
   visit(expression, ({ kind, fields }) => {
     if (kind === 'ParamRef' || (kind === 'A_Const' && fields['isnull'] === true)) found = true;
+  });
+  return found;
+}
+
+/** Whether a column of this name is in it, of whatever table. */
+export function mentionsColumn(expression: unknown, name: string): boolean {
+  let found = false;
+  visit(expression, ({ kind, fields }) => {
+    if (kind === 'ColumnRef' && strings(fields['fields']).at(-1) === name) found = true;
   });
   return found;
 }

@@ -25,11 +25,19 @@ import {
   text,
 } from './ast.js';
 import { costOf } from './definitions/definition.js';
-import { boundedSources, filterStrength } from './filter.js';
+import { boundedSources, filterStrength, mentionsColumn } from './filter.js';
 import { callFacts } from './functions.js';
 import { KINDS, PARTS } from './kinds.js';
 import { isJudgedSetting, settingFacts } from './settings.js';
 import { Values } from './values.js';
+
+/** ALTER COLUMN ... TYPE ... USING of something that the column has no part in: what it held is gone. */
+function overwrites(command: NodeFields): boolean {
+  const column = nodeOf(command['def']);
+  if (text(command, 'subtype') !== 'AT_AlterColumnType' || column?.kind !== 'ColumnDef') return false;
+  const using = column.fields['raw_default'];
+  return using !== undefined && !mentionsColumn(using, text(command, 'name'));
+}
 
 /** Answers what a prepared name stands for: facts of its statement, with these values. */
 export type Resolve = (name: string, values: Values) => readonly Action[] | undefined;
@@ -494,6 +502,7 @@ const READERS: Readonly<Record<string, Read>> = {
     reader.table(draft, fields['relation'], 'define');
     for (const { fields: command } of nodesOf(fields['cmds'])) {
       if (text(command, 'subtype').startsWith('AT_Drop')) reader.add(draft, 'destroy');
+      if (overwrites(command)) reader.add(draft, 'destroy', 'write');
       if (text(command, 'subtype') === 'AT_ChangeOwner') reader.add(draft, 'grant');
       reader.inside(draft, command, ctes);
     }

@@ -1,7 +1,8 @@
 import { type AnalysisPool, openPool } from '@sluice/analysis';
 import type { Facts, SqlCommand } from '@sluice/contract';
-import { WORKER } from '@sluice/sql-postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+// The threads run what is built.
+import { WORKER } from '../dist/index.js';
 import { isCostly } from '../src/costly.js';
 import { loadGrammarOfDefinitions } from '../src/grammar.js';
 import { PostgresLanguage } from '../src/language.js';

@@ -212,6 +212,8 @@ export class AnswerRelay {
   switched(answer: AnswerHead): {
     readonly head: AnswerHead;
     readonly editor: BodyEditor | undefined;
+    /** Another one, for what stands between the frames of a message. */
+    readonly control: BodyEditor | undefined;
     readonly message: EditedAnswer['message'];
   } {
     const { edit, record } = this.#port;
@@ -227,7 +229,8 @@ export class AnswerRelay {
     this.#status = answer.status;
     record.head(recordedHead(head), true);
     this.begun = true;
-    return { head, editor: edited?.body, message: edited?.message };
+    const control = edited?.body && edit?.(answer.status, headers, this.#propose).body;
+    return { head, editor: edited?.body, control, message: edited?.message };
   }
 
   data(bytes: Buffer): void {

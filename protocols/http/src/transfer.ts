@@ -211,7 +211,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
     try {
       const fault = faultOfAnswer(request, answer.headers);
       if (fault !== undefined) throw new Unmasked(fault);
-      const { head, editor, message } = this.#answer.switched(answer);
+      const { head, editor, control, message } = this.#answer.switched(answer);
       client.head(head);
       this.#phase = 'switched';
       const over = (summary: string): void => this.#end('ok', summary);
@@ -223,6 +223,7 @@ export class Transfer implements RequestEvents, AnswerEvents, AnswerPort {
         record,
         visit,
         editor,
+        control,
         message,
         judged,
         over,

@@ -257,11 +257,17 @@ function called(
   { procedure, arguments: list }: CallStatement,
   values: readonly Value[],
 ): ReturnedColumns {
-  const reason = 'calls a procedure, which is not read';
   analysis.moves({ type: 'function', name: 'call' }, computed(values));
-  for (const one of list) if (one.kind === 'variable') analysis.assigns(one.name, unknown(reason), true);
-  analysis.runsCode(procedure.schema, reason);
-  return { each: unknown(reason) };
+  givesBack(analysis, list);
+  analysis.runsCode(procedure.schema, CALLS);
+  return { each: unknown(CALLS) };
+}
+
+const CALLS = 'calls a procedure, which is not read';
+
+/** Variables where a procedure has OUT and INOUT. */
+function givesBack(analysis: LineageAnalysis, list: readonly Expression[]): void {
+  for (const one of list) if (one.kind === 'variable') analysis.assigns(one.name, unknown(CALLS), true);
 }
 
 /** A plan has constants of the statement, and columns of a row that was looked up replaced by their values. */
@@ -321,6 +327,8 @@ function run(
   using: readonly Expression[],
 ): ReturnedColumns {
   analysis.parameters = expressions(analysis, DUAL, using);
+  // Its parameters may be written to, and are these variables.
+  if (statement.kind === 'call procedure') givesBack(analysis, using);
   return read({ analysis, reading }, statement);
 }
 

@@ -2,7 +2,6 @@
 import type { Grammar } from '../grammar.js';
 import { namedExactly } from '../trusted-names.js';
 import type { Guards } from './guards.js';
-import type { SpelledFrom } from './spelled.js';
 import type { FunctionText } from './setting-code.js';
 import { Layered, grouped, keyOf } from './layered.js';
 import {
@@ -13,6 +12,7 @@ import {
   type Operator,
   type Relation,
   type Routine,
+  type SpelledFrom,
   type Type,
 } from './objects.js';
 

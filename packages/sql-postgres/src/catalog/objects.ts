@@ -120,3 +120,9 @@ export interface InterpretedCast {
   /** pg_cast.castcontext: explicit, assignment, implicit. */
   readonly context: string;
 }
+
+/**
+ * What a text has in it, per relation and routine (`spelled.ts`): it differs whenever the object, or something that stands in its text by
+ * name, has been replaced, renamed, moved or dropped and made again. Each of these is another row, with another xmin.
+ */
+export type SpelledFrom = ReadonlyMap<string, string>;

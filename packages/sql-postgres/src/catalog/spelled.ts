@@ -4,15 +4,9 @@
  * (`definitions.ts`), nor when they are needed (`read.ts`).
  */
 import type { CatalogContents } from './catalog.js';
-import type { Relation, Routine } from './objects.js';
+import type { Relation, Routine, SpelledFrom } from './objects.js';
 import type { CatalogQuery, CatalogRow } from './query.js';
 import { LIMITS } from './queries.js';
-
-/**
- * What a text has in it, per `keyOfRelation` and `keyOfRoutine`: it differs whenever the object, or something that stands in its text by
- * name, has been replaced, renamed, moved or dropped and made again. Each of these is another row, with another xmin.
- */
-export type SpelledFrom = ReadonlyMap<string, string>;
 
 const attributes = (relation: string): string =>
   `(select sum(hashtextextended(concat_ws(' ', a.attnum, a.xmin), 0)) from pg_attribute a where a.attrelid = ${relation})`;

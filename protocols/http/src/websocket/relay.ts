@@ -31,6 +31,8 @@ export interface WebSocketParts {
   readonly record: ExchangeRecorder;
   readonly visit: Visit;
   readonly editor: BodyEditor | undefined;
+  /** The same for what control frames say, which come between the frames of a message. */
+  readonly control: BodyEditor | undefined;
   /** What becomes of each message of the target; undefined: it passes as it comes, through the editor. */
   readonly message: EditedAnswer['message'];
   /** The request that opened it, where the gate is asked about each message of the client. */
@@ -42,6 +44,14 @@ export interface WebSocketParts {
 
 /** Going away, a violation of policy, an error of the server (RFC 6455 section 7.4.1). */
 const CODES = { away: 1001, policy: 1008, tooLong: 1009, failed: 1011 } as const;
+
+/** Opcodes from here on are those of control frames (section 5.5). */
+const CONTROL = 8;
+const CLOSE = 8;
+const PING = 9;
+const PONG = 10;
+/** Of a close frame, before its reason. */
+const CODE_BYTES = 2;
 
 /** Runs it to its end. @returns what ends it from outside */
 export function relayWebSocket(parts: WebSocketParts): {
@@ -76,10 +86,15 @@ class WebSocketRelay implements Conversation {
   readonly #masked: MaskedMessages | undefined;
   readonly #meter: AnswerMeter | undefined;
   readonly #messages = { client: 0, upstream: 0 };
+  /** Payload of the client's control frame that is under way. */
+  readonly #control: Buffer[] = [];
+  /** The same of the target's, and what its last ping said. */
+  readonly #targetControl: Buffer[] = [];
+  #pinged: Buffer = Buffer.alloc(0);
   #finished = false;
   #why = 'closed';
 
-  constructor(wires: Wires, { record, visit, editor, message: mask, judged: opening, meter }: WebSocketParts) {
+  constructor(wires: Wires, { record, visit, editor, control, message: mask, judged: opening, meter }: WebSocketParts) {
     this.#wires = wires;
     this.#meter = meter;
     this.#visit = visit;
@@ -93,7 +108,7 @@ class WebSocketRelay implements Conversation {
     if (opening) this.#judged = new JudgedMessages({ ...port, opening });
     const deliver = (frame: Buffer, payload: Buffer | undefined): void => this.#deliverFrame(frame, payload);
     if (mask) this.#masked = new MaskedMessages({ mask, before: editor, limit: visit.gate.limits.message, deliver });
-    else if (editor) this.#edited = new EditedFrames(editor, (bytes) => this.#deliver(bytes));
+    else if (editor) this.#edited = new EditedFrames(editor, control, (bytes) => this.#deliver(bytes));
   }
 
   get summary(): string {
@@ -149,30 +164,43 @@ class WebSocketRelay implements Conversation {
     payload: (bytes, control, raw) => {
       // What is judged is on record as a command of its own.
       if (this.#judged) this.#judged.payload(bytes, control, raw);
-      else if (!control) this.#record.body('in', bytes);
+      if (control) this.#control.push(Buffer.from(bytes));
+      else if (!this.#judged) this.#record.body('in', bytes);
     },
     end: (opcode, last) => {
+      if (opcode >= CONTROL) this.#recordControl(opcode);
       this.#counts('client', opcode, last);
       this.#judged?.end(opcode, last);
     },
   };
 
+  /** What a client says in a ping, or why it closes, reaches the target as well. The answer to a ping says nothing new. */
+  #recordControl(opcode: number): void {
+    const said = Buffer.concat(this.#control.splice(0)).subarray(opcode === CLOSE ? CODE_BYTES : 0);
+    const isEcho = opcode === PONG && said.equals(this.#pinged);
+    if (said.length > 0 && !isEcho) this.#record.body('in', said);
+  }
+
   readonly #fromTarget: FrameSink = {
     header: (bytes) => (this.#masked ?? this.#edited)?.header(bytes),
     payload: (bytes, control) => {
+      if (control) this.#targetControl.push(Buffer.from(bytes));
       if (this.#masked) this.#masked.payload(bytes, control);
       else if (this.#edited) this.#edited.payload(bytes, control);
       else if (!control) this.#record.body('out', bytes);
     },
     end: (opcode, last) => {
+      const said = opcode >= CONTROL && this.#targetControl.splice(0);
+      if (said && opcode === PING) this.#pinged = Buffer.concat(said);
       this.#counts('upstream', opcode, last);
       this.#masked?.end(opcode, last);
-      if (last && opcode < 8) this.#edited?.endOfMessage();
+      if (opcode >= CONTROL) this.#edited?.endOfControl();
+      else if (last) this.#edited?.endOfMessage();
     },
   };
 
   #counts(from: Side, opcode: number, last: boolean): void {
-    if (last && opcode < 8) this.#messages[from]++;
+    if (last && opcode < CONTROL) this.#messages[from]++;
   }
 
   /** What of the target's chunk has not passed lies behind whole frames, or the end of one is missing: it is over either way. */
@@ -232,13 +260,17 @@ interface Delivered {
  */
 class EditedFrames {
   readonly #editor: BodyEditor;
+  readonly #ofControl: BodyEditor | undefined;
+  /** What the control frame says that is under way. */
+  #control: Buffer[] = [];
   readonly #out: (delivered: Delivered) => void;
   /** What waits, in order: bytes that go as they are, and room for so many edited ones. */
   readonly #waiting: (Buffer | { room: number })[] = [];
   #edited: Buffer = Buffer.alloc(0);
 
-  constructor(editor: BodyEditor, out: (delivered: Delivered) => void) {
+  constructor(editor: BodyEditor, ofControl: BodyEditor | undefined, out: (delivered: Delivered) => void) {
     this.#editor = editor;
+    this.#ofControl = ofControl;
     this.#out = out;
   }
 
@@ -253,11 +285,17 @@ class EditedFrames {
   }
 
   payload(bytes: Buffer, control: boolean): void {
-    if (control) this.#waiting.push(Buffer.from(bytes));
-    else {
-      this.#waiting.push({ room: bytes.length });
-      this.#add(this.#editor.push(Buffer.from(bytes)));
-    }
+    if (control) return void this.#control.push(Buffer.from(bytes));
+    this.#waiting.push({ room: bytes.length });
+    this.#add(this.#editor.push(Buffer.from(bytes)));
+    this.#flush();
+  }
+
+  /** It is short, and edited as a whole: why a target closes may quote what it was sent. */
+  endOfControl(): void {
+    const came = Buffer.concat(this.#control.splice(0));
+    const editor = this.#ofControl;
+    this.#waiting.push(editor ? Buffer.concat([editor.push(came), editor.release()]) : came);
     this.#flush();
   }
 
