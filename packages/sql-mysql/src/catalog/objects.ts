@@ -23,6 +23,11 @@ export interface Attribute {
   readonly generated?: string;
 }
 
+/** Of a unique key: a column, or its first characters; or an expression, empty where it could not be read. */
+export type KeyPart =
+  | { readonly column: string; readonly isBeginning: boolean; readonly expression?: undefined }
+  | { readonly expression: string };
+
 export interface Relation {
   readonly schema: string;
   readonly name: string;
@@ -35,6 +40,8 @@ export interface Relation {
   readonly versioned: boolean;
   /** The column that `_rowid` stands for may be any of these. */
   readonly key: readonly BaseColumn[];
+  /** What its unique keys have, of all of them. */
+  readonly unique: readonly KeyPart[];
 }
 
 /** Schemas of the server itself. What routines they have is known: they run any text, and are never taken for harmless. */
