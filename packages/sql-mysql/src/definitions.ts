@@ -16,6 +16,7 @@ export const nothingKept = (): KeepingDraft => ({
   dividing: [],
   keys: [],
   parts: [],
+  numbered: [],
 });
 
 /** A table definition while it is being read. */
@@ -65,8 +66,12 @@ export abstract class DefinitionParser extends ChangeParser {
   #elements(draft: TableDraft): void {
     this.parenthesised(() =>
       this.list(() => {
-        if (this.isName() && !this.#isConstraint()) draft.columns.push(this.written());
-        while (!this.done && !this.isSign(',') && !this.isSign(')')) this.#element(draft);
+        const column = this.isName() && !this.#isConstraint() ? this.written() : undefined;
+        if (column !== undefined) {
+          draft.columns.push(column);
+          this.skip();
+        }
+        while (!this.done && !this.isSign(',') && !this.isSign(')')) this.#element(draft, column);
       }),
     );
   }
@@ -76,13 +81,18 @@ export abstract class DefinitionParser extends ChangeParser {
     return this.isWords('PERIOD', 'FOR');
   }
 
-  #element(draft: TableDraft): void {
+  /** @param column the one that it defines; undefined: it is a key or a check */
+  #element(draft: TableDraft, column: string | undefined): void {
     if (this.takeWord('REFERENCES')) {
       draft.references.push(this.referenced(draft.keeping));
       return;
     }
     if (this.uniqueKey(draft.keeping)) return;
-    if (this.isUniqueColumn()) draft.keeping.keys.push(draft.columns.at(-1) ?? '');
+    if (column !== undefined) {
+      const isSerial = this.isWord('SERIAL');
+      if (isSerial || this.isUniqueColumn() || this.isWord('KEY')) draft.keeping.keys.push(column);
+      if (isSerial || this.isWord('AUTO_INCREMENT')) draft.keeping.numbered.push(column);
+    }
     if (!this.defined(draft.expressions, draft.keeping)) this.skipToken();
   }
 

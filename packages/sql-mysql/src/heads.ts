@@ -213,6 +213,9 @@ export abstract class HeadParser extends DefinitionParser {
         modified = this.takeName();
         continue;
       }
+      // Not the option of the table.
+      if (modified !== undefined && this.isWord('AUTO_INCREMENT') && !this.isSign('=', 1))
+        keeping.numbered.push(modified);
       if (this.isWord('AS') && this.isSign('(', 1)) modified = undefined;
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');

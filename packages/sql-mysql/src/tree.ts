@@ -194,6 +194,8 @@ export interface Keeping {
   readonly keys: readonly string[];
   /** and those of which one has the beginning only: `unique (mail(3))`. */
   readonly parts: readonly string[];
+  /** Columns that are AUTO_INCREMENT by it. */
+  readonly numbered: readonly string[];
 }
 
 export interface CreateTable extends Span {

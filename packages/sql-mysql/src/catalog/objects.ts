@@ -21,6 +21,8 @@ export interface Attribute {
   readonly base: BaseColumn;
   /** The expression of a generated column; empty where it could not be read. */
   readonly generated?: string;
+  /** AUTO_INCREMENT. */
+  readonly numbered?: true;
 }
 
 /** Of a unique key: a column, or its first characters; or an expression, empty where it could not be read. */

@@ -186,6 +186,7 @@ function attributeOf(row: CatalogRow, known: ReadonlyMap<string, BaseColumn>, js
     hidden: /\bINVISIBLE\b/.test(extra),
     base: isSame ? same : { schema, table, column, name },
     ...(generated && { generated: text(row, 5) }),
+    ...(/\bauto_increment\b/i.test(extra) && { numbered: true }),
   };
 }
 

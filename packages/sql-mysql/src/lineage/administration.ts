@@ -113,7 +113,8 @@ function addsKey({ catalog, session, effects }: LineageAnalysis, object: ObjectN
   const table = session.temporary.get(key);
   if (!table || table.unread !== undefined) return;
   const { whole, part } = keysIn(keeping);
-  const keys = { whole: [...(table.keys?.whole ?? []), ...whole], part: [...(table.keys?.part ?? []), ...part] };
+  const { keys: own = { whole: [], part: [], numbered: [] } } = table;
+  const keys = { ...own, whole: [...own.whole, ...whole], part: [...own.part, ...part] };
   effects.push({ type: 'create', key, table: { ...table, keys } });
 }
 

@@ -15,7 +15,7 @@ import { type LineageAnalysis, Unsure } from './analysis.js';
 import { isChangedAnyway, isNull, reads } from './changed.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
-import { isCalled } from './keeping.js';
+import { isCalled, numbers } from './keeping.js';
 import { readFrom } from './from.js';
 import { readItems, readLimit, readQuery, withAliases } from './query.js';
 import { relationOf, rowsOf, uniqueParts } from './relations.js';
@@ -290,6 +290,10 @@ function move(
   analysis.rows.push(...rowsOf(analysis, target));
   if (target.temporary !== undefined) analysis.effects.push({ type: 'fill', key: target.temporary, values: written });
   const name = `${target.schema ?? table.schema ?? ''}.${table.name}`;
+  for (const one of target.columns) {
+    const value = valueFor(written, one.name);
+    if (value && isNumbered(analysis, target, one)) numbers(analysis, value);
+  }
   for (const [key, value] of written) {
     const stored = target.columns.find((one) => folded(one.name) === key);
     const bases: BaseColumn[] = target.temporary === undefined ? [...(stored?.value.sources ?? [])] : [];
@@ -299,6 +303,14 @@ function move(
     const missing = asBefore && { missingAsBefore: true as const };
     analysis.moves({ type: 'table', name, column: key, temporary, bases, ...missing }, value);
   }
+}
+
+function isNumbered(analysis: LineageAnalysis, target: FromItem, column: Column): boolean {
+  if (target.temporary !== undefined)
+    return keysOfSession(analysis, target)?.numbered.some((name) => isCalled(column, name)) === true;
+  return [...column.value.sources].some(({ schema, table, column: name }) =>
+    analysis.catalog.relation(schema, table)?.columns.some((one) => one.numbered && one.name === name),
+  );
 }
 
 /** Triggers are code. */

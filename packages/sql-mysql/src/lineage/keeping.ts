@@ -10,11 +10,11 @@ import { expression } from './expression.js';
 import { relationOf } from './relations.js';
 import { EMPTY_SCOPE, type FromItem } from './scope.js';
 import type { UniqueColumns } from './session.js';
-import { type Column, computed } from './value.js';
+import { type Column, type Value, computed, isNothing } from './value.js';
 
 /** @param table the one that is made or altered */
 export function keeps(analysis: LineageAnalysis, table: ObjectName, keeping: Keeping): void {
-  const { defaults, plain, followed, checks, dividing, parts } = keeping;
+  const { defaults, plain, followed, checks, dividing, parts, numbered } = keeping;
   const name = `${table.schema ?? analysis.session.database ?? ''}.${table.name}`;
   const target = { type: 'table', name, column: '', temporary: false, bases: [] } as const;
   for (const one of defaults.filter(hasColumns)) {
@@ -35,6 +35,9 @@ export function keeps(analysis: LineageAnalysis, table: ObjectName, keeping: Kee
     const others = own.filter(({ value }) => value.kind !== 'direct' || value.unknown !== undefined);
     analysis.moves(target, computed(others.map(({ value }) => value)));
   }
+  for (const column of numbered)
+    for (const own of relationIn(analysis, table)?.columns ?? [])
+      if (isCalled(own, column)) numbers(analysis, own.value);
   for (const { table: other, columns: names } of followed) {
     const read = relationIn(analysis, other)?.columns ?? [];
     const referenced = read.filter((one) => names.length === 0 || names.some((column) => isCalled(one, column)));
@@ -42,8 +45,14 @@ export function keeps(analysis: LineageAnalysis, table: ObjectName, keeping: Kee
   }
 }
 
+/** AUTO_INCREMENT: the server reports such a value to the client, as it does LAST_INSERT_ID(x), and counts on from it. */
+export const numbers = (analysis: LineageAnalysis, value: Value): void => {
+  if (!isNothing(value)) analysis.stores({ type: 'function', name: 'last_insert_id' }, value);
+};
+
 /** Of a table that is made: which columns its unique keys have as they are, and of which they have something. */
-export const keysIn = ({ keys, parts, checks }: Keeping): UniqueColumns => ({
+export const keysIn = ({ keys, parts, checks, numbered }: Keeping): UniqueColumns => ({
+  numbered,
   whole: keys,
   part: [...parts, ...checks.flatMap(columnsIn)],
 });

@@ -15,6 +15,8 @@ export interface Prepared {
 export interface UniqueColumns {
   readonly whole: readonly string[];
   readonly part: readonly string[];
+  /** Those that are AUTO_INCREMENT. */
+  readonly numbered: readonly string[];
 }
 
 /** `unread`: why its columns are not known. */

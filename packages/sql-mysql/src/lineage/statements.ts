@@ -28,7 +28,7 @@ import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
 import { expression, expressions } from './expression.js';
 import { sorted } from './from.js';
-import { isCalled, keeps, keysIn } from './keeping.js';
+import { isCalled, keeps, keysIn, numbers } from './keeping.js';
 import type { StatementLineage } from './lineage.js';
 import { lostEffects, traceOf } from './lost.js';
 import { readLimit, readQuery } from './query.js';
@@ -362,6 +362,7 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
   const as: TemporaryTable = isPlain && !isComputed ? { columns: own, ...(keys && { keys }) } : { unread };
   const compared = own.filter((one) => keys?.part.some((part) => isCalled(one, part)));
   analysis.asks(computed(compared.map(({ value }) => value)), 'other');
+  for (const one of made ?? []) if (keys?.numbered.some((name) => isCalled(one, name))) numbers(analysis, one.value);
   analysis.effects.push({ type: 'create', key, table: as });
   return [];
 }
@@ -378,7 +379,8 @@ function keysOf({ catalog, session }: LineageAnalysis, like: ObjectName): Unique
   const isAny = unique.some(({ expression }) => expression !== undefined);
   const names = (isBeginning: boolean): string[] =>
     unique.flatMap((part) => (part.expression === undefined && part.isBeginning === isBeginning ? [part.column] : []));
-  return { whole: names(false), part: isAny ? columns.map(({ name }) => name) : names(true) };
+  const numbered = columns.flatMap((one) => (one.numbered ? [one.name] : []));
+  return { whole: names(false), part: isAny ? columns.map(({ name }) => name) : names(true), numbered };
 }
 
 /** Of a temporary table what it holds by now: rows that were written while the handler was open are read by it. */
