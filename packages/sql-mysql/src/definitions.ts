@@ -8,7 +8,16 @@ import type { CreateTable, CreateView, Expression, Keeping, ObjectName, Query } 
 /** `Keeping` while it is being read. */
 export type KeepingDraft = { readonly [K in keyof Keeping]: Keeping[K][number][] };
 
-export const nothingKept = (): KeepingDraft => ({ defaults: [], plain: [], followed: [], checks: [], dividing: [] });
+export const nothingKept = (): KeepingDraft => ({
+  defaults: [],
+  plain: [],
+  followed: [],
+  checks: [],
+  dividing: [],
+  keys: [],
+  parts: [],
+  numbered: [],
+});
 
 /** A table definition while it is being read. */
 interface TableDraft {
@@ -57,8 +66,12 @@ export abstract class DefinitionParser extends ChangeParser {
   #elements(draft: TableDraft): void {
     this.parenthesised(() =>
       this.list(() => {
-        if (this.isName() && !this.#isConstraint()) draft.columns.push(this.written());
-        while (!this.done && !this.isSign(',') && !this.isSign(')')) this.#element(draft);
+        const column = this.isName() && !this.#isConstraint() ? this.written() : undefined;
+        if (column !== undefined) {
+          draft.columns.push(column);
+          this.skip();
+        }
+        while (!this.done && !this.isSign(',') && !this.isSign(')')) this.#element(draft, column);
       }),
     );
   }
@@ -68,12 +81,54 @@ export abstract class DefinitionParser extends ChangeParser {
     return this.isWords('PERIOD', 'FOR');
   }
 
-  #element(draft: TableDraft): void {
+  /** @param column the one that it defines; undefined: it is a key or a check */
+  #element(draft: TableDraft, column: string | undefined): void {
     if (this.takeWord('REFERENCES')) {
       draft.references.push(this.referenced(draft.keeping));
       return;
     }
+    if (this.uniqueKey(draft.keeping)) return;
+    if (column !== undefined) {
+      const isSerial = this.isWord('SERIAL');
+      if (isSerial || this.isUniqueColumn() || this.isWord('KEY')) draft.keeping.keys.push(column);
+      if (isSerial || this.isWord('AUTO_INCREMENT')) draft.keeping.numbered.push(column);
+    }
     if (!this.defined(draft.expressions, draft.keeping)) this.skipToken();
+  }
+
+  /** UNIQUE (a, b) or PRIMARY KEY (a, b): takes its columns. */
+  protected uniqueKey(keeping: KeepingDraft): boolean {
+    const before = this.at;
+    if (!this.takeWord('UNIQUE') && !this.takeWords('PRIMARY', 'KEY')) return false;
+    if (!this.takeWord('KEY')) this.takeWord('INDEX');
+    this.takeWords('IF', 'NOT', 'EXISTS');
+    if (this.isName()) this.skip();
+    if (this.takeWord('USING') || this.takeWord('TYPE')) this.skip();
+    if (this.isSign('(')) {
+      this.keyParts(keeping);
+      return true;
+    }
+    this.rewind(before);
+    return false;
+  }
+
+  /** Behind a column, without columns of its own. */
+  protected isUniqueColumn(): boolean {
+    return this.isWord('UNIQUE') || this.isWords('PRIMARY', 'KEY');
+  }
+
+  /** `(a, b(3) DESC, (lower(c)))` of a unique key. */
+  protected keyParts(keeping: KeepingDraft): void {
+    this.parenthesised(() =>
+      this.list(() => {
+        if (this.isSign('(')) keeping.checks.push(this.parenthesised(() => this.expression()));
+        else {
+          const name = this.takeName();
+          (this.isSign('(') ? keeping.parts : keeping.keys).push(name);
+        }
+        while (!this.done && !this.isSign(',') && !this.isSign(')')) this.skipToken();
+      }),
+    );
   }
 
   /** What stands behind REFERENCES: a table, its columns, and what becomes of a row whose columns change. */

@@ -463,7 +463,8 @@ class FactsReader {
   }
 
   #alteration(draft: ActionDraft, words: HeadStatement['words']): void {
-    if (words.has('DROP') || words.has('DISCARD')) draft.effects.add('destroy');
+    // IGNORE deletes rows that a unique key has no place for.
+    if (words.has('DROP') || words.has('DISCARD') || words.has('IGNORE')) draft.effects.add('destroy');
     if (words.has('TRUNCATE')) draft.effects.add('destroy').add('write');
     if (MOVING_ROWS.some((word) => words.has(word))) draft.effects.add('write');
     // Rows that do not fit a new key are removed without a word; a column that becomes a computed one loses what it held.

@@ -156,6 +156,7 @@ export abstract class HeadParser extends DefinitionParser {
   #onTable(draft: HeadDraft, access: Access): HeadStatement {
     while (!this.done && !this.isWord('ON')) this.#step(draft);
     if (this.takeWord('ON')) this.#object(draft, 'table', access);
+    if (draft.words.has('UNIQUE') && this.isSign('(')) this.keyParts((draft.keeping = nothingKept()));
     return this.#finished(draft);
   }
 
@@ -216,14 +217,19 @@ export abstract class HeadParser extends DefinitionParser {
         continue;
       }
       if (this.isWord('CHANGE')) changes = true;
+      // Not the option of the table.
+      if (modified !== undefined && this.isWord('AUTO_INCREMENT') && !this.isSign('=', 1))
+        keeping.numbered.push(modified);
       if (this.isWord('AS') && this.isSign('(', 1)) {
         // What it held is computed anew.
         if (changes) draft.words.add('COMPUTED');
         modified = undefined;
       }
-      if (this.#converted(draft)) continue;
+      if (this.#converted(draft) || this.uniqueKey(keeping)) continue;
       const moved = this.isWord('RENAME') && (this.isWord('TO', 1) || this.isWord('AS', 1) || this.#isPlainRename());
       const exchanged = this.isWords('WITH', 'TABLE');
+      // It may be one that is computed.
+      if (this.isUniqueColumn()) keeping.checks.push(...draft.expressions);
       if (moved || exchanged) {
         draft.words.add(this.word());
         this.skip();

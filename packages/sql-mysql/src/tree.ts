@@ -186,10 +186,16 @@ export interface Keeping {
   readonly plain: readonly string[];
   /** Foreign keys whose columns change with those that they refer to. Without columns: the key of the table. */
   readonly followed: readonly { readonly table: ObjectName; readonly columns: readonly string[] }[];
-  /** CHECK (x): every row that is there is held against it. */
+  /** CHECK (x), and what a unique key has of an expression: every row that is there is held against it. */
   readonly checks: readonly Expression[];
   /** Columns by whose values rows are put into partitions. */
   readonly dividing: readonly string[];
+  /** Columns that stand in a unique key as they are, */
+  readonly keys: readonly string[];
+  /** and those of which one has the beginning only: `unique (mail(3))`. */
+  readonly parts: readonly string[];
+  /** Columns that are AUTO_INCREMENT by it. */
+  readonly numbered: readonly string[];
 }
 
 export interface CreateTable extends Span {

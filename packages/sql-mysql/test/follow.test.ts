@@ -20,6 +20,7 @@ const relation = (name: string, columns: string) => ({
   })),
   versioned: false,
   key: [],
+  unique: [],
 });
 
 const makeCatalog = (): Catalog =>

@@ -1,6 +1,7 @@
 /** Lineage over a catalog that is written here: the rules of resolution that surprise, and what must not be followed. */
 import { describe, expect, test } from 'vitest';
 import { Catalog } from '../src/catalog/catalog.js';
+import type { KeyPart } from '../src/catalog/objects.js';
 import {
   type SessionNames,
   type StatementLineage,
@@ -11,6 +12,15 @@ import {
 } from '../src/lineage/index.js';
 import { readingOf } from '../src/reading.js';
 import { statementsWithRows } from '../src/texts.js';
+
+/** `unique (mail)`, and `unique (person, place(3))`. */
+const UNIQUE: Readonly<Record<string, readonly KeyPart[]>> = {
+  people: [{ column: 'mail', isBeginning: false }],
+  visits: [
+    { column: 'person', isBeginning: false },
+    { column: 'place', isBeginning: true },
+  ],
+};
 
 const relation = (name: string, names: string, definition?: string) => {
   const columns = names.split(' ').map((column) => ({
@@ -28,6 +38,7 @@ const relation = (name: string, names: string, definition?: string) => {
     ...(definition !== undefined && { definition }),
     versioned: false,
     key: columns.filter(({ name: column }) => column === 'mail').map(({ base }) => base),
+    unique: UNIQUE[name] ?? [],
   };
 };
 
@@ -244,6 +255,14 @@ describe('uses', () => {
     ['select id from people p force key for join (`PRIMARY`)', []],
     ['select id from people use index ()', []],
     ["insert ignore into people (id, mail) values (1, 'a'), (2, 'b')", ['mail equality 2']],
+    ["insert ignore into visits (person, place) values (1, 'a')", ['place other 0', 'person equality 1']],
+    ['insert ignore into visits (id) values (1)', []],
+    ['alter table visits add unique (place)', []],
+    ['alter table visits add unique u (id, place(3)), add index (person(2))', ['place other 0']],
+    ['create unique index u on visits (place(3), id)', ['place other 0']],
+    ['create index u on visits (place(3))', []],
+    ['create unique index u on visits ((lower(place)), id)', ['place other 0']],
+    ['alter ignore table visits add unique (place)', ['place other 0']],
     ["replace into people (id, mail) values (1, 'a')", ['mail equality 1']],
     ["insert into people (id, mail) values (1, 'a')", []],
     ['insert ignore into people (id, mail) select id, place from visits', ['mail other 0']],

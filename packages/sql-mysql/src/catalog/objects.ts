@@ -21,7 +21,14 @@ export interface Attribute {
   readonly base: BaseColumn;
   /** The expression of a generated column; empty where it could not be read. */
   readonly generated?: string;
+  /** AUTO_INCREMENT. */
+  readonly numbered?: true;
 }
+
+/** Of a unique key: a column, or its first characters; or an expression, empty where it could not be read. */
+export type KeyPart =
+  | { readonly column: string; readonly isBeginning: boolean; readonly expression?: undefined }
+  | { readonly expression: string };
 
 export interface Relation {
   readonly schema: string;
@@ -35,6 +42,8 @@ export interface Relation {
   readonly versioned: boolean;
   /** The column that `_rowid` stands for may be any of these. */
   readonly key: readonly BaseColumn[];
+  /** What its unique keys have, of all of them. */
+  readonly unique: readonly KeyPart[];
 }
 
 /** Schemas of the server itself. What routines they have is known: they run any text, and are never taken for harmless. */

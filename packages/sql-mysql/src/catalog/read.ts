@@ -22,6 +22,10 @@ const ROUTINES = `select routine_schema, routine_name, routine_type, routine_def
 const TRIGGERS = `select event_object_schema, event_object_table, trigger_name, action_statement from information_schema.triggers
   order by 1, 2, 3`;
 
+/** What unique keys have, one part a row. MariaDB has no keys of expressions. */
+const keysOf = (expression: string): string => `select table_schema, table_name, column_name, sub_part, ${expression}
+  from information_schema.statistics where non_unique = 0 order by 1, 2, index_name, seq_in_index`;
+
 /** JSON of MariaDB is a text with a condition, of the column's own name. */
 const JSON_COLUMNS = `select constraint_schema, table_name, constraint_name, check_clause from information_schema.check_constraints
   where check_clause like 'json_valid(%' order by 1, 2, 3`;
@@ -62,9 +66,9 @@ function whatStays(one: CatalogAnswers, other: CatalogAnswers): CatalogAnswers {
 
 /** Tables and views of the later reading that are not as they were in the one before: what was read of one of them may be of two times. */
 function changedIn(one: CatalogAnswers, other: CatalogAnswers): ReadonlySet<string> {
-  const [before, now] = [one, other].map(({ tables, columns, views, json }) => {
+  const [before, now] = [one, other].map(({ tables, columns, views, keys, json }) => {
     const found = new Map<string, string>();
-    for (const [part, rows] of [tables, columns, views, json].entries())
+    for (const [part, rows] of [tables, columns, views, keys, json].entries())
       for (const row of rows) found.set(keyOf(row), `${found.get(keyOf(row)) ?? ''}${part}${JSON.stringify(row)}`);
     return found;
   });
@@ -79,6 +83,7 @@ interface CatalogAnswers {
   readonly views: readonly CatalogRow[];
   readonly routines: readonly CatalogRow[];
   readonly triggers: readonly CatalogRow[];
+  readonly keys: readonly CatalogRow[];
   readonly json: readonly CatalogRow[];
 }
 
@@ -89,9 +94,10 @@ async function answers(query: CatalogQuery): Promise<CatalogAnswers> {
   const views = await query(VIEWS);
   const routines = await query(ROUTINES);
   const triggers = await query(TRIGGERS);
+  const keys = await query(keysOf(isMariaDb(server) ? 'null' : 'expression'));
   const json = isMariaDb(server) ? await query(JSON_COLUMNS) : [];
-  const version = hash('sha256', JSON.stringify([server, tables, columns, views, routines, triggers, json]), 'base64');
-  return { version, server, tables, columns, views, routines, triggers, json };
+  const all = { server, tables, columns, views, routines, triggers, keys, json };
+  return { version: hash('sha256', JSON.stringify(Object.values(all)), 'base64'), ...all };
 }
 
 function contentsOf(
@@ -110,6 +116,7 @@ function contentsOf(
     (before?.contents.relations ?? []).flatMap((one) => one.columns.map(({ base }) => [base.name, base] as const)),
   );
   const attributes = Map.groupBy(columns, keyOf);
+  const keys = Map.groupBy(answers.keys, keyOf);
   return {
     version,
     flavour,
@@ -119,7 +126,7 @@ function contentsOf(
       const own = (attributes.get(keyOf(one)) ?? []).map(
         (column) => [column, attributeOf(column, known, json)] as const,
       );
-      const relation = relationOf(one, own, definitions.get(keyOf(one)));
+      const relation = relationOf(one, own, keys.get(keyOf(one)) ?? [], definitions.get(keyOf(one)));
       // As a view that could not be read.
       return changed.has(keyOf(one)) ? { ...relation, kind: 'view', definition: '' } : relation;
     }),
@@ -140,6 +147,7 @@ const REACHES_SESSION =
 function relationOf(
   row: CatalogRow,
   columns: readonly (readonly [CatalogRow, Attribute])[],
+  keys: readonly CatalogRow[],
   definition: string | undefined,
 ): Relation {
   const type = text(row, 2);
@@ -152,6 +160,9 @@ function relationOf(
     ...(kind === 'view' && { definition: definition ?? '' }),
     versioned: type === 'SYSTEM VERSIONED',
     key: columns.filter(([column]) => column[6] === 'PRI' || column[6] === 'UNI').map(([, { base }]) => base),
+    unique: keys.map((part) =>
+      part[2] ? { column: part[2], isBeginning: Boolean(part[3]) } : { expression: text(part, 4) },
+    ),
   };
 }
 
@@ -175,6 +186,7 @@ function attributeOf(row: CatalogRow, known: ReadonlyMap<string, BaseColumn>, js
     hidden: /\bINVISIBLE\b/.test(extra),
     base: isSame ? same : { schema, table, column, name },
     ...(generated && { generated: text(row, 5) }),
+    ...(/\bauto_increment\b/i.test(extra) && { numbered: true }),
   };
 }
 

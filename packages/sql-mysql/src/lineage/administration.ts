@@ -2,10 +2,10 @@
  * SHOW, definitions and administration: whose answers may have values, and what they do to the names of a session. Owns: the lists of
  * those that are harmless. Does not: statements with a reader of their own (statements.ts).
  */
-import type { Expression, HeadStatement, ShowStatement } from '../tree.js';
+import type { Expression, HeadStatement, Keeping, ObjectName, ShowStatement } from '../tree.js';
 import type { LineageAnalysis } from './analysis.js';
 import { expression } from './expression.js';
-import { keeps } from './keeping.js';
+import { keeps, keysIn } from './keeping.js';
 import { readQuery } from './query.js';
 import { EMPTY_SCOPE, column, enclosed } from './scope.js';
 import { anyVariableOf } from './session.js';
@@ -78,6 +78,9 @@ export function head(analysis: LineageAnalysis, one: HeadStatement): readonly Co
   analysis.looksAt(anyVariableOf(session));
   for (const query of queries)
     analysis.asks(computed(readQuery(analysis, DUAL, query).map(({ value }) => value)), 'other');
+  const [altered] = objects;
+  if (one.keeping && altered) keeps(analysis, altered.object, keptBy(one.keeping, words));
+  if (verb === 'create index' && one.keeping && altered) addsKey(analysis, altered.object, one.keeping);
   if (verb === 'get diagnostics') {
     analysis.assigns('', session.diagnostics, true);
     return [];
@@ -85,8 +88,6 @@ export function head(analysis: LineageAnalysis, one: HeadStatement): readonly Co
   if (NAMING_HEADS.has(verb)) {
     if (verb === 'rename table' || AWAY.some((word) => words.has(word))) movesAway(analysis, one);
     const keys = objects.map(({ object }) => catalog.keyOf(object.schema ?? session.database ?? '', object.name));
-    const [altered] = objects;
-    if (one.keeping && altered) keeps(analysis, altered.object, one.keeping);
     const isTemporary = keys.some((key) => session.temporary.has(key));
     for (const key of isTemporary ? keys : []) {
       const unread = 'reads a temporary table that was altered or renamed';
@@ -100,6 +101,21 @@ export function head(analysis: LineageAnalysis, one: HeadStatement): readonly Co
   const reason = `is a kind of statement that is not followed (${verb})`;
   analysis.effects.push({ type: 'code', reason: `runs after a statement that ${reason}` });
   return { each: unknown(reason) };
+}
+
+/** ALTER IGNORE TABLE of MariaDB deletes rows whose keys are there already: how many, and which, shows. */
+const keptBy = (keeping: Keeping, words: HeadStatement['words']): Keeping =>
+  words.has('IGNORE') ? { ...keeping, parts: [...keeping.parts, ...keeping.keys] } : keeping;
+
+/** CREATE UNIQUE INDEX on a temporary table. */
+function addsKey({ catalog, session, effects }: LineageAnalysis, object: ObjectName, keeping: Keeping): void {
+  const key = catalog.keyOf(object.schema ?? session.database ?? '', object.name);
+  const table = session.temporary.get(key);
+  if (!table || table.unread !== undefined) return;
+  const { whole, part } = keysIn(keeping);
+  const { keys: own = { whole: [], part: [], numbered: [] } } = table;
+  const keys = { ...own, whole: [...own.whole, ...whole], part: [...own.part, ...part] };
+  effects.push({ type: 'create', key, table: { ...table, keys } });
 }
 
 /** Of ALTER TABLE: columns or the table are called otherwise, or its rows are another table's. */

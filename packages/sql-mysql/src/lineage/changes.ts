@@ -1,5 +1,5 @@
 /** Statements that change rows: where values go, and what RETURNING shows. Owns: INSERT, UPDATE, DELETE, LOAD. */
-import { type BaseColumn, folded } from '../catalog/objects.js';
+import { type BaseColumn, type Relation, folded } from '../catalog/objects.js';
 import type {
   Assignment,
   ColumnReference as ColumnName,
@@ -15,11 +15,12 @@ import { type LineageAnalysis, Unsure } from './analysis.js';
 import { isChangedAnyway, isNull, reads } from './changed.js';
 import { condition } from './conditions.js';
 import { expression } from './expression.js';
+import { isCalled, numbers } from './keeping.js';
 import { readFrom } from './from.js';
 import { readItems, readLimit, readQuery, withAliases } from './query.js';
-import { relationOf, rowsOf } from './relations.js';
+import { relationOf, rowsOf, uniqueParts } from './relations.js';
 import { EMPTY_SCOPE, type FromItem, type Scope, aliasOf, column, enclosed, findColumn } from './scope.js';
-import { valueFor } from './session.js';
+import { type UniqueColumns, valueFor } from './session.js';
 import { type Column, NOTHING, type Value, computed, either, isNothing } from './value.js';
 import { withNamed } from './with.js';
 
@@ -44,6 +45,7 @@ export function readInsert(analysis: LineageAnalysis, insert: Insert): readonly 
     put(written, name.name, expression(analysis, duplicate, value));
   const { source, onDuplicate } = insert;
   const rows = source.kind === 'rows' && !analysis.fewerRows ? source.rows.length : undefined;
+  if (target.temporary !== undefined) asksForParts(analysis, target, first);
   if (insert.ignore || insert.replace || onDuplicate.length > 0) asksForKeys(analysis, target, first, rows);
   asksForChanges(analysis, target, onDuplicate, written, rows);
   // What was computed for the new row may stay.
@@ -111,6 +113,7 @@ export function readUpdate(analysis: LineageAnalysis, update: Update): readonly 
       values,
       update.set,
     );
+    if (item.temporary !== undefined) asksForParts(analysis, item, values);
     if (update.ignore) asksForKeys(analysis, item, values, 1);
     // What comes from a table or a query may be another value for each row.
     const [from, constant] = [
@@ -149,10 +152,10 @@ export function readLoad(analysis: LineageAnalysis, load: Load): readonly Column
     put(written, name.name, expression(analysis, scopeOf([target]), value));
   // Nobody knows how many values that are.
   const names = load.fields.flatMap((field) => (field.kind === 'column' ? [folded(field.name)] : []));
-  for (const { name, value } of target.columns) {
-    const isFilled = load.fields.length === 0 || names.includes(folded(name));
-    if (isFilled && isKey(analysis, target, value)) analysis.asks(value, 'other');
-  }
+  const filled = target.columns.filter(({ name }) => load.fields.length === 0 || names.includes(folded(name)));
+  const values = new Map([...filled.map(({ name }) => [folded(name), NOTHING] as const), ...written]);
+  if (target.temporary !== undefined) asksForParts(analysis, target, values);
+  asksForKeys(analysis, target, values);
   move(analysis, load.table, target, written);
   runsTriggers(analysis, target);
   return [];
@@ -199,14 +202,58 @@ function targetsOf(analysis: LineageAnalysis, scope: Scope, name: ColumnName): r
  * @param rows how many values are written to a column at most; undefined: it is not known
  */
 function asksForKeys(analysis: LineageAnalysis, target: FromItem, written: WrittenValues, rows?: number): void {
-  for (const { name, value: stored } of target.columns) {
+  if (target.temporary !== undefined) return asksForKeysOfSession(analysis, target, written, rows);
+  const { catalog } = analysis;
+  const filled = target.columns.flatMap(({ name, value: stored }) => {
     const value = valueFor(written, name);
-    if (value && isKey(analysis, target, stored)) compares(analysis, stored, value, rows);
+    return value ? [{ stored, value }] : [];
+  });
+  const relations = new Set<Relation>();
+  for (const { stored } of filled)
+    for (const { schema, table } of stored.sources) {
+      const relation = catalog.relation(schema, table);
+      if (relation) relations.add(relation);
+    }
+  // A column that stands in several keys is one guess.
+  const alone = new Set<(typeof filled)[number]>();
+  for (const part of [...relations].flatMap((relation) => uniqueParts(analysis, relation))) {
+    const own = filled.filter(({ stored }) => [...stored.sources].some((base) => part.value.sources.has(base)));
+    if (part.base) for (const one of own) alone.add(one);
+    else if (own.length > 0 || part.value.unknown !== undefined)
+      analysis.asks(computed([part.value, ...own.map(({ stored }) => stored)]), 'other');
+  }
+  for (const { stored, value } of alone) compares(analysis, stored, value, rows);
+}
+
+/** What a temporary table holds of masked columns, and what is put there, the server compares with each other for its keys. */
+function asksForKeysOfSession(
+  analysis: LineageAnalysis,
+  target: FromItem,
+  written: WrittenValues,
+  rows: number | undefined,
+): void {
+  const { whole = [] } = keysOfSession(analysis, target) ?? {};
+  for (const column of target.columns) {
+    const value = valueFor(written, column.name);
+    if (!value || !whole.some((name) => isCalled(column, name))) continue;
+    if (isNothing(value)) compares(analysis, column.value, value, rows);
+    else analysis.asks(computed([column.value, value]), 'other');
   }
 }
 
-const isKey = ({ catalog }: LineageAnalysis, { temporary }: FromItem, { sources }: Value): boolean =>
-  temporary === undefined && [...sources].some((base) => catalog.relation(base.schema, base.table)?.key.includes(base));
+/** Keys of a temporary table that have only something of a column: whether a row is taken tells about that. */
+function asksForParts(analysis: LineageAnalysis, target: FromItem, written: WrittenValues): void {
+  const { part = [] } = keysOfSession(analysis, target) ?? {};
+  for (const column of target.columns) {
+    const value = valueFor(written, column.name);
+    if (value && part.some((name) => isCalled(column, name))) analysis.asks(computed([column.value, value]), 'other');
+  }
+}
+
+function keysOfSession({ session }: LineageAnalysis, { temporary = '' }: FromItem): UniqueColumns | undefined {
+  const table = session.temporary.get(temporary);
+  return table?.unread === undefined ? table?.keys : undefined;
+}
 
 /** The server compares what is stored with what is written. */
 function compares(analysis: LineageAnalysis, { sources }: Value, value: Value, rows?: number): void {
@@ -243,6 +290,10 @@ function move(
   analysis.rows.push(...rowsOf(analysis, target));
   if (target.temporary !== undefined) analysis.effects.push({ type: 'fill', key: target.temporary, values: written });
   const name = `${target.schema ?? table.schema ?? ''}.${table.name}`;
+  for (const one of target.columns) {
+    const value = valueFor(written, one.name);
+    if (value && isNumbered(analysis, target, one)) numbers(analysis, value);
+  }
   for (const [key, value] of written) {
     const stored = target.columns.find((one) => folded(one.name) === key);
     const bases: BaseColumn[] = target.temporary === undefined ? [...(stored?.value.sources ?? [])] : [];
@@ -252,6 +303,14 @@ function move(
     const missing = asBefore && { missingAsBefore: true as const };
     analysis.moves({ type: 'table', name, column: key, temporary, bases, ...missing }, value);
   }
+}
+
+function isNumbered(analysis: LineageAnalysis, target: FromItem, column: Column): boolean {
+  if (target.temporary !== undefined)
+    return keysOfSession(analysis, target)?.numbered.some((name) => isCalled(column, name)) === true;
+  return [...column.value.sources].some(({ schema, table, column: name }) =>
+    analysis.catalog.relation(schema, table)?.columns.some((one) => one.numbered && one.name === name),
+  );
 }
 
 /** Triggers are code. */

@@ -47,6 +47,26 @@ export function rowsOf(analysis: LineageAnalysis, { columns }: FromItem): readon
   return [...shown, ...[...relations].flatMap((one) => columnsOf(analysis, one).map(({ value }) => value))];
 }
 
+/** @returns for each part of the unique keys of a table what it is compared by; `base`: a column as it is stored */
+export function uniqueParts(
+  analysis: LineageAnalysis,
+  relation: Relation,
+): readonly { readonly value: Value; readonly base?: BaseColumn }[] {
+  if (relation.unique.length === 0) return [];
+  const columns = columnsOf(analysis, relation);
+  return relation.unique.map((part) => {
+    if (part.expression !== undefined) {
+      const scope = { ...EMPTY_SCOPE, items: [{ name: relation.name, schema: relation.schema, columns }], columns };
+      return { value: generated(analysis, scope, part.expression) };
+    }
+    const at = relation.columns.findIndex(({ name }) => folded(name) === folded(part.column));
+    const [attribute, own] = [relation.columns[at], columns[at]];
+    if (!attribute || !own) return { value: unknown('writes to a table with a unique key that is not understood') };
+    const isStored = !part.isBeginning && attribute.generated === undefined;
+    return { value: own.value, ...(isStored && { base: attribute.base }) };
+  });
+}
+
 function extraOf(relation: Relation, wanted: string): Value | undefined {
   if (folded(wanted) === '_rowid' && relation.key.length > 0) return direct(relation.key);
   return relation.versioned ? nothingFor(SYSTEM_TIME, wanted) : undefined;

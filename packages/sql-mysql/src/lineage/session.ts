@@ -11,9 +11,17 @@ export interface Prepared {
   readonly database: string | undefined;
 }
 
+/** Names of columns that stand in unique keys as they are, and of those of which one has only something. */
+export interface UniqueColumns {
+  readonly whole: readonly string[];
+  readonly part: readonly string[];
+  /** Those that are AUTO_INCREMENT. */
+  readonly numbered: readonly string[];
+}
+
 /** `unread`: why its columns are not known. */
 export type TemporaryTable =
-  | { readonly columns: readonly Column[]; readonly unread?: undefined }
+  | { readonly columns: readonly Column[]; readonly keys?: UniqueColumns; readonly unread?: undefined }
   | { readonly unread: string };
 
 /** An open HANDLER. */
@@ -164,7 +172,7 @@ const CHANGES: EffectAppliers = {
       const value = valueFor(values, column.name);
       return value ? { ...column, value: either([column.value, value]) } : column;
     });
-    return { ...before, temporary: put(before.temporary, key, { columns }) };
+    return { ...before, temporary: put(before.temporary, key, { ...table, columns }) };
   },
   prepare: (before, { name, prepared }) => ({
     ...before,

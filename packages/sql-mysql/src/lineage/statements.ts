@@ -16,6 +16,7 @@ import type {
   Explain,
   Expression,
   HandlerStatement,
+  ObjectName,
   Prepare,
   Query,
   SetItem,
@@ -27,7 +28,7 @@ import { readDelete, readInsert, readLoad, readUpdate } from './changes.js';
 import { condition } from './conditions.js';
 import { expression, expressions } from './expression.js';
 import { sorted } from './from.js';
-import { keeps } from './keeping.js';
+import { isCalled, keeps, keysIn, numbers } from './keeping.js';
 import type { StatementLineage } from './lineage.js';
 import { lostEffects, traceOf } from './lost.js';
 import { readLimit, readQuery } from './query.js';
@@ -38,6 +39,7 @@ import {
   type SessionEffect,
   type SessionNames,
   type TemporaryTable,
+  type UniqueColumns,
   anyVariableOf,
   maybeAfter,
 } from './session.js';
@@ -364,9 +366,29 @@ function created(analysis: LineageAnalysis, statement: CreateTable): ReturnedCol
   const isComputed =
     like && catalog.relation(like.schema ?? schema, like.name)?.columns.some((one) => one.generated !== undefined);
   const unread = 'reads a temporary table with columns that are computed or come in an order that is not followed';
-  const as: TemporaryTable = isPlain && !isComputed ? { columns: own } : { unread };
+  const keys = like ? keysOf(analysis, like) : keysIn(statement.keeping);
+  const as: TemporaryTable = isPlain && !isComputed ? { columns: own, ...(keys && { keys }) } : { unread };
+  const compared = own.filter((one) => keys?.part.some((part) => isCalled(one, part)));
+  analysis.asks(computed(compared.map(({ value }) => value)), 'other');
+  for (const one of made ?? []) if (keys?.numbered.some((name) => isCalled(one, name))) numbers(analysis, one.value);
   analysis.effects.push({ type: 'create', key, table: as });
   return [];
+}
+
+/** LIKE copies the keys of a table. */
+function keysOf({ catalog, session }: LineageAnalysis, like: ObjectName): UniqueColumns | undefined {
+  const schema = like.schema ?? session.database ?? '';
+  const temporary = session.temporary.get(catalog.keyOf(schema, like.name));
+  if (temporary) return temporary.unread === undefined ? temporary.keys : undefined;
+  const relation = catalog.relation(schema, like.name);
+  if (!relation) return undefined;
+  const { unique, columns } = relation;
+  // An expression may have any of them.
+  const isAny = unique.some(({ expression }) => expression !== undefined);
+  const names = (isBeginning: boolean): string[] =>
+    unique.flatMap((part) => (part.expression === undefined && part.isBeginning === isBeginning ? [part.column] : []));
+  const numbered = columns.flatMap((one) => (one.numbered ? [one.name] : []));
+  return { whole: names(false), part: isAny ? columns.map(({ name }) => name) : names(true), numbered };
 }
 
 /** Of a temporary table what it holds by now: rows that were written while the handler was open are read by it. */
