@@ -1,5 +1,5 @@
 /** MySQL through the whole gateway, at a real MariaDB: logins, rules, holds, and the record. */
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { timeline } from '@sluice/recording';
@@ -52,6 +52,7 @@ describe.skipIf(missing !== undefined)(
     const cli = (
       words: readonly string[],
       password = stand.token,
+      spawned: (child: ChildProcess) => void = () => undefined,
     ): Promise<{ stdout: string; stderr: string; status: number | null }> => {
       const { promise, resolve } = Promise.withResolvers<{ stdout: string; stderr: string; status: number | null }>();
       const place = ['--no-defaults', '--protocol=tcp', '-h127.0.0.1', `-P${stand.port}`];
@@ -59,6 +60,7 @@ describe.skipIf(missing !== undefined)(
         env: { ...process.env, MYSQL_PWD: password },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
+      spawned(child);
       const said = { stdout: '', stderr: '' };
       child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
       child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
@@ -180,6 +182,52 @@ describe.skipIf(missing !== undefined)(
         expect(wrong.stderr).toContain('ERROR 1045 (28000)');
       },
     );
+
+    test.skipIf(!mariadb)('the command line client: a dump is sourced, and Ctrl+C ends what runs', async () => {
+      const { host, port, user, password } = server;
+      const admin = await createConnection({ host, port, user, password, multipleStatements: true });
+      await admin.query(`CREATE DATABASE dumped; USE dumped; CREATE TABLE t (id INT PRIMARY KEY, words VARCHAR(40));
+        INSERT INTO t VALUES (1, 'a; b'), (2, 'it''s')`);
+      const place = ['--no-defaults', '--protocol=tcp', `-h${host}`, `-P${port}`, `-u${user}`, `-p${password}`];
+      const dump = async (database: string): Promise<string> =>
+        (
+          await promisify(execFile)('mariadb-dump', [
+            ...place,
+            '--skip-dump-date',
+            '--skip-comments',
+            '--skip-add-drop-table',
+            '--replace',
+            database,
+          ])
+        ).stdout;
+      const [file, whole] = [join(stand.folder, 'dump.sql'), await dump('dumped')];
+      writeFileSync(file, whole);
+      expect(
+        await cli(['-udev%shop', '--skip-ssl', '-e', `create database copied; use copied;\nsource ${file}`]),
+      ).toEqual({ stdout: '', stderr: '', status: 0 });
+      expect(await dump('copied')).toBe(whole);
+
+      const sleeping = async (): Promise<unknown> => {
+        const text = "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(55)%'";
+        return ((await admin.query(text))[0] as [{ n: number }])[0].n;
+      };
+      const text = 'SELECT SLEEP(55); SELECT nick FROM people WHERE id = 1';
+      const through = ['-udev%shop', '--skip-ssl'];
+      const direct = [`-h${host}`, `-P${port}`, `-u${user}`, `-p${password}`, 'test'];
+      const [first, second] = [through, direct].map((words) => async (): Promise<unknown> => {
+        let child: ChildProcess | undefined;
+        const ended = cli([...words, '-f', '-N', '-e', text], stand.token, (one) => (child = one));
+        await expect.poll(sleeping).toBe(1);
+        child?.kill('SIGINT');
+        const said = await ended;
+        expect(await sleeping()).toBe(0);
+        return said;
+      });
+      const said = await first?.();
+      expect(said).toMatchObject({ stdout: expect.stringContaining('query killed') as string });
+      expect(said).toEqual(await second?.());
+      await admin.end();
+    });
 
     test('a connection is the suffix of the user, or the database, and a database of the target is judged', async () => {
       const database = async (own: object): Promise<unknown> => {
