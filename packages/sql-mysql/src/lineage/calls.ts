@@ -79,6 +79,10 @@ function insertedBy(scope: Scope, { arguments: [column] }: FunctionCall): Value 
 function opaque(analysis: LineageAnalysis, one: FunctionCall, given: Value, reason: string): Value {
   const name = one.schema === undefined ? one.name : `${one.schema}.${one.name}`;
   analysis.moves({ type: 'function', name }, given);
+  // Functions of MariaDB may have OUT parameters, which are these variables.
+  if (analysis.reading.flavour === 'mariadb')
+    for (const argument of one.arguments)
+      if (argument.kind === 'variable') analysis.assigns(argument.name, unknown(reason), true);
   analysis.runsCode(one.schema, reason);
   return unknown(reason, given.sources);
 }
