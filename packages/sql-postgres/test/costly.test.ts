@@ -1,5 +1,6 @@
 import { type AnalysisPool, openPool } from '@sluice/analysis';
 import type { Facts, SqlCommand } from '@sluice/contract';
+import { countWork } from '@sluice/testkit/work';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 // The threads run what is built.
 import { WORKER } from '../dist/index.js';
@@ -25,6 +26,13 @@ test.each([
   ['rulers', `-- ${'='.repeat(500)}\n-- ${'-'.repeat(500)}\nselect 1`],
   ['a few signs', `select ${'+'.repeat(60)} 1`],
 ])('not costly: %s', (_, text) => expect(isCostly(text)).toBe(false));
+
+test.each(['+', '=', '/*', 'a'])('to tell takes a look at each character: %s', (piece) => {
+  const text = `select '${`${piece.repeat(255 / piece.length)} `.repeat(400)}'`;
+  expect(isCostly(text)).toBe(false);
+  // Some blocks for each.
+  expect(countWork(() => isCostly(text))).toBeLessThan(6 * text.length);
+});
 
 describe('which thread reads', () => {
   let pool: AnalysisPool;
